@@ -1,0 +1,74 @@
+//! What an operator can set about finding nodes: `[stream_manager]`, `[lookup]` and `[nodes]`.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
+use serde::{Deserialize, Serialize};
+
+/// `[stream_manager]`: the source of truth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StreamManager {
+    /// Base URL, e.g. `http://127.0.0.1:5080`; `http` or `https`, no path. Required.
+    pub url: Option<String>,
+    /// Version of its REST API, as it stands in the URL.
+    pub api_version: String,
+    /// Longest wait for the answer to one lookup.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+}
+
+impl Default for StreamManager {
+    fn default() -> Self {
+        Self { url: None, api_version: "4.0".to_owned(), timeout: Duration::from_secs(2) }
+    }
+}
+
+/// `[lookup]`: how long the Stream Manager's answers are remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lookup {
+    /// Life of the answer that names the node to publish to.
+    #[serde(with = "duration")]
+    pub publish_ttl: Duration,
+    /// Life of the answer that names the node to play from; short, since the manager spreads viewers over edges.
+    #[serde(with = "duration")]
+    pub play_ttl: Duration,
+    /// Life of "there is no such stream".
+    #[serde(with = "duration")]
+    pub negative_ttl: Duration,
+    /// Most answers remembered at once.
+    pub capacity: u64,
+}
+
+impl Default for Lookup {
+    fn default() -> Self {
+        Self {
+            publish_ttl: Duration::from_secs(10),
+            play_ttl: Duration::from_secs(1),
+            negative_ttl: Duration::from_secs(1),
+            capacity: 10_000,
+        }
+    }
+}
+
+/// `[nodes]`: which addresses may be dialled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nodes {
+    /// Port of every node's HTTP and WebSocket server.
+    pub port: u16,
+    /// Networks whose addresses are nodes even if the Stream Manager has not named them. The only way to reach
+    /// loopback, link-local and other special addresses.
+    pub allow: Vec<IpNet>,
+    /// How long an address counts as a node after the Stream Manager has named it.
+    #[serde(with = "duration")]
+    pub named_for: Duration,
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self { port: 5080, allow: Vec::new(), named_for: Duration::from_secs(600) }
+    }
+}

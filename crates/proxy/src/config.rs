@@ -1,0 +1,75 @@
+//! What an operator can set about requests: `[proxy]`, `[limits]` and `[timeouts]`.
+
+use std::time::Duration;
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
+use serde::{Deserialize, Serialize};
+
+/// `[proxy]`: what is served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Proxy {
+    /// Off: WHIP, WHEP and WebSocket signalling answer 503, the Stream Manager's own pages and API still pass.
+    pub enabled: bool,
+    /// Host names (without port) that are served; any when empty.
+    pub hosts: Vec<String>,
+    /// Scheme and authority that clients use when something in front changes them, e.g. `https://live.example.com`.
+    pub public_url: Option<String>,
+    /// Lets `/streammanager/api/…/admin/…` through to the Stream Manager.
+    pub admin_api: bool,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        Self { enabled: true, hosts: Vec::new(), public_url: None, admin_api: false }
+    }
+}
+
+/// `[limits]`: what one client, and all of them together, may cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Most requests in work at once; further ones get 503.
+    pub in_flight: usize,
+    /// Most WebSocket sessions at once; further ones get 503.
+    pub sockets: usize,
+    /// Longest body of a WHIP or WHEP request, in bytes.
+    pub sdp_bytes: u64,
+    /// Longest body of any other request, in bytes.
+    pub body_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { in_flight: 4_000, sockets: 7_000, sdp_bytes: 64 * 1024, body_bytes: 16 * 1024 * 1024 }
+    }
+}
+
+/// `[timeouts]`: how long each wait on a node, the Stream Manager or a client's body may take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    /// Longest wait for a TCP connection to a node.
+    #[serde(with = "duration")]
+    pub connect: Duration,
+    /// Longest wait for the header of a node's answer, or for its 101; below the 8 s that OBS waits for everything.
+    #[serde(with = "duration")]
+    pub answer: Duration,
+    /// Longest wait for the header of the Stream Manager's answer to a request that is passed on.
+    #[serde(with = "duration")]
+    pub manager_answer: Duration,
+    /// Longest wait for the whole body of a WHIP or WHEP request.
+    #[serde(with = "duration")]
+    pub body: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            answer: Duration::from_secs(6),
+            manager_answer: Duration::from_secs(30),
+            body: Duration::from_secs(10),
+        }
+    }
+}
