@@ -1,1 +1,24 @@
-//! To be written.
+//! What the URLs, headers, statuses and session tokens of WHIP, WHEP and Red5's WebSocket signalling mean.
+//!
+//! Pure words: no I/O, no clock, no async. Whoever calls brings the bytes and the time.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | [`stream`] | the name of a stream, and whether it is published or played |
+//! | [`route`] | the URL grammar: what is asked for |
+//! | [`query`] | raw query strings, edited without decoding |
+//! | [`socket`] | the query of Red5's WebSocket proxy |
+//! | [`session`] | sealed session URLs |
+//! | [`rewrite`] | what a node's `Location` means |
+//! | [`headers`] | header names and values that matter here |
+
+pub mod headers;
+pub mod query;
+pub mod rewrite;
+pub mod route;
+pub mod session;
+pub mod socket;
+pub mod stream;
+
+pub use route::Route;
+pub use stream::{NameError, Role, StreamKey};

@@ -1,0 +1,338 @@
+//! Sealed session URLs.
+//!
+//! A token holds the node's address and the session's own path there, sealed with AES-256-GCM under a key that all
+//! replicas share, and bound to the role and the stream of the URL that it stands in. So any replica, and the same one
+//! after a restart, reaches the right node without a shared store; clients see no node's address; and nobody ends
+//! another's session by guessing a name (RFC 9725 §5).
+//!
+//! On the wire: `base64url(version ‖ key id ‖ nonce ‖ ciphertext ‖ tag)`, about 100 characters.
+
+use std::{fmt, net::IpAddr};
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey},
+    digest,
+};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use http::uri::PathAndQuery;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{Role, StreamKey};
+
+const VERSION: u8 = 1;
+const KEY_LEN: usize = 32;
+const KEY_ID_LEN: usize = 4;
+const NONCE_LEN: usize = 12;
+const HEADER_LEN: usize = 1 + KEY_ID_LEN;
+/// Longest token that is opened, in characters.
+const MAX_TOKEN: usize = 1024;
+/// Most keys in one ring.
+const MAX_KEYS: usize = 16;
+
+/// What a token holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The node's address; its port is the one that this proxy is configured with.
+    pub node: IpAddr,
+    /// The session's path and query at that node.
+    pub resource: PathAndQuery,
+    /// When the session was made, in seconds since 1970.
+    pub issued_at: u64,
+}
+
+/// The wire form of a [`Session`]; the usual resource path is left out, since the URL around the token tells it.
+#[derive(Serialize, Deserialize)]
+struct Sealed<'s> {
+    node: IpAddr,
+    issued_at: u64,
+    resource: Option<&'s str>,
+}
+
+/// A ring of keys: the first seals, all open.
+pub struct SessionKeys(Vec<SessionKey>);
+
+struct SessionKey {
+    id: [u8; KEY_ID_LEN],
+    key: RandomizedNonceKey,
+}
+
+impl SessionKeys {
+    /// A ring with one key that nobody else has: sessions end with the process.
+    ///
+    /// # Errors
+    /// The system has no randomness to give.
+    pub fn random() -> Result<Self, KeyError> {
+        let mut bytes = [0; KEY_LEN];
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| KeyError::Unusable)?;
+        Ok(Self(vec![SessionKey::new(&bytes)?]))
+    }
+
+    /// Reads a key file: one key a line, 32 bytes in base64 (`openssl rand -base64 32`); empty lines and `#` comments
+    /// are skipped. To rotate, put the new key first and keep the old one until its sessions are over.
+    ///
+    /// # Errors
+    /// The line that is not a key; no key at all; more than 16.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let mut keys = Vec::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let bytes = STANDARD
+                .decode(line)
+                .or_else(|_| URL_SAFE_NO_PAD.decode(line));
+            let bytes = bytes
+                .ok()
+                .and_then(|bytes| <[u8; KEY_LEN]>::try_from(bytes).ok());
+            keys.push(SessionKey::new(&bytes.ok_or(KeyError::Line(number))?)?);
+        }
+        match keys.len() {
+            0 => Err(KeyError::Empty),
+            1..=MAX_KEYS => Ok(Self(keys)),
+            _ => Err(KeyError::TooMany),
+        }
+    }
+
+    /// Seals a session for the URL of this role and stream.
+    ///
+    /// # Errors
+    /// [`Unsealable`]: the crypto library failed, which leaves nothing to do but to refuse the session.
+    pub fn seal(
+        &self,
+        role: Role,
+        key: &StreamKey,
+        session: &Session,
+    ) -> Result<String, Unsealable> {
+        let ring = self.0.first().ok_or(Unsealable)?;
+        let resource =
+            Some(session.resource.as_str()).filter(|path| *path != usual_resource(role, key));
+        let plain = Sealed {
+            node: session.node,
+            issued_at: session.issued_at,
+            resource,
+        };
+        let mut sealed = postcard::to_allocvec(&plain).map_err(|_| Unsealable)?;
+        let header = ring.header();
+        let nonce = ring
+            .key
+            .seal_in_place_append_tag(bound_to(&header, role, key), &mut sealed)
+            .map_err(|_| Unsealable)?;
+        let mut wire = Vec::with_capacity(HEADER_LEN + NONCE_LEN + sealed.len());
+        wire.extend_from_slice(&header);
+        wire.extend_from_slice(nonce.as_ref());
+        wire.extend_from_slice(&sealed);
+        Ok(URL_SAFE_NO_PAD.encode(wire))
+    }
+
+    /// Opens a token that stands in the URL of this role and stream.
+    ///
+    /// `None` for whatever is not exactly what a key of this ring sealed for this URL: the caller cannot, and must not,
+    /// tell one reason from another.
+    pub fn open(&self, role: Role, key: &StreamKey, token: &str) -> Option<Session> {
+        if token.len() > MAX_TOKEN {
+            return None;
+        }
+        let wire = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (header, rest) = wire.split_at_checked(HEADER_LEN)?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
+        let ring = self.0.iter().find(|ring| ring.header() == header)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut sealed = sealed.to_vec();
+        let plain = ring
+            .key
+            .open_in_place(nonce, bound_to(header, role, key), &mut sealed)
+            .ok()?;
+        let plain: Sealed<'_> = postcard::from_bytes(plain).ok()?;
+        let resource = match plain.resource {
+            Some(resource) => resource.parse().ok()?,
+            None => usual_resource(role, key).parse().ok()?,
+        };
+        Some(Session {
+            node: plain.node,
+            resource,
+            issued_at: plain.issued_at,
+        })
+    }
+}
+
+/// Keys are secrets: their ids only.
+impl fmt::Debug for SessionKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|ring| u32::from_be_bytes(ring.id)))
+            .finish()
+    }
+}
+
+impl SessionKey {
+    fn new(bytes: &[u8; KEY_LEN]) -> Result<Self, KeyError> {
+        let fingerprint = digest::digest(&digest::SHA256, bytes);
+        let id = fingerprint
+            .as_ref()
+            .first_chunk()
+            .copied()
+            .ok_or(KeyError::Unusable)?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes).map_err(|_| KeyError::Unusable)?;
+        Ok(Self { id, key })
+    }
+
+    fn header(&self) -> [u8; HEADER_LEN] {
+        let [a, b, c, d] = self.id;
+        [VERSION, a, b, c, d]
+    }
+}
+
+/// The additional data: a token works only in the URL that it was made for.
+fn bound_to(header: &[u8], role: Role, key: &StreamKey) -> Aad<Vec<u8>> {
+    let mut bound = header.to_vec();
+    bound.extend_from_slice(role.protocol().as_bytes());
+    bound.push(b'/');
+    bound.extend_from_slice(key.as_str().as_bytes());
+    Aad::from(bound)
+}
+
+/// Where a Red5 node keeps a session (Red5 Pro documentation, WHIP/WHEP configuration).
+fn usual_resource(role: Role, key: &StreamKey) -> String {
+    format!(
+        "/{}/{}/resource/{}",
+        key.scope(),
+        role.protocol(),
+        key.name()
+    )
+}
+
+/// A session could not be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the session URL could not be sealed")]
+pub struct Unsealable;
+
+/// A key file that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum KeyError {
+    /// This line is not a key.
+    #[error("line {0} is not 32 bytes in base64; make a key with `openssl rand -base64 32`")]
+    Line(usize),
+    /// There is no key in it.
+    #[error("it holds no key; make one with `openssl rand -base64 32`")]
+    Empty,
+    /// There are more keys than anybody rotates through.
+    #[error("it holds more than {MAX_KEYS} keys")]
+    TooMany,
+    /// The crypto library refuses it.
+    #[error("the crypto library cannot use it")]
+    Unusable,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY_A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    const KEY_B: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+    fn stream() -> StreamKey {
+        StreamKey::new("live", "stream1").unwrap()
+    }
+
+    fn session(resource: &'static str) -> Session {
+        Session {
+            node: "10.0.0.5".parse().unwrap(),
+            resource: PathAndQuery::from_static(resource),
+            issued_at: 1_790_000_000,
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_is_what_is_opened() {
+        let keys = SessionKeys::parse(KEY_A).unwrap();
+        for resource in [
+            "/live/whip/resource/stream1",
+            "/other/path?requestId=subscriber-1b31",
+        ] {
+            let token = keys
+                .seal(Role::Publish, &stream(), &session(resource))
+                .unwrap();
+            assert_eq!(
+                keys.open(Role::Publish, &stream(), &token),
+                Some(session(resource))
+            );
+            assert!(token.len() < 160, "{} characters", token.len());
+        }
+    }
+
+    #[test]
+    fn a_token_fits_its_own_url_only() {
+        let keys = SessionKeys::parse(KEY_A).unwrap();
+        let token = keys.seal(Role::Publish, &stream(), &session("/x")).unwrap();
+        assert_eq!(keys.open(Role::Play, &stream(), &token), None);
+        assert_eq!(
+            keys.open(
+                Role::Publish,
+                &StreamKey::new("live", "stream2").unwrap(),
+                &token
+            ),
+            None
+        );
+        assert_eq!(
+            keys.open(
+                Role::Publish,
+                &StreamKey::new("liv", "stream1").unwrap(),
+                &token
+            ),
+            None
+        );
+    }
+
+    #[test]
+    fn no_altered_character_is_accepted() {
+        let keys = SessionKeys::parse(KEY_A).unwrap();
+        let token = keys.seal(Role::Publish, &stream(), &session("/x")).unwrap();
+        for at in 0..token.len() {
+            for other in ["A", "B", "_", "-", "z", "="] {
+                let mut altered = token.clone();
+                altered.replace_range(at..=at, other);
+                if altered != token {
+                    assert_eq!(
+                        keys.open(Role::Publish, &stream(), &altered),
+                        None,
+                        "{at} {other}"
+                    );
+                }
+            }
+            assert_eq!(keys.open(Role::Publish, &stream(), &token[..at]), None);
+        }
+        assert_eq!(keys.open(Role::Publish, &stream(), &"A".repeat(5000)), None);
+    }
+
+    #[test]
+    fn old_keys_open_after_a_rotation() {
+        let before = SessionKeys::parse(KEY_A).unwrap();
+        let after = SessionKeys::parse(&format!("# new first\n{KEY_B}\n\n{KEY_A}\n")).unwrap();
+        let old = before
+            .seal(Role::Publish, &stream(), &session("/x"))
+            .unwrap();
+        let new = after
+            .seal(Role::Publish, &stream(), &session("/x"))
+            .unwrap();
+        assert!(after.open(Role::Publish, &stream(), &old).is_some());
+        assert!(before.open(Role::Publish, &stream(), &new).is_none());
+    }
+
+    #[test]
+    fn a_bad_key_file_names_its_line() {
+        assert_eq!(SessionKeys::parse("").unwrap_err(), KeyError::Empty);
+        assert_eq!(
+            SessionKeys::parse(&format!("{KEY_A}\nshort")).unwrap_err(),
+            KeyError::Line(2)
+        );
+        assert_eq!(
+            SessionKeys::parse(&format!("{KEY_A}\n").repeat(17)).unwrap_err(),
+            KeyError::TooMany
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! The query of Red5's WebSocket proxy: `wss://…/streammanager/?id=…&host=NODE&app=SCOPE&…`.
+//!
+//! Source: Red5 Pro documentation, Stream Manager proxy; red5pro-webrtc-sdk 11.0.0 for the order and the encoding.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::{
+    query,
+    stream::{NameError, StreamKey, check_scope},
+};
+
+/// The keys that are meant for the proxy and do not reach the node.
+const RESERVED: [&str; 4] = ["host", "app", "context", "usePrivateProxy"];
+
+/// What a client asks of the WebSocket proxy.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SocketQuery {
+    /// The node as the client wrote it, decoded; not yet admitted.
+    pub host: String,
+    /// The scope at the node: `app`, and `context` below it if there is one.
+    pub scope: String,
+    /// The stream, if the client's `id` is its name: `RTCPublisher` names its stream, while the ids of
+    /// `RTCSubscriber` and of shared objects are made up.
+    pub stream: Option<StreamKey>,
+    /// What reaches the node: every other pair, byte for byte.
+    pub rest: String,
+}
+
+impl SocketQuery {
+    /// Reads a raw query.
+    ///
+    /// # Errors
+    /// The key that is missing, doubled or wrong.
+    pub fn parse(raw: &str) -> Result<Self, SocketQueryError> {
+        let host = single(raw, "host")?;
+        if matches!(host.as_str(), "undefined" | "null") {
+            return Err(SocketQueryError {
+                key: "host",
+                why: Why::Undefined,
+            });
+        }
+        let app = single(raw, "app")?;
+        let scope = match query::get(raw, "context") {
+            None | Some("") => app,
+            Some(_) => format!("{app}/{}", single(raw, "context")?),
+        };
+        let scope = check_scope(&scope)
+            .map_err(|error| SocketQueryError {
+                key: "app",
+                why: Why::Name(error),
+            })?
+            .to_owned();
+        let stream = query::get(raw, "id")
+            .filter(|id| !id.starts_with("subscriber-") && !id.starts_with("sharedobject-"))
+            .and_then(|id| StreamKey::new(&scope, id).ok());
+        Ok(Self {
+            host,
+            stream,
+            rest: query::filter(raw, |key| !RESERVED.contains(&key)),
+            scope,
+        })
+    }
+
+    /// The path and query to ask of the node: `/{app}[/{context}]/?{rest}`.
+    pub fn target(&self) -> String {
+        format!("/{}/?{}", self.scope, self.rest)
+    }
+}
+
+/// Values can be credentials: only what is safe to print.
+impl fmt::Debug for SocketQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketQuery")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The only, decoded, non-empty value of a key.
+fn single(raw: &str, key: &'static str) -> Result<String, SocketQueryError> {
+    let mut values = query::pairs(raw)
+        .filter(|(k, _)| *k == key)
+        .map(|(_, value)| value);
+    let why = match (values.next(), values.next()) {
+        (None | Some(""), None) => Why::Missing,
+        (Some(value), None) => match query::percent_decode(value) {
+            Some(decoded) => return Ok(decoded),
+            None => Why::Escape,
+        },
+        _ => Why::Doubled,
+    };
+    Err(SocketQueryError { key, why })
+}
+
+/// A WebSocket query that cannot be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("query key `{key}` {why}")]
+pub struct SocketQueryError {
+    /// The key at fault.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub why: Why,
+}
+
+/// What is wrong with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Absent or empty.
+    Missing,
+    /// There twice.
+    Doubled,
+    /// A `%` without two hexadecimal digits, or not UTF-8.
+    Escape,
+    /// The text `undefined` or `null`: a page that did not wait for its lookup, or misread an array of nodes.
+    Undefined,
+    /// Not an allowed scope.
+    Name(NameError),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("is required and must not be empty"),
+            Self::Doubled => f.write_str("must be there only once"),
+            Self::Escape => f.write_str("has a broken percent-escape"),
+            Self::Undefined => f.write_str(
+                "is `undefined`: the page opened the socket without the `serverAddress` of the Stream Manager's answer",
+            ),
+            Self::Name(error) => write!(f, "is not a scope: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_publisher_names_its_stream() {
+        let query = SocketQuery::parse(
+            "id=stream1&username=a%26b&host=10.0.0.7&app=live%2Froom1&token=x=y",
+        )
+        .unwrap();
+        assert_eq!(query.host, "10.0.0.7");
+        assert_eq!(
+            query.stream.as_ref().map(StreamKey::as_str),
+            Some("live/room1/stream1")
+        );
+        assert_eq!(
+            query.target(),
+            "/live/room1/?id=stream1&username=a%26b&token=x=y"
+        );
+    }
+
+    #[test]
+    fn a_subscriber_does_not() {
+        let query = SocketQuery::parse(
+            "id=subscriber-1b31&host=10.0.0.7&app=live&context=room1&usePrivateProxy=true",
+        )
+        .unwrap();
+        assert_eq!(query.stream, None);
+        assert_eq!(query.target(), "/live/room1/?id=subscriber-1b31");
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        let error = |raw: &str| {
+            let SocketQueryError { key, why } = SocketQuery::parse(raw).unwrap_err();
+            (key, why)
+        };
+        assert_eq!(error("app=live"), ("host", Why::Missing));
+        assert_eq!(error("host=&app=live"), ("host", Why::Missing));
+        assert_eq!(
+            error("host=undefined&app=undefined"),
+            ("host", Why::Undefined)
+        );
+        assert_eq!(
+            error("host=1.2.3.4&host=1.2.3.4&app=live"),
+            ("host", Why::Doubled)
+        );
+        assert_eq!(error("Host=1.2.3.4&app=live"), ("host", Why::Missing));
+        assert_eq!(error("host=%zz&app=live"), ("host", Why::Escape));
+        assert_eq!(error("host=1.2.3.4"), ("app", Why::Missing));
+        assert!(matches!(
+            error("host=1.2.3.4&app=..%2f"),
+            ("app", Why::Name(_))
+        ));
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let query = SocketQuery::parse("id=s&host=10.0.0.7&app=live&token=secret").unwrap();
+        assert!(!format!("{query:?}").contains("secret"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_taken(raw in ".{0,200}") {
+            let _ = SocketQuery::parse(&raw);
+        }
+    }
+}
