@@ -21,7 +21,11 @@ pub struct StreamManager {
 
 impl Default for StreamManager {
     fn default() -> Self {
-        Self { url: None, api_version: "4.0".to_owned(), timeout: Duration::from_secs(2) }
+        Self {
+            url: None,
+            api_version: "4.0".to_owned(),
+            timeout: Duration::from_secs(2),
+        }
     }
 }
 
@@ -69,6 +73,10 @@ pub struct Nodes {
 
 impl Default for Nodes {
     fn default() -> Self {
-        Self { port: 5080, allow: Vec::new(), named_for: Duration::from_secs(600) }
+        Self {
+            port: 5080,
+            allow: Vec::new(),
+            named_for: Duration::from_secs(600),
+        }
     }
 }

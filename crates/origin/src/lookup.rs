@@ -1,0 +1,167 @@
+//! The question and the answers.
+
+use std::{fmt, sync::Arc};
+
+use thiserror::Error;
+use whipstitch_signaling::{Role, StreamKey, query};
+
+use crate::Origin;
+
+/// Longest hints that are taken, in bytes.
+const MAX_HINTS: usize = 512;
+
+/// A question to the Stream Manager, and the key under which its answer is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Lookup {
+    /// Publish or play.
+    pub role: Role,
+    /// The stream.
+    pub key: StreamKey,
+    /// What the client asks beside that.
+    pub hints: Hints,
+}
+
+/// The query pairs that change the Stream Manager's answer, byte for byte as the client sent them.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Hints(Option<Arc<str>>);
+
+impl Hints {
+    /// Keys of the event API beside `action` (Red5 Pro documentation, Stream Manager REST API 4.0).
+    pub const KEYS: [&'static str; 6] = [
+        "region",
+        "geozone",
+        "zone",
+        "strict",
+        "transcode",
+        "endpoints",
+    ];
+
+    /// Picks the hints out of a client's query.
+    ///
+    /// # Errors
+    /// They are longer than any honest client's.
+    pub fn from_query(query: &str) -> Result<Self, HintsTooLong> {
+        if query.is_empty() {
+            return Ok(Self(None));
+        }
+        let hints = query::filter(query, |key| Self::KEYS.contains(&key));
+        match hints.len() {
+            0 => Ok(Self(None)),
+            1..=MAX_HINTS => Ok(Self(Some(hints.into()))),
+            _ => Err(HintsTooLong),
+        }
+    }
+
+    /// The pairs, joined by `&`; empty if there are none.
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Hints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(query::pairs(self.as_str()).map(|(key, _)| key))
+            .finish()
+    }
+}
+
+/// The hints of a query are too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "region, geozone, zone, strict, transcode and endpoints may have at most {MAX_HINTS} bytes together"
+)]
+pub struct HintsTooLong;
+
+/// Nodes that can carry a stream, the best first; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidates(Arc<[Origin]>);
+
+impl Candidates {
+    /// `None` if there are none.
+    pub fn new(origins: Vec<Origin>) -> Option<Self> {
+        (!origins.is_empty()).then(|| Self(origins.into()))
+    }
+
+    /// The best one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Origin> {
+        self.0.iter()
+    }
+}
+
+/// Why no node is known.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LookupError {
+    /// The Stream Manager answered that it has none: the stream is not live, or no node is free.
+    #[error("the Stream Manager has no node for this stream{}", said(.0.as_deref()))]
+    NotFound(Option<Arc<str>>),
+    /// The Stream Manager did not give a usable answer.
+    #[error("the Stream Manager {0}")]
+    Manager(ManagerFault),
+    /// Every address that it named is one that must not be dialled.
+    #[error("the Stream Manager named only addresses that may not be dialled: {0}")]
+    Refused(Refused),
+}
+
+fn said(message: Option<&str>) -> String {
+    message
+        .map(|message| format!(": it says {message:?}"))
+        .unwrap_or_default()
+}
+
+/// The first address that the manager named and that was refused, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{address:?} {refusal}")]
+pub struct Refused {
+    /// As the manager wrote it, cut to a printable length.
+    pub address: Arc<str>,
+    /// The reason.
+    pub refusal: crate::Refusal,
+}
+
+/// What the Stream Manager did instead of answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ManagerFault {
+    /// No connection, or one that broke.
+    #[error("cannot be reached")]
+    Unreachable,
+    /// No whole answer in time.
+    #[error("did not answer in time")]
+    Timeout,
+    /// A status that is neither success nor "no such stream".
+    #[error("answered with status {0}")]
+    Status(u16),
+    /// Something that is not an answer of the event API.
+    #[error("answered with something that is not a node")]
+    NotAnAnswer,
+    /// More than any honest answer.
+    #[error("answered with more than 64 KiB")]
+    TooLong,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_are_kept_byte_for_byte_and_nothing_else_is() {
+        let hints =
+            Hints::from_query("token=s3cret&region=us-west-2&zone=us%2Dwest&strict=true&mode=live")
+                .unwrap();
+        assert_eq!(
+            hints.as_str(),
+            "region=us-west-2&zone=us%2Dwest&strict=true"
+        );
+        assert_eq!(Hints::from_query("mode=live"), Ok(Hints::default()));
+        assert_eq!(
+            Hints::from_query(&format!("region={}", "x".repeat(600))),
+            Err(HintsTooLong)
+        );
+    }
+
+    #[test]
+    fn debug_shows_keys_only() {
+        let hints = Hints::from_query("region=us-west-2").unwrap();
+        assert_eq!(format!("{hints:?}"), r#"["region"]"#);
+    }
+}
