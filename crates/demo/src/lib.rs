@@ -1,1 +1,15 @@
-//! To be written.
+//! Publish and play through Whipstitch with one command: a small cluster, the real proxy in front of it, and a page.
+//!
+//! [`Demo::start`] is what the `whipstitch-demo` command runs, and what the browser tests start on free ports.
+
+mod certificate;
+mod demo;
+mod error;
+pub mod greeting;
+mod options;
+mod page;
+mod ports;
+
+pub use demo::Demo;
+pub use error::Error;
+pub use options::Options;

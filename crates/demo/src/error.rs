@@ -1,0 +1,41 @@
+//! Why the demo could not start.
+
+use std::{io, net::SocketAddr};
+
+/// Why the demo could not start; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A port that a flag or its default names is taken, or may not be used.
+    #[error("cannot listen on {address}: {source}; choose another port with {flag}")]
+    Port {
+        /// Where it should have listened.
+        address: SocketAddr,
+        /// The flag that moves it.
+        flag: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A node's loopback address does not exist on this machine, as on macOS.
+    #[error(
+        "this machine has no address {}: {source}; on macOS `sudo ifconfig lo0 alias {}` adds it until the next start",
+        .address.ip(), .address.ip()
+    )]
+    NodeAddress {
+        /// Where the node should have listened.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The throw-away certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// The throw-away certificate could not be written.
+    #[error("cannot write the certificate into the temporary directory: {0}")]
+    Write(#[from] io::Error),
+    /// The cluster did not start.
+    #[error("cannot start the Stream Manager and its nodes: {0}")]
+    Cluster(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The proxy did not start.
+    #[error("cannot start the proxy: {0}")]
+    Proxy(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

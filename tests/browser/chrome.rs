@@ -1,0 +1,147 @@
+//! Headless Chromium under chromedriver.
+
+use std::{env, path::PathBuf, process::Stdio, time::Duration};
+
+use bytes::Bytes;
+use fantoccini::{Client, ClientBuilder, wd::TimeoutConfiguration};
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client as Http, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+const INSTALL: &str = "the browser tests need Chromium and its driver: `apt-get install chromium chromium-driver` (Debian), \
+                       or run the tests without `--features browser`";
+const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// What the page is told the user prefers.
+#[derive(Clone, Copy, Debug)]
+pub enum Theme {
+    Light,
+    Dark,
+}
+
+/// One browser with a profile of its own; both end with this value.
+pub struct Browser {
+    pub client: Client,
+    driver_url: String,
+    _driver: Child,
+    _profile: TempDir,
+}
+
+impl Browser {
+    pub async fn start() -> Self {
+        let chromium = find(&["chromium", "chromium-browser", "google-chrome"]);
+        let (driver, port) = start_driver().await;
+        let profile = tempfile::Builder::new().prefix("whipstitch-chromium-").tempdir().expect("a directory for the profile");
+        let flags = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            "--window-size=1280,900",
+            &format!("--user-data-dir={}", profile.path().display()),
+        ];
+        let capabilities = json!({
+            "browserName": "chrome",
+            "acceptInsecureCerts": true,
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "goog:chromeOptions": { "binary": chromium, "args": flags },
+        });
+        let driver_url = format!("http://127.0.0.1:{port}");
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities.as_object().expect("an object").clone())
+            .connect(&driver_url)
+            .await
+            .unwrap_or_else(|error| panic!("Chromium does not start: {error}; {INSTALL}"));
+        let patience = TimeoutConfiguration::new(Some(Duration::from_secs(40)), Some(START_WITHIN), None);
+        client.update_timeouts(patience).await.expect("time limits");
+        Self { client, driver_url, _driver: driver, _profile: profile }
+    }
+
+    /// Pretends a screen of this size, in CSS pixels.
+    pub async fn screen(&self, width: u32, height: u32, theme: Theme) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        let scheme = match theme {
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        };
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.devtools("Emulation.setEmulatedMedia", media).await;
+    }
+
+    /// Fails if the page has logged an error, or the browser one about it.
+    pub async fn console_is_quiet(&self) {
+        let log = self.driver("se/log", json!({ "type": "browser" })).await;
+        let errors: Vec<_> = log.as_array().expect("a list").iter().filter(|entry| entry["level"] == "SEVERE").collect();
+        assert!(errors.is_empty(), "errors in the console: {errors:#?}");
+    }
+
+    pub async fn close(self) {
+        self.client.close().await.expect("the browser closes");
+    }
+
+    async fn devtools(&self, command: &str, parameters: Value) {
+        self.driver("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await;
+    }
+
+    /// What chromedriver knows beyond the WebDriver standard.
+    async fn driver(&self, path: &str, body: Value) -> Value {
+        let session = self.client.session_id().await.expect("an answer").expect("a session");
+        let request = Request::post(format!("{}/session/{session}/{path}", self.driver_url))
+            .header("Content-Type", "application/json")
+            .body(Full::new(Bytes::from(body.to_string())))
+            .expect("a request");
+        let response = Http::builder(TokioExecutor::new()).build_http().request(request).await.expect("chromedriver answers");
+        let status = response.status();
+        let bytes = response.into_body().collect().await.expect("a whole answer").to_bytes();
+        let answer: Value = serde_json::from_slice(&bytes).expect("JSON");
+        assert!(status.is_success(), "{path}: {answer}");
+        answer["value"].clone()
+    }
+}
+
+/// Starts chromedriver on a port of its choice.
+async fn start_driver() -> (Child, u16) {
+    let mut driver = Command::new(find(&["chromedriver"]))
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap_or_else(|error| panic!("chromedriver does not start: {error}; {INSTALL}"));
+    let mut lines = BufReader::new(driver.stdout.take().expect("its output")).lines();
+    let port = async {
+        while let Some(line) = lines.next_line().await.expect("its output is text") {
+            let port = line.split_once("successfully on port ").and_then(|(_, port)| port.trim_end_matches('.').parse().ok());
+            if port.is_some() {
+                return port;
+            }
+        }
+        None
+    };
+    let port = timeout(START_WITHIN, port).await.expect("chromedriver starts in time").expect("chromedriver names its port");
+    (driver, port)
+}
+
+fn find(names: &[&str]) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let all = names.iter().flat_map(|name| env::split_paths(&path).map(move |directory| directory.join(name)));
+    all.into_iter().find(|file| file.is_file()).unwrap_or_else(|| panic!("no {} in PATH: {INSTALL}", names.join(" or ")))
+}

@@ -1,0 +1,172 @@
+//! The demo page as the tests see it. Waiting is done by observers in the page, not by asking again and again.
+
+use fantoccini::{
+    Locator,
+    actions::{InputSource, KeyAction, KeyActions},
+};
+use serde_json::{Value, json};
+
+use crate::chrome::Browser;
+
+#[derive(Clone, Copy, Debug)]
+pub enum Transport {
+    Http,
+    Socket,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Source {
+    Camera,
+    Generated,
+}
+
+pub struct Page<'a> {
+    browser: &'a Browser,
+}
+
+/// Calls back once `test(panel)` gives something, or the panel shows trouble that was not waited for.
+const UNTIL: &str = "
+    const until = (role, test, done) => {
+      const panel = document.getElementById(role);
+      let over = false;
+      const look = () => {
+        const found = !over && test(panel);
+        if (!found) return;
+        over = true;
+        observer.disconnect();
+        done(found);
+      };
+      const observer = new MutationObserver(look);
+      observer.observe(panel, { attributes: true, childList: true, subtree: true, characterData: true });
+      look();
+    };
+    const words = (panel) => 'failed: ' + panel.querySelector('.trouble').innerText;
+";
+
+impl<'a> Page<'a> {
+    pub async fn open(browser: &'a Browser, url: &str, stream: &str, transport: Transport, source: Source) -> Self {
+        let transport = match transport {
+            Transport::Http => "http",
+            Transport::Socket => "socket",
+        };
+        let source = match source {
+            Source::Camera => "camera",
+            Source::Generated => "generated",
+        };
+        let url = format!("{url}/?stream={stream}&transport={transport}&source={source}");
+        browser.client.goto(&url).await.expect("the page loads");
+        let page = Self { browser };
+        let ready = "const done = arguments[0];
+            const look = () => document.documentElement.dataset.ready && done('ready');
+            new MutationObserver(look).observe(document.documentElement, { attributes: true });
+            look();";
+        page.run_async(ready, vec![]).await;
+        page
+    }
+
+    /// Clicks the panel's button: start or stop.
+    pub async fn press(&self, role: &str) {
+        let button = format!("#{role} button.main");
+        let button = self.browser.client.find(Locator::Css(&button)).await.expect("the button");
+        button.click().await.expect("the button can be clicked");
+    }
+
+    /// Types keys into whatever has the focus.
+    pub async fn keys(&self, keys: &[&str]) {
+        let mut actions = KeyActions::new("keyboard".to_owned());
+        for key in keys.iter().flat_map(|key| key.chars()) {
+            actions = actions.then(KeyAction::Down { value: key }).then(KeyAction::Up { value: key });
+        }
+        self.browser.client.perform_actions(actions).await.expect("keys are typed");
+    }
+
+    pub async fn wait_for(&self, role: &str, state: &str) {
+        let script = format!(
+            "{UNTIL} const [role, state, done] = arguments;
+            until(role, (panel) => panel.dataset.state === state ? state : panel.dataset.state === 'failed' && words(panel), done);"
+        );
+        let found = self.run_async(&script, vec![json!(role), json!(state)]).await;
+        assert_eq!(found, state, "{role} waited to be {state}");
+    }
+
+    pub async fn wait_for_frames(&self, role: &str, least: u64) {
+        let script = format!(
+            "{UNTIL} const [role, least, done] = arguments;
+            until(role, (panel) => Number(panel.dataset.frames) >= least ? 'enough' : panel.dataset.state === 'failed' && words(panel), done);"
+        );
+        let found = self.run_async(&script, vec![json!(role), json!(least)]).await;
+        assert_eq!(found, "enough", "{role} waited for {least} frames");
+    }
+
+    pub async fn wait_for_text(&self, role: &str, part: &str, text: &str) {
+        let script = format!(
+            "{UNTIL} const [role, part, text, done] = arguments;
+            until(role, (panel) => panel.querySelector(`[data-part=${{part}}]`).textContent.includes(text) ? 'there'
+              : panel.dataset.state === 'failed' && words(panel), done);"
+        );
+        let found = self.run_async(&script, vec![json!(role), json!(part), json!(text)]).await;
+        assert_eq!(found, "there", "{role} waited for {text:?} in {part}");
+    }
+
+    pub async fn text(&self, role: &str, part: &str) -> String {
+        let script = "return document.querySelector(`#${arguments[0]} [data-part=${arguments[1]}]`).innerText";
+        self.run(script, vec![json!(role), json!(part)]).await.as_str().expect("text").to_owned()
+    }
+
+    pub async fn frames(&self, role: &str) -> u64 {
+        let script = "return Number(document.getElementById(arguments[0]).dataset.frames)";
+        self.run(script, vec![json!(role)]).await.as_u64().expect("a number")
+    }
+
+    /// What the player's video element itself says.
+    pub async fn decoded_frames(&self) -> u64 {
+        let script = "return document.querySelector('#play video').getVideoPlaybackQuality().totalVideoFrames";
+        self.run(script, vec![]).await.as_u64().expect("a number")
+    }
+
+    /// The names of the steps shown, each of which has a time.
+    pub async fn steps(&self, role: &str) -> Vec<String> {
+        let script = "return [...document.querySelectorAll(`#${arguments[0]} .steps li`)]
+            .map((row) => / ms$/.test(row.querySelector('.time').textContent) ? row.querySelector('.name').textContent : row.textContent)";
+        let steps = self.run(script, vec![json!(role)]).await;
+        steps.as_array().expect("a list").iter().map(|step| step.as_str().expect("text").to_owned()).collect()
+    }
+
+    /// The HTTP version the page came over, as the browser names it.
+    pub async fn protocol(&self) -> String {
+        let script = "return performance.getEntriesByType('navigation')[0].nextHopProtocol";
+        self.run(script, vec![]).await.as_str().expect("text").to_owned()
+    }
+
+    /// CSS pixels by which the content is wider than the screen.
+    pub async fn overflow(&self) -> i64 {
+        let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        self.run(script, vec![]).await.as_i64().expect("a number")
+    }
+
+    /// Height of the whole content, in CSS pixels.
+    pub async fn height(&self) -> u32 {
+        let height = self.run("return document.documentElement.scrollHeight", vec![]).await;
+        height.as_u64().and_then(|height| u32::try_from(height).ok()).expect("a height")
+    }
+
+    /// Controls without a name for a screen reader.
+    pub async fn unlabelled(&self) -> Vec<String> {
+        let script = "return [...document.querySelectorAll('button, input')]
+            .filter((control) => !control.textContent.trim() && !control.labels?.length && !control.ariaLabel)
+            .map((control) => control.outerHTML)";
+        let controls = self.run(script, vec![]).await;
+        controls.as_array().expect("a list").iter().map(ToString::to_string).collect()
+    }
+
+    async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
+        self.browser.client.execute(script, arguments).await.expect("the script runs")
+    }
+
+    async fn run_async(&self, script: &str, arguments: Vec<Value>) -> String {
+        let shown = arguments.clone();
+        let found = self.browser.client.execute_async(script, arguments).await;
+        let found = found.unwrap_or_else(|error| panic!("waited in vain for {shown:?}: {error}"));
+        found.as_str().expect("text").to_owned()
+    }
+}
