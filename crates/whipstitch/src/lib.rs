@@ -1,1 +1,5 @@
-//! To be written.
+//! The binary's parts: wiring, configuration and command line.
+
+pub mod cli;
+pub mod config;
+pub mod reference;

@@ -1,0 +1,132 @@
+//! What an operator can set: every section in one [`Config`], and [`load`], which reads it from a file, the
+//! environment and flags and reports every mistake at once.
+//!
+//! The sections are plain structs that live beside the code that obeys them; this module only composes them. Precedence,
+//! highest first: flag, environment, file, default.
+
+mod check;
+mod compose;
+mod days;
+mod environment;
+mod file;
+pub mod keys;
+mod kind;
+mod load;
+mod mistake;
+mod nearest;
+mod pem;
+mod summary;
+
+use std::{path::PathBuf, time::Duration};
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
+use serde::{Deserialize, Serialize};
+use whipstitch_ingress::config::{Connections, Listen, Tls};
+use whipstitch_origin::config::{Lookup, Nodes, StreamManager};
+use whipstitch_proxy::config::{Limits, Proxy, Timeouts};
+
+pub use check::{Finding, findings};
+pub use kind::Kind;
+pub use load::{Loaded, Sources, load};
+pub use mistake::{Mistake, Mistakes, Place};
+
+/// Everything that can be set, one field a section. `Config::default()` is complete but for `stream_manager.url` and an
+/// address to listen on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `[stream_manager]`: the source of truth about streams and nodes.
+    pub stream_manager: StreamManager,
+    /// `[listen]`: the addresses to serve on.
+    pub listen: Listen,
+    /// `[tls]`: the certificate of the addresses in `listen.https`.
+    pub tls: Tls,
+    /// `[nodes]`: which addresses may be dialled.
+    pub nodes: Nodes,
+    /// `[proxy]`: what is served, and under which names.
+    pub proxy: Proxy,
+    /// `[sessions]`: the sealed URLs that clients get for their sessions.
+    pub sessions: Sessions,
+    /// `[lookup]`: how long the Stream Manager's answers are remembered.
+    pub lookup: Lookup,
+    /// `[timeouts]`: how long each wait may take.
+    pub timeouts: Timeouts,
+    /// `[limits]`: what requests and sessions may cost.
+    pub limits: Limits,
+    /// `[connections]`: what one client connection may cost.
+    pub connections: Connections,
+    /// `[shutdown]`: how a stop goes.
+    pub shutdown: Shutdown,
+    /// `[log]`: what is written to standard output.
+    pub log: Log,
+}
+
+/// `[sessions]`: the sealed URLs in which a replica remembers the node of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sessions {
+    /// File with the keys that seal session URLs; the same file on every replica. Without one a key is made at start,
+    /// which no other replica and no later start knows.
+    pub key_file: Option<PathBuf>,
+    /// Life of a session URL, counted from the answer that gave it.
+    #[serde(with = "days")]
+    pub lifetime: Duration,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            key_file: None,
+            lifetime: Duration::from_secs(7 * 24 * 60 * 60),
+        }
+    }
+}
+
+/// `[shutdown]`: how a stop goes after SIGTERM or SIGINT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shutdown {
+    /// Longest wait for requests and sessions to end before the process exits.
+    #[serde(with = "duration")]
+    pub deadline: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(30),
+        }
+    }
+}
+
+/// `[log]`: what is written, and in which shape.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Shape of a line.
+    pub format: LogFormat,
+    /// Which events are written, in the syntax of `tracing_subscriber::EnvFilter`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::default(),
+            filter: "info".to_owned(),
+        }
+    }
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// [`LogFormat::Text`] on a terminal, [`LogFormat::Json`] elsewhere.
+    #[default]
+    Auto,
+    /// For eyes.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,150 @@
+//! What serde cannot see: rules between keys, and things outside of the configuration.
+
+mod addresses;
+mod names;
+
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    Config, Kind,
+    keys::{Key, keys},
+    pem,
+};
+
+/// Something that a configuration breaks.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The keys it rests on; it is reported at the first.
+    pub keys: Vec<&'static str>,
+    /// The number of the item, from 0, if one of a list is meant.
+    pub item: Option<usize>,
+    /// What is wrong and what is allowed.
+    pub what: String,
+    /// Odd, but no reason to stop.
+    pub warning: bool,
+}
+
+impl Finding {
+    fn new(keys: impl Into<Vec<&'static str>>, what: impl Into<String>) -> Self {
+        Self {
+            keys: keys.into(),
+            item: None,
+            what: what.into(),
+            warning: false,
+        }
+    }
+
+    fn at(mut self, item: usize) -> Self {
+        self.item = Some(item);
+        self
+    }
+
+    fn warning(mut self) -> Self {
+        self.warning = true;
+        self
+    }
+}
+
+/// Everything wrong with a configuration, however it was made. Opens the certificate, its key and the session key.
+pub fn findings(config: &Config) -> Vec<Finding> {
+    let mut found = Vec::new();
+    names::check(config, &mut found);
+    addresses::check(config, &mut found);
+    certificate(config, &mut found);
+    session_key(config, &mut found);
+    zeros(config, &mut found);
+    waits(config, &mut found);
+    log_filter(config, &mut found);
+    found
+}
+
+fn certificate(config: &Config, found: &mut Vec<Finding>) {
+    let https = !config.listen.https.is_empty();
+    for (key, path, block) in [
+        ("tls.cert", &config.tls.cert, pem::Block::Certificate),
+        ("tls.key", &config.tls.key, pem::Block::PrivateKey),
+    ] {
+        match path {
+            None if https => {
+                let what = format!(
+                    "is missing: listen.https cannot speak TLS without a {}",
+                    block.name()
+                );
+                found.push(Finding::new([key, "listen.https"], what));
+            }
+            None => {}
+            Some(path) => {
+                if let Err(what) = pem::check(path, block) {
+                    found.push(Finding::new([key], what));
+                } else if !https {
+                    let what = "is not used: no address in listen.https";
+                    found.push(Finding::new([key, "listen.https"], what).warning());
+                }
+            }
+        }
+    }
+}
+
+fn session_key(config: &Config, found: &mut Vec<Finding>) {
+    let Some(path) = &config.sessions.key_file else {
+        return;
+    };
+    if let Err(what) = pem::readable(path) {
+        found.push(Finding::new(["sessions.key_file"], what));
+    }
+}
+
+/// No duration, number or size may be nought.
+fn zeros(config: &Config, found: &mut Vec<Finding>) {
+    let Ok(values) = toml::Table::try_from(config) else {
+        return;
+    };
+    for key in keys() {
+        let (section, name) = key.split();
+        let value = values.get(section).and_then(|section| section.get(name));
+        if let Some(what) = value.and_then(|value| zero(key, value)) {
+            found.push(Finding::new([key.path], what));
+        }
+    }
+}
+
+fn zero(key: &Key, value: &toml::Value) -> Option<&'static str> {
+    match key.kind {
+        Kind::Duration | Kind::Lifetime => {
+            (value.as_str() == Some("0s")).then_some("is zero; it has to be longer, such as \"1s\"")
+        }
+        Kind::Count | Kind::Bytes => {
+            (value.as_integer() == Some(0)).then_some("is 0; it has to be at least 1")
+        }
+        Kind::Port => (value.as_integer() == Some(0)).then_some("is 0; a port is 1 to 65535"),
+        Kind::Url
+        | Kind::Text
+        | Kind::Switch
+        | Kind::Address
+        | Kind::Addresses
+        | Kind::Networks
+        | Kind::Names
+        | Kind::Path
+        | Kind::Format => None,
+    }
+}
+
+fn waits(config: &Config, found: &mut Vec<Finding>) {
+    let timeouts = &config.timeouts;
+    if timeouts.answer < timeouts.connect {
+        let what = format!(
+            "is {:?}, shorter than timeouts.connect ({:?}), which is part of it",
+            timeouts.answer, timeouts.connect
+        );
+        found.push(Finding::new(["timeouts.answer", "timeouts.connect"], what));
+    }
+}
+
+fn log_filter(config: &Config, found: &mut Vec<Finding>) {
+    if let Err(error) = EnvFilter::try_new(&config.log.filter) {
+        let what = format!(
+            "is not a filter such as \"info\" or \"info,whipstitch_origin=debug\": {error}"
+        );
+        found.push(Finding::new(["log.filter"], what));
+    }
+}

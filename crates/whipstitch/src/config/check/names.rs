@@ -1,0 +1,84 @@
+//! URLs and host names: what they may hold. No message repeats a URL, since one may hold a password.
+
+use http::{Uri, uri::Authority};
+
+use super::{Config, Finding};
+
+pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
+    match &config.stream_manager.url {
+        None => found.push(Finding::new(
+            ["stream_manager.url"],
+            "is missing: the base URL of the Stream Manager, such as \"http://127.0.0.1:5080\" (--stream-manager, \
+             WHIPSTITCH_STREAM_MANAGER)",
+        )),
+        Some(url) => base_url("stream_manager.url", url, found),
+    }
+    if let Some(url) = &config.proxy.public_url {
+        base_url("proxy.public_url", url, found);
+    }
+    let version = &config.stream_manager.api_version;
+    if version.is_empty()
+        || !version
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+    {
+        let what = "is not a version such as \"4.0\"";
+        found.push(Finding::new(["stream_manager.api_version"], what));
+    }
+    for (item, name) in config.proxy.hosts.iter().enumerate() {
+        if let Some(what) = host_name(name) {
+            found.push(Finding::new(["proxy.hosts"], what).at(item));
+        }
+    }
+}
+
+/// `scheme://authority` and no more, with every mistake of its own.
+fn base_url(key: &'static str, url: &str, found: &mut Vec<Finding>) {
+    let mut wrong = |what: &str| found.push(Finding::new([key], what));
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return wrong("has to start with http:// or https://");
+    };
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        wrong("has to start with http:// or https://");
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    if !path.is_empty() {
+        wrong("has to end after the host and port: no path, no query");
+    }
+    if authority.contains('@') {
+        wrong("must not hold a user name or password");
+    } else if authority.is_empty() || url.parse::<Uri>().is_err() || !has_good_port(authority) {
+        wrong("has no valid host and port after the scheme");
+    }
+}
+
+/// `http` takes any text for a port until it is asked for.
+fn has_good_port(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else {
+        return false;
+    };
+    let bare = authority.as_str() == authority.host();
+    !authority.host().is_empty() && (bare || authority.port_u16().is_some_and(|port| port != 0))
+}
+
+/// What is wrong with an entry of `proxy.hosts`.
+fn host_name(name: &str) -> Option<String> {
+    if name.contains("://") {
+        return Some(format!("{name:?} has a scheme; write the host name alone"));
+    }
+    if name.contains('*') {
+        return Some(format!(
+            "{name:?}: there are no wildcards; write each name in full"
+        ));
+    }
+    let Ok(authority) = name.parse::<Authority>() else {
+        return Some(format!("{name:?} is not a host name"));
+    };
+    if authority.as_str() == authority.host() && !name.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "{name:?} is more than a host name; write it without a port"
+    ))
+}

@@ -1,0 +1,231 @@
+//! The table of keys: what serde does not know about them. A test holds it against the structs, so that a key
+//! can neither be left out here nor be invented.
+//!
+//! It feeds the flags and variables, the words of mistakes, the reference page and the annotated sample.
+
+use super::kind::Kind::{
+    self, Address, Addresses, Bytes, Count, Duration, Format, Lifetime, Names, Networks, Path,
+    Port, Switch, Text, Url,
+};
+
+/// The variable that names the configuration file; like `--config` it is no key of it.
+pub const CONFIG_VARIABLE: &str = "WHIPSTITCH_CONFIG";
+
+/// One `[section]`.
+#[derive(Debug)]
+pub struct Section {
+    /// Its name in the file.
+    pub name: &'static str,
+    /// What it is about: one sentence.
+    pub meaning: &'static str,
+    /// Its keys, in the order of the reference.
+    pub keys: &'static [Key],
+}
+
+/// One key of a section.
+#[derive(Debug)]
+pub struct Key {
+    /// `section.key`.
+    pub path: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// The flag of `whipstitch run` and `check`, with its dashes, if it has one.
+    pub flag: Option<&'static str>,
+    /// The environment variable.
+    pub variable: &'static str,
+    /// When it has to be set; none if there is a default or it may be left out.
+    pub required: Option<&'static str>,
+    /// A value for a key without default, as it stands in the file.
+    pub sample: Option<&'static str>,
+    /// What it does, with its unit where the type does not name one.
+    pub meaning: &'static str,
+}
+
+impl Key {
+    const fn new(
+        path: &'static str,
+        kind: Kind,
+        variable: &'static str,
+        meaning: &'static str,
+    ) -> Self {
+        Self {
+            path,
+            kind,
+            flag: None,
+            variable,
+            required: None,
+            sample: None,
+            meaning,
+        }
+    }
+
+    const fn flag(mut self, flag: &'static str) -> Self {
+        self.flag = Some(flag);
+        self
+    }
+
+    const fn required(mut self, when: &'static str) -> Self {
+        self.required = Some(when);
+        self
+    }
+
+    const fn sample(mut self, sample: &'static str) -> Self {
+        self.sample = Some(sample);
+        self
+    }
+
+    /// Section and key.
+    pub fn split(&self) -> (&'static str, &'static str) {
+        self.path.split_once('.').unwrap_or(("", self.path))
+    }
+}
+
+/// The section of this name.
+pub fn section(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.name == name)
+}
+
+/// Every key of every section.
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    SECTIONS.iter().flat_map(|section| section.keys)
+}
+
+/// The key of this path, `section.key`.
+pub fn key(path: &str) -> Option<&'static Key> {
+    keys().find(|key| key.path == path)
+}
+
+/// All sections, in the order of the reference: what a first set-up needs comes first.
+pub const SECTIONS: &[Section] = &[
+    Section {
+        name: "stream_manager",
+        meaning: "The Red5 Pro Stream Manager, the source of truth about streams and nodes.",
+        keys: &[
+            Key::new("stream_manager.url", Url, "WHIPSTITCH_STREAM_MANAGER", "Base URL of the Stream Manager: `http` or `https`, without a path.")
+                .flag("--stream-manager")
+                .required("always")
+                .sample(r#""http://127.0.0.1:5080""#),
+            Key::new("stream_manager.api_version", Text, "WHIPSTITCH_STREAM_MANAGER_API_VERSION", "Version of its REST API, as it stands in the URL after `/streammanager/api/`."),
+            Key::new("stream_manager.timeout", Duration, "WHIPSTITCH_STREAM_MANAGER_TIMEOUT", "Longest wait for the answer to one lookup."),
+        ],
+    },
+    Section {
+        name: "listen",
+        meaning: "The addresses to serve on, any number of each; at least one of `https` and `http`.",
+        keys: &[
+            Key::new("listen.https", Addresses, "WHIPSTITCH_HTTPS", "Addresses that speak TLS, with HTTP/2 and HTTP/1.1 by ALPN.")
+                .flag("--https")
+                .required("unless `listen.http` is set")
+                .sample(r#"["0.0.0.0:8443"]"#),
+            Key::new("listen.http", Addresses, "WHIPSTITCH_HTTP", "Addresses that speak plain HTTP/1.1. Browsers give a page the camera only over TLS or on localhost.")
+                .flag("--http")
+                .sample(r#"["127.0.0.1:8080"]"#),
+            Key::new("listen.admin", Address, "WHIPSTITCH_ADMIN", "Address of `/metrics`, `/livez` and `/readyz`, in plain HTTP; not for the internet. Not served unless set.")
+                .flag("--admin")
+                .sample(r#""127.0.0.1:9090""#),
+        ],
+    },
+    Section {
+        name: "tls",
+        meaning: "The certificate shown on every address of `listen.https`.",
+        keys: &[
+            Key::new("tls.cert", Path, "WHIPSTITCH_CERT", "PEM file with the certificate chain, the server's own certificate first. A relative name starts at the folder of the configuration file; in a flag or variable, at the working directory.")
+                .flag("--cert")
+                .required("with `listen.https`")
+                .sample(r#""/etc/whipstitch/tls.crt""#),
+            Key::new("tls.key", Path, "WHIPSTITCH_KEY", "PEM file with the private key of that certificate (PKCS#8, PKCS#1 or SEC1, without a passphrase).")
+                .flag("--key")
+                .required("with `listen.https`")
+                .sample(r#""/etc/whipstitch/tls.key""#),
+        ],
+    },
+    Section {
+        name: "nodes",
+        meaning: "The media nodes, and which addresses may be dialled as one.",
+        keys: &[
+            Key::new("nodes.port", Port, "WHIPSTITCH_NODE_PORT", "TCP port of every node's HTTP and WebSocket server.").flag("--node-port"),
+            Key::new("nodes.allow", Networks, "WHIPSTITCH_ALLOW_NODES", "Networks whose addresses are nodes even if the Stream Manager has not named them, and the only way to reach loopback, link-local and other special addresses.")
+                .flag("--allow-nodes")
+                .sample(r#"["10.0.0.0/8"]"#),
+            Key::new("nodes.named_for", Duration, "WHIPSTITCH_NODES_NAMED_FOR", "How long an address counts as a node after the Stream Manager has named it."),
+        ],
+    },
+    Section {
+        name: "proxy",
+        meaning: "What is served, and under which names.",
+        keys: &[
+            Key::new("proxy.enabled", Switch, "WHIPSTITCH_PROXY_ENABLED", "Off: WHIP, WHEP and WebSocket signalling answer 503; the Stream Manager's own pages and API still pass."),
+            Key::new("proxy.hosts", Names, "WHIPSTITCH_PROXY_HOSTS", "Host names, without port, that are served; every name when empty.")
+                .sample(r#"["live.example.com"]"#),
+            Key::new("proxy.public_url", Url, "WHIPSTITCH_PROXY_PUBLIC_URL", "Scheme and authority that clients use, when something in front changes them.")
+                .sample(r#""https://live.example.com""#),
+            Key::new("proxy.admin_api", Switch, "WHIPSTITCH_PROXY_ADMIN_API", "On: the Stream Manager's `/admin/` API can be reached through the proxy."),
+        ],
+    },
+    Section {
+        name: "sessions",
+        meaning: "The sealed session URLs, in which any replica with the same key finds the node of a session again.",
+        keys: &[
+            Key::new("sessions.key_file", Path, "WHIPSTITCH_SESSION_KEY", "File with the keys that seal session URLs; the same on every replica. Without one a key is made at start, and session URLs end with the process.")
+                .flag("--session-key")
+                .sample(r#""/etc/whipstitch/session.key""#),
+            Key::new("sessions.lifetime", Lifetime, "WHIPSTITCH_SESSIONS_LIFETIME", "Life of a session URL, counted from the answer that gave it."),
+        ],
+    },
+    Section {
+        name: "lookup",
+        meaning: "How long the Stream Manager's answers are remembered.",
+        keys: &[
+            Key::new("lookup.publish_ttl", Duration, "WHIPSTITCH_LOOKUP_PUBLISH_TTL", "Life of the answer that names the node to publish to."),
+            Key::new("lookup.play_ttl", Duration, "WHIPSTITCH_LOOKUP_PLAY_TTL", "Life of the answer that names the node to play from; short, since the Stream Manager spreads viewers over nodes."),
+            Key::new("lookup.negative_ttl", Duration, "WHIPSTITCH_LOOKUP_NEGATIVE_TTL", "Life of the answer that there is no such stream."),
+            Key::new("lookup.capacity", Count, "WHIPSTITCH_LOOKUP_CAPACITY", "Most answers remembered at once."),
+        ],
+    },
+    Section {
+        name: "timeouts",
+        meaning: "How long each wait on a node, the Stream Manager or a client's body may take.",
+        keys: &[
+            Key::new("timeouts.connect", Duration, "WHIPSTITCH_TIMEOUTS_CONNECT", "Longest wait for a TCP connection to a node."),
+            Key::new("timeouts.answer", Duration, "WHIPSTITCH_TIMEOUTS_ANSWER", "Longest wait for the header of a node's answer, or for its 101, connecting included; below the 8 s after which OBS gives up."),
+            Key::new("timeouts.manager_answer", Duration, "WHIPSTITCH_TIMEOUTS_MANAGER_ANSWER", "Longest wait for the header of the Stream Manager's answer to a request that is passed on."),
+            Key::new("timeouts.body", Duration, "WHIPSTITCH_TIMEOUTS_BODY", "Longest wait for the whole body of a WHIP or WHEP request."),
+        ],
+    },
+    Section {
+        name: "limits",
+        meaning: "What all requests and sessions together may cost.",
+        keys: &[
+            Key::new("limits.in_flight", Count, "WHIPSTITCH_LIMITS_IN_FLIGHT", "Most requests in work at once; further ones get 503."),
+            Key::new("limits.sockets", Count, "WHIPSTITCH_LIMITS_SOCKETS", "Most WebSocket sessions at once; further ones get 503. Each takes two file descriptors."),
+            Key::new("limits.sdp_bytes", Bytes, "WHIPSTITCH_LIMITS_SDP_BYTES", "Longest body of a WHIP or WHEP request, in bytes; longer ones get 413."),
+            Key::new("limits.body_bytes", Bytes, "WHIPSTITCH_LIMITS_BODY_BYTES", "Longest body of any other request, in bytes; longer ones get 413."),
+        ],
+    },
+    Section {
+        name: "connections",
+        meaning: "What one client connection may cost.",
+        keys: &[
+            Key::new("connections.max", Count, "WHIPSTITCH_CONNECTIONS_MAX", "Most client connections open at once, over all addresses; further ones wait in the kernel's queue."),
+            Key::new("connections.handshake_timeout", Duration, "WHIPSTITCH_CONNECTIONS_HANDSHAKE_TIMEOUT", "Longest wait for a TLS handshake to complete."),
+            Key::new("connections.header_timeout", Duration, "WHIPSTITCH_CONNECTIONS_HEADER_TIMEOUT", "Longest wait for the header of a request, and longest idle time between two requests."),
+            Key::new("connections.h2_streams", Count, "WHIPSTITCH_CONNECTIONS_H2_STREAMS", "Most requests at once on one HTTP/2 connection."),
+        ],
+    },
+    Section {
+        name: "shutdown",
+        meaning: "How a stop goes after SIGTERM or SIGINT.",
+        keys: &[Key::new("shutdown.deadline", Duration, "WHIPSTITCH_SHUTDOWN_DEADLINE", "Longest wait for requests and sessions to end before the process exits.")],
+    },
+    Section {
+        name: "log",
+        meaning: "What is written to standard output.",
+        keys: &[
+            Key::new("log.format", Format, "WHIPSTITCH_LOG_FORMAT", "Shape of a line: `text` for eyes, `json` for machines, `auto` for text on a terminal and JSON elsewhere."),
+            Key::new("log.filter", Text, "WHIPSTITCH_LOG", "Which events are written: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by module as in `info,whipstitch_origin=debug`."),
+        ],
+    },
+];
+
+#[cfg(test)]
+mod tests;

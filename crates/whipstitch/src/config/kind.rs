@@ -1,0 +1,173 @@
+//! The kinds of values a key can hold: what is allowed, in words, and how a flag's text becomes a value.
+
+use std::net::IpAddr;
+
+use toml::Value;
+
+/// What a key holds. serde decides whether a value is right; a kind says in words what would have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Scheme and authority.
+    Url,
+    /// Any text.
+    Text,
+    /// A time span of hours or less.
+    Duration,
+    /// A time span that may be given in days.
+    Lifetime,
+    /// How many, from 1 on.
+    Count,
+    /// A size in bytes, from 1 on.
+    Bytes,
+    /// A TCP port.
+    Port,
+    /// On or off.
+    Switch,
+    /// One socket address.
+    Address,
+    /// Socket addresses.
+    Addresses,
+    /// IP networks.
+    Networks,
+    /// Host names.
+    Names,
+    /// The name of a file.
+    Path,
+    /// A [`super::LogFormat`].
+    Format,
+}
+
+impl Kind {
+    /// The name of the type in the reference.
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Self::Url => "URL",
+            Self::Text => "text",
+            Self::Duration | Self::Lifetime => "duration",
+            Self::Count => "number",
+            Self::Bytes => "bytes",
+            Self::Port => "port",
+            Self::Switch => "true or false",
+            Self::Address => "address",
+            Self::Addresses => "addresses",
+            Self::Networks => "networks",
+            Self::Names => "names",
+            Self::Path => "file",
+            Self::Format => "`auto`, `text` or `json`",
+        }
+    }
+
+    /// What one value of this kind has to be, to follow "is not".
+    pub(super) fn expected(self) -> &'static str {
+        match self {
+            Self::Url => r#"a URL such as "http://127.0.0.1:5080""#,
+            Self::Text => r#"text in quotes, such as "info""#,
+            Self::Duration => {
+                r#"a duration: a number and its unit, such as "500ms", "10s", "5m" or "2h""#
+            }
+            Self::Lifetime => r#"a duration: a number and its unit, such as "30m", "12h" or "7d""#,
+            Self::Count => "a whole number from 1 on, without quotes",
+            Self::Bytes => "a number of bytes, whole and without quotes, such as 65536",
+            Self::Port => "a port: a whole number from 1 to 65535, without quotes",
+            Self::Switch => "true or false, without quotes",
+            Self::Address | Self::Addresses => {
+                r#"an IP address and a port, such as "0.0.0.0:8443" or "[::]:8443""#
+            }
+            Self::Networks => r#"a network, such as "10.0.0.0/8" or "fd00::/8""#,
+            Self::Names => r#"a host name in quotes, such as "live.example.com""#,
+            Self::Path => r#"the name of a file in quotes, such as "/etc/whipstitch/tls.crt""#,
+            Self::Format => r#""auto", "text" or "json""#,
+        }
+    }
+
+    /// Whether the key takes a list.
+    pub(super) fn is_list(self) -> bool {
+        matches!(self, Self::Addresses | Self::Networks | Self::Names)
+    }
+
+    /// The value that a flag or an environment variable means: lists are separated by commas. Text that does not fit
+    /// stays text, to be refused with the same words as in a file.
+    pub(super) fn value_of(self, text: &str) -> Value {
+        let text = text.trim();
+        let as_text = || Value::String(text.to_owned());
+        match self {
+            Self::Addresses | Self::Networks | Self::Names => Value::Array(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                    .map(|item| Value::String(item.to_owned()))
+                    .collect(),
+            ),
+            Self::Count | Self::Bytes | Self::Port => {
+                text.parse().map_or_else(|_| as_text(), Value::Integer)
+            }
+            Self::Switch => text.parse().map_or_else(|_| as_text(), Value::Boolean),
+            Self::Url
+            | Self::Text
+            | Self::Duration
+            | Self::Lifetime
+            | Self::Address
+            | Self::Path
+            | Self::Format => as_text(),
+        }
+    }
+
+    /// What is probably missing from a value that was refused.
+    pub(super) fn hint(self, refused: &Value) -> Option<String> {
+        match (self, refused) {
+            (Self::Address | Self::Addresses, Value::String(text)) => address_hint(text),
+            (Self::Networks, Value::String(text)) => {
+                let address: IpAddr = text.parse().ok()?;
+                let whole = if address.is_ipv4() { 32 } else { 128 };
+                Some(format!("for this one address write \"{address}/{whole}\""))
+            }
+            (Self::Duration, Value::String(text)) if text.ends_with(['d', 'w']) => {
+                Some("days are not understood here: write hours".to_owned())
+            }
+            (Self::Duration | Self::Lifetime, Value::String(text)) if is_digits(text) => {
+                Some(format!("add the unit, as in \"{text}s\""))
+            }
+            (Self::Duration | Self::Lifetime, Value::Integer(number)) => {
+                Some(format!("add the unit, as in \"{number}s\""))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn address_hint(text: &str) -> Option<String> {
+    if text.contains("://") {
+        return Some("write the address alone, without a scheme".to_owned());
+    }
+    if let Ok(address) = text.parse::<IpAddr>() {
+        let host = if address.is_ipv6() {
+            format!("[{address}]")
+        } else {
+            address.to_string()
+        };
+        return Some(format!("the port is missing, as in \"{host}:8443\""));
+    }
+    if is_digits(text) {
+        return Some(format!("the address is missing, as in \"0.0.0.0:{text}\""));
+    }
+    let (host, port) = text.rsplit_once(':')?;
+    if !is_digits(port) {
+        return None;
+    }
+    if port.parse::<u16>().is_err() {
+        return Some("ports end at 65535".to_owned());
+    }
+    if host.is_empty() || host == "*" {
+        return Some(format!(
+            "for every address write \"0.0.0.0:{port}\" or \"[::]:{port}\""
+        ));
+    }
+    if host.contains(':') {
+        return Some("an IPv6 address stands in brackets".to_owned());
+    }
+    Some("names are not looked up here: write the IP address".to_owned())
+}
