@@ -1,2 +1,84 @@
-//! To be written.
-fn main() {}
+//! The chores of the workspace: `cargo xtask test | ci | reference | arrows | bench`.
+
+mod arrows;
+#[cfg(feature = "bench")]
+mod bench;
+mod ci;
+mod command;
+mod debian;
+mod reference;
+mod rerun;
+mod tally;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What a chore gives back: nothing, or what a person should read.
+pub(crate) type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> =
+    std::result::Result<T, E>;
+
+/// The features with which the whole workspace is tested and linted.
+///
+/// One set for every command: with two, cargo would compile nearly every dependency twice (the browser tests alone
+/// change the features of `syn`, and so every derive above it).
+pub(crate) const FEATURES: &str = "whipstitch-tests/browser,xtask/bench,xtask/reference";
+
+/// The chores of the Whipstitch workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Chore {
+    /// Run all tests: unit, property, integration, browser and doc
+    ///
+    /// Installs Debian's chromium and chromium-driver first when they are absent and you are root; otherwise says what
+    /// to install. Fails when a test was ignored or a runner ran none.
+    Test,
+    /// Do what continuous integration does: format, arrows, lints, tests, docs, reference pages
+    Ci,
+    /// Write the generated pages of deploy/reference
+    Reference {
+        /// Only compare: fail when a page differs from what the types say
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check which of our crates depends on which
+    Arrows,
+    /// Measure the whole stack beside nginx and HAProxy: TLS in, plain node out
+    #[cfg(feature = "bench")]
+    Bench(bench::Options),
+    /// Measure the whole stack beside nginx and HAProxy: TLS in, plain node out
+    #[cfg(not(feature = "bench"))]
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// See `cargo xtask bench --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// The Stream Manager and the node that the targets of the bench talk to
+    #[cfg(feature = "bench")]
+    #[command(hide = true)]
+    BenchNode,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Chore::parse() {
+        Chore::Test => test::run().map(drop),
+        Chore::Ci => ci::run(),
+        Chore::Reference { check } => reference::run(check),
+        Chore::Arrows => arrows::run(),
+        #[cfg(feature = "bench")]
+        Chore::Bench(options) => bench::run(&options),
+        #[cfg(not(feature = "bench"))]
+        Chore::Bench { arguments } => rerun::bench(&arguments),
+        #[cfg(feature = "bench")]
+        Chore::BenchNode => bench::serve_node(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

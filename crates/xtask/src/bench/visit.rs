@@ -1,0 +1,161 @@
+//! One visit: a target does one work for a while, and is looked at meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::target::{Target, World};
+use super::work::{Client, Score, Work};
+use super::{http2, wire};
+use crate::Result;
+
+/// How long all clients may take to have done their first operation.
+const OPENING: Duration = Duration::from_secs(15);
+/// Not measured: buffers grow, caches fill.
+const WARM_UP: Duration = Duration::from_millis(300);
+/// Sockets opened at once before the memory of idle ones is measured.
+const OPENERS: u16 = 16;
+/// After which memory no longer moves.
+const SETTLE: Duration = Duration::from_millis(1500);
+
+/// What one visit showed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample {
+    /// The target's time on the CPU for an operation, µs.
+    pub(super) cpu_micros: f64,
+    /// Operations a second.
+    pub(super) rate: f64,
+    /// Part of its core that the target used. Well below 1 the generator was the limit, not the target.
+    pub(super) busy: f64,
+}
+
+/// The footprint of a target that has done nothing else.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Footprint {
+    /// Memory after the first answer, MB.
+    pub(super) idle_mb: f64,
+    /// Memory of each idle socket, KiB.
+    pub(super) session_kib: f64,
+}
+
+fn client(world: &World, target: &Target, index: usize, score: &Arc<Score>) -> Client {
+    Client {
+        dialer: world.dialer.clone(),
+        target: target.address,
+        index,
+        score: Arc::clone(score),
+    }
+}
+
+/// Has the target do `work` for `seconds`.
+pub(super) async fn measure(
+    world: &World,
+    target: &Target,
+    work: Work,
+    seconds: Duration,
+) -> Result<Sample> {
+    let score = Score::new();
+    let mut clients = JoinSet::new();
+    for index in 0..work.clients() {
+        clients.spawn(client(world, target, index, &score).work(work));
+    }
+    let window = async {
+        let all = u32::try_from(work.clients())?;
+        let ready = timeout(OPENING, score.ready.acquire_many(all)).await;
+        drop(ready.map_err(|_| format!("not all clients got an answer in {OPENING:?}"))??);
+        sleep(WARM_UP).await;
+        let tree = target.child.tree()?;
+        let before = (Instant::now(), tree.cpu()?, score.done.load(Relaxed));
+        sleep(seconds).await;
+        let after = (Instant::now(), tree.cpu()?, score.done.load(Relaxed));
+        sample(
+            after.0 - before.0,
+            after.1.saturating_sub(before.1),
+            after.2 - before.2,
+        )
+    };
+    tokio::select! {
+        sample = window => sample,
+        // Clients never end well: each works until we drop it.
+        Some(ended) = clients.join_next() => match ended? {
+            Err(error) => Err(error.into()),
+            Ok(never) => match never {},
+        },
+    }
+}
+
+fn sample(wall: Duration, cpu: Duration, done: u32) -> Result<Sample> {
+    if done == 0 {
+        return Err("nothing was done".into());
+    }
+    Ok(Sample {
+        cpu_micros: cpu.as_secs_f64() * 1e6 / f64::from(done),
+        rate: f64::from(done) / wall.as_secs_f64(),
+        busy: cpu.as_secs_f64() / wall.as_secs_f64(),
+    })
+}
+
+/// Fails unless the target does each kind of work rightly.
+pub(super) async fn check(world: &World, target: &Target) -> Result {
+    let client = client(world, target, 0, &Score::new());
+    let mut connection = super::http1::Connection::open(&world.dialer, target.address).await?;
+    let page = connection.exchange(&wire::get()).await?;
+    if page.body != wire::BODY.as_bytes() {
+        return Err("GET gives another page".into());
+    }
+    let created = connection.exchange(&wire::post(0)).await?;
+    let location = super::http1::header(&created.head, "location");
+    if created.status != 201 || location.is_none() || created.body != wire::ANSWER.as_bytes() {
+        let head = String::from_utf8_lossy(&created.head).into_owned();
+        return Err(format!("WHIP POST gives {head}").into());
+    }
+    let mut socket = client.socket().await?;
+    client.echo_once(&mut socket).await?;
+    let (mut streams, driver) = http2::open(&world.dialer, target.address).await?;
+    let page = tokio::select! {
+        page = streams.exchange(http2::get()?) => page?,
+        closed = driver => return Err(format!("h2 closed: {closed:?}").into()),
+    };
+    if page.body() != wire::BODY.as_bytes() {
+        return Err("GET over h2 gives another page".into());
+    }
+    Ok(())
+}
+
+/// Opens `sessions` sockets, leaves them alone, and looks at the memory.
+pub(super) async fn footprint(world: &World, target: &Target, sessions: u16) -> Result<Footprint> {
+    sleep(SETTLE).await;
+    let idle = target.child.tree()?.memory_kib()?;
+    let score = Score::new();
+    let mut openers = JoinSet::new();
+    for opener in 0..OPENERS {
+        let share = (sessions + opener) / OPENERS;
+        let client = client(world, target, usize::from(opener), &score);
+        openers.spawn(async move {
+            let mut open = Vec::new();
+            for _ in 0..share {
+                open.push(client.socket().await?);
+            }
+            Ok::<_, std::io::Error>((client, open))
+        });
+    }
+    let mut open = Vec::new();
+    while let Some(done) = openers.join_next().await {
+        open.push(done??);
+    }
+    sleep(SETTLE).await;
+    let full = target.child.tree()?.memory_kib()?;
+    // Only sessions that still work were worth measuring.
+    for (client, sockets) in &mut open {
+        for socket in sockets {
+            client.echo_once(socket).await?;
+        }
+    }
+    Ok(Footprint {
+        idle_mb: f64::from(idle) / 1000.0 * 1.024,
+        session_kib: f64::from(full.saturating_sub(idle)) / f64::from(sessions),
+    })
+}
