@@ -1,0 +1,178 @@
+//! The accept loop of the manager and of every node: plain HTTP/1.1 on a real socket, with the faults a socket can have.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::fault::{Fault, Gate, Mode, Switch};
+use crate::reply;
+use crate::seen::{Seen, Server};
+
+/// Red5 reads request heads of at most 8192 bytes.
+const MAX_HEAD: usize = 8192;
+const BACKLOG: u32 = 1024;
+
+/// What stands behind a listener.
+pub(crate) trait Handler: Send + Sync + 'static {
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+}
+
+/// A listener and all that its loop needs.
+pub(crate) struct Listener<H> {
+    pub(crate) server: Server,
+    pub(crate) handler: Arc<H>,
+    pub(crate) switch: Arc<Switch>,
+    pub(crate) seen: Arc<Seen>,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Bind without listening: the port is ours, and connections to it are refused.
+pub(crate) fn reserve(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+impl<H: Handler> Listener<H> {
+    /// Serve `socket` until the token is cancelled. The error is that of `listen`, before anything is served.
+    pub(crate) fn start(self, socket: TcpSocket) -> io::Result<()> {
+        let listener = socket.listen(BACKLOG)?;
+        let address = listener.local_addr()?;
+        let tracker = self.tracker.clone();
+        tracker.spawn(Arc::new(self).run(address, listener));
+        Ok(())
+    }
+
+    async fn run(self: Arc<Self>, address: SocketAddr, listener: TcpListener) {
+        let mut modes = self.switch.subscribe();
+        let mut door = Door::Open(listener);
+        let mut connections = self.stop.child_token();
+        loop {
+            let mode = modes.borrow_and_update().clone();
+            if mode.refuses() || mode.fault == Fault::Reset {
+                connections.cancel();
+                connections = self.stop.child_token();
+            }
+            door = match door.follow(&mode, address) {
+                Ok(door) => door,
+                Err(error) => {
+                    tracing::error!(%address, %error, "cannot listen any more");
+                    return;
+                }
+            };
+            self.switch.obeyed(&mode);
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                changed = modes.changed() => if changed.is_err() { return },
+                () = self.accept(&door, &mode, &connections) => {}
+            }
+        }
+    }
+
+    /// Accept for as long as the mode holds; never ends by itself.
+    async fn accept(self: &Arc<Self>, door: &Door, mode: &Mode, connections: &CancellationToken) {
+        loop {
+            let stream = match door.accept().await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    // Out of descriptors, most likely: trying at once again would spin.
+                    tracing::warn!(%error, "accept failed");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            self.seen.connection(self.server);
+            if mode.fault == Fault::Reset {
+                // Closed with a zero linger time, the kernel sends RST instead of FIN.
+                let _ = stream.set_zero_linger();
+                continue;
+            }
+            self.tracker
+                .spawn(self.clone().connection(stream, connections.clone()));
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, until: CancellationToken) {
+        let _ = stream.set_nodelay(true);
+        let this = self.clone();
+        let service = service_fn(move |request| {
+            let this = this.clone();
+            async move { this.answer(request).await }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(30))
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        tokio::select! {
+            () = until.cancelled() => {}
+            ended = connection => if let Err(error) = ended {
+                tracing::debug!(%error, "connection ended");
+            },
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, HangUp> {
+        self.seen.request(self.server, &request);
+        match self.switch.gate().await {
+            Gate::Open => Ok(self.handler.handle(request).await),
+            Gate::Answer(status, body) => Ok(reply::text(status, body)),
+            Gate::HangUp => Err(HangUp),
+        }
+    }
+}
+
+/// The node's port: ours whether we listen on it or not.
+enum Door {
+    Open(TcpListener),
+    Shut(TcpSocket),
+}
+
+impl Door {
+    /// Listen or stop listening, as the mode says.
+    fn follow(self, mode: &Mode, address: SocketAddr) -> io::Result<Self> {
+        match (self, mode.refuses()) {
+            (Self::Shut(socket), false) => socket.listen(BACKLOG).map(Self::Open),
+            (Self::Open(listener), true) => {
+                drop(listener);
+                reserve(address).map(Self::Shut)
+            }
+            (door, _) => Ok(door),
+        }
+    }
+
+    /// The next connection; never, while the door is shut.
+    async fn accept(&self) -> io::Result<TcpStream> {
+        match self {
+            Self::Open(listener) => listener.accept().await.map(|(stream, _)| stream),
+            Self::Shut(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// The connection ends without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("hung up by a fault")]
+struct HangUp;

@@ -1,0 +1,387 @@
+//! The media task of one node: it owns every session, moves datagrams between them and the socket, and frames from
+//! publishers to players.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use str0m::change::{SdpAnswer, SdpOffer};
+use str0m::crypto::{CryptoProvider, from_feature_flags};
+use str0m::format::Codec;
+use str0m::media::{Direction, MediaKind};
+use str0m::net::{Protocol, Receive};
+use str0m::{Candidate, Input, Rtc, RtcConfig};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::lines::Lines;
+use super::session::{Happening, Session};
+use super::{
+    COMMANDS, Command, Frame, MediaError, MediaEvent, MediaHandle, Plan, Published, Relayed, Relays,
+};
+use crate::registry::{Registry, SessionId, Tracks};
+
+/// How often sessions are looked after when nothing else happens.
+const TICK: Duration = Duration::from_millis(500);
+/// The label of the data channel of Red5's SDK.
+const CHANNEL: &str = "red5pro";
+/// The largest datagram read.
+const DATAGRAM: usize = 2048;
+
+/// Everything that makes up a node's media.
+pub(crate) struct Studio {
+    node: usize,
+    socket: UdpSocket,
+    address: SocketAddr,
+    registry: Arc<Registry>,
+    relays: Arc<Relays>,
+    crypto: Arc<CryptoProvider>,
+    sessions: BTreeMap<SessionId, Session>,
+    happenings: VecDeque<Happening>,
+}
+
+/// The queues a media task reads.
+pub(crate) struct Inbox {
+    commands: mpsc::Receiver<Command>,
+    relayed: mpsc::Receiver<Relayed>,
+    ended: watch::Receiver<()>,
+}
+
+impl Studio {
+    /// Bind the socket of node `node`. Its candidates name `written` if given, else `ip`.
+    ///
+    /// # Errors
+    /// That of binding the UDP socket.
+    pub(crate) async fn open(
+        node: usize,
+        ip: IpAddr,
+        written: Option<IpAddr>,
+        registry: Arc<Registry>,
+        relays: Arc<Relays>,
+    ) -> io::Result<(Self, Inbox, MediaHandle)> {
+        let bind = match written {
+            Some(IpAddr::V4(_)) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Some(IpAddr::V6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            None => ip,
+        };
+        let socket = UdpSocket::bind((bind, 0)).await?;
+        let address = SocketAddr::new(written.unwrap_or(ip), socket.local_addr()?.port());
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let inbox = Inbox {
+            commands,
+            relayed: relays.open(node),
+            ended: registry.watch(),
+        };
+        let studio = Self {
+            node,
+            socket,
+            address,
+            registry,
+            relays,
+            crypto: Arc::new(from_feature_flags()),
+            sessions: BTreeMap::new(),
+            happenings: VecDeque::new(),
+        };
+        Ok((
+            studio,
+            inbox,
+            MediaHandle {
+                commands: sender,
+                address,
+            },
+        ))
+    }
+
+    /// Work until `until` is cancelled; then every session ends without a word, as when a machine dies.
+    pub(crate) async fn run(mut self, mut inbox: Inbox, until: CancellationToken) {
+        let mut buffer = vec![0; DATAGRAM];
+        let mut next_tick = Instant::now() + TICK;
+        loop {
+            let deadline = self.sessions.values().map(|session| session.deadline).min();
+            let wake = deadline.map_or(next_tick, |deadline| deadline.min(next_tick));
+            tokio::select! {
+                () = until.cancelled() => return,
+                Some(command) = inbox.commands.recv() => self.command(command),
+                Some(relayed) = inbox.relayed.recv() => self.relayed(relayed),
+                Ok(()) = inbox.ended.changed() => self.let_go(),
+                received = self.socket.recv_from(&mut buffer) => if let Ok((length, source)) = received {
+                    self.datagram(buffer.get(..length).unwrap_or_default(), source);
+                },
+                () = tokio::time::sleep_until(wake.into()) => {
+                    let now = Instant::now();
+                    self.advance(now);
+                    if now >= next_tick {
+                        self.tick(now);
+                        next_tick = now + TICK;
+                    }
+                }
+            }
+            self.settle();
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Publish {
+                id,
+                offer,
+                events,
+                reply,
+            } => {
+                let _ = reply.send(self.publish(id, *offer, events));
+            }
+            Command::Play {
+                id,
+                tracks,
+                stream,
+                plan,
+                events,
+                reply,
+            } => {
+                let _ = reply.send(self.play(id, &tracks, stream, plan, events));
+            }
+            Command::Answer { id, answer, reply } => {
+                let _ = reply.send(self.answer(id, *answer));
+            }
+            Command::Candidate { id, candidate } => self.candidate(id, &candidate),
+        }
+    }
+
+    fn publish(
+        &mut self,
+        id: SessionId,
+        offer: SdpOffer,
+        events: mpsc::Sender<MediaEvent>,
+    ) -> Result<Published, MediaError> {
+        let now = Instant::now();
+        let config = Rtc::builder()
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .enable_h264(true);
+        let mut rtc = self.rtc(config, now)?;
+        let answer = rtc
+            .sdp_api()
+            .accept_offer(offer)
+            .map_err(sdp_error)?
+            .to_sdp_string();
+        let lines = Lines::of_answer(&answer, "recvonly");
+        let mut session = Session::new(id, rtc, true, lines, events, now);
+        session.drive(&self.socket, &mut self.happenings);
+        let tracks = session.tracks();
+        self.sessions.insert(id, session);
+        Ok(Published { answer, tracks })
+    }
+
+    fn play(
+        &mut self,
+        id: SessionId,
+        tracks: &Tracks,
+        stream: String,
+        plan: Plan,
+        events: mpsc::Sender<MediaEvent>,
+    ) -> Result<String, MediaError> {
+        let now = Instant::now();
+        let config = Rtc::builder()
+            .clear_codecs()
+            .enable_opus(tracks.codecs.contains(&Codec::Opus), false)
+            .enable_vp8(tracks.codecs.contains(&Codec::Vp8))
+            .enable_h264(tracks.codecs.contains(&Codec::H264));
+        let mut rtc = self.rtc(config, now)?;
+        let (sdp, lines, pending) = match plan {
+            Plan::Answer(offer) => {
+                let answer = rtc
+                    .sdp_api()
+                    .accept_offer(*offer)
+                    .map_err(sdp_error)?
+                    .to_sdp_string();
+                let lines = Lines::of_answer(&answer, "sendonly");
+                (answer, lines, None)
+            }
+            Plan::Offer { datachannel } => {
+                let mut changes = rtc.sdp_api();
+                let mut add = |kind| {
+                    changes.add_media(kind, Direction::SendOnly, Some(stream.clone()), None, None)
+                };
+                let audio = tracks.audio.then(|| add(MediaKind::Audio));
+                let video = tracks.video.then(|| add(MediaKind::Video));
+                if datachannel {
+                    changes.add_channel(CHANNEL.to_owned());
+                }
+                let nothing = || MediaError::Sdp("the stream has no tracks".to_owned());
+                let (offer, pending) = changes.apply().ok_or_else(nothing)?;
+                (offer.to_sdp_string(), Lines { audio, video }, Some(pending))
+            }
+        };
+        let mut session = Session::new(id, rtc, false, lines, events, now);
+        session.pending = pending;
+        session.drive(&self.socket, &mut self.happenings);
+        self.sessions.insert(id, session);
+        Ok(sdp)
+    }
+
+    fn rtc(&self, config: RtcConfig, now: Instant) -> Result<Rtc, MediaError> {
+        let mut rtc = config
+            .set_crypto_provider(self.crypto.clone())
+            .set_ice_lite(true)
+            .build(now);
+        let candidate = Candidate::host(self.address, "udp")
+            .map_err(|error| MediaError::Sdp(error.to_string()))?;
+        rtc.add_local_candidate(candidate);
+        Ok(rtc)
+    }
+
+    fn answer(&mut self, id: SessionId, answer: SdpAnswer) -> Result<(), MediaError> {
+        let session = self.sessions.get_mut(&id).ok_or(MediaError::Gone)?;
+        let pending = session
+            .pending
+            .take()
+            .ok_or_else(|| MediaError::Sdp("no offer waits for an answer".to_owned()))?;
+        session
+            .rtc
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .map_err(sdp_error)?;
+        session.drive(&self.socket, &mut self.happenings);
+        Ok(())
+    }
+
+    fn candidate(&mut self, id: SessionId, candidate: &str) {
+        // Names (mDNS) and the other kinds we cannot read are of no use to a lite agent anyway.
+        if let (Some(session), Ok(candidate)) = (
+            self.sessions.get_mut(&id),
+            Candidate::from_sdp_string(candidate),
+        ) {
+            session.rtc.add_remote_candidate(candidate);
+            session.drive(&self.socket, &mut self.happenings);
+        }
+    }
+
+    fn datagram(&mut self, bytes: &[u8], source: SocketAddr) {
+        let Ok(contents) = bytes.try_into() else {
+            return;
+        };
+        let receive = Receive {
+            proto: Protocol::Udp,
+            source,
+            destination: self.address,
+            contents,
+        };
+        let input = Input::Receive(Instant::now(), receive);
+        if let Some(session) = self
+            .sessions
+            .values_mut()
+            .find(|session| session.rtc.accepts(&input))
+        {
+            session.input(input);
+            session.drive(&self.socket, &mut self.happenings);
+        }
+    }
+
+    fn advance(&mut self, now: Instant) {
+        for session in self
+            .sessions
+            .values_mut()
+            .filter(|session| session.deadline <= now)
+        {
+            session.input(Input::Timeout(now));
+            session.drive(&self.socket, &mut self.happenings);
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        // A session may have ended before its first command came here.
+        self.let_go();
+        let dead: Vec<SessionId> = self
+            .sessions
+            .values()
+            .filter(|s| !s.alive(now))
+            .map(|s| s.id)
+            .collect();
+        for id in dead {
+            self.registry.end(id);
+        }
+        let waiting = self
+            .sessions
+            .values()
+            .filter(|s| s.wants_keyframe())
+            .map(|s| Happening::WantsKeyframe(s.id));
+        self.happenings.extend(waiting);
+    }
+
+    /// Let go of the sessions that the registry no longer knows.
+    fn let_go(&mut self) {
+        for session in self
+            .sessions
+            .values_mut()
+            .filter(|session| !self.registry.contains(session.id))
+        {
+            session.close();
+            session.drive(&self.socket, &mut self.happenings);
+        }
+        self.sessions.retain(|id, _| self.registry.contains(*id));
+    }
+
+    /// Deal with what sessions have brought up, which may bring up more.
+    fn settle(&mut self) {
+        while let Some(happening) = self.happenings.pop_front() {
+            match happening {
+                Happening::Frame(frame) => self.publish_frame(Arc::from(frame)),
+                Happening::WantsKeyframe(player) => {
+                    if let Some((publisher, node)) = self.registry.publisher_of(player) {
+                        if node == self.node {
+                            self.ask_keyframe(publisher);
+                        } else {
+                            self.relays.send(node, Relayed::Keyframe(publisher));
+                        }
+                    }
+                }
+                Happening::Unpublish(id) => {
+                    self.registry.end(id);
+                }
+            }
+        }
+    }
+
+    fn publish_frame(&mut self, frame: Arc<Frame>) {
+        let (here, elsewhere) = self.registry.players_of(frame.publisher, self.node);
+        self.play_frame(&frame, &here);
+        for node in elsewhere {
+            self.relays.send(node, Relayed::Frame(frame.clone()));
+        }
+    }
+
+    fn relayed(&mut self, relayed: Relayed) {
+        match relayed {
+            Relayed::Frame(frame) => {
+                let (here, _) = self.registry.players_of(frame.publisher, self.node);
+                self.play_frame(&frame, &here);
+            }
+            Relayed::Keyframe(publisher) => self.ask_keyframe(publisher),
+        }
+    }
+
+    fn play_frame(&mut self, frame: &Frame, players: &[SessionId]) {
+        for id in players {
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.send(frame);
+                session.drive(&self.socket, &mut self.happenings);
+            }
+        }
+    }
+
+    fn ask_keyframe(&mut self, publisher: SessionId) {
+        if let Some(session) = self.sessions.get_mut(&publisher) {
+            session.ask_keyframe(Instant::now());
+            session.drive(&self.socket, &mut self.happenings);
+        }
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape `map_err` wants")]
+fn sdp_error(error: str0m::RtcError) -> MediaError {
+    MediaError::Sdp(error.to_string())
+}

@@ -1,0 +1,282 @@
+//! A media node: WHIP, WHEP and Red5's WebSocket signalling on one port, media on a UDP socket of its own.
+
+mod cors;
+pub(crate) mod frames;
+mod whep;
+mod whip;
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::fault::{Fault, Switch};
+use crate::listener::Handler;
+use crate::media::{MediaHandle, Relays, Studio};
+use crate::registry::{Refusal, Registry};
+use crate::reply::{self, Reply};
+use crate::stream::{Dialect, SignalingPath, StreamKey, raw_param};
+
+/// One node's part of the cluster.
+pub(crate) struct NodeState {
+    pub(crate) index: usize,
+    pub(crate) ip: IpAddr,
+    pub(crate) region: String,
+    pub(crate) switch: Arc<Switch>,
+    config: Arc<Config>,
+    registry: Arc<Registry>,
+    relays: Arc<Relays>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    life: Mutex<Life>,
+}
+
+/// From birth, or revival, to death: what dies with the node.
+#[derive(Clone)]
+struct Life {
+    media: MediaHandle,
+    until: CancellationToken,
+}
+
+/// The parts that all nodes of a cluster share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Config>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) relays: Arc<Relays>,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+impl NodeState {
+    /// Bring the node's media to life; its listener is started by the caller.
+    ///
+    /// # Errors
+    /// That of binding the media socket.
+    pub(crate) async fn start(
+        index: usize,
+        ip: IpAddr,
+        region: String,
+        shared: Shared,
+    ) -> io::Result<Arc<Self>> {
+        let Shared {
+            config,
+            registry,
+            relays,
+            tracker,
+            stop,
+        } = shared;
+        let life = Life::begin(index, ip, &config, &registry, &relays, &tracker, &stop).await?;
+        let switch = Arc::new(Switch::new());
+        Ok(Arc::new(Self {
+            index,
+            ip,
+            region,
+            switch,
+            config,
+            registry,
+            relays,
+            tracker,
+            stop,
+            life: Mutex::new(life),
+        }))
+    }
+
+    /// Stop everything at once: connections, sessions, media. The port refuses from then on.
+    pub(crate) async fn die(&self) {
+        self.life().until.cancel();
+        self.registry.end_node(self.index);
+        self.switch.set_dead(true).await;
+    }
+
+    /// Live again, with nothing remembered.
+    ///
+    /// # Errors
+    /// That of binding a new media socket.
+    pub(crate) async fn revive(&self) -> io::Result<()> {
+        if !self.switch.is_dead() {
+            return Ok(());
+        }
+        let life = Life::begin(
+            self.index,
+            self.ip,
+            &self.config,
+            &self.registry,
+            &self.relays,
+            &self.tracker,
+            &self.stop,
+        )
+        .await?;
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = life;
+        self.switch.set_dead(false).await;
+        Ok(())
+    }
+
+    pub(crate) fn load(&self) -> usize {
+        self.registry.load(self.index)
+    }
+
+    fn life(&self) -> Life {
+        self.life
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn knows(&self, key: &StreamKey) -> bool {
+        self.config.apps.iter().any(|app| app == key.app())
+    }
+}
+
+impl Life {
+    async fn begin(
+        index: usize,
+        ip: IpAddr,
+        config: &Config,
+        registry: &Arc<Registry>,
+        relays: &Arc<Relays>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> io::Result<Self> {
+        let (studio, inbox, media) = Studio::open(
+            index,
+            ip,
+            config.media_address,
+            registry.clone(),
+            relays.clone(),
+        )
+        .await?;
+        let until = stop.child_token();
+        tracker.spawn(studio.run(inbox, until.clone()));
+        Ok(Self { media, until })
+    }
+}
+
+/// The node as its listener sees it.
+pub(crate) struct NodeHandler(pub(crate) Arc<NodeState>);
+
+impl Handler for NodeHandler {
+    async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let node = &self.0;
+        if let Some(path) = SignalingPath::parse(request.uri().path()) {
+            return cors::wrap(signal(node, path, request)).await;
+        }
+        reply::tomcat_not_found()
+    }
+}
+
+/// A WHIP or WHEP request, its body still unread.
+struct Exchange<'n> {
+    node: &'n NodeState,
+    key: StreamKey,
+    /// The scope and stream as the client wrote them, for the Location.
+    raw_path: String,
+    query: String,
+    headers: HeaderMap,
+}
+
+impl Exchange<'_> {
+    fn request_id(&self) -> Option<&str> {
+        raw_param(&self.query, "requestId").filter(|id| !id.is_empty())
+    }
+
+    /// The `Content-Type` without its parameters.
+    fn content_type(&self) -> &str {
+        let value = self
+            .headers
+            .get(http::header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        value
+            .and_then(|value| value.split(';').next())
+            .map(str::trim)
+            .unwrap_or_default()
+    }
+}
+
+async fn signal(node: &NodeState, path: SignalingPath, request: Request<Incoming>) -> Reply {
+    let (head, incoming) = request.into_parts();
+    if head.method == Method::OPTIONS {
+        return options(node);
+    }
+    if !node.knows(&path.key) {
+        return reply::text(
+            404,
+            format!("Scope resolver failed for {}.", path.key.scope),
+        );
+    }
+    let exchange = Exchange {
+        node,
+        key: path.key,
+        raw_path: head.uri.path().replacen("/endpoint/", "/resource/", 1),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers: head.headers,
+    };
+    let body = match reply::read(incoming).await {
+        Ok(body) => body,
+        Err(answer) => return answer,
+    };
+    match (path.dialect, path.resource, head.method.as_str()) {
+        (Dialect::Whip, false, "POST") => whip::publish(&exchange, &body).await,
+        (Dialect::Whip, true, "PATCH") => whip::trickle(&exchange, &body).await,
+        (Dialect::Whip, true, "DELETE") => whip::end(&exchange),
+        (Dialect::Whep, false, "POST") => whep::play(&exchange, &body).await,
+        (Dialect::Whep, true, "PATCH") => whep::patch(&exchange, &body).await,
+        (Dialect::Whep, true, "DELETE") => whep::end(&exchange),
+        _ => reply::text(405, "Method not allowed."),
+    }
+}
+
+/// The SDK's explicit OPTIONS wants the ICE servers; a browser's preflight is served by the same answer.
+fn options(node: &NodeState) -> Reply {
+    let mut answer = reply::empty(200);
+    let link = node
+        .config
+        .ice_server
+        .as_deref()
+        .and_then(|link| http::HeaderValue::from_str(link).ok());
+    if let Some(link) = link {
+        answer.headers_mut().insert(http::header::LINK, link);
+    }
+    answer
+}
+
+fn created(location: &str, sdp: String) -> Reply {
+    let mut answer = reply::body(201, "application/sdp", sdp);
+    if let Ok(location) = http::HeaderValue::from_str(location) {
+        answer
+            .headers_mut()
+            .insert(http::header::LOCATION, location);
+    }
+    answer
+}
+
+fn refused(refusal: Refusal) -> Reply {
+    match refusal {
+        Refusal::Taken => reply::text(409, "Stream is not available to publish."),
+        Refusal::NotLive => reply::text(409, "Stream is not available to playback."),
+        Refusal::Duplicate => reply::text(400, "Offer already sent, double POST assumed."),
+        Refusal::Full => reply::text(406, "The node carries as many sessions as it can."),
+    }
+}
+
+/// Hand the candidates of a trickle fragment (RFC 8840 §9) to the session.
+async fn trickle(node: &NodeState, id: crate::registry::SessionId, fragment: &str) {
+    let media = node.life().media;
+    let candidates = fragment
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("a="));
+    // A browser gathers a handful; whatever more there is helps nobody.
+    for candidate in candidates
+        .filter(|line| line.starts_with("candidate:"))
+        .take(64)
+    {
+        media.candidate(id, candidate.to_owned()).await;
+    }
+}

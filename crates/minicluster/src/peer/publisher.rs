@@ -1,0 +1,99 @@
+//! A client that publishes.
+
+use std::time::Duration;
+
+use super::core::Core;
+use super::{Counts, PeerError};
+
+/// Publishes an Opus frame each 20 ms and a VP8 frame each 33 ms once it is connected. The frames look right from
+/// outside, key frames included, but hold no picture and no sound.
+pub struct Publisher(Core);
+
+impl Publisher {
+    /// A publisher with a UDP socket on 127.0.0.1.
+    ///
+    /// # Errors
+    /// [`PeerError::Socket`].
+    pub async fn new() -> Result<Self, PeerError> {
+        Core::start(true, false).await.map(Self)
+    }
+
+    /// A publisher that also opens the data channel `red5pro`, as the SDK's does.
+    ///
+    /// # Errors
+    /// [`PeerError::Socket`].
+    pub async fn with_data_channel() -> Result<Self, PeerError> {
+        Core::start(true, true).await.map(Self)
+    }
+
+    /// The SDP offer, its one candidate in it.
+    ///
+    /// # Errors
+    /// [`PeerError::Ended`].
+    pub async fn offer(&self) -> Result<String, PeerError> {
+        self.0.offer().await
+    }
+
+    /// Take the answer to [`offer`](Self::offer).
+    ///
+    /// # Errors
+    /// [`PeerError::Sdp`] when it is not one, or none is due.
+    pub async fn answer(&self, answer: &str) -> Result<(), PeerError> {
+        self.0.answer(answer).await
+    }
+
+    /// The other role: take an offer, give the answer.
+    ///
+    /// # Errors
+    /// [`PeerError::Sdp`] when it is not one.
+    pub async fn accept(&self, offer: &str) -> Result<String, PeerError> {
+        self.0.accept(offer).await
+    }
+
+    /// Its ICE candidate, `candidate:…`, for dialogues that want it apart from the SDP.
+    pub fn candidate(&self) -> &str {
+        self.0.candidate()
+    }
+
+    /// What has happened so far.
+    pub fn counts(&self) -> Counts {
+        self.0.counts()
+    }
+
+    /// Wait until ICE and DTLS are up.
+    ///
+    /// # Errors
+    /// [`PeerError::Late`] or [`PeerError::Ended`].
+    pub async fn wait_connected(&self, within: Duration) -> Result<Counts, PeerError> {
+        self.0.wait(within, |counts| counts.connected).await
+    }
+
+    /// Wait until the session is over.
+    ///
+    /// # Errors
+    /// [`PeerError::Late`].
+    pub async fn wait_ended(&self, within: Duration) -> Result<Counts, PeerError> {
+        self.0.wait(within, |counts| counts.ended).await
+    }
+
+    /// Wait until a data channel is open.
+    ///
+    /// # Errors
+    /// [`PeerError::Late`] or [`PeerError::Ended`].
+    pub async fn wait_for_channel(&self, within: Duration) -> Result<Counts, PeerError> {
+        self.0.wait(within, |counts| counts.channel.is_some()).await
+    }
+
+    /// Send a text over the data channel.
+    ///
+    /// # Errors
+    /// [`PeerError::Ended`] without an open data channel.
+    pub async fn say(&self, text: &str) -> Result<(), PeerError> {
+        self.0.say(text).await
+    }
+
+    /// Close the session properly and wait until it is.
+    pub async fn close(self) {
+        self.0.close().await;
+    }
+}

@@ -1,0 +1,384 @@
+//! The cluster's one table of streams and sessions. Every part asks it, and a session whose entry is gone is over: the
+//! media tasks watch the table and let go of what is no longer in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use str0m::format::Codec;
+use tokio::sync::watch;
+
+use crate::stream::StreamKey;
+
+/// Sessions that one node carries at most.
+pub(crate) const SESSIONS_PER_NODE: usize = 256;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SessionId(u64);
+
+/// What a published stream consists of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Tracks {
+    pub(crate) audio: bool,
+    pub(crate) video: bool,
+    pub(crate) codecs: Vec<Codec>,
+}
+
+/// Why a session cannot begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The stream has a publisher already.
+    Taken,
+    /// The stream has none.
+    NotLive,
+    /// The player's request id is in use.
+    Duplicate,
+    /// The node carries [`SESSIONS_PER_NODE`] sessions.
+    Full,
+}
+
+/// A stream that can be played.
+#[derive(Debug, Clone)]
+pub(crate) struct Live {
+    pub(crate) key: StreamKey,
+    pub(crate) node: usize,
+    pub(crate) publisher: SessionId,
+    pub(crate) tracks: Tracks,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) since: u64,
+    /// The node of each player.
+    pub(crate) players: Vec<usize>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Registry {
+    inner: Mutex<Inner>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    last: u64,
+    sessions: BTreeMap<SessionId, Session>,
+}
+
+#[derive(Debug)]
+struct Session {
+    node: usize,
+    key: StreamKey,
+    role: Role,
+}
+
+#[derive(Debug)]
+enum Role {
+    /// `live` from the moment the stream can be played.
+    Publisher { live: Option<(Tracks, u64)> },
+    Player {
+        request_id: String,
+        publisher: SessionId,
+    },
+}
+
+impl Registry {
+    pub(crate) fn new() -> Self {
+        Self {
+            inner: Mutex::default(),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    /// Wakes whenever a session has ended.
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Take a stream's name for a publisher on `node`.
+    pub(crate) fn reserve_publisher(
+        &self,
+        node: usize,
+        key: &StreamKey,
+    ) -> Result<SessionId, Refusal> {
+        let mut inner = self.lock();
+        if inner.publisher(key).is_some() {
+            return Err(Refusal::Taken);
+        }
+        inner.insert(Session {
+            node,
+            key: key.clone(),
+            role: Role::Publisher { live: None },
+        })
+    }
+
+    /// The publisher's stream can be played from now on.
+    pub(crate) fn set_live(&self, id: SessionId, tracks: Tracks) {
+        if let Some(Session {
+            role: Role::Publisher { live },
+            ..
+        }) = self.lock().sessions.get_mut(&id)
+        {
+            *live = Some((tracks, unix_millis()));
+        }
+    }
+
+    /// Begin a player's session on `node`; `request_id` is how its later requests name it.
+    pub(crate) fn reserve_player(
+        &self,
+        node: usize,
+        key: &StreamKey,
+        request_id: &str,
+    ) -> Result<(SessionId, Tracks), Refusal> {
+        let mut inner = self.lock();
+        if inner.player(node, key, request_id).is_some() {
+            return Err(Refusal::Duplicate);
+        }
+        let live = inner.live(key).ok_or(Refusal::NotLive)?;
+        let role = Role::Player {
+            request_id: request_id.to_owned(),
+            publisher: live.publisher,
+        };
+        let id = inner.insert(Session {
+            node,
+            key: key.clone(),
+            role,
+        })?;
+        Ok((id, live.tracks))
+    }
+
+    /// The publisher's session, if `node` has it.
+    pub(crate) fn publisher_at(&self, node: usize, key: &StreamKey) -> Option<SessionId> {
+        let inner = self.lock();
+        inner
+            .publisher(key)
+            .filter(|(_, session)| session.node == node)
+            .map(|(id, _)| id)
+    }
+
+    /// The player's session, if `node` has it.
+    pub(crate) fn player_at(
+        &self,
+        node: usize,
+        key: &StreamKey,
+        request_id: &str,
+    ) -> Option<SessionId> {
+        self.lock().player(node, key, request_id)
+    }
+
+    /// Whether somebody holds the stream's name.
+    pub(crate) fn is_taken(&self, key: &StreamKey) -> bool {
+        self.lock().publisher(key).is_some()
+    }
+
+    pub(crate) fn live(&self, key: &StreamKey) -> Option<Live> {
+        self.lock().live(key)
+    }
+
+    /// Every stream that can be played, in order of its key.
+    pub(crate) fn all_live(&self) -> Vec<Live> {
+        let inner = self.lock();
+        let keys: BTreeSet<&StreamKey> = inner
+            .sessions
+            .values()
+            .map(|session| &session.key)
+            .collect();
+        keys.into_iter().filter_map(|key| inner.live(key)).collect()
+    }
+
+    /// The players of one publisher on `node`, and the other nodes that have some.
+    pub(crate) fn players_of(
+        &self,
+        publisher: SessionId,
+        node: usize,
+    ) -> (Vec<SessionId>, BTreeSet<usize>) {
+        let inner = self.lock();
+        let (mut here, mut elsewhere) = (Vec::new(), BTreeSet::new());
+        for (id, session) in &inner.sessions {
+            match session.role {
+                Role::Player {
+                    publisher: theirs, ..
+                } if theirs == publisher => {
+                    if session.node == node {
+                        here.push(*id);
+                    } else {
+                        elsewhere.insert(session.node);
+                    }
+                }
+                Role::Player { .. } | Role::Publisher { .. } => {}
+            }
+        }
+        (here, elsewhere)
+    }
+
+    /// The publisher that a player watches, and its node.
+    pub(crate) fn publisher_of(&self, player: SessionId) -> Option<(SessionId, usize)> {
+        let inner = self.lock();
+        match inner.sessions.get(&player)?.role {
+            Role::Player { publisher, .. } => {
+                Some((publisher, inner.sessions.get(&publisher)?.node))
+            }
+            Role::Publisher { .. } => None,
+        }
+    }
+
+    pub(crate) fn contains(&self, id: SessionId) -> bool {
+        self.lock().sessions.contains_key(&id)
+    }
+
+    /// Sessions on a node: what the Stream Manager calls its load.
+    pub(crate) fn load(&self, node: usize) -> usize {
+        self.lock().load(node)
+    }
+
+    /// End a session; with a publisher go its players. Whether there was one.
+    pub(crate) fn end(&self, id: SessionId) -> bool {
+        let ended = {
+            let mut inner = self.lock();
+            let ended = inner.sessions.remove(&id).is_some();
+            inner.forget_orphans();
+            ended
+        };
+        if ended {
+            self.changed.send_replace(());
+        }
+        ended
+    }
+
+    /// End every session of a node, as when it dies.
+    pub(crate) fn end_node(&self, node: usize) {
+        {
+            let mut inner = self.lock();
+            inner.sessions.retain(|_, session| session.node != node);
+            inner.forget_orphans();
+        }
+        self.changed.send_replace(());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn insert(&mut self, session: Session) -> Result<SessionId, Refusal> {
+        if self.load(session.node) >= SESSIONS_PER_NODE {
+            return Err(Refusal::Full);
+        }
+        self.last += 1;
+        let id = SessionId(self.last);
+        self.sessions.insert(id, session);
+        Ok(id)
+    }
+
+    fn load(&self, node: usize) -> usize {
+        self.sessions
+            .values()
+            .filter(|session| session.node == node)
+            .count()
+    }
+
+    fn publisher(&self, key: &StreamKey) -> Option<(SessionId, &Session)> {
+        let found = self
+            .sessions
+            .iter()
+            .find(|(_, s)| matches!(s.role, Role::Publisher { .. }) && s.key == *key);
+        found.map(|(id, session)| (*id, session))
+    }
+
+    fn player(&self, node: usize, key: &StreamKey, wanted: &str) -> Option<SessionId> {
+        let found = self.sessions.iter().find(|(_, session)| {
+            let named =
+                matches!(&session.role, Role::Player { request_id, .. } if request_id == wanted);
+            named && session.node == node && session.key == *key
+        });
+        found.map(|(id, _)| *id)
+    }
+
+    fn live(&self, key: &StreamKey) -> Option<Live> {
+        let (publisher, session) = self.publisher(key)?;
+        let Role::Publisher {
+            live: Some((tracks, since)),
+        } = &session.role
+        else {
+            return None;
+        };
+        let players = self.sessions.values().filter_map(|other| match other.role {
+            Role::Player {
+                publisher: theirs, ..
+            } if theirs == publisher => Some(other.node),
+            Role::Player { .. } | Role::Publisher { .. } => None,
+        });
+        Some(Live {
+            key: key.clone(),
+            node: session.node,
+            publisher,
+            tracks: tracks.clone(),
+            since: *since,
+            players: players.collect(),
+        })
+    }
+
+    fn forget_orphans(&mut self) {
+        let publishers: BTreeSet<SessionId> = self.sessions.keys().copied().collect();
+        self.sessions.retain(|_, session| match session.role {
+            Role::Player { publisher, .. } => publishers.contains(&publisher),
+            Role::Publisher { .. } => true,
+        });
+    }
+}
+
+/// Now, in milliseconds since the Unix epoch.
+pub(crate) fn unix_millis() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> StreamKey {
+        StreamKey::new("live", "s")
+    }
+
+    #[test]
+    fn a_name_is_taken_once_and_players_go_with_their_publisher() {
+        let registry = Registry::new();
+        let publisher = registry.reserve_publisher(0, &key()).unwrap();
+        assert_eq!(registry.reserve_publisher(1, &key()), Err(Refusal::Taken));
+        assert_eq!(
+            registry.reserve_player(1, &key(), "a").unwrap_err(),
+            Refusal::NotLive
+        );
+
+        registry.set_live(publisher, Tracks::default());
+        let (player, _) = registry.reserve_player(1, &key(), "a").unwrap();
+        assert_eq!(
+            registry.reserve_player(1, &key(), "a").unwrap_err(),
+            Refusal::Duplicate
+        );
+        assert_eq!(registry.publisher_of(player), Some((publisher, 0)));
+        assert_eq!(
+            registry.players_of(publisher, 0),
+            (vec![], BTreeSet::from([1]))
+        );
+        assert_eq!(registry.player_at(0, &key(), "a"), None);
+
+        assert!(registry.end(publisher));
+        assert!(!registry.contains(player));
+        assert!(!registry.end(publisher));
+    }
+
+    #[test]
+    fn a_node_carries_so_many_and_no_more() {
+        let registry = Registry::new();
+        for number in 0..SESSIONS_PER_NODE {
+            registry
+                .reserve_publisher(0, &StreamKey::new("live", &number.to_string()))
+                .unwrap();
+        }
+        assert_eq!(registry.reserve_publisher(0, &key()), Err(Refusal::Full));
+        registry.end_node(0);
+        assert_eq!(registry.load(0), 0);
+    }
+}

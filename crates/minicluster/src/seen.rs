@@ -1,0 +1,149 @@
+//! What the cluster has seen: counters and a bounded memory of requests, for tests to assert on.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::{HeaderMap, Method, Request};
+
+use crate::stream::StreamKey;
+
+/// How many requests are remembered; the oldest go first.
+pub const REMEMBERED_REQUESTS: usize = 1024;
+/// How many different lookups are counted apart.
+const COUNTED_LOOKUPS: usize = 16_384;
+
+/// Who was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Server {
+    /// The Stream Manager.
+    Manager,
+    /// The node of this number.
+    Node(usize),
+}
+
+/// The two lookups of the event API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// `action=broadcast`: which node takes a publisher.
+    Broadcast,
+    /// `action=subscribe`: which node serves a player.
+    Subscribe,
+}
+
+/// One request as it came off the wire.
+#[derive(Debug, Clone)]
+pub struct SeenRequest {
+    /// Who was asked.
+    pub server: Server,
+    /// The method.
+    pub method: Method,
+    /// Path and query, byte for byte.
+    pub target: String,
+    /// Every header, in order.
+    pub headers: HeaderMap,
+}
+
+/// The cluster's memory, shared by its parts and read by tests.
+#[derive(Debug, Default)]
+pub struct Seen(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    requests: VecDeque<SeenRequest>,
+    lookups: HashMap<(Action, StreamKey), u64>,
+    connections: HashMap<Server, u64>,
+}
+
+impl Seen {
+    /// How often the manager was asked for this stream with this action.
+    pub fn lookups(&self, action: Action, scope: &str, name: &str) -> u64 {
+        self.lock()
+            .lookups
+            .get(&(action, StreamKey::new(scope, name)))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// How often the manager was asked for anything.
+    pub fn all_lookups(&self) -> u64 {
+        self.lock().lookups.values().sum()
+    }
+
+    /// TCP connections accepted there so far.
+    pub fn connections(&self, server: Server) -> u64 {
+        self.lock().connections.get(&server).copied().unwrap_or(0)
+    }
+
+    /// The requests remembered (the last [`REMEMBERED_REQUESTS`]), oldest first.
+    pub fn requests(&self) -> Vec<SeenRequest> {
+        self.lock().requests.iter().cloned().collect()
+    }
+
+    /// The requests remembered of one server, oldest first.
+    pub fn requests_to(&self, server: Server) -> Vec<SeenRequest> {
+        self.lock()
+            .requests
+            .iter()
+            .filter(|request| request.server == server)
+            .cloned()
+            .collect()
+    }
+
+    /// Forget everything, counters too.
+    pub fn clear(&self) {
+        *self.lock() = Inner::default();
+    }
+
+    pub(crate) fn request<B>(&self, server: Server, request: &Request<B>) {
+        let mut inner = self.lock();
+        if inner.requests.len() >= REMEMBERED_REQUESTS {
+            inner.requests.pop_front();
+        }
+        inner.requests.push_back(SeenRequest {
+            server,
+            method: request.method().clone(),
+            target: request
+                .uri()
+                .path_and_query()
+                .map_or_else(|| request.uri().to_string(), ToString::to_string),
+            headers: request.headers().clone(),
+        });
+    }
+
+    pub(crate) fn lookup(&self, action: Action, key: &StreamKey) {
+        let mut inner = self.lock();
+        if inner.lookups.len() >= COUNTED_LOOKUPS {
+            inner.lookups.clear();
+        }
+        *inner.lookups.entry((action, key.clone())).or_default() += 1;
+    }
+
+    pub(crate) fn connection(&self, server: Server) {
+        *self.lock().connections.entry(server).or_default() += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let seen = Seen::default();
+        for number in 0..=REMEMBERED_REQUESTS {
+            seen.request(
+                Server::Manager,
+                &Request::get(format!("/{number}?a=%20")).body(()).unwrap(),
+            );
+        }
+        let requests = seen.requests();
+        assert_eq!(requests.len(), REMEMBERED_REQUESTS);
+        assert_eq!(requests[0].target, "/1?a=%20");
+        seen.clear();
+        assert!(seen.requests().is_empty());
+    }
+}

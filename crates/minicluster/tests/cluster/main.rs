@@ -1,0 +1,5 @@
+//! The cluster over its own wire: real sockets, real media.
+
+mod client;
+mod manager;
+mod media;
