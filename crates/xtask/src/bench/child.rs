@@ -49,6 +49,11 @@ impl Child {
         Tree::of(self.process.id())
     }
 
+    /// Its id.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Fails, with the end of its log, if the process has ended.
     pub(super) fn alive(&mut self) -> Result {
         match self.process.try_wait()? {

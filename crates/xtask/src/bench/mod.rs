@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum as _;
 
 use self::child::Child;
+use self::proc::Tree;
 use self::table::{Book, Figure};
 use self::target::{Kind, Target, World};
 use self::visit::{check, footprint, measure};
@@ -128,6 +129,7 @@ async fn rounds(options: &Options) -> Result<(Book, Vec<String>)> {
         dialer,
         manager,
         node,
+        generator: Tree::only(&[std::process::id(), backend.id()]),
         whipstitch: whipstitch(options)?,
     };
     let (mut book, mut complaints) = (Book::default(), Vec::new());
@@ -214,9 +216,11 @@ impl Round<'_> {
         let seconds = Duration::from_secs(self.options.seconds);
         for work in self.options.works() {
             for target in &targets {
-                self.say(target.kind, work.title());
                 match measure(self.world, target, work, seconds).await {
-                    Ok(sample) => book.note_visit(self.index, target.kind, work, sample),
+                    Ok(sample) => {
+                        self.say(target.kind, &format!("{}: {sample}", work.title()));
+                        book.note_visit(self.index, target.kind, work, sample);
+                    }
                     Err(error) => {
                         complaints.push(self.complaint(target.kind, work.title(), &*error));
                     }
@@ -253,7 +257,7 @@ fn closing(options: &Options, took: Duration) -> Result<String> {
     }
     Ok(format!(
         "`cargo xtask {}`: medians of {} rounds of {} s each, {} s in all; one worker on core {}, generator and node on core {CORE}; \
-         TLS 1.3, AES-128-GCM, X25519, ECDSA P-256, every handshake full. ≥: the generator was the limit, not the target.\n{}",
+         TLS 1.3, AES-128-GCM, X25519, ECDSA P-256, every handshake full. ≥: the target's core was not full, so it could do more.\n{}",
         words.join(" "),
         options.rounds,
         options.seconds,

@@ -29,6 +29,11 @@ impl Tree {
         Ok(Self(descendants(root, &parents)))
     }
 
+    /// These processes, without their descendants.
+    pub(super) fn only(ids: &[u32]) -> Self {
+        Self(ids.to_vec())
+    }
+
     /// User and system time of all of them together.
     pub(super) fn cpu(&self) -> Result<Duration> {
         let times = self.0.iter().map(|pid| stat(*pid).map(|stat| stat.cpu));

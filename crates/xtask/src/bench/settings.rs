@@ -33,7 +33,7 @@ pub(super) fn haproxy(world: &World, port: u16) -> String {
         "\
 global
   nbthread 1
-  maxconn 12000
+  maxconn 8000
 defaults
   mode http
   timeout connect 5s

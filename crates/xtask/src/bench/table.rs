@@ -7,7 +7,7 @@ use super::target::Kind;
 use super::visit::Sample;
 use super::work::Work;
 
-/// Below this part of a core a target waited for the generator: what it could do a second is not known.
+/// Below this part of its core a target waited for others: what it could do a second is not known.
 const SATURATED: f64 = 0.9;
 
 /// A figure that is taken once a round.
@@ -195,6 +195,7 @@ mod tests {
             cpu_micros,
             rate: 1e6 / cpu_micros * busy,
             busy,
+            generator_busy: 1.0,
         };
         for (round, shake) in [(0, 1.0), (1, 3.0), (2, 1.0)] {
             book.note_visit(round, Kind::Haproxy, Work::Get, sample(20.0 * shake, 1.0));

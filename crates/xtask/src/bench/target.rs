@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::child::Child;
 use super::http1::Connection;
+use super::proc::Tree;
 use super::tls::{Certificate, Dialer};
 use super::{settings, wire};
 use crate::{Result, command};
@@ -43,6 +44,8 @@ pub(super) struct World {
     pub(super) manager: u16,
     /// Port of the node on [`wire::NODE`].
     pub(super) node: u16,
+    /// The generator and the node, which share a core.
+    pub(super) generator: Tree,
     /// The binary of this workspace.
     pub(super) whipstitch: PathBuf,
 }

@@ -1,5 +1,6 @@
 //! One visit: a target does one work for a while, and is looked at meanwhile.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::proc::Tree;
 use super::target::{Target, World};
 use super::work::{Client, Score, Work};
 use super::{http2, wire};
@@ -28,8 +30,10 @@ pub(super) struct Sample {
     pub(super) cpu_micros: f64,
     /// Operations a second.
     pub(super) rate: f64,
-    /// Part of its core that the target used. Well below 1 the generator was the limit, not the target.
+    /// Part of its core that the target used. Well below 1 something else was the limit.
     pub(super) busy: f64,
+    /// Part of the other core that the generator and the node used.
+    pub(super) generator_busy: f64,
 }
 
 /// The footprint of a target that has done nothing else.
@@ -39,6 +43,20 @@ pub(super) struct Footprint {
     pub(super) idle_mb: f64,
     /// Memory of each idle socket, KiB.
     pub(super) session_kib: f64,
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |part: f64| part * 100.0;
+        write!(
+            out,
+            "{:.1} µs, {:.0}/s, its core {:.0} % busy, the generator's {:.0} %",
+            self.cpu_micros,
+            self.rate,
+            percent(self.busy),
+            percent(self.generator_busy)
+        )
+    }
 }
 
 fn client(world: &World, target: &Target, index: usize, score: &Arc<Score>) -> Client {
@@ -68,14 +86,10 @@ pub(super) async fn measure(
         drop(ready.map_err(|_| format!("not all clients got an answer in {OPENING:?}"))??);
         sleep(WARM_UP).await;
         let tree = target.child.tree()?;
-        let before = (Instant::now(), tree.cpu()?, score.done.load(Relaxed));
+        let look = || Look::take(&tree, &world.generator, &score);
+        let before = look()?;
         sleep(seconds).await;
-        let after = (Instant::now(), tree.cpu()?, score.done.load(Relaxed));
-        sample(
-            after.0 - before.0,
-            after.1.saturating_sub(before.1),
-            after.2 - before.2,
-        )
+        sample(&before, &look()?)
     };
     tokio::select! {
         sample = window => sample,
@@ -87,14 +101,38 @@ pub(super) async fn measure(
     }
 }
 
-fn sample(wall: Duration, cpu: Duration, done: u32) -> Result<Sample> {
+/// What a visit's window begins and ends with.
+struct Look {
+    at: Instant,
+    cpu: Duration,
+    generator_cpu: Duration,
+    done: u32,
+}
+
+impl Look {
+    fn take(target: &Tree, generator: &Tree, score: &Score) -> Result<Self> {
+        Ok(Self {
+            at: Instant::now(),
+            cpu: target.cpu()?,
+            generator_cpu: generator.cpu()?,
+            done: score.done.load(Relaxed),
+        })
+    }
+}
+
+fn sample(before: &Look, after: &Look) -> Result<Sample> {
+    let done = after.done - before.done;
     if done == 0 {
         return Err("nothing was done".into());
     }
+    let wall = (after.at - before.at).as_secs_f64();
+    let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
+    let generator = after.generator_cpu.saturating_sub(before.generator_cpu);
     Ok(Sample {
-        cpu_micros: cpu.as_secs_f64() * 1e6 / f64::from(done),
-        rate: f64::from(done) / wall.as_secs_f64(),
-        busy: cpu.as_secs_f64() / wall.as_secs_f64(),
+        cpu_micros: cpu * 1e6 / f64::from(done),
+        rate: f64::from(done) / wall,
+        busy: cpu / wall,
+        generator_busy: generator.as_secs_f64() / wall,
     })
 }
 
