@@ -163,11 +163,6 @@ impl Registry {
         self.lock().player(node, key, request_id)
     }
 
-    /// Whether somebody holds the stream's name.
-    pub(crate) fn is_taken(&self, key: &StreamKey) -> bool {
-        self.lock().publisher(key).is_some()
-    }
-
     pub(crate) fn live(&self, key: &StreamKey) -> Option<Live> {
         self.lock().live(key)
     }

@@ -7,6 +7,7 @@ mod studio;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use str0m::Candidate;
 use str0m::change::{SdpAnswer, SdpOffer};
 use str0m::format::PayloadParams;
 use str0m::media::{MediaKind, MediaTime};
@@ -134,6 +135,13 @@ pub(crate) struct MediaHandle {
 }
 
 impl MediaHandle {
+    /// This node's one candidate, `candidate:…`.
+    pub(crate) fn candidate_text(&self) -> String {
+        Candidate::host(self.address, "udp")
+            .map(|candidate| candidate.to_sdp_string())
+            .unwrap_or_default()
+    }
+
     pub(crate) async fn publish(
         &self,
         id: SessionId,

@@ -40,8 +40,8 @@ pub(crate) fn sdp(kind: &str, sdp: &str) -> String {
     json!({"data": {"sdp": {"type": kind, "sdp": sdp}}}).to_string()
 }
 
-pub(crate) fn candidate(candidate: &str) -> String {
-    json!({"data": {"candidate": {"candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0}}})
+pub(crate) fn candidate(candidate: &str, mid: &str) -> String {
+    json!({"data": {"candidate": {"candidate": candidate, "sdpMid": mid, "sdpMLineIndex": 0}}})
         .to_string()
 }
 

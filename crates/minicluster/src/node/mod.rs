@@ -1,7 +1,9 @@
 //! A media node: WHIP, WHEP and Red5's WebSocket signalling on one port, media on a UDP socket of its own.
 
 mod cors;
+mod dialogue;
 pub(crate) mod frames;
+mod socket;
 mod whep;
 mod whip;
 
@@ -167,6 +169,9 @@ impl Handler for NodeHandler {
         let node = &self.0;
         if let Some(path) = SignalingPath::parse(request.uri().path()) {
             return cors::wrap(signal(node, path, request)).await;
+        }
+        if request.headers().contains_key(http::header::UPGRADE) {
+            return socket::upgrade(node, request, node.switch.fault() == Fault::WrongAccept);
         }
         reply::tomcat_not_found()
     }

@@ -3,3 +3,4 @@
 mod client;
 mod manager;
 mod media;
+mod socket;
