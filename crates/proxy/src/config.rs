@@ -21,7 +21,12 @@ pub struct Proxy {
 
 impl Default for Proxy {
     fn default() -> Self {
-        Self { enabled: true, hosts: Vec::new(), public_url: None, admin_api: false }
+        Self {
+            enabled: true,
+            hosts: Vec::new(),
+            public_url: None,
+            admin_api: false,
+        }
     }
 }
 
@@ -41,7 +46,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { in_flight: 4_000, sockets: 7_000, sdp_bytes: 64 * 1024, body_bytes: 16 * 1024 * 1024 }
+        Self {
+            in_flight: 4_000,
+            sockets: 7_000,
+            sdp_bytes: 64 * 1024,
+            body_bytes: 16 * 1024 * 1024,
+        }
     }
 }
 

@@ -1,3 +1,44 @@
-//! To be written.
+//! The layers between a client's HTTP request and the node or the Stream Manager: HTTP in, HTTP out.
+//!
+//! Begin with [`stack`]: it is the way of a request, one line a layer, each in a file of the same name. This crate
+//! binds no socket and reads no file.
+//!
+//! A layer that *learns* something changes the type of the request: [`http::Request`] → [`Clean`] → [`Routed`] →
+//! [`Bound`]. Layers in another order do not compile:
+//!
+//! ```compile_fail
+//! use whipstitch_proxy::{resolving::Resolving, routing::Routing};
+//! fn service<S: tower::Service<R>, R>(_: S) {}
+//! fn wrong<S>(inner: Routing<S>) where S: tower::Service<whipstitch_proxy::Routed> {
+//!     // Resolving makes a `Bound` of a `Routed`; Routing does not take one.
+//!     service::<_, whipstitch_proxy::Routed>(Resolving::new(inner, todo!()));
+//! }
+//! ```
 
+mod admission;
+mod body;
 pub mod config;
+mod cors;
+mod destinations;
+mod error;
+mod exchange;
+mod forward;
+mod manager;
+mod message;
+pub mod metrics;
+mod node_client;
+mod observe;
+pub mod problem;
+mod problems;
+pub mod resolving;
+pub mod routing;
+mod sanitize;
+pub mod splice;
+pub mod stack;
+
+pub use body::{Body, BodyError};
+pub use error::Error;
+pub use exchange::{Exchange, Peer};
+pub use message::{Bound, Clean, Routed};
+pub use metrics::Metrics;
+pub use stack::{Dependencies, Stack, stack};

@@ -1,0 +1,169 @@
+//! Bodies: streamed, never collected, and what can go wrong with one.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
+use pin_project_lite::pin_project;
+use thiserror::Error;
+use tokio::time::Sleep;
+
+/// The one body type of the stack.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// What can go wrong while a body passes.
+#[derive(Debug, Error)]
+pub enum BodyError {
+    /// More bytes than the limit allows.
+    #[error("the body is longer than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// The body did not end in time.
+    #[error("the body did not arrive within {0:?}")]
+    TooSlow(Duration),
+    /// The connection that it came over broke.
+    #[error("the connection broke: {0}")]
+    Broken(#[source] hyper::Error),
+}
+
+/// No body.
+pub(crate) fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that is there as a whole.
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// The body of a message that hyper received.
+pub(crate) fn incoming(body: hyper::body::Incoming) -> Body {
+    body.map_err(BodyError::Broken).boxed_unsync()
+}
+
+/// Limits a request's body in length and time.
+///
+/// # Errors
+/// The length that the client announced is over the limit already.
+pub(crate) fn guard(body: Body, limit: u64, patience: Option<Duration>) -> Result<Body, BodyError> {
+    if body.is_end_stream() {
+        return Ok(body);
+    }
+    if body.size_hint().lower() > limit {
+        return Err(BodyError::TooLarge { limit });
+    }
+    let deadline = patience
+        .map(|patience| (tokio::time::sleep(patience), patience))
+        .unzip();
+    let (deadline, patience) = deadline;
+    Ok(Guarded {
+        inner: body,
+        limit,
+        left: limit,
+        deadline,
+        patience: patience.unwrap_or_default(),
+    }
+    .boxed_unsync())
+}
+
+pin_project! {
+    struct Guarded {
+        inner: Body,
+        limit: u64,
+        left: u64,
+        #[pin]
+        deadline: Option<Sleep>,
+        patience: Duration,
+    }
+}
+
+impl http_body::Body for Guarded {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.project();
+        if this
+            .deadline
+            .as_pin_mut()
+            .is_some_and(|deadline| deadline.poll(cx).is_ready())
+        {
+            return Poll::Ready(Some(Err(BodyError::TooSlow(*this.patience))));
+        }
+        let frame = ready!(Pin::new(this.inner).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            match this.left.checked_sub(data.len() as u64) {
+                Some(left) => *this.left = left,
+                None => return Poll::Ready(Some(Err(BodyError::TooLarge { limit: *this.limit }))),
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    fn chunks(chunks: &'static [&'static str]) -> Body {
+        let frames = chunks
+            .iter()
+            .map(|chunk| Ok(Frame::data(Bytes::from_static(chunk.as_bytes()))));
+        StreamBody::new(stream::iter(frames)).boxed_unsync()
+    }
+
+    #[tokio::test]
+    async fn an_announced_length_over_the_limit_is_refused_at_once() {
+        assert!(matches!(
+            guard(full("12345"), 4, None),
+            Err(BodyError::TooLarge { limit: 4 })
+        ));
+        assert!(guard(full("1234"), 4, None).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_length_that_nobody_announced_is_counted() {
+        let passes = guard(chunks(&["12", "34"]), 4, None).unwrap();
+        assert_eq!(passes.collect().await.unwrap().to_bytes(), "1234");
+        let fails = guard(chunks(&["12", "345"]), 4, None).unwrap();
+        assert!(matches!(
+            fails.collect().await,
+            Err(BodyError::TooLarge { limit: 4 })
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_cut() {
+        let silent = StreamBody::new(stream::pending()).boxed_unsync();
+        let guarded = guard(silent, 4, Some(Duration::from_secs(10))).unwrap();
+        assert!(matches!(
+            guarded.collect().await,
+            Err(BodyError::TooSlow(_))
+        ));
+    }
+}

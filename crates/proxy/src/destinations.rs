@@ -1,0 +1,56 @@
+//! The end of the stack: three destinations, one service.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::BoxFuture;
+use http::Response;
+use tower::Service;
+
+use crate::{Body, Bound, Error, forward::Forward, manager::Manager, splice::Splice};
+
+/// Carries a request whose destination is known.
+#[derive(Clone)]
+pub(crate) struct Destinations(Arc<All>);
+
+struct All {
+    forward: Forward,
+    splice: Splice,
+    manager: Manager,
+}
+
+impl Destinations {
+    pub(crate) fn new(forward: Forward, splice: Splice, manager: Manager) -> Self {
+        Self(Arc::new(All {
+            forward,
+            splice,
+            manager,
+        }))
+    }
+}
+
+impl Service<Bound> for Destinations {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Response<Body>, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, bound: Bound) -> Self::Future {
+        let all = self.0.clone();
+        Box::pin(async move {
+            match bound {
+                Bound::Node(to) => all.forward.send(to).await,
+                Bound::Socket(to) => all.splice.open(to).await,
+                Bound::Manager {
+                    request,
+                    names_nodes,
+                } => all.manager.send(request, names_nodes).await,
+            }
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! What can go wrong between the client and the destination.
+//!
+//! An answer *from* a node or the Stream Manager is not an error, whatever its status: it passes untouched.
+
+use thiserror::Error;
+use whipstitch_origin::{HintsTooLong, LookupError, ManagerFault, Refusal};
+use whipstitch_signaling::{
+    NameError, rewrite::LocationError, session::Unsealable, socket::SocketQueryError,
+};
+
+use crate::BodyError;
+
+/// Why a request is not answered by a node or by the Stream Manager.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The request itself cannot be served.
+    #[error(transparent)]
+    Request(#[from] BadRequest),
+    /// The request's body was not taken.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The method has no meaning at this URL.
+    #[error("this URL allows {allow} only")]
+    Method {
+        /// The methods that have one, as `Allow` lists them.
+        allow: &'static str,
+    },
+    /// Something that this proxy is configured not to do.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The session URL is not one of ours, or no longer.
+    #[error("there is no such session; it ended, or its URL was made with another key")]
+    UnknownSession,
+    /// No node is known for a stream that a client wants to publish.
+    #[error(transparent)]
+    Publish(LookupError),
+    /// No node is known for a stream that a client wants to play.
+    #[error(transparent)]
+    Play(LookupError),
+    /// The node did not do its part.
+    #[error(transparent)]
+    Node(#[from] NodeFault),
+    /// The Stream Manager did not answer a request that was passed on to it.
+    #[error("the Stream Manager {0}")]
+    Manager(ManagerFault),
+    /// There is no room for more.
+    #[error("{what} is reached")]
+    Overloaded {
+        /// The configuration key of the limit.
+        what: &'static str,
+    },
+    /// A defect of ours.
+    #[error("something went wrong inside the proxy")]
+    Internal,
+}
+
+/// What is wrong with a request.
+#[derive(Debug, Error)]
+pub enum BadRequest {
+    /// Not exactly one usable `Host`, or a target that names another.
+    #[error("{0}")]
+    Host(&'static str),
+    /// A scope or stream name outside the rules.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A WebSocket query outside the rules.
+    #[error(transparent)]
+    Socket(#[from] SocketQueryError),
+    /// Hints for the Stream Manager outside the rules.
+    #[error(transparent)]
+    Hints(#[from] HintsTooLong),
+    /// `host=` of a WebSocket is not an address.
+    #[error("query key `host` {0}")]
+    Address(Refusal),
+    /// A WebSocket handshake outside RFC 6455 §4.2.1.
+    #[error("{0}")]
+    Handshake(&'static str),
+    /// The `Content-Type` is none that this URL takes.
+    #[error("the Content-Type must be {expected}")]
+    MediaType {
+        /// What it takes.
+        expected: &'static str,
+    },
+}
+
+/// What this proxy is configured not to do.
+#[derive(Debug, Error)]
+pub enum Denied {
+    /// The host name is not served.
+    #[error("this host name is not served here")]
+    Host,
+    /// The manager's administration API.
+    #[error("the administration API is not open here")]
+    AdminApi,
+    /// A node that a client named.
+    #[error("`host` is not a node of this cluster")]
+    Node,
+    /// Signalling is switched off.
+    #[error("WHIP, WHEP and WebSocket signalling are switched off here")]
+    Signaling,
+}
+
+/// What a node did instead of answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NodeFault {
+    /// No connection, or one that broke before the answer.
+    #[error("the node that the Stream Manager named cannot be reached")]
+    Unreachable,
+    /// No answer in time.
+    #[error("the node that the Stream Manager named did not answer in time")]
+    Timeout,
+    /// An answer to a WebSocket handshake that RFC 6455 does not allow.
+    #[error("the node did not accept the WebSocket: {0}")]
+    Handshake(&'static str),
+    /// A session whose URL cannot be used.
+    #[error("the node made a session that cannot be reached: {0}")]
+    Location(LocationError),
+    /// A session answered with a redirect.
+    #[error("the node answered with a redirect")]
+    Redirect,
+}
+
+impl From<Unsealable> for Error {
+    fn from(_: Unsealable) -> Self {
+        Self::Internal
+    }
+}

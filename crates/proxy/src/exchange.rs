@@ -1,0 +1,215 @@
+//! One record per exchange: what the layers found out, for the access line and the metrics.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    net::SocketAddr,
+    sync::{
+        Arc, LazyLock, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use whipstitch_signaling::{Role, StreamKey};
+
+use crate::problem::Kind;
+
+/// The header that carries the id of an exchange, in both directions.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest id that is taken from a client, in characters.
+const MAX_REQUEST_ID: usize = 64;
+
+/// Who is at the other end of a client's connection. Set by whoever accepted it.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The client's address.
+    pub addr: SocketAddr,
+    /// Whether TLS protects the connection.
+    pub tls: bool,
+    /// The address as it stands in `X-Forwarded-For`, made once per connection.
+    forwarded_for: HeaderValue,
+}
+
+impl Peer {
+    /// A client at this address.
+    pub fn new(addr: SocketAddr, tls: bool) -> Self {
+        let text = addr.ip().to_canonical().to_string();
+        let forwarded_for =
+            HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
+        Self {
+            addr,
+            tls,
+            forwarded_for,
+        }
+    }
+
+    pub(crate) fn forwarded_for(&self) -> HeaderValue {
+        self.forwarded_for.clone()
+    }
+}
+
+/// What an exchange is about; a label value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    WhipEndpoint,
+    WhipSession,
+    WhepEndpoint,
+    WhepSession,
+    Socket,
+    Manager,
+    Unknown,
+}
+
+impl Subject {
+    /// Every subject, in the order of its discriminant.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::WhipEndpoint,
+        Self::WhipSession,
+        Self::WhepEndpoint,
+        Self::WhepSession,
+        Self::Socket,
+        Self::Manager,
+        Self::Unknown,
+    ];
+
+    /// Its value in metrics and logs.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::WhipEndpoint => "whip_endpoint",
+            Self::WhipSession => "whip_session",
+            Self::WhepEndpoint => "whep_endpoint",
+            Self::WhepSession => "whep_session",
+            Self::Socket => "socket",
+            Self::Manager => "manager",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    pub(crate) const fn endpoint(role: Role) -> Self {
+        match role {
+            Role::Publish => Self::WhipEndpoint,
+            Role::Play => Self::WhepEndpoint,
+        }
+    }
+
+    pub(crate) const fn session(role: Role) -> Self {
+        match role {
+            Role::Publish => Self::WhipSession,
+            Role::Play => Self::WhepSession,
+        }
+    }
+}
+
+/// The record of one exchange. Cheap to clone: all clones are one record.
+#[derive(Clone)]
+pub struct Exchange(Arc<Record>);
+
+pub(crate) struct Record {
+    pub(crate) id: HeaderValue,
+    pub(crate) peer: Option<Peer>,
+    pub(crate) began: Instant,
+    pub(crate) received: AtomicU64,
+    pub(crate) subject: OnceLock<Subject>,
+    pub(crate) stream: OnceLock<StreamKey>,
+    pub(crate) node: OnceLock<SocketAddr>,
+    pub(crate) lookup: OnceLock<Duration>,
+    pub(crate) problem: OnceLock<Kind>,
+    permit: OnceLock<OwnedSemaphorePermit>,
+}
+
+impl Exchange {
+    pub(crate) fn begin(headers: &HeaderMap, peer: Option<Peer>) -> Self {
+        Self(Arc::new(Record {
+            id: client_id(headers).unwrap_or_else(new_id),
+            peer,
+            began: Instant::now(),
+            received: AtomicU64::new(0),
+            subject: OnceLock::new(),
+            stream: OnceLock::new(),
+            node: OnceLock::new(),
+            lookup: OnceLock::new(),
+            problem: OnceLock::new(),
+            permit: OnceLock::new(),
+        }))
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        &self.0
+    }
+
+    pub(crate) fn subject(&self) -> Subject {
+        self.0.subject.get().copied().unwrap_or(Subject::Unknown)
+    }
+
+    pub(crate) fn is_about(&self, subject: Subject, stream: Option<&StreamKey>) {
+        let _ = self.0.subject.set(subject);
+        if let Some(stream) = stream {
+            let _ = self.0.stream.set(stream.clone());
+        }
+    }
+
+    pub(crate) fn goes_to(&self, node: SocketAddr) {
+        let _ = self.0.node.set(node);
+    }
+
+    pub(crate) fn looked_up(&self, took: Duration) {
+        let _ = self.0.lookup.set(took);
+    }
+
+    pub(crate) fn failed(&self, kind: Kind) {
+        let _ = self.0.problem.set(kind);
+    }
+
+    /// Keeps a place among the exchanges in work until the last frame of the answer has left.
+    pub(crate) fn occupies(&self, permit: OwnedSemaphorePermit) {
+        let _ = self.0.permit.set(permit);
+    }
+
+    /// The id, for `instance` of a problem.
+    pub(crate) fn id(&self) -> &str {
+        self.0.id.to_str().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Exchange").field(&self.0.id).finish()
+    }
+}
+
+/// An id that the client brought, if it can stand in a log line and a URL as it is.
+fn client_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let id = headers.get(REQUEST_ID)?;
+    let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let fits = (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(harmless);
+    fits.then(|| id.clone())
+}
+
+/// 16 hexadecimal digits: unique in this process, and unlikely to be another's.
+fn new_id() -> HeaderValue {
+    static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let id = SEED.hash_one(COUNT.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::try_from(format!("{id:016x}")).unwrap_or(HeaderValue::from_static("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clients_id_is_kept_if_it_is_harmless() {
+        let id = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_static(value))]);
+            Exchange::begin(&headers, None).id().to_owned()
+        };
+        assert_eq!(id("abc-123_X.y"), "abc-123_X.y");
+        for bad in ["", "a b", "a\"b", "a/b"] {
+            assert_eq!(id(bad).len(), 16, "{bad:?}");
+        }
+        assert_ne!(id(""), id(""));
+    }
+}

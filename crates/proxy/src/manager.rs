@@ -1,0 +1,143 @@
+//! Manager: everything else goes to the Stream Manager, streamed.
+//!
+//! An answer of its event API is read on the way: that is how `RTCPublisher` learns the node for its WebSocket, and how
+//! we learn that the node is genuine, before the page can ask for it.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
+    header::{ACCEPT_ENCODING, LOCATION},
+};
+use http_body::{Body as _, Frame};
+use http_body_util::{BodyExt, StreamBody};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use tracing::debug;
+use whipstitch_origin::{AllowedOrigins, BaseUrl, ManagerFault, connect, stream_manager};
+use whipstitch_signaling::headers::strip_hop_by_hop;
+
+use crate::{
+    Body, BodyError, Error, body,
+    config::Timeouts,
+    node_client::{self, Failed},
+};
+
+/// Carries HTTP to the Stream Manager.
+pub(crate) struct Manager {
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+    base: BaseUrl,
+    allowed: Arc<AllowedOrigins>,
+    patience: Duration,
+}
+
+impl Manager {
+    pub(crate) fn new(
+        base: BaseUrl,
+        allowed: Arc<AllowedOrigins>,
+        timeouts: &Timeouts,
+    ) -> std::io::Result<Self> {
+        let client = node_client::with_connector(connect::connector(&base, timeouts.connect)?);
+        Ok(Self {
+            client,
+            base,
+            allowed,
+            patience: timeouts.manager_answer,
+        })
+    }
+
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Body>,
+        names_nodes: bool,
+    ) -> Result<Response<Body>, Error> {
+        if names_nodes {
+            // What is read on the way has to be readable.
+            request.headers_mut().remove(ACCEPT_ENCODING);
+        }
+        let uri = self.uri(request.uri())?;
+        let answer = node_client::send(&self.client, request, uri, self.patience)
+            .await
+            .map_err(|failed| match failed {
+                Failed::Body(error) => error.into(),
+                Failed::Timeout => Error::Manager(ManagerFault::Timeout),
+                Failed::Unreachable(error) => {
+                    debug!(%error, "the Stream Manager cannot be reached");
+                    Error::Manager(ManagerFault::Unreachable)
+                }
+            })?;
+        let mut response = answer.map(body::incoming);
+        strip_hop_by_hop(response.headers_mut());
+        self.relocate(response.headers_mut());
+        if names_nodes && response.status() == StatusCode::OK {
+            response = self.learn(response).await?;
+        }
+        Ok(response)
+    }
+
+    fn uri(&self, target: &Uri) -> Result<Uri, Error> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.base.scheme().clone());
+        parts.authority = Some(self.base.authority().clone());
+        parts.path_and_query = target.path_and_query().cloned();
+        Uri::from_parts(parts).map_err(|_| Error::Internal)
+    }
+
+    /// A redirect to the manager's own address would lead clients past us: only its path is kept.
+    fn relocate(&self, headers: &mut HeaderMap) {
+        let Some(location) = headers
+            .get(LOCATION)
+            .and_then(|location| location.to_str().ok())
+        else {
+            return;
+        };
+        let Some(path) = location.strip_prefix(&self.base.to_string()) else {
+            return;
+        };
+        let path = if path.is_empty() { "/" } else { path };
+        if path.starts_with('/')
+            && let Ok(path) = HeaderValue::from_str(path)
+        {
+            headers.insert(LOCATION, path);
+        }
+    }
+
+    async fn learn(&self, response: Response<Body>) -> Result<Response<Body>, Error> {
+        let (parts, mut body) = response.into_parts();
+        let mut read = BytesMut::new();
+        let collected = tokio::time::timeout(self.patience, collect(&mut body, &mut read)).await;
+        match collected {
+            Ok(Ok(true)) => {
+                let whole = read.freeze();
+                stream_manager::learn(&self.allowed, &whole);
+                Ok(Response::from_parts(parts, body::full(whole)))
+            }
+            // Longer than an answer of the event API: it passes, and nobody is learned.
+            Ok(Ok(false)) => Ok(Response::from_parts(parts, resumed(read.freeze(), body))),
+            Ok(Err(_)) => Err(Error::Manager(ManagerFault::Unreachable)),
+            Err(_) => Err(Error::Manager(ManagerFault::Timeout)),
+        }
+    }
+}
+
+/// Reads a body up to the length of an answer; `true` if that was all of it.
+async fn collect(body: &mut Body, read: &mut BytesMut) -> Result<bool, BodyError> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            read.extend_from_slice(&data);
+        }
+        if read.len() > stream_manager::MAX_ANSWER {
+            return Ok(body.is_end_stream());
+        }
+    }
+    Ok(true)
+}
+
+/// What was read, and then the rest.
+fn resumed(read: Bytes, rest: Body) -> Body {
+    let first = futures_util::stream::once(std::future::ready(Ok(Frame::data(read))));
+    let rest =
+        futures_util::stream::unfold(rest, |mut rest| async { Some((rest.frame().await?, rest)) });
+    StreamBody::new(futures_util::StreamExt::chain(first, rest)).boxed_unsync()
+}

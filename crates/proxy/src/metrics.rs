@@ -1,0 +1,186 @@
+//! What is counted about requests and sockets.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    core::Collector,
+};
+
+use crate::{exchange::Subject, problem::Kind, splice::Ended};
+
+/// Counters of this crate. Cheap to clone: all clones count together.
+///
+/// Children that a request needs are looked up once, here.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    requests: IntCounterVec,
+    by_subject: [PerSubject; Subject::ALL.len()],
+    duration: HistogramVec,
+    problems: IntCounterVec,
+    in_flight: IntGauge,
+    panics: IntCounter,
+    sockets_open: IntGauge,
+    sockets_ended: IntCounterVec,
+    socket_bytes: IntCounterVec,
+    from_client: IntCounter,
+    from_node: IntCounter,
+    socket_duration: Histogram,
+}
+
+#[derive(Clone, Debug)]
+struct PerSubject {
+    /// By the first digit of the status, 1 to 5.
+    classes: [IntCounter; 5],
+    duration: Histogram,
+}
+
+impl Metrics {
+    /// Makes the counters and registers them.
+    ///
+    /// # Errors
+    /// Another of the same name is registered already.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Self::new()?;
+        let all: [Box<dyn Collector>; 8] = [
+            Box::new(metrics.requests.clone()),
+            Box::new(metrics.duration.clone()),
+            Box::new(metrics.problems.clone()),
+            Box::new(metrics.in_flight.clone()),
+            Box::new(metrics.panics.clone()),
+            Box::new(metrics.sockets_open.clone()),
+            Box::new(metrics.sockets_ended.clone()),
+            Box::new(metrics.socket_bytes.clone()),
+        ];
+        all.into_iter()
+            .try_for_each(|collector| registry.register(collector))?;
+        registry.register(Box::new(metrics.socket_duration.clone()))?;
+        Ok(metrics)
+    }
+
+    fn new() -> prometheus::Result<Self> {
+        let requests = IntCounterVec::new(
+            Opts::new(
+                "requests_total",
+                "Requests, by what they were about and the class of the answer's status.",
+            ),
+            &["subject", "class"],
+        )?;
+        let duration = HistogramVec::new(
+            HistogramOpts::new(
+                "request_duration_seconds",
+                "Time from a request's header to the last frame of its answer; for a WebSocket, to the 101.",
+            )
+            .buckets(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]),
+            &["subject"],
+        )?;
+        let problems = IntCounterVec::new(
+            Opts::new(
+                "problems_total",
+                "Errors that clients were told of, by problem type.",
+            ),
+            &["type"],
+        )?;
+        for kind in Kind::ALL {
+            problems.with_label_values(&[kind.entry().slug]);
+        }
+        let sockets_ended = IntCounterVec::new(
+            Opts::new(
+                "sockets_ended_total",
+                "WebSocket sessions that are over, by who ended them.",
+            ),
+            &["by"],
+        )?;
+        for ended in Ended::ALL {
+            sockets_ended.with_label_values(&[ended.label()]);
+        }
+        let socket_bytes = IntCounterVec::new(
+            Opts::new(
+                "socket_relayed_bytes_total",
+                "Bytes relayed over WebSockets, by who sent them.",
+            ),
+            &["from"],
+        )?;
+        Ok(Self {
+            by_subject: Subject::ALL.map(|subject| PerSubject::new(&requests, &duration, subject)),
+            requests,
+            duration,
+            problems,
+            in_flight: IntGauge::new("requests_in_flight", "Requests in work.")?,
+            panics: IntCounter::new(
+                "panics_total",
+                "Requests that ended in a defect of the proxy.",
+            )?,
+            sockets_open: IntGauge::new("sockets_open", "WebSocket sessions that are open.")?,
+            from_client: socket_bytes.with_label_values(&["client"]),
+            from_node: socket_bytes.with_label_values(&["node"]),
+            sockets_ended,
+            socket_bytes,
+            socket_duration: Histogram::with_opts(
+                HistogramOpts::new("socket_duration_seconds", "Life of a WebSocket session.")
+                    .buckets(vec![
+                        1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 14_400.0, 43_200.0,
+                    ]),
+            )?,
+        })
+    }
+
+    pub(crate) fn began(&self) {
+        self.in_flight.inc();
+    }
+
+    pub(crate) fn ended(&self, subject: Subject, status: StatusCode, took: Duration) {
+        self.in_flight.dec();
+        if let Some(counters) = self.by_subject.get(subject as usize) {
+            if let Some(class) = counters
+                .classes
+                .get(usize::from(status.as_u16() / 100).wrapping_sub(1))
+            {
+                class.inc();
+            }
+            counters.duration.observe(took.as_secs_f64());
+        }
+    }
+
+    /// A request that the client gave up before it was answered.
+    pub(crate) fn abandoned(&self) {
+        self.in_flight.dec();
+    }
+
+    pub(crate) fn problem(&self, kind: Kind) {
+        self.problems.with_label_values(&[kind.entry().slug]).inc();
+    }
+
+    pub(crate) fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    pub(crate) fn socket_opened(&self) {
+        self.sockets_open.inc();
+    }
+
+    pub(crate) fn socket_ended(
+        &self,
+        ended: Ended,
+        took: Duration,
+        from_client: u64,
+        from_node: u64,
+    ) {
+        self.sockets_open.dec();
+        self.sockets_ended.with_label_values(&[ended.label()]).inc();
+        self.socket_duration.observe(took.as_secs_f64());
+        self.from_client.inc_by(from_client);
+        self.from_node.inc_by(from_node);
+    }
+}
+
+impl PerSubject {
+    fn new(requests: &IntCounterVec, duration: &HistogramVec, subject: Subject) -> Self {
+        let class = |class| requests.with_label_values(&[subject.label(), class]);
+        Self {
+            classes: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(class),
+            duration: duration.with_label_values(&[subject.label()]),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The HTTP client of the nodes: pooled connections to plain IP addresses.
+
+use std::{error::Error as _, time::Duration};
+
+use http::{Request, Response, Uri, Version, header::HOST};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{self, Client, connect::Connect, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+use crate::{Body, BodyError};
+
+/// Below the keep-alive of any server that a node runs, so that a pooled connection is rarely one that just closed.
+const POOL_IDLE: Duration = Duration::from_secs(15);
+/// Idle connections kept per node.
+const POOL_SIZE: usize = 64;
+
+/// A client of the nodes. Redirects are not followed, and a request whose first byte was sent is never sent again.
+pub(crate) fn client(connect: Duration) -> Client<HttpConnector, Body> {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(connect));
+    connector.set_keepalive(Some(Duration::from_secs(30)));
+    with_connector(connector)
+}
+
+/// The same over a connector of one's own.
+pub(crate) fn with_connector<C: Connect + Clone>(connector: C) -> Client<C, Body> {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(POOL_SIZE)
+        .build(connector)
+}
+
+/// What became of a request.
+pub(crate) enum Failed {
+    /// The client's own body broke off, or broke a limit.
+    Body(BodyError),
+    /// No connection, or one that broke before the answer.
+    Unreachable(legacy::Error),
+    /// No header of an answer in time.
+    Timeout,
+}
+
+/// Sends a request to `uri` over HTTP/1.1 and waits for the header of the answer.
+pub(crate) async fn send<C>(
+    client: &Client<C, Body>,
+    mut request: Request<Body>,
+    uri: Uri,
+    patience: Duration,
+) -> Result<Response<Incoming>, Failed>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    // It may have come over HTTP/2; the client adds the Host of the new URI.
+    *request.version_mut() = Version::HTTP_11;
+    *request.uri_mut() = uri;
+    request.headers_mut().remove(HOST);
+    match tokio::time::timeout(patience, client.request(request)).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error)) => Err(blame(error)),
+        Err(_) => Err(Failed::Timeout),
+    }
+}
+
+/// Whose fault a failed request was: our body error is hyper's cause, and hyper's error the client's.
+fn blame(error: legacy::Error) -> Failed {
+    let body = error
+        .source()
+        .and_then(|hyper| hyper.source())
+        .and_then(|cause| cause.downcast_ref::<BodyError>());
+    match body {
+        Some(BodyError::TooLarge { limit }) => Failed::Body(BodyError::TooLarge { limit: *limit }),
+        Some(BodyError::TooSlow(patience)) => Failed::Body(BodyError::TooSlow(*patience)),
+        // A client that left does not read the answer.
+        Some(BodyError::Broken(_)) | None => Failed::Unreachable(error),
+    }
+}

@@ -1,0 +1,229 @@
+//! Observe: one record per exchange, counted and written as one access line when the last frame has left.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::atomic::Ordering,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use tower::Service;
+use tracing::info;
+
+use crate::{
+    Body, BodyError, Exchange, Metrics, Peer, body,
+    exchange::{REQUEST_ID, Subject},
+};
+
+/// The layer's service; outermost, and the one that turns hyper's body into ours.
+#[derive(Clone, Debug)]
+pub(crate) struct Observe<S> {
+    inner: S,
+    metrics: Metrics,
+}
+
+impl<S> Observe<S> {
+    pub(crate) fn new(inner: S, metrics: Metrics) -> Self {
+        Self { inner, metrics }
+    }
+}
+
+impl<S> Service<Request<Incoming>> for Observe<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = ObserveFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        let peer = request.extensions_mut().remove::<Peer>();
+        let exchange = Exchange::begin(request.headers(), peer);
+        let report = Report::begin(&exchange, &request, self.metrics.clone());
+        request.extensions_mut().insert(exchange.clone());
+        let request = request.map(|incoming| {
+            if incoming.is_end_stream() {
+                body::empty()
+            } else {
+                Received { incoming, exchange }.boxed_unsync()
+            }
+        });
+        ObserveFuture {
+            inner: self.inner.call(request),
+            report: Some(report),
+        }
+    }
+}
+
+pin_project! {
+    pub(crate) struct ObserveFuture<F> {
+        #[pin]
+        inner: F,
+        report: Option<Report>,
+    }
+}
+
+impl<F> Future for ObserveFuture<F>
+where
+    F: Future<Output = Result<Response<Body>, Infallible>>,
+{
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = match ready!(this.inner.poll(cx)) {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        if let Some(mut report) = this.report.take() {
+            report.status = Some(response.status());
+            response
+                .headers_mut()
+                .insert(REQUEST_ID, report.exchange.record().id.clone());
+            response = response.map(|inner| Sent { inner, report }.boxed_unsync());
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// A request's body on its way in, counted.
+struct Received {
+    incoming: Incoming,
+    exchange: Exchange,
+}
+
+impl http_body::Body for Received {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+            self.exchange
+                .record()
+                .received
+                .fetch_add(bytes, Ordering::Relaxed);
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// An answer's body on its way out, counted. When it is dropped, the exchange is over.
+struct Sent {
+    inner: Body,
+    report: Report,
+}
+
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            self.report.sent += frame.data_ref().map_or(0, Bytes::len) as u64;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Tells metrics and log about an exchange when it is over, however it ended.
+struct Report {
+    exchange: Exchange,
+    metrics: Metrics,
+    method: Method,
+    uri: Uri,
+    version: Version,
+    /// `None` as long as there is no answer: the client may leave before.
+    status: Option<StatusCode>,
+    sent: u64,
+}
+
+impl Report {
+    fn begin<B>(exchange: &Exchange, request: &Request<B>, metrics: Metrics) -> Self {
+        metrics.began();
+        Self {
+            exchange: exchange.clone(),
+            metrics,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            status: None,
+            sent: 0,
+        }
+    }
+
+    /// Only the Stream Manager's paths are written as they are: ours hold stream names, which have a field of their
+    /// own, and session tokens, which are secrets.
+    fn path(&self) -> &str {
+        match self.exchange.subject() {
+            Subject::Manager => self.uri.path(),
+            _ => "",
+        }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let record = self.exchange.record();
+        let (subject, took) = (self.exchange.subject(), record.began.elapsed());
+        match self.status {
+            Some(status) => self.metrics.ended(subject, status, took),
+            None => self.metrics.abandoned(),
+        }
+        let problem = record.problem.get();
+        info!(
+            target: "access",
+            id = self.exchange.id(),
+            client = record.peer.as_ref().map(|peer| tracing::field::display(peer.addr.ip())),
+            tls = record.peer.as_ref().map(|peer| peer.tls),
+            version = ?self.version,
+            method = %self.method,
+            about = subject.label(),
+            stream = record.stream.get().map(tracing::field::display),
+            path = self.path(),
+            node = record.node.get().map(tracing::field::display),
+            status = self.status.map_or(0, |status| status.as_u16()),
+            problem = problem.map(tracing::field::display),
+            opens_with = problem.and_then(|kind| kind.opens_with()),
+            received = record.received.load(Ordering::Relaxed),
+            sent = self.sent,
+            lookup_us = record.lookup.get().map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
+            took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            "{}", if self.status.is_some() { "exchange" } else { "the client left before the answer" },
+        );
+    }
+}

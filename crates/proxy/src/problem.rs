@@ -1,0 +1,299 @@
+//! Every problem that a client can be told of: `application/problem+json` (RFC 9457), and the catalogue behind the
+//! reference page.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+use whipstitch_origin::{LookupError, ManagerFault};
+
+use crate::{
+    Body, BodyError, Error, body,
+    error::{BadRequest, Denied, NodeFault},
+};
+
+/// What comes before a slug in `type`.
+pub const TYPE_PREFIX: &str = "urn:whipstitch:problem:";
+
+macro_rules! kinds {
+    ($($kind:ident $slug:literal $status:ident $title:literal $cause:literal $cure:literal)*) => {
+        /// The type of a problem: one status, one title, one entry in the reference.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "the catalogue says it")]
+        pub enum Kind { $($kind),* }
+
+        impl Kind {
+            /// Every kind, in the order of the reference page.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),*];
+
+            /// The entry of the reference page.
+            pub const fn entry(self) -> Entry {
+                match self {
+                    $(Self::$kind => Entry {
+                        slug: $slug, status: StatusCode::$status, title: $title, cause: $cause, cure: $cure,
+                    }),*
+                }
+            }
+        }
+    };
+}
+
+/// What the reference page says about a problem.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The end of `type`, a value in metrics and logs, and the anchor on the reference page.
+    pub slug: &'static str,
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// `title`.
+    pub title: &'static str,
+    /// When it happens.
+    pub cause: &'static str,
+    /// What to do about it.
+    pub cure: &'static str,
+}
+
+kinds! {
+    BadHost "bad-host" BAD_REQUEST "The request does not name one host"
+        "The request has no `Host`, several, or a target that names another host."
+        "Send one `Host` header; do not use this proxy as a forward proxy."
+    BadName "bad-name" BAD_REQUEST "The scope or stream name is not allowed"
+        "A scope or stream name in a WHIP or WHEP URL breaks the rule that `detail` names."
+        "Use letters, digits, `.`, `_`, `~` and `-`, at most 128 in a segment and 8 segments in a scope."
+    BadQuery "bad-query" BAD_REQUEST "The query is not allowed"
+        "A query key is missing, doubled, too long, or not what `detail` says it has to be. `host=undefined` means that the page did not use the `serverAddress` of the Stream Manager's answer."
+        "Correct the key that `detail` names."
+    BadHandshake "bad-handshake" BAD_REQUEST "The WebSocket handshake is not valid"
+        "The upgrade request breaks RFC 6455."
+        "Use a WebSocket client that speaks version 13."
+    MediaType "media-type" UNSUPPORTED_MEDIA_TYPE "The Content-Type is not supported"
+        "A POST that is not `application/sdp`, or a PATCH that is neither that nor `application/trickle-ice-sdpfrag`."
+        "Set the `Content-Type` that `detail` names."
+    BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
+        "The body is longer than `limits.sdp_bytes` (WHIP, WHEP) or `limits.body_bytes` (anything else)."
+        "Send less, or raise the limit."
+    BodyTooSlow "body-too-slow" REQUEST_TIMEOUT "The body did not arrive in time"
+        "The whole body did not arrive within `timeouts.body`, or the connection broke on the way."
+        "Look at the client's uplink; raise `timeouts.body` if it is that slow."
+    Method "method" METHOD_NOT_ALLOWED "The method is not allowed here"
+        "The method has no meaning at this URL; `Allow` lists those that have."
+        "Use one of them. A session is made at `…/endpoint/…` and changed or ended at its `Location`."
+    HostNotServed "host-not-served" MISDIRECTED_REQUEST "This host name is not served here"
+        "The host name is not in `proxy.hosts`."
+        "Add it there, or send the request to the right server."
+    AdminApi "admin-api" FORBIDDEN "The administration API is not open here"
+        "The path is one of the Stream Manager's administration API, and `proxy.admin_api` is off."
+        "Reach the Stream Manager directly, or set `proxy.admin_api = true`."
+    NodeNotAllowed "node-not-allowed" FORBIDDEN "This node may not be reached"
+        "The WebSocket's `host` is an address that the Stream Manager has not named within `nodes.named_for`, or a special one, and no network of `nodes.allow` holds it."
+        "Ask the Stream Manager's API through this proxy first, as Red5's SDK does; or add the network to `nodes.allow`."
+    UnknownSession "unknown-session" NOT_FOUND "There is no such session"
+        "The session URL has no token, one that was altered, one that is older than `sessions.lifetime`, or one that was sealed with a key that this proxy does not have."
+        "Use the `Location` of the answer to the POST. Behind several replicas, or across restarts, set `sessions.key_file` to the same file for all."
+    NotLive "not-live" CONFLICT "The stream is not live"
+        "The Stream Manager knows no publisher of the stream that a player asks for."
+        "Try again after `Retry-After` seconds; check scope and name."
+    NoNode "no-node" SERVICE_UNAVAILABLE "No node can take the stream"
+        "The Stream Manager has no node for a new publisher."
+        "Look at the node group: is a node in service, and is it full?"
+    ManagerUnavailable "manager-unavailable" SERVICE_UNAVAILABLE "The Stream Manager does not answer"
+        "A lookup got no usable answer: no connection, no answer within `stream_manager.timeout`, an error status, or something that is not JSON of the event API."
+        "Check `stream_manager.url` and the manager's health; `whipstitch_stream_manager_up` is 0 while this lasts."
+    NodeRefused "node-refused" BAD_GATEWAY "The Stream Manager named an address that is not dialled"
+        "The `serverAddress` of its answer is no IP address, or a special one such as loopback."
+        "Correct the node's registration, or add the network to `nodes.allow` on a single-host set-up."
+    NodeUnreachable "node-unreachable" BAD_GATEWAY "The node cannot be reached"
+        "The connection to the node was refused, broke, or did not come about within `timeouts.connect`."
+        "Check that the node is up and that `nodes.port` is open from here. The answer that named it has been forgotten."
+    NodeTimeout "node-timeout" GATEWAY_TIMEOUT "The node did not answer in time"
+        "The node took the request but sent no header within `timeouts.answer`."
+        "Look at the node's load."
+    NodeAnswer "node-answer" BAD_GATEWAY "The node's answer cannot be used"
+        "The node redirected, named a session on another host, or completed the WebSocket handshake wrongly."
+        "Look at the node's log with the request id in `instance`."
+    ManagerUnreachable "manager-unreachable" BAD_GATEWAY "The Stream Manager cannot be reached"
+        "A request for the Stream Manager itself could not be passed on."
+        "Check `stream_manager.url` and the manager's health."
+    ManagerTimeout "manager-timeout" GATEWAY_TIMEOUT "The Stream Manager did not answer in time"
+        "A request for the Stream Manager itself got no header within `timeouts.manager_answer`."
+        "Look at the manager's load."
+    Disabled "signaling-disabled" SERVICE_UNAVAILABLE "Signalling is switched off"
+        "`proxy.enabled` is false: only the Stream Manager's pages and API are served."
+        "Set `proxy.enabled = true`."
+    Overloaded "overloaded" SERVICE_UNAVAILABLE "There is no room for more"
+        "The limit that `detail` names is reached."
+        "Try again after `Retry-After` seconds; add replicas or raise the limit."
+    Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong inside the proxy"
+        "A defect. `whipstitch_panics_total` counts it."
+        "Please report it with the log around the request id in `instance`."
+}
+
+impl Kind {
+    /// The kind of an error. One arm a cause, so that a new one cannot be forgotten.
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::Request(bad) => match bad {
+                BadRequest::Host(_) => Self::BadHost,
+                BadRequest::Name(_) => Self::BadName,
+                BadRequest::Socket(_) | BadRequest::Hints(_) | BadRequest::Address(_) => {
+                    Self::BadQuery
+                }
+                BadRequest::Handshake(_) => Self::BadHandshake,
+                BadRequest::MediaType { .. } => Self::MediaType,
+            },
+            Error::Body(BodyError::TooLarge { .. }) => Self::BodyTooLarge,
+            Error::Body(BodyError::TooSlow(_) | BodyError::Broken(_)) => Self::BodyTooSlow,
+            Error::Method { .. } => Self::Method,
+            Error::Denied(denied) => match denied {
+                Denied::Host => Self::HostNotServed,
+                Denied::AdminApi => Self::AdminApi,
+                Denied::Node => Self::NodeNotAllowed,
+                Denied::Signaling => Self::Disabled,
+            },
+            Error::UnknownSession => Self::UnknownSession,
+            Error::Play(LookupError::NotFound(_)) => Self::NotLive,
+            Error::Publish(LookupError::NotFound(_)) => Self::NoNode,
+            Error::Play(LookupError::Manager(_)) | Error::Publish(LookupError::Manager(_)) => {
+                Self::ManagerUnavailable
+            }
+            Error::Play(LookupError::Refused(_)) | Error::Publish(LookupError::Refused(_)) => {
+                Self::NodeRefused
+            }
+            Error::Node(fault) => match fault {
+                NodeFault::Unreachable => Self::NodeUnreachable,
+                NodeFault::Timeout => Self::NodeTimeout,
+                NodeFault::Handshake(_) | NodeFault::Location(_) | NodeFault::Redirect => {
+                    Self::NodeAnswer
+                }
+            },
+            Error::Manager(ManagerFault::Timeout) => Self::ManagerTimeout,
+            Error::Manager(
+                ManagerFault::Unreachable
+                | ManagerFault::Status(_)
+                | ManagerFault::NotAnAnswer
+                | ManagerFault::TooLong,
+            ) => Self::ManagerUnreachable,
+            Error::Overloaded { .. } => Self::Overloaded,
+            Error::Internal => Self::Internal,
+        }
+    }
+
+    /// The configuration key that would have let the request pass; for the log, as clients need not know.
+    pub const fn opens_with(self) -> Option<&'static str> {
+        match self {
+            Self::HostNotServed => Some("proxy.hosts"),
+            Self::AdminApi => Some("proxy.admin_api"),
+            Self::NodeNotAllowed | Self::NodeRefused => Some("nodes.allow"),
+            Self::Disabled => Some("proxy.enabled"),
+            _ => None,
+        }
+    }
+
+    /// Seconds after which it makes sense to try again.
+    const fn retry_after(self) -> Option<HeaderValue> {
+        match self {
+            Self::NotLive | Self::NoNode | Self::ManagerUnavailable | Self::Overloaded => {
+                Some(HeaderValue::from_static("2"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.entry().slug)
+    }
+}
+
+/// The members of RFC 9457 §3.1.
+#[derive(Serialize)]
+struct Problem<'p> {
+    r#type: String,
+    title: &'p str,
+    status: u16,
+    detail: &'p str,
+    instance: &'p str,
+}
+
+/// The answer that tells a client of an error.
+pub(crate) fn response(error: &Error, instance: &str) -> Response<Body> {
+    let kind = Kind::of(error);
+    let Entry {
+        slug,
+        status,
+        title,
+        ..
+    } = kind.entry();
+    // What the manager named is the operator's to know, not the client's.
+    let detail = match error {
+        Error::Publish(LookupError::Refused(_)) | Error::Play(LookupError::Refused(_)) => {
+            title.to_owned()
+        }
+        error => error.to_string(),
+    };
+    let problem = Problem {
+        r#type: format!("{TYPE_PREFIX}{slug}"),
+        title,
+        status: status.as_u16(),
+        detail: &detail,
+        instance,
+    };
+    let json = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut response = Response::new(body::full(Bytes::from(json)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(seconds) = kind.retry_after() {
+        headers.insert(header::RETRY_AFTER, seconds);
+    }
+    match error {
+        Error::Method { allow } => {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        Error::Request(BadRequest::Handshake(_)) => {
+            headers.insert(
+                header::SEC_WEBSOCKET_VERSION,
+                HeaderValue::from_static("13"),
+            );
+        }
+        // The rest of the body is not read: the connection cannot be used again.
+        Error::Body(_) => {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_problem_says_what_why_and_where() {
+        let response = response(
+            &Error::Play(LookupError::NotFound(Some("no such stream".into()))),
+            "00ff",
+        );
+        assert_eq!(response.status(), 409);
+        assert_eq!(response.headers()["retry-after"], "2");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        insta::assert_snapshot!(std::str::from_utf8(&body).unwrap(), @r#"{"type":"urn:whipstitch:problem:not-live","title":"The stream is not live","status":409,"detail":"the Stream Manager has no node for this stream: it says \"no such stream\"","instance":"00ff"}"#);
+    }
+
+    #[test]
+    fn every_slug_is_its_own() {
+        let slugs: HashSet<_> = Kind::ALL.iter().map(|kind| kind.entry().slug).collect();
+        assert_eq!(slugs.len(), Kind::ALL.len());
+    }
+}

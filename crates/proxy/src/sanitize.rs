@@ -1,0 +1,318 @@
+//! Sanitize: after this layer, framing and addressing can be trusted.
+//!
+//! hyper is a correct parser but no edge: it serves a request without `Host`, with two of them, with a target that
+//! names another host, and `CONNECT`. All that ends here.
+
+use std::task::{Context, Poll};
+
+use futures_util::future::{Either, Ready, ready as now};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version,
+    header::{FORWARDED, HOST},
+    uri::{Authority, PathAndQuery},
+};
+use tower::Service;
+use whipstitch_signaling::headers::strip_hop_by_hop;
+
+use crate::{
+    Body, Clean, Error, Exchange, Peer,
+    error::{BadRequest, Denied},
+    exchange::REQUEST_ID,
+    splice::handshake,
+};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// The layer's service.
+#[derive(Clone, Debug)]
+pub(crate) struct Sanitize<S> {
+    inner: S,
+    /// Host names that are served, in lower case; any if empty.
+    hosts: std::sync::Arc<[String]>,
+}
+
+impl<S> Sanitize<S> {
+    pub(crate) fn new(inner: S, hosts: &[String]) -> Self {
+        Self {
+            inner,
+            hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+        }
+    }
+
+    fn clean(&self, mut request: Request<Body>) -> Result<Clean, Error> {
+        let exchange = request
+            .extensions_mut()
+            .remove::<Exchange>()
+            .ok_or(Error::Internal)?;
+        let host = host(&request)?;
+        if !self.serves(&host) {
+            return Err(Denied::Host.into());
+        }
+        let websocket = handshake::is_asked(&request);
+        if !websocket && matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+            return Err(Error::Method {
+                allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+            });
+        }
+        *request.uri_mut() = origin_form(request.uri())?;
+        let headers = request.headers_mut();
+        strip_hop_by_hop(headers);
+        drop_ambiguous(headers);
+        introduce(headers, &host, &exchange);
+        Ok(Clean {
+            request,
+            host,
+            websocket,
+            exchange,
+        })
+    }
+
+    fn serves(&self, host: &Authority) -> bool {
+        self.hosts.is_empty()
+            || self
+                .hosts
+                .iter()
+                .any(|served| served.eq_ignore_ascii_case(host.host()))
+    }
+}
+
+impl<S> Service<Request<Body>> for Sanitize<S>
+where
+    S: Service<Clean, Response = Response<Body>, Error = Error>,
+{
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = Either<Ready<Result<Response<Body>, Error>>, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        match self.clean(request) {
+            Ok(clean) => Either::Right(self.inner.call(clean)),
+            Err(error) => Either::Left(now(Err(error))),
+        }
+    }
+}
+
+/// The one host that a request names (RFC 9112 §3.2, RFC 9113 §8.3.1).
+fn host(request: &Request<Body>) -> Result<Authority, BadRequest> {
+    let mut fields = request.headers().get_all(HOST).iter();
+    let field = match (fields.next(), fields.next()) {
+        (Some(host), None) => Some(
+            Authority::try_from(host.as_bytes())
+                .map_err(|_| BadRequest::Host("the Host header is not a host name"))?,
+        ),
+        (None, None) => None,
+        _ => return Err(BadRequest::Host("there is more than one Host header")),
+    };
+    let host = match (field, request.uri().authority().cloned()) {
+        (Some(field), Some(target)) if !field.as_str().eq_ignore_ascii_case(target.as_str()) => {
+            return Err(BadRequest::Host(
+                "the request target names another host than the Host header",
+            ));
+        }
+        (None, Some(target)) if request.version() == Version::HTTP_2 => target,
+        (Some(field), _) => field,
+        (None, _) => return Err(BadRequest::Host("there is no Host header")),
+    };
+    if host.host().is_empty() || host.as_str().contains('@') {
+        return Err(BadRequest::Host("the Host header is not a host name"));
+    }
+    Ok(host)
+}
+
+/// Path and query alone, whatever form the target came in.
+fn origin_form(uri: &Uri) -> Result<Uri, BadRequest> {
+    let path = uri
+        .path_and_query()
+        .cloned()
+        .unwrap_or(PathAndQuery::from_static("/"));
+    if !path.as_str().starts_with('/') {
+        return Err(BadRequest::Host("the request target is not a path"));
+    }
+    Ok(Uri::from(path))
+}
+
+/// Names with an underscore: some servers read `X_Forwarded_For` as `X-Forwarded-For`.
+fn drop_ambiguous(headers: &mut HeaderMap) {
+    let ambiguous: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .cloned()
+        .collect();
+    for name in ambiguous {
+        headers.remove(name);
+    }
+}
+
+/// Says who asks; what the client says about that itself is not believed.
+fn introduce(headers: &mut HeaderMap, host: &Authority, exchange: &Exchange) {
+    for name in [FORWARDED, FORWARDED_PORT, REAL_IP, HOST] {
+        headers.remove(name);
+    }
+    let peer = exchange.record().peer.as_ref();
+    let proto = if peer.is_some_and(|peer| peer.tls) {
+        "https"
+    } else {
+        "http"
+    };
+    headers.insert(
+        FORWARDED_FOR,
+        peer.map_or(HeaderValue::from_static("unknown"), Peer::forwarded_for),
+    );
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
+    if let Ok(host) = HeaderValue::from_str(host.as_str()) {
+        headers.insert(FORWARDED_HOST, host);
+    }
+    headers.insert(REQUEST_ID, exchange.record().id.clone());
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+    use crate::body;
+
+    /// The request that comes out, as text; or the error.
+    async fn clean(request: http::request::Builder, hosts: &[&str]) -> Result<String, String> {
+        let mut request = request.body(body::empty()).unwrap();
+        let peer = Peer::new("192.0.2.1:1000".parse().unwrap(), true);
+        let exchange = Exchange::begin(request.headers(), Some(peer));
+        request.extensions_mut().insert(exchange);
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let inner = service_fn(|clean: Clean| async move {
+            let mut fields: Vec<String> = clean
+                .request
+                .headers()
+                .iter()
+                .filter(|(name, _)| *name != REQUEST_ID)
+                .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+                .collect();
+            fields.sort();
+            let text = format!(
+                "{} {} ws={} {}",
+                clean.host,
+                clean.request.uri(),
+                clean.websocket,
+                fields.join(", ")
+            );
+            Ok::<_, Error>(Response::new(body::full(text)))
+        });
+        match Sanitize::new(inner, &hosts).oneshot(request).await {
+            Ok(response) => {
+                let body = http_body_util::BodyExt::collect(response.into_body())
+                    .await
+                    .unwrap()
+                    .to_bytes();
+                Ok(String::from_utf8(body.to_vec()).unwrap())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn get(uri: &str) -> http::request::Builder {
+        Request::get(uri)
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_is_clean() {
+        let request = get("/a?b=%20c")
+            .header("host", "live.example:8443")
+            .header("connection", "close, x-forwarded-for, x-gone")
+            .header("x-gone", "1")
+            .header("x-forwarded-for", "6.6.6.6")
+            .header("x_forwarded_for", "6.6.6.6")
+            .header("x-real-ip", "6.6.6.6")
+            .header("forwarded", "for=6.6.6.6");
+        insta::assert_snapshot!(
+            clean(request, &[]).await.unwrap(),
+            @"live.example:8443 /a?b=%20c ws=false x-forwarded-for: 192.0.2.1, x-forwarded-host: live.example:8443, x-forwarded-proto: https"
+        );
+    }
+
+    #[tokio::test]
+    async fn one_host_and_only_one() {
+        for (request, why) in [
+            (get("/"), "there is no Host header"),
+            (
+                get("/").header("host", "a").header("host", "a"),
+                "there is more than one Host header",
+            ),
+            (
+                get("/").header("host", ""),
+                "the Host header is not a host name",
+            ),
+            (
+                get("/").header("host", "a@b"),
+                "the Host header is not a host name",
+            ),
+            (
+                get("/").header("host", "a b"),
+                "the Host header is not a host name",
+            ),
+            (
+                get("http://b/").header("host", "a"),
+                "the request target names another host than the Host header",
+            ),
+            (
+                get("*").header("host", "a"),
+                "the request target is not a path",
+            ),
+        ] {
+            assert_eq!(clean(request, &[]).await.unwrap_err(), why);
+        }
+        assert!(
+            clean(get("http://a/x").header("host", "a"), &[])
+                .await
+                .unwrap()
+                .starts_with("a /x ")
+        );
+        assert!(
+            clean(get("https://a/x").version(Version::HTTP_2), &[])
+                .await
+                .unwrap()
+                .starts_with("a /x ")
+        );
+    }
+
+    #[tokio::test]
+    async fn only_configured_names_are_served_if_there_are_any() {
+        let ask = |host| clean(get("/").header("host", host), &["Live.Example"]);
+        assert!(ask("live.example:443").await.is_ok());
+        assert_eq!(
+            ask("other.example").await.unwrap_err(),
+            "this host name is not served here"
+        );
+    }
+
+    #[tokio::test]
+    async fn this_is_no_forward_proxy() {
+        let connect = Request::builder()
+            .method("CONNECT")
+            .uri("a:443")
+            .header("host", "a:443");
+        assert!(
+            clean(connect, &[])
+                .await
+                .unwrap_err()
+                .starts_with("this URL allows")
+        );
+        let trace = Request::builder()
+            .method("TRACE")
+            .uri("/")
+            .header("host", "a");
+        assert!(
+            clean(trace, &[])
+                .await
+                .unwrap_err()
+                .starts_with("this URL allows")
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! Splice: a WebSocket from a client to a node.
+//!
+//! The node is dialled, and its 101 checked, before the client gets its own: a dead node is a normal 502, and no byte
+//! of a client reaches a node that did not agree. From then on raw bytes are relayed by a task of its own, outside
+//! hyper, so that extensions, masking and fragmentation stay between the client and the node.
+
+mod frames;
+pub(crate) mod handshake;
+mod relay;
+mod session;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Empty;
+use hyper::{
+    body::Incoming,
+    client::conn::http1,
+    upgrade::{OnUpgrade, Upgraded},
+};
+use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::debug;
+use whipstitch_origin::Origin;
+use whipstitch_signaling::headers::strip_hop_by_hop;
+
+pub use self::session::Ended;
+use self::{handshake::Handshake, session::Session};
+use crate::{Body, Error, Metrics, body, config::Timeouts, error::NodeFault, message::ToSocket};
+
+/// A connection that left hyper: both directions of raw bytes.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A client's socket, taken out of hyper, and what hyper had read of it already.
+pub struct Detached {
+    /// The socket.
+    pub io: Box<dyn Duplex>,
+    /// Bytes that came after the request.
+    pub read: Bytes,
+}
+
+/// Takes the socket out of an upgraded connection; only who accepted it knows its type.
+pub type Detach = fn(Upgraded) -> Detached;
+
+/// Opens WebSockets.
+pub(crate) struct Splice {
+    detach: Detach,
+    places: Arc<Semaphore>,
+    connect: Duration,
+    answer: Duration,
+    sessions: TaskTracker,
+    close: CancellationToken,
+    metrics: Metrics,
+}
+
+impl Splice {
+    pub(crate) fn new(
+        detach: Detach,
+        places: usize,
+        timeouts: &Timeouts,
+        sessions: TaskTracker,
+        close: CancellationToken,
+        metrics: Metrics,
+    ) -> Self {
+        let (connect, answer) = (timeouts.connect, timeouts.answer);
+        Self {
+            detach,
+            places: Arc::new(Semaphore::new(places)),
+            connect,
+            answer,
+            sessions,
+            close,
+            metrics,
+        }
+    }
+
+    pub(crate) async fn open(&self, to: ToSocket) -> Result<Response<Body>, Error> {
+        let ToSocket {
+            origin,
+            query,
+            mut request,
+            exchange,
+        } = to;
+        let handshake = Handshake::check(&request)?;
+        let place = self
+            .places
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Error::Overloaded {
+                what: "limits.sockets",
+            })?;
+        let socket = self.dial(&origin).await?;
+        let client: OnUpgrade = hyper::upgrade::on(&mut request);
+        let asked = handshake.to_node(&request, &origin, &query.target())?;
+        let mut answer = self.ask(socket, asked).await?;
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return not_switched(answer);
+        }
+        handshake.verify(answer.headers())?;
+        let node = hyper::upgrade::on(&mut answer);
+        let response = handshake.to_client(answer.headers());
+        let session = Session::new(
+            &exchange,
+            origin.addr(),
+            query.scope,
+            self.metrics.clone(),
+            place,
+        );
+        let (detach, close) = (self.detach, self.close.clone());
+        self.sessions.spawn(async move {
+            // The client's half completes when its 101 has been written; if it left before, there is nothing to do.
+            if let (Ok(node), Ok(client)) = (node.await, client.await)
+                && let Ok(node) = node.downcast::<TokioIo<TcpStream>>()
+            {
+                session
+                    .run(detach(client), node.io.into_inner(), node.read_buf, close)
+                    .await;
+            }
+        });
+        Ok(response)
+    }
+
+    async fn dial(&self, origin: &Origin) -> Result<TcpStream, NodeFault> {
+        let socket = match timeout(self.connect, TcpStream::connect(origin.addr())).await {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(error)) => {
+                debug!(node = %origin, %error, "the node cannot be dialled");
+                return Err(NodeFault::Unreachable);
+            }
+            Err(_) => return Err(NodeFault::Unreachable),
+        };
+        let _ = socket.set_nodelay(true);
+        // A node that lost power sends nothing, ever; this notices within a minute.
+        let probes = TcpKeepalive::new()
+            .with_time(Duration::from_secs(30))
+            .with_interval(Duration::from_secs(10));
+        let _ = SockRef::from(&socket).set_tcp_keepalive(&probes.with_retries(3));
+        Ok(socket)
+    }
+
+    async fn ask(
+        &self,
+        socket: TcpStream,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<Response<Incoming>, NodeFault> {
+        let exchange = async {
+            let (mut send, connection) = http1::handshake(TokioIo::new(socket)).await?;
+            self.sessions.spawn(async move {
+                if let Err(error) = connection.with_upgrades().await {
+                    debug!(%error, "the connection to the node broke before its 101");
+                }
+            });
+            send.send_request(request).await
+        };
+        match timeout(self.answer, exchange).await {
+            Ok(answer) => answer.map_err(|_: hyper::Error| NodeFault::Unreachable),
+            Err(_) => Err(NodeFault::Timeout),
+        }
+    }
+}
+
+/// A node that says no is heard; anything else that is not a 101 is not an answer to a handshake.
+fn not_switched(answer: Response<Incoming>) -> Result<Response<Body>, Error> {
+    let status = answer.status();
+    if status.is_client_error() || status.is_server_error() {
+        let mut answer = answer.map(body::incoming);
+        strip_hop_by_hop(answer.headers_mut());
+        return Ok(answer);
+    }
+    Err(NodeFault::Handshake("its status is not 101").into())
+}

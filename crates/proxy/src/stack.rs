@@ -1,0 +1,108 @@
+//! The way of a request, outermost layer first. Each line is a file of the same name.
+//!
+//! The types keep the order: a layer that learns something changes the type of the request.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use http::{
+    Request, Response,
+    header::{AUTHORIZATION, COOKIE},
+};
+use hyper::body::Incoming;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::{ServiceBuilder, layer::layer_fn, util::BoxCloneSyncService};
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use whipstitch_origin::{AllowedOrigins, BaseUrl, Directory};
+use whipstitch_signaling::session::SessionKeys;
+
+use crate::{
+    Body, Metrics,
+    admission::Admission,
+    config::{Limits, Proxy, Timeouts},
+    cors::Cors,
+    destinations::Destinations,
+    forward::Forward,
+    manager::Manager,
+    observe::Observe,
+    problems::Problems,
+    resolving::{Resolver, Resolving},
+    routing::Routing,
+    sanitize::Sanitize,
+    splice::{Detach, Splice},
+};
+
+/// The whole proxy as one service. Put a [`crate::Peer`] into the request's extensions to say who asks.
+pub type Stack = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
+
+/// What the stack is made of.
+pub struct Dependencies {
+    /// `[proxy]`
+    pub proxy: Proxy,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[timeouts]`
+    pub timeouts: Timeouts,
+    /// The Stream Manager.
+    pub manager: BaseUrl,
+    /// Tells which node carries a stream.
+    pub directory: Arc<dyn Directory>,
+    /// Tells which addresses may be dialled.
+    pub allowed: Arc<AllowedOrigins>,
+    /// Seals and opens session URLs.
+    pub session_keys: Arc<SessionKeys>,
+    /// How long a session URL is good for.
+    pub session_lifetime: Duration,
+    /// Takes the socket out of an upgraded connection.
+    pub detach: Detach,
+    /// Where WebSocket sessions live.
+    pub sockets: TaskTracker,
+    /// Asks every WebSocket session to close.
+    pub close_sockets: CancellationToken,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+/// Composes the layers.
+///
+/// # Errors
+/// The system's certificate roots cannot be read; only for a Stream Manager over `https`.
+pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
+    let manager = Manager::new(d.manager, d.allowed.clone(), &d.timeouts)?;
+    let forward = Forward::new(
+        d.directory.clone(),
+        d.session_keys.clone(),
+        d.proxy.public_url.clone(),
+        d.timeouts.clone(),
+    );
+    let splice = Splice::new(
+        d.detach,
+        d.limits.sockets,
+        &d.timeouts,
+        d.sockets,
+        d.close_sockets,
+        d.metrics.clone(),
+    );
+    let resolver = || Resolver {
+        directory: d.directory.clone(),
+        allowed: d.allowed.clone(),
+        keys: d.session_keys.clone(),
+        lifetime: d.session_lifetime,
+    };
+    let service = ServiceBuilder::new()
+        .layer(layer_fn(|inner| Observe::new(inner, d.metrics.clone())))
+        .layer(SetSensitiveRequestHeadersLayer::new([
+            AUTHORIZATION,
+            COOKIE,
+        ]))
+        .layer(layer_fn(Cors::new))
+        .layer(layer_fn(|inner| Problems::new(inner, d.metrics.clone())))
+        .layer(layer_fn(|inner| Sanitize::new(inner, &d.proxy.hosts)))
+        .layer(layer_fn(|inner| Admission::new(inner, d.limits.in_flight)))
+        .layer(layer_fn(|inner| {
+            Routing::new(inner, d.proxy.clone(), d.limits.clone(), d.timeouts.clone())
+        }))
+        .layer(layer_fn(|inner| Resolving::new(inner, resolver())))
+        .service(Destinations::new(forward, splice, manager));
+    // Erased once: the type is a page long, and one box a request does not show in any measurement.
+    Ok(BoxCloneSyncService::new(service))
+}
