@@ -1,6 +1,13 @@
 //! Headless Chromium under chromedriver.
 
-use std::{env, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    env,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpStream},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use fantoccini::{Client, ClientBuilder, wd::TimeoutConfiguration};
@@ -32,15 +39,30 @@ pub enum Theme {
 /// One browser with a profile of its own; both end with this value.
 pub struct Browser {
     pub client: Client,
-    driver_url: String,
-    _driver: Child,
+    driver: Driver,
     _profile: TempDir,
+}
+
+/// chromedriver, on a port of its choice.
+struct Driver {
+    port: u16,
+    _process: Child,
+}
+
+impl Drop for Driver {
+    /// Chromium outlives a chromedriver that is killed, so a test that panics asks it to stop both.
+    fn drop(&mut self) {
+        let Ok(mut connection) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return };
+        let _ = connection.set_read_timeout(Some(START_WITHIN));
+        let _ = write!(connection, "GET /shutdown HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let _ = connection.read_to_end(&mut Vec::new());
+    }
 }
 
 impl Browser {
     pub async fn start() -> Self {
         let chromium = find(&["chromium", "chromium-browser", "google-chrome"]);
-        let (driver, port) = start_driver().await;
+        let driver = Driver::start().await;
         let profile = tempfile::Builder::new().prefix("whipstitch-chromium-").tempdir().expect("a directory for the profile");
         let flags = [
             "--headless=new",
@@ -63,15 +85,14 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
             "goog:chromeOptions": { "binary": chromium, "args": flags },
         });
-        let driver_url = format!("http://127.0.0.1:{port}");
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities.as_object().expect("an object").clone())
-            .connect(&driver_url)
+            .connect(&driver.url())
             .await
             .unwrap_or_else(|error| panic!("Chromium does not start: {error}; {INSTALL}"));
         let patience = TimeoutConfiguration::new(Some(Duration::from_secs(40)), Some(START_WITHIN), None);
         client.update_timeouts(patience).await.expect("time limits");
-        Self { client, driver_url, _driver: driver, _profile: profile }
+        Self { client, driver, _profile: profile }
     }
 
     /// Pretends a screen of this size, in CSS pixels.
@@ -82,13 +103,16 @@ impl Browser {
             Theme::Light => "light",
             Theme::Dark => "dark",
         };
-        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        let media = json!({ "features": [
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ] });
         self.devtools("Emulation.setEmulatedMedia", media).await;
     }
 
     /// Fails if the page has logged an error, or the browser one about it.
     pub async fn console_is_quiet(&self) {
-        let log = self.driver("se/log", json!({ "type": "browser" })).await;
+        let log = self.ask("se/log", json!({ "type": "browser" })).await;
         let errors: Vec<_> = log.as_array().expect("a list").iter().filter(|entry| entry["level"] == "SEVERE").collect();
         assert!(errors.is_empty(), "errors in the console: {errors:#?}");
     }
@@ -98,13 +122,13 @@ impl Browser {
     }
 
     async fn devtools(&self, command: &str, parameters: Value) {
-        self.driver("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await;
+        self.ask("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await;
     }
 
     /// What chromedriver knows beyond the WebDriver standard.
-    async fn driver(&self, path: &str, body: Value) -> Value {
+    async fn ask(&self, path: &str, body: Value) -> Value {
         let session = self.client.session_id().await.expect("an answer").expect("a session");
-        let request = Request::post(format!("{}/session/{session}/{path}", self.driver_url))
+        let request = Request::post(format!("{}/session/{session}/{path}", self.driver.url()))
             .header("Content-Type", "application/json")
             .body(Full::new(Bytes::from(body.to_string())))
             .expect("a request");
@@ -117,27 +141,32 @@ impl Browser {
     }
 }
 
-/// Starts chromedriver on a port of its choice.
-async fn start_driver() -> (Child, u16) {
-    let mut driver = Command::new(find(&["chromedriver"]))
-        .arg("--port=0")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap_or_else(|error| panic!("chromedriver does not start: {error}; {INSTALL}"));
-    let mut lines = BufReader::new(driver.stdout.take().expect("its output")).lines();
-    let port = async {
-        while let Some(line) = lines.next_line().await.expect("its output is text") {
-            let port = line.split_once("successfully on port ").and_then(|(_, port)| port.trim_end_matches('.').parse().ok());
-            if port.is_some() {
-                return port;
+impl Driver {
+    async fn start() -> Self {
+        let mut process = Command::new(find(&["chromedriver"]))
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("chromedriver does not start: {error}; {INSTALL}"));
+        let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        let port = async {
+            while let Some(line) = lines.next_line().await.expect("its output is text") {
+                let port = line.split_once("successfully on port ").map(|(_, port)| port.trim_end_matches('.'));
+                if let Some(port) = port.and_then(|port| port.parse().ok()) {
+                    return Some(port);
+                }
             }
-        }
-        None
-    };
-    let port = timeout(START_WITHIN, port).await.expect("chromedriver starts in time").expect("chromedriver names its port");
-    (driver, port)
+            None
+        };
+        let port = timeout(START_WITHIN, port).await.expect("chromedriver starts in time").expect("chromedriver names its port");
+        Self { port, _process: process }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
 }
 
 fn find(names: &[&str]) -> PathBuf {

@@ -44,7 +44,7 @@ async fn publishes_and_plays_over_whip_and_whep() {
     publish_and_play(&page).await;
     assert_eq!(
         page.steps("play").await,
-        ["Lookup and options", "Offer from the node", "Answer to the node", "Candidates", "Connected", "First frame"]
+        ["Lookup and options", "Node’s offer", "Our answer", "Candidates", "Connected", "First frame"]
     );
     page.press("play").await;
     page.wait_for("play", "idle").await;

@@ -14,7 +14,6 @@ use crate::{Error, Options, certificate::Certificate, page, ports};
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
 /// A running demo. Dropping it without [`Demo::stop`] ends it at once.
-#[derive(Debug)]
 pub struct Demo {
     address: Option<IpAddr>,
     nodes: Vec<SocketAddr>,

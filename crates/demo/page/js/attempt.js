@@ -11,6 +11,8 @@ export class Attempt {
     this.settings = settings;
     this.steps = steps;
     this.media = null;
+    /** Whether the node has ended the session: there is nothing to take leave of then. */
+    this.gone = false;
     this.controller = new AbortController();
     this.signal = this.controller.signal;
     this.undo = [];

@@ -87,7 +87,9 @@ export class Panel {
     });
     const transport = [...pc.getSenders(), ...pc.getReceivers()].find((each) => each.transport)?.transport;
     transport?.addEventListener("statechange", () => {
-      if (transport.state === "closed") this.over(attempt, CLOSED[this.role]());
+      if (transport.state !== "closed") return;
+      attempt.gone = true;
+      this.over(attempt, CLOSED[this.role]());
     });
     const now = await this.firstFrame(attempt, pc, kind);
     this.live(attempt, now);
@@ -114,8 +116,14 @@ export class Panel {
     // Over WHIP and WHEP the proxy does the lookup, so the page asks afterwards what the Stream Manager lists.
     const nodes = await carriers(attempt);
     if (attempt.signal.aborted) return;
-    const node = nodes.find((each) => each.serverAddress === now.remote.address);
+    const node = this.carrier(nodes, now.remote.address);
     this.view.node(node?.serverAddress || this.view.root.dataset.node || now.remote.address, node?.region);
+  }
+
+  /** The listed node that the media comes from, or must come from when its address says nothing (behind NAT). */
+  carrier(nodes, address) {
+    const mine = nodes.filter(({ type }) => type === (this.role === "publish" ? "origin" : "edge"));
+    return nodes.find(({ serverAddress }) => serverAddress === address) ?? (mine.length === 1 ? mine[0] : undefined);
   }
 
   doing({ settings }) {

@@ -4,6 +4,13 @@ import { Trouble } from "./trouble.js";
 
 const CONNECT_WITHIN = 15_000;
 
+/** Adds what is published. */
+export function sendAll(pc, media) {
+  for (const track of media.getTracks()) {
+    pc.addTransceiver(track, { direction: "sendonly", streams: [media] });
+  }
+}
+
 /** Resolves when ICE and DTLS are up. */
 export function connected(pc, signal) {
   return until(signal, CONNECT_WITHIN, noPath, (resolve, reject) => {

@@ -3,7 +3,7 @@
 
 import { Dialogue } from "./dialogue.js";
 import { lookup } from "./manager.js";
-import { connected, until } from "./peer.js";
+import { connected, sendAll, until } from "./peer.js";
 import { NAME_TAKEN, NOT_LIVE, Trouble } from "./trouble.js";
 
 const CHANNEL = "red5pro";
@@ -23,7 +23,7 @@ export async function publish(attempt) {
   });
 
   const pc = openPeer(attempt);
-  for (const track of attempt.media.getTracks()) pc.addTransceiver(track, { direction: "sendonly", streams: [attempt.media] });
+  sendAll(pc, attempt.media);
   const channel = pc.createDataChannel(CHANNEL);
   attempt.defer(() => unpublish(dialogue, channel, stream));
 

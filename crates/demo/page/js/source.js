@@ -51,6 +51,8 @@ function generated(note) {
   // Not requestAnimationFrame, which rests while the tab is hidden.
   const timer = setInterval(draw, 1000 / FRAMES);
   const stream = canvas.captureStream(FRAMES);
+  // Sharp from the first second: a clock that cannot be read is of no use.
+  for (const track of stream.getVideoTracks()) track.contentHint = "detail";
   const { track, close } = tone();
   stream.addTrack(track);
   return {

@@ -12,6 +12,8 @@ export class Trouble extends Error {
 }
 
 const LONGEST = 600;
+/** A text that may stand as a title: nodes answer with one plain sentence. */
+const TITLE = 120;
 
 /** What an answer that is not 2xx says: problem+json (RFC 9457), Red5's `errorMessage`, or its plain text. */
 export async function fromResponse(response, role) {
@@ -29,7 +31,8 @@ function words(response, text) {
       return { title: body.title ?? body.errorMessage ?? fallback, detail: body.detail ?? "" };
     } catch { /* not JSON after all: shown as text below */ }
   }
-  return { title: fallback, detail: type.includes("html") ? "" : text };
+  if (!text || type.includes("html")) return { title: fallback, detail: "" };
+  return text.length <= TITLE ? { title: text, detail: fallback } : { title: fallback, detail: text };
 }
 
 /** What to do about a status; the same status means different things to a publisher and a player. */

@@ -71,7 +71,7 @@ export class View {
 
   node(address, region) {
     this.root.dataset.node = address ?? "";
-    this.write("node", address ? [address, region].filter(Boolean).join(" · ") : "–");
+    this.write("node", address ? [address, region].filter(Boolean).join(" · ") : "");
   }
 
   figures(bits, now) {
@@ -89,7 +89,8 @@ export class View {
   /** For a new attempt. */
   clear() {
     this.root.dataset.used = "true"; // before that there is nothing to show below the picture
-    for (const part of ["bitrate", "rate", "size", "trip", "node", "signalling", "media"]) this.write(part, "–");
+    for (const part of ["bitrate", "rate", "size", "trip"]) this.write(part, "–");
+    for (const part of ["node", "signalling", "media"]) this.write(part, "");
     this.root.dataset.frames = 0;
     this.root.dataset.node = "";
     this.trouble(null);

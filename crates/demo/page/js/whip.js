@@ -1,7 +1,7 @@
 // WHIP and WHEP as Red5's SDK 11 speaks them: OPTIONS, POST, PATCH of the answer (WHEP), one trickle PATCH, DELETE.
 
 import { iceServers } from "./link.js";
-import { candidateFragment, connected, gathered } from "./peer.js";
+import { candidateFragment, connected, gathered, sendAll } from "./peer.js";
 import { fromResponse } from "./trouble.js";
 
 const ANSWER_WITHIN = 10_000;
@@ -11,7 +11,7 @@ const GOODBYE_WITHIN = 2_000;
 export async function publish(attempt) {
   const endpoint = endpointUrl(attempt, "whip");
   const pc = await openPeer(attempt, endpoint);
-  for (const track of attempt.media.getTracks()) pc.addTransceiver(track, { direction: "sendonly", streams: [attempt.media] });
+  sendAll(pc, attempt.media);
 
   const resource = await attempt.steps.run("Offer and answer", "POST", async () => {
     await pc.setLocalDescription(await pc.createOffer());
@@ -32,11 +32,11 @@ export async function play(attempt) {
   const pc = await openPeer(attempt, endpoint);
   pc.addEventListener("track", attempt.onTrack);
 
-  const { resource, offer } = await attempt.steps.run("Offer from the node", "POST", async () => {
+  const { resource, offer } = await attempt.steps.run("Node’s offer", "POST", async () => {
     const response = await send(attempt, "POST", withQuery(endpoint, "signal=true&doNotSwitch=false"), await wishes());
     return { resource: deleteAtTheEnd(attempt, resourceUrl(endpoint, response)), offer: await response.text() };
   });
-  await attempt.steps.run("Answer to the node", "PATCH", async () => {
+  await attempt.steps.run("Our answer", "PATCH", async () => {
     await pc.setRemoteDescription({ type: "offer", sdp: offer });
     await pc.setLocalDescription(await pc.createAnswer());
     await send(attempt, "PATCH", resource, pc.localDescription.sdp);
@@ -87,8 +87,10 @@ async function send(attempt, method, url, body, type = "application/sdp") {
 
 /** keepalive: the request also leaves when the page is being closed. The SDK does not read its answer either. */
 function deleteAtTheEnd(attempt, resource) {
-  const request = { method: "DELETE", keepalive: true };
-  attempt.defer(() => fetch(resource, { ...request, signal: AbortSignal.timeout(GOODBYE_WITHIN) }).catch(() => {}));
+  attempt.defer(() => {
+    if (attempt.gone) return undefined;
+    return fetch(resource, { method: "DELETE", keepalive: true, signal: AbortSignal.timeout(GOODBYE_WITHIN) }).catch(() => {});
+  });
   return resource;
 }
 
