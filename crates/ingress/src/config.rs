@@ -46,7 +46,7 @@ pub struct Connections {
 impl Default for Connections {
     fn default() -> Self {
         Self {
-            max: 8_000,
+            max: 4_000,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
             h2_streams: 100,

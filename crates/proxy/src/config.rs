@@ -47,7 +47,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            in_flight: 4_000,
+            in_flight: 1_000,
             sockets: 7_000,
             sdp_bytes: 64 * 1024,
             body_bytes: 16 * 1024 * 1024,

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -45,11 +46,11 @@ pub(super) struct Outcome {
 pub(super) async fn relay(
     client: Detached,
     node: TcpStream,
-    read: &[u8],
+    read: Bytes,
     close: &CancellationToken,
 ) -> Outcome {
     let mut relay = Relay {
-        up: Flow::new(&client.read, true),
+        up: Flow::new(client.read, true),
         down: Flow::new(read, false),
         client: client.io,
         node,
@@ -165,18 +166,20 @@ struct Flow {
 }
 
 impl Flow {
-    fn new(read: &[u8], to_node: bool) -> Self {
-        let mut frames = Frames::default();
-        frames.follow(read);
-        Self {
+    /// `read` is what hyper had read already. It is let go here even if it is empty: it keeps hyper's buffers alive.
+    fn new(read: Bytes, to_node: bool) -> Self {
+        let mut flow = Self {
             to_node,
             state: State::Relaying,
-            frames,
+            frames: Frames::default(),
             pending: read.to_vec(),
             unflushed: false,
             gone: None,
             bytes: read.len() as u64,
-        }
+        };
+        flow.frames.follow(&read);
+        drop(read);
+        flow
     }
 
     fn stop(&mut self) {
@@ -341,7 +344,6 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use hyper_tungstenite::tungstenite::protocol::frame::{
         Frame,
         coding::{Data, OpCode},
@@ -379,7 +381,7 @@ mod tests {
                 io: Box::new(ours),
                 read: Bytes::new(),
             };
-            relay(client, to_node, b"", &asked).await
+            relay(client, to_node, Bytes::new(), &asked).await
         });
         Ends {
             client,

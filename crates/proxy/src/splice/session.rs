@@ -87,7 +87,7 @@ impl Session {
     ) {
         self.metrics.socket_opened();
         let began = Instant::now();
-        let outcome = relay(client, node, &read, &close).await;
+        let outcome = relay(client, node, read, &close).await;
         let took = began.elapsed();
         self.metrics
             .socket_ended(outcome.ended, took, outcome.from_client, outcome.from_node);

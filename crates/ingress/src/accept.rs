@@ -1,0 +1,162 @@
+//! The one accept loop.
+
+use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
+
+use crate::{
+    Metrics,
+    config::Connections,
+    connection::{self, ConnectionInfo, HttpService},
+};
+
+/// Connections that the kernel keeps while we are busy.
+const BACKLOG: i32 = 1024;
+/// Pause after an accept that failed for want of something: without it the loop would burn a core until it is there.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A bound address.
+#[derive(Debug)]
+pub struct Listener {
+    tcp: TcpListener,
+    addr: SocketAddr,
+}
+
+impl Listener {
+    /// Binds an address; port 0 takes any free one. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// The address is in use, is not ours, or its port is not open to this user.
+    pub fn bind(addr: SocketAddr) -> io::Result<Self> {
+        let socket = RawSocket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait for connections of the former process to be forgotten.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&addr.into())?;
+        socket.listen(BACKLOG)?;
+        let tcp = TcpListener::from_std(socket.into())?;
+        let addr = tcp.local_addr()?;
+        Ok(Self { tcp, addr })
+    }
+
+    /// The address that it is bound to, with the port that was taken.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+/// Accepts and serves connections, over any number of listeners.
+#[derive(Clone)]
+pub struct Server {
+    limits: Connections,
+    places: Arc<Semaphore>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    drain: CancellationToken,
+    metrics: Metrics,
+}
+
+impl Server {
+    /// A server whose connections live on `tasks`. `stop` ends accepting; `drain` asks connections to end when the
+    /// requests under way are answered.
+    pub fn new(
+        limits: Connections,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+        drain: CancellationToken,
+        metrics: Metrics,
+    ) -> Self {
+        let places = Arc::new(Semaphore::new(limits.max));
+        Self {
+            limits,
+            places,
+            tasks,
+            stop,
+            drain,
+            metrics,
+        }
+    }
+
+    /// Accepts until `stop`. `make` gives the service of a connection.
+    pub async fn run<M, S, B>(self, listener: Listener, tls: Option<TlsAcceptor>, make: M)
+    where
+        M: Fn(ConnectionInfo) -> S + Send + Sync + 'static,
+        S: HttpService<B>,
+        B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>
+            + Send
+            + 'static,
+    {
+        while let Some((tcp, peer, place)) = self.next(&listener).await {
+            let service = make(ConnectionInfo {
+                peer,
+                tls: tls.is_some(),
+            });
+            let (server, tls) = (self.clone(), tls.clone());
+            self.tasks.spawn(async move {
+                // Held, not used: the place and the count are the connection's until it ends.
+                let _place = place;
+                let _open = server.metrics.connection();
+                if let Some(socket) =
+                    connection::secure(tcp, tls, &server.limits, &server.metrics).await
+                {
+                    connection::serve(socket, service, &server.limits, server.drain.clone()).await;
+                }
+            });
+        }
+    }
+
+    /// The next connection, when there is a place for it. `None` when accepting has to stop.
+    async fn next(
+        &self,
+        listener: &Listener,
+    ) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+        let place = self
+            .stop
+            .run_until_cancelled(self.places.clone().acquire_owned())
+            .await?
+            .ok()?;
+        loop {
+            match self.stop.run_until_cancelled(listener.tcp.accept()).await? {
+                Ok((tcp, peer)) => {
+                    configure(&tcp);
+                    return Some((tcp, peer, place));
+                }
+                Err(error) if concerns_one_client(&error) => {}
+                Err(error) => {
+                    self.metrics.accept_failed();
+                    warn!(%error, listener = %listener.addr, "cannot accept connections; trying again in 100 ms");
+                    self.stop
+                        .run_until_cancelled(tokio::time::sleep(PAUSE))
+                        .await?;
+                }
+            }
+        }
+    }
+}
+
+/// Answers leave at once, and a client that lost power is noticed within a minute.
+fn configure(tcp: &TcpStream) {
+    let _ = tcp.set_nodelay(true);
+    let probes = TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(10));
+    let _ = SockRef::from(tcp).set_tcp_keepalive(&probes.with_retries(3));
+}
+
+/// A client that left between its SYN and our accept.
+fn concerns_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
+}

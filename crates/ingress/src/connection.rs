@@ -1,0 +1,140 @@
+//! One client connection: TLS, the version of HTTP, its limits, and its end.
+
+use std::{convert::Infallible, error::Error, net::SocketAddr, pin::pin, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::{body::Incoming, server::conn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+use tracing::debug;
+
+use crate::{Metrics, Socket, config::Connections, metrics::Handshake};
+
+/// Largest header of a request, in bytes.
+const MAX_HEADER: usize = 64 * 1024;
+/// Largest header of an HTTP/2 request, in bytes.
+const MAX_H2_HEADER: u32 = 16 * 1024;
+/// Streams that an HTTP/2 client may open and reset before it is told to go (CVE-2023-44487).
+const MAX_H2_RESETS: usize = 20;
+/// What an HTTP/2 client may send before it is read, a stream and a connection.
+const H2_WINDOWS: (u32, u32) = (64 * 1024, 1024 * 1024);
+/// How often a silent HTTP/2 client is asked whether it is there, and how long it may take to answer.
+const H2_PING: Duration = Duration::from_secs(20);
+
+/// What is known of a connection before its first request.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionInfo {
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// Whether TLS protects it.
+    pub tls: bool,
+}
+
+/// What can serve the requests of a connection.
+pub trait HttpService<B>:
+    Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S, B> HttpService<B> for S where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
+/// TLS, if there is to be any. `None` if the client did not get through.
+pub(crate) async fn secure(
+    tcp: TcpStream,
+    tls: Option<TlsAcceptor>,
+    limits: &Connections,
+    metrics: &Metrics,
+) -> Option<Socket> {
+    let Some(tls) = tls else {
+        return Some(Socket::Plain(tcp));
+    };
+    let (socket, handshake) = match timeout(limits.handshake_timeout, tls.accept(tcp)).await {
+        Ok(Ok(socket)) => (Some(Socket::Tls(Box::new(socket))), Handshake::Done),
+        Ok(Err(error)) => {
+            debug!(%error, "a TLS handshake failed");
+            (None, Handshake::Failed)
+        }
+        Err(_) => (None, Handshake::Timeout),
+    };
+    metrics.handshake(handshake);
+    socket
+}
+
+/// Serves requests until the client is done, or until `drain` asks for an end and those under way are answered.
+pub(crate) async fn serve<S, B>(
+    socket: Socket,
+    service: S,
+    limits: &Connections,
+    drain: CancellationToken,
+) where
+    S: HttpService<B>,
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let service = TowerToHyperService::new(service);
+    let ended = if speaks_h2(&socket) {
+        let mut builder = conn::http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .enable_connect_protocol()
+            .max_concurrent_streams(limits.h2_streams)
+            .max_header_list_size(MAX_H2_HEADER)
+            .max_pending_accept_reset_streams(MAX_H2_RESETS)
+            .initial_stream_window_size(H2_WINDOWS.0)
+            .initial_connection_window_size(H2_WINDOWS.1)
+            .keep_alive_interval(H2_PING)
+            .keep_alive_timeout(H2_PING);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    } else {
+        let mut builder = conn::http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .max_buf_size(MAX_HEADER)
+            .half_close(false);
+        let mut connection = pin!(
+            builder
+                .serve_connection(TokioIo::new(socket), service)
+                .with_upgrades()
+        );
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "a connection ended early");
+    }
+}
+
+fn speaks_h2(socket: &Socket) -> bool {
+    match socket {
+        Socket::Plain(_) => false,
+        Socket::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+    }
+}

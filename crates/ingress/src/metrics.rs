@@ -1,0 +1,115 @@
+//! What is counted about connections.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
+
+/// Counters of this crate. Cheap to clone: all clones count together.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    open: IntGauge,
+    accepted: IntCounter,
+    accept_errors: IntCounter,
+    handshakes: IntCounterVec,
+    reloads: IntCounterVec,
+}
+
+/// How a TLS handshake ended; a label value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handshake {
+    Done,
+    Failed,
+    Timeout,
+}
+
+impl Handshake {
+    const ALL: [Self; 3] = [Self::Done, Self::Failed, Self::Timeout];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+impl Metrics {
+    /// Makes the counters and registers them.
+    ///
+    /// # Errors
+    /// Another of the same name is registered already.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Self {
+            open: IntGauge::new(
+                "connections_open",
+                "Client connections that are open, upgraded ones not counted.",
+            )?,
+            accepted: IntCounter::new(
+                "connections_total",
+                "Client connections that were accepted.",
+            )?,
+            accept_errors: IntCounter::new(
+                "accept_errors_total",
+                "Times that no connection could be accepted, most often for want of file descriptors.",
+            )?,
+            handshakes: IntCounterVec::new(
+                Opts::new("tls_handshakes_total", "TLS handshakes, by how they ended."),
+                &["result"],
+            )?,
+            reloads: IntCounterVec::new(
+                Opts::new(
+                    "certificate_reloads_total",
+                    "Times that changed certificate files were read, by result.",
+                ),
+                &["result"],
+            )?,
+        };
+        for handshake in Handshake::ALL {
+            metrics.handshakes.with_label_values(&[handshake.label()]);
+        }
+        for result in ["done", "failed"] {
+            metrics.reloads.with_label_values(&[result]);
+        }
+        let all: [Box<dyn Collector>; 5] = [
+            Box::new(metrics.open.clone()),
+            Box::new(metrics.accepted.clone()),
+            Box::new(metrics.accept_errors.clone()),
+            Box::new(metrics.handshakes.clone()),
+            Box::new(metrics.reloads.clone()),
+        ];
+        all.into_iter()
+            .try_for_each(|collector| registry.register(collector))?;
+        Ok(metrics)
+    }
+
+    /// Counts a connection as open until the guard is dropped.
+    pub(crate) fn connection(&self) -> Open {
+        self.accepted.inc();
+        self.open.inc();
+        Open(self.open.clone())
+    }
+
+    pub(crate) fn accept_failed(&self) {
+        self.accept_errors.inc();
+    }
+
+    pub(crate) fn handshake(&self, handshake: Handshake) {
+        self.handshakes
+            .with_label_values(&[handshake.label()])
+            .inc();
+    }
+
+    pub(crate) fn reloaded(&self, done: bool) {
+        self.reloads
+            .with_label_values(&[if done { "done" } else { "failed" }])
+            .inc();
+    }
+}
+
+/// One open connection.
+pub(crate) struct Open(IntGauge);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
