@@ -107,7 +107,7 @@ impl<'q> Lookup<'q> {
         match self.action {
             // There is no transcoder here; as documented, `transcode=true` then names an origin.
             Action::Broadcast => {
-                order_for_publisher(manager, &mut candidates, live.map(|live| live.node))
+                order_for_publisher(manager, &mut candidates, live.map(|live| live.node));
             }
             Action::Subscribe => order_for_player(manager, &mut candidates),
         }

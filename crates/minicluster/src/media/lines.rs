@@ -4,7 +4,7 @@
 use str0m::media::Mid;
 
 /// The first accepted line of each kind.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Lines {
     pub(super) audio: Option<Mid>,
     pub(super) video: Option<Mid>,

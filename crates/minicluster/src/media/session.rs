@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use str0m::change::SdpPendingOffer;
 use str0m::channel::ChannelId;
-use str0m::media::{KeyframeRequestKind, MediaKind, Mid};
+use str0m::media::{KeyframeRequestKind, MediaKind};
 use str0m::net::Transmit;
 use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 use tokio::net::UdpSocket;
@@ -30,16 +30,21 @@ pub(super) enum Happening {
     Unpublish(SessionId),
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Connecting,
+    Up,
+    Closing,
+}
+
 pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) rtc: Rtc,
     pub(super) pending: Option<SdpPendingOffer>,
     pub(super) deadline: Instant,
     publisher: bool,
-    audio: Option<Mid>,
-    video: Option<Mid>,
-    connected: bool,
-    closing: bool,
+    lines: Lines,
+    link: Link,
     connect_by: Instant,
     /// A player's picture starts with a key frame: until then, nothing of it can be decoded.
     awaits_keyframe: bool,
@@ -62,10 +67,8 @@ impl Session {
             pending: None,
             deadline: now,
             publisher,
-            audio: lines.audio,
-            video: lines.video,
-            connected: false,
-            closing: false,
+            lines,
+            link: Link::Connecting,
             connect_by: now + CONNECT_WITHIN,
             awaits_keyframe: true,
             asked_keyframe: None,
@@ -74,13 +77,13 @@ impl Session {
     }
 
     pub(super) fn alive(&self, now: Instant) -> bool {
-        self.rtc.is_alive() && (self.connected || now < self.connect_by)
+        self.rtc.is_alive() && (self.link != Link::Connecting || now < self.connect_by)
     }
 
     /// Say goodbye to the peer (RTCP BYE, DTLS close); what there is to send leaves with the next drive.
     pub(super) fn close(&mut self) {
-        if !self.closing {
-            self.closing = true;
+        if self.link != Link::Closing {
+            self.link = Link::Closing;
             let _ = self.rtc.close();
         }
     }
@@ -113,18 +116,18 @@ impl Session {
     fn event(&mut self, event: Event, happenings: &mut VecDeque<Happening>) {
         match event {
             Event::Connected => {
-                self.connected = true;
-                if !self.publisher && self.video.is_some() {
+                self.link = Link::Up;
+                if !self.publisher && self.lines.video.is_some() {
                     happenings.push_back(Happening::WantsKeyframe(self.id));
                 }
             }
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
-                self.rtc.disconnect()
+                self.rtc.disconnect();
             }
             Event::MediaData(data) if self.publisher => {
-                let kind = if Some(data.mid) == self.audio {
+                let kind = if Some(data.mid) == self.lines.audio {
                     MediaKind::Audio
-                } else if Some(data.mid) == self.video {
+                } else if Some(data.mid) == self.lines.video {
                     MediaKind::Video
                 } else {
                     return;
@@ -147,7 +150,7 @@ impl Session {
                 let _ = self.events.try_send(MediaEvent::ChannelOpen);
             }
             Event::ChannelData(data) if !data.binary => {
-                self.channel_text(data.id, &data.data, happenings)
+                self.channel_text(data.id, &data.data, happenings);
             }
             _ => {}
         }
@@ -178,7 +181,7 @@ impl Session {
         let asked_lately = self
             .asked_keyframe
             .is_some_and(|at| now.saturating_duration_since(at) < KEYFRAME_INTERVAL);
-        let Some(mid) = self.video.filter(|_| self.publisher && !asked_lately) else {
+        let Some(mid) = self.lines.video.filter(|_| self.publisher && !asked_lately) else {
             return;
         };
         if let Some(mut writer) = self.rtc.writer(mid)
@@ -192,19 +195,22 @@ impl Session {
 
     /// Whether this player should ask for a key frame (again).
     pub(super) fn wants_keyframe(&self) -> bool {
-        !self.publisher && self.connected && self.awaits_keyframe && self.video.is_some()
+        !self.publisher
+            && self.link == Link::Up
+            && self.awaits_keyframe
+            && self.lines.video.is_some()
     }
 
     /// Send one frame to this player. Frames it cannot decode, or has not negotiated, are left out.
     pub(super) fn send(&mut self, frame: &Frame) {
         let Some(mid) = (if frame.kind.is_audio() {
-            self.audio
+            self.lines.audio
         } else {
-            self.video
+            self.lines.video
         }) else {
             return;
         };
-        if !self.connected || self.closing {
+        if self.link != Link::Up {
             return;
         }
         if frame.kind.is_video() && self.awaits_keyframe {
@@ -230,7 +236,7 @@ impl Session {
     /// What this publisher sends, as negotiated.
     pub(super) fn tracks(&mut self) -> Tracks {
         let mut codecs = Vec::new();
-        for mid in [self.audio, self.video].into_iter().flatten() {
+        for mid in [self.lines.audio, self.lines.video].into_iter().flatten() {
             if let Some(writer) = self.rtc.writer(mid) {
                 codecs.extend(writer.payload_params().map(|params| params.spec().codec));
             }
@@ -238,8 +244,8 @@ impl Session {
         codecs.sort_by_key(|codec| format!("{codec:?}"));
         codecs.dedup();
         Tracks {
-            audio: self.audio.is_some(),
-            video: self.video.is_some(),
+            audio: self.lines.audio.is_some(),
+            video: self.lines.video.is_some(),
             codecs,
         }
     }

@@ -141,7 +141,7 @@ impl Studio {
                 events,
                 reply,
             } => {
-                let _ = reply.send(self.play(id, &tracks, stream, plan, events));
+                let _ = reply.send(self.play(id, &tracks, &stream, plan, events));
             }
             Command::Answer { id, answer, reply } => {
                 let _ = reply.send(self.answer(id, *answer));
@@ -180,7 +180,7 @@ impl Studio {
         &mut self,
         id: SessionId,
         tracks: &Tracks,
-        stream: String,
+        stream: &str,
         plan: Plan,
         events: mpsc::Sender<MediaEvent>,
     ) -> Result<String, MediaError> {
@@ -204,7 +204,13 @@ impl Studio {
             Plan::Offer { datachannel } => {
                 let mut changes = rtc.sdp_api();
                 let mut add = |kind| {
-                    changes.add_media(kind, Direction::SendOnly, Some(stream.clone()), None, None)
+                    changes.add_media(
+                        kind,
+                        Direction::SendOnly,
+                        Some(stream.to_owned()),
+                        None,
+                        None,
+                    )
                 };
                 let audio = tracks.audio.then(|| add(MediaKind::Audio));
                 let video = tracks.video.then(|| add(MediaKind::Video));
@@ -329,7 +335,7 @@ impl Studio {
     fn settle(&mut self) {
         while let Some(happening) = self.happenings.pop_front() {
             match happening {
-                Happening::Frame(frame) => self.publish_frame(Arc::from(frame)),
+                Happening::Frame(frame) => self.publish_frame(&Arc::from(frame)),
                 Happening::WantsKeyframe(player) => {
                     if let Some((publisher, node)) = self.registry.publisher_of(player) {
                         if node == self.node {
@@ -346,9 +352,9 @@ impl Studio {
         }
     }
 
-    fn publish_frame(&mut self, frame: Arc<Frame>) {
+    fn publish_frame(&mut self, frame: &Arc<Frame>) {
         let (here, elsewhere) = self.registry.players_of(frame.publisher, self.node);
-        self.play_frame(&frame, &here);
+        self.play_frame(frame, &here);
         for node in elsewhere {
             self.relays.send(node, Relayed::Frame(frame.clone()));
         }

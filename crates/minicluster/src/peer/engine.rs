@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
 use str0m::crypto::{CryptoProvider, from_feature_flags};
-use str0m::format::Codec;
+use str0m::format::{Codec, PayloadParams};
 use str0m::media::{Direction, Frequency, MediaKind, MediaTime, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
@@ -273,7 +273,7 @@ impl Engine {
         let Some(pt) = writer
             .payload_params()
             .find(|params| params.spec().codec == codec)
-            .map(|params| params.pt())
+            .map(PayloadParams::pt)
         else {
             return false;
         };
@@ -308,7 +308,7 @@ impl Engine {
                 self.counts.send_modify(|counts| counts.connected = true);
             }
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
-                self.rtc.disconnect()
+                self.rtc.disconnect();
             }
             Event::MediaAdded(added) => {
                 let slot = if added.kind.is_audio() {

@@ -77,6 +77,14 @@ impl Socket {
         assert_eq!(self.hear().await["data"], available);
     }
 
+    /// Whether the connection ends without a Close frame.
+    pub(crate) async fn is_cut_off(&mut self) -> bool {
+        match tokio::time::timeout(SOON, self.0.next()).await {
+            Ok(None | Some(Err(_))) => true,
+            Ok(Some(Ok(_))) | Err(_) => false,
+        }
+    }
+
     async fn switch(mut self) {
         self.say(json!({"switchChannel": "red5pro"})).await;
         self.0.close(None).await.unwrap();

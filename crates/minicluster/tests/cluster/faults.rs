@@ -1,0 +1,158 @@
+//! Each fault, as a client sees it.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use whipstitch_minicluster::{Cluster, Config, Fault, Lie};
+
+use crate::client::{SOON, get, send};
+use crate::media::publish;
+use crate::socket::Socket;
+
+/// What a bare TCP client gets from there.
+async fn knock(address: SocketAddr, wait: Duration) -> Result<Vec<u8>, ErrorKind> {
+    let knock = move || {
+        let mut stream = std::net::TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(wait))?;
+        stream.write_all(
+            b"OPTIONS /live/whip/endpoint/s HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        )?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).map(|_| answer)
+    };
+    let outcome: std::io::Result<Vec<u8>> = tokio::task::spawn_blocking(knock).await.unwrap();
+    outcome.map_err(|error| error.kind())
+}
+
+#[tokio::test]
+async fn a_node_that_misbehaves() {
+    let cluster = Cluster::start(Config::default()).await.unwrap();
+    let node = &cluster.nodes()[0];
+    let url = format!("http://{}/live/whip/endpoint/s", node.address());
+    let options = || send("OPTIONS", &url, "", "");
+    assert!(
+        knock(node.address(), SOON)
+            .await
+            .unwrap()
+            .starts_with(b"HTTP/1.1 200")
+    );
+
+    node.fail(Fault::Refuse).await;
+    assert_eq!(
+        knock(node.address(), SOON).await,
+        Err(ErrorKind::ConnectionRefused)
+    );
+    node.fail(Fault::Reset).await;
+    assert_eq!(
+        knock(node.address(), SOON).await,
+        Err(ErrorKind::ConnectionReset)
+    );
+    node.fail(Fault::BlackHole).await;
+    assert_eq!(
+        knock(node.address(), Duration::from_millis(200)).await,
+        Err(ErrorKind::WouldBlock)
+    );
+    node.fail(Fault::Delay(Duration::from_millis(150))).await;
+    let before = Instant::now();
+    assert_eq!(options().await.unwrap().status, 200);
+    assert!(before.elapsed() >= Duration::from_millis(150));
+    node.fail(Fault::Status(503, "busy".to_owned())).await;
+    let answer = options().await.unwrap();
+    assert_eq!(
+        (answer.status.as_u16(), answer.text().as_str()),
+        (503, "busy")
+    );
+    assert!(Socket::open(node, "id=s").await.is_err());
+    node.fail(Fault::WrongAccept).await;
+    assert_eq!(options().await.unwrap().status, 200);
+    let error = Socket::open(node, "id=s").await.err().unwrap().to_string();
+    assert!(error.contains("Accept"), "{error}");
+
+    node.heal().await;
+    Socket::open(node, "id=s").await.unwrap();
+    // The other node never noticed.
+    assert!(knock(cluster.nodes()[1].address(), SOON).await.is_ok());
+    cluster.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_node_that_dies_and_lives_again() {
+    let cluster = Cluster::start(Config::default()).await.unwrap();
+    let node = &cluster.nodes()[0];
+    let publisher = publish(&cluster, 0, "s").await;
+    publisher.wait_connected(SOON).await.unwrap();
+    let mut socket = Socket::open(node, "id=t").await.unwrap();
+
+    node.die().await;
+    assert!(socket.is_cut_off().await);
+    assert_eq!(
+        knock(node.address(), SOON).await,
+        Err(ErrorKind::ConnectionRefused)
+    );
+    let lookup = format!(
+        "{}/streammanager/api/4.0/event/live/t?action=broadcast&endpoints=2",
+        cluster.manager_url()
+    );
+    assert_eq!(get(&lookup).await.json().as_array().unwrap().len(), 1);
+
+    node.revive().await.unwrap();
+    assert_eq!(get(&lookup).await.json().as_array().unwrap().len(), 2);
+    let again = publish(&cluster, 0, "s").await;
+    again.wait_connected(SOON).await.unwrap();
+    cluster.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_manager_that_misbehaves() {
+    let cluster = Cluster::start(Config::default()).await.unwrap();
+    let manager = cluster.manager();
+    let lookup = format!(
+        "{}/streammanager/api/4.0/event/live/s?action=broadcast",
+        cluster.manager_url()
+    );
+    manager.fail(Fault::Refuse).await;
+    assert_eq!(
+        knock(manager.address(), SOON).await,
+        Err(ErrorKind::ConnectionRefused)
+    );
+    manager.heal().await;
+
+    manager.lie(Lie::Html);
+    let answer = get(&lookup).await;
+    assert!(answer.status == 200 && answer.text().starts_with("<!doctype html>"));
+    manager.lie(Lie::Array);
+    assert!(get(&lookup).await.json()[0]["serverAddress"].is_string());
+    manager.lie(Lie::ErrorMessage("no".to_owned()));
+    assert_eq!(get(&lookup).await.json()["errorMessage"], "no");
+    manager.lie(Lie::Huge(1 << 20));
+    assert_eq!(get(&lookup).await.body.len(), 1 << 20);
+    manager.lie(Lie::Garbage);
+    assert!(serde_json::from_slice::<serde_json::Value>(&get(&lookup).await.body).is_err());
+    manager.lie(Lie::ServerAddress("169.254.169.254".to_owned()));
+    assert_eq!(
+        get(&lookup).await.json()["serverAddress"],
+        "169.254.169.254"
+    );
+    manager.heal().await;
+    assert_eq!(get(&lookup).await.json()["serverAddress"], "127.0.0.2");
+    cluster.shutdown().await;
+}
+
+#[tokio::test]
+async fn shutdown_leaves_nothing_behind() {
+    let cluster = Cluster::start(Config::default()).await.unwrap();
+    let _publisher = publish(&cluster, 0, "s").await;
+    let mut socket = Socket::open(&cluster.nodes()[1], "id=s").await.unwrap();
+    let (manager, node) = (cluster.manager().address(), cluster.nodes()[0].address());
+    cluster.nodes()[1].fail(Fault::BlackHole).await;
+    tokio::time::timeout(SOON, cluster.shutdown())
+        .await
+        .unwrap();
+    assert!(socket.is_cut_off().await);
+    assert_eq!(
+        knock(manager, SOON).await,
+        Err(ErrorKind::ConnectionRefused)
+    );
+    assert_eq!(knock(node, SOON).await, Err(ErrorKind::ConnectionRefused));
+}
