@@ -127,7 +127,7 @@ impl<'a> Page<'a> {
     /// The names of the steps shown, each of which has a time.
     pub async fn steps(&self, role: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(`#${arguments[0]} .steps li`)]
-            .map((row) => / ms$/.test(row.querySelector('.time').textContent) ? row.querySelector('.name').textContent : row.textContent)";
+            .map((row) => / m?s$/.test(row.querySelector('.time').textContent) ? row.querySelector('.name').textContent : row.textContent)";
         let steps = self.run(script, vec![json!(role)]).await;
         steps.as_array().expect("a list").iter().map(|step| step.as_str().expect("text").to_owned()).collect()
     }

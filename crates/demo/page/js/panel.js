@@ -92,6 +92,7 @@ export class Panel {
       this.over(attempt, CLOSED[this.role]());
     });
     const now = await this.firstFrame(attempt, pc, kind);
+    this.view.took(this.view.steps.now());
     this.live(attempt, now);
     await this.follow(attempt, pc, kind, now);
   }

@@ -31,6 +31,15 @@ export class Steps {
     }
   }
 
+  /** Something that happened later, on its own: its moment, outside the waterfall. */
+  mark(name, note) {
+    const { row } = this.begin(name, note);
+    this.steps.pop();
+    row.dataset.state = "done";
+    row.querySelector(".bar").remove();
+    row.querySelector(".time").textContent = `after ${milliseconds(this.now())}`;
+  }
+
   begin(name, note) {
     const row = document.createElement("li");
     row.append(part("name", name), part("note", note), part("bar", ""), part("time", "…"));
@@ -77,6 +86,8 @@ function part(name, text) {
   return span;
 }
 
-function milliseconds(value) {
+/** A time for people. */
+export function milliseconds(value) {
+  if (value >= 1000) return `${(value / 1000).toFixed(2)} s`;
   return value < 1 ? "< 1 ms" : `${Math.round(value)} ms`;
 }

@@ -1,6 +1,6 @@
 // One panel's elements, and how they show things. Knows no WebRTC.
 
-import { Steps } from "./steps.js";
+import { milliseconds, Steps } from "./steps.js";
 
 const TITLES = { publish: "Publish", play: "Play" };
 const VEILS = { publish: "Your picture shows here", play: "The stream shows here" };
@@ -82,6 +82,11 @@ export class View {
     this.write("trip", now.trip === null ? "–" : `${Math.max(1, Math.round(now.trip * 1000))} ms`);
   }
 
+  /** The whole time to the first frame. */
+  took(time) {
+    this.write("took", `Steps, ${milliseconds(time)} to the first frame`);
+  }
+
   media({ address, port, protocol }) {
     this.write("media", `${address.includes(":") ? `[${address}]` : address}:${port}, ${protocol.toUpperCase()}, direct`);
   }
@@ -93,6 +98,7 @@ export class View {
     for (const part of ["node", "signalling", "media"]) this.write(part, "");
     this.root.dataset.frames = 0;
     this.root.dataset.node = "";
+    this.write("took", "Steps");
     this.trouble(null);
     this.steps.reset();
   }
