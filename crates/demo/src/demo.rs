@@ -42,7 +42,7 @@ impl Demo {
         let certificate = Certificate::make(options.address)?;
         let cluster = Cluster::start(plan).await.map_err(|error| Error::Cluster(error.into()))?;
         let config = proxy_config(&options, &cluster, &nodes, &certificate);
-        let proxy = app::start(config).await.map_err(|error| Error::Proxy(error.into()))?;
+        let proxy = app::start(config).map_err(|error| Error::Proxy(error.into()))?;
         let nodes = nodes.into_iter().map(|ip| SocketAddr::new(ip, cluster.node_port())).collect();
         Ok(Self { address: options.address, nodes, cluster, proxy, _certificate: certificate })
     }

@@ -13,6 +13,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tower::Service;
 use tracing::info;
 
@@ -25,12 +26,18 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Observe<S> {
     inner: S,
+    /// Every exchange is on it until its last frame has left, so that a shutdown can wait for them.
+    exchanges: TaskTracker,
     metrics: Metrics,
 }
 
 impl<S> Observe<S> {
-    pub(crate) fn new(inner: S, metrics: Metrics) -> Self {
-        Self { inner, metrics }
+    pub(crate) fn new(inner: S, exchanges: TaskTracker, metrics: Metrics) -> Self {
+        Self {
+            inner,
+            exchanges,
+            metrics,
+        }
     }
 }
 
@@ -49,7 +56,12 @@ where
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         let peer = request.extensions_mut().remove::<Peer>();
         let exchange = Exchange::begin(request.headers(), peer);
-        let report = Report::begin(&exchange, &request, self.metrics.clone());
+        let report = Report::begin(
+            &exchange,
+            &request,
+            self.exchanges.token(),
+            self.metrics.clone(),
+        );
         request.extensions_mut().insert(exchange.clone());
         let request = request.map(|incoming| {
             if incoming.is_end_stream() {
@@ -170,10 +182,16 @@ struct Report {
     /// `None` as long as there is no answer: the client may leave before.
     status: Option<StatusCode>,
     sent: u64,
+    _under_way: TaskTrackerToken,
 }
 
 impl Report {
-    fn begin<B>(exchange: &Exchange, request: &Request<B>, metrics: Metrics) -> Self {
+    fn begin<B>(
+        exchange: &Exchange,
+        request: &Request<B>,
+        under_way: TaskTrackerToken,
+        metrics: Metrics,
+    ) -> Self {
         metrics.began();
         Self {
             exchange: exchange.clone(),
@@ -183,6 +201,7 @@ impl Report {
             version: request.version(),
             status: None,
             sent: 0,
+            _under_way: under_way,
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Dependencies {
     pub session_lifetime: Duration,
     /// Takes the socket out of an upgraded connection.
     pub detach: Detach,
+    /// Knows the exchanges under way.
+    pub exchanges: TaskTracker,
     /// Where WebSocket sessions live.
     pub sockets: TaskTracker,
     /// Asks every WebSocket session to close.
@@ -89,7 +91,9 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         lifetime: d.session_lifetime,
     };
     let service = ServiceBuilder::new()
-        .layer(layer_fn(|inner| Observe::new(inner, d.metrics.clone())))
+        .layer(layer_fn(|inner| {
+            Observe::new(inner, d.exchanges.clone(), d.metrics.clone())
+        }))
         .layer(SetSensitiveRequestHeadersLayer::new([
             AUTHORIZATION,
             COOKIE,

@@ -1,5 +1,22 @@
-//! The binary's parts: wiring, configuration and command line.
+//! Whipstitch: a sidecar in front of a Red5 Pro Stream Manager that terminates TLS and carries the signalling of WHIP,
+//! WHEP and Red5's WebSocket dialogue to the node that the manager names.
+//!
+//! This crate is the wiring, and the only one that knows all the others.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | [`app`] | what is made of what |
+//! | [`shutdown`] | the order of the end |
+//! | [`config`], [`cli`] | what an operator can set, and how |
+//! | [`admin`], [`readiness`] | what probes and Prometheus see |
+//! | [`telemetry`] | the log |
+//! | [`reference`](mod@reference) | the reference pages, made from the types |
 
+pub mod admin;
+pub mod app;
 pub mod cli;
 pub mod config;
+pub mod readiness;
 pub mod reference;
+pub mod shutdown;
+pub mod telemetry;

@@ -1,8 +1,15 @@
-//! `whipstitch`: reads the command line and the configuration, and starts.
+//! `whipstitch`: reads the command line and the configuration, serves until a signal, and drains.
 
 use std::process::ExitCode;
 
-use whipstitch::cli::{self, Cli, Command};
+use tracing::{error, info, warn};
+use whipstitch::{
+    app,
+    cli::{self, Cli, Command},
+    config::{Config, Loaded},
+    shutdown::Signals,
+    telemetry,
+};
 
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
@@ -15,9 +22,69 @@ fn main() -> ExitCode {
     };
     match cli.task() {
         Command::Check => cli::checked(&loaded).print(),
-        Command::Run => {
-            eprintln!("this build cannot serve yet");
+        Command::Run => run(loaded),
+    }
+}
+
+fn run(loaded: Loaded) -> ExitCode {
+    let Loaded { config, warnings, .. } = loaded;
+    if let Err(error) = telemetry::init(&config.log) {
+        eprintln!("log.filter: {error}");
+        return ExitCode::from(cli::EX_CONFIG);
+    }
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    make_room(&config);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(%error, "the runtime cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(serve(config));
+    // Whatever is left was given its time already.
+    runtime.shutdown_background();
+    code
+}
+
+async fn serve(config: Config) -> ExitCode {
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            error!(%error, "signals cannot be received");
+            return ExitCode::FAILURE;
+        }
+    };
+    let running = match app::start(config) {
+        Ok(running) => running,
+        Err(error) => {
+            error!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    info!(signal = signals.next().await, "stopping; a second signal ends at once");
+    tokio::select! {
+        _ = running.drain() => ExitCode::SUCCESS,
+        signal = signals.next() => {
+            warn!(signal, "ending at once");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Raises the limit of open files, and says so if it is still too low for what is configured.
+fn make_room(config: &Config) {
+    let needed = config.connections.max + config.limits.in_flight + 2 * config.limits.sockets + 256;
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < needed as u64 => warn!(
+            limit,
+            needed,
+            "the limit of open files is lower than connections.max + limits.in_flight + 2 * limits.sockets + 256; \
+             raise it (LimitNOFILE= in systemd), or lower them"
+        ),
+        Ok(_) => {}
+        Err(error) => warn!(%error, "the limit of open files cannot be raised"),
     }
 }
