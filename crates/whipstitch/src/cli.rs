@@ -203,3 +203,6 @@ pub fn checked(loaded: &Loaded) -> Exit {
         err: String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

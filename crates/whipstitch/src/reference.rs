@@ -1,6 +1,34 @@
-//! The pages under `deploy/` that are generated from the code: `cargo xtask reference` writes them, a test compares.
+//! The files under `deploy/` that are generated from the code: `cargo xtask reference` writes them, a test compares
+//! them with what is there.
 
-/// Every generated page: its path from the root of the workspace, and its text.
+mod configuration;
+mod sample;
+
+use crate::config::{Config, keys::Key};
+
+/// Every generated file: its path from the root of the workspace, and its text.
 pub fn pages() -> Vec<(&'static str, String)> {
-    Vec::new()
+    vec![
+        ("deploy/whipstitch.toml", sample::page()),
+        ("deploy/reference/configuration.md", configuration::page()),
+    ]
 }
+
+/// The default values, by section and key, as they stand in a file.
+struct Defaults(toml::Table);
+
+impl Defaults {
+    fn new() -> Self {
+        // Strings, numbers, lists and tables: TOML can hold every default.
+        Self(toml::Table::try_from(Config::default()).unwrap_or_default())
+    }
+
+    /// The default of this key; none if it may be left out.
+    fn of(&self, key: &Key) -> Option<String> {
+        let (section, name) = key.split();
+        Some(self.0.get(section)?.get(name)?.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;

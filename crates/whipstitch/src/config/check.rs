@@ -133,7 +133,7 @@ fn waits(config: &Config, found: &mut Vec<Finding>) {
     let timeouts = &config.timeouts;
     if timeouts.answer < timeouts.connect {
         let what = format!(
-            "is {:?}, shorter than timeouts.connect ({:?}), which is part of it",
+            "is {:?}, shorter than timeouts.connect ({:?}); it has to be at least as long",
             timeouts.answer, timeouts.connect
         );
         found.push(Finding::new(["timeouts.answer", "timeouts.connect"], what));

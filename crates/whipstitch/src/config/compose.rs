@@ -36,11 +36,11 @@ pub(super) struct Composed {
     pub(super) broken: BTreeSet<&'static str>,
 }
 
-/// Lets later settings win over earlier ones.
-pub(super) fn compose(settings: Vec<Setting>) -> Composed {
+/// Lets later settings win over earlier ones. `broken` are keys that the weakest source failed to set.
+pub(super) fn compose(settings: Vec<Setting>, broken: Vec<&'static str>) -> Composed {
     let mut mistakes = Vec::new();
     let mut won: BTreeMap<&'static str, Setting> = BTreeMap::new();
-    let mut broken = BTreeSet::new();
+    let mut broken: BTreeSet<&'static str> = broken.into_iter().collect();
     for setting in settings {
         let path = setting.key.path;
         let wrong = judge(&setting);

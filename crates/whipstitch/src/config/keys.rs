@@ -187,7 +187,7 @@ pub const SECTIONS: &[Section] = &[
         meaning: "How long each wait on a node, the Stream Manager or a client's body may take.",
         keys: &[
             Key::new("timeouts.connect", Duration, "WHIPSTITCH_TIMEOUTS_CONNECT", "Longest wait for a TCP connection to a node."),
-            Key::new("timeouts.answer", Duration, "WHIPSTITCH_TIMEOUTS_ANSWER", "Longest wait for the header of a node's answer, or for its 101, connecting included; below the 8 s after which OBS gives up."),
+            Key::new("timeouts.answer", Duration, "WHIPSTITCH_TIMEOUTS_ANSWER", "Longest wait for the header of a node's answer, or for its 101; below the 8 s after which OBS gives up."),
             Key::new("timeouts.manager_answer", Duration, "WHIPSTITCH_TIMEOUTS_MANAGER_ANSWER", "Longest wait for the header of the Stream Manager's answer to a request that is passed on."),
             Key::new("timeouts.body", Duration, "WHIPSTITCH_TIMEOUTS_BODY", "Longest wait for the whole body of a WHIP or WHEP request."),
         ],

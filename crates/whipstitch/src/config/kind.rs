@@ -71,7 +71,7 @@ impl Kind {
             Self::Port => "a port: a whole number from 1 to 65535, without quotes",
             Self::Switch => "true or false, without quotes",
             Self::Address | Self::Addresses => {
-                r#"an IP address and a port, such as "0.0.0.0:8443" or "[::]:8443""#
+                r#"an IP address with a port, such as "0.0.0.0:8443" or "[::]:8443""#
             }
             Self::Networks => r#"a network, such as "10.0.0.0/8" or "fd00::/8""#,
             Self::Names => r#"a host name in quotes, such as "live.example.com""#,

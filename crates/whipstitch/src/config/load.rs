@@ -62,7 +62,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
     let mut settings = file.settings;
     settings.extend(environment.settings);
     settings.extend(environment::flags(&sources.flags));
-    let mut composed = compose(settings);
+    let mut composed = compose(settings, file.broken);
     mistakes.append(&mut composed.mistakes);
     if let Some(folder) = path.as_deref().and_then(Path::parent) {
         anchor(&mut composed, folder);

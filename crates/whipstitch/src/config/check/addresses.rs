@@ -23,7 +23,7 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
                     format!("{address} is taken by {owner} already")
                 } else {
                     format!(
-                        "{address} collides with {other} in {owner}: one of them is every address of that port"
+                        "{address} collides with {other} in {owner}: one of them takes the port on every address"
                     )
                 };
                 found.push(Finding::new([key, owner], what).at(item));

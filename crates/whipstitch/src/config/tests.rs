@@ -1,0 +1,70 @@
+//! What operators see, and what wins over what.
+
+mod mistakes;
+mod precedence;
+mod robust;
+
+use std::{ffi::OsString, path::Path};
+
+use super::{Loaded, Mistakes, Sources, load};
+
+const CERT: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+
+/// The shortest file that is right.
+const RIGHT: &str = r#"
+    stream_manager.url = "http://127.0.0.1:5080"
+    listen.https = ["0.0.0.0:8443"]
+    tls = { cert = "tls.crt", key = "tls.key" }
+"#;
+
+/// Settings in all three places, in a folder that also holds a certificate and its key.
+#[derive(Default)]
+struct Case<'a> {
+    file: Option<&'a str>,
+    environment: &'a [(&'a str, &'a str)],
+    flags: &'a [(&'static str, &'a str)],
+}
+
+impl<'a> Case<'a> {
+    fn file(text: &'a str) -> Self {
+        Self {
+            file: Some(text),
+            ..Self::default()
+        }
+    }
+
+    fn load_in(&self, folder: &Path) -> Result<Loaded, Mistakes> {
+        std::fs::write(folder.join("tls.crt"), CERT).unwrap();
+        std::fs::write(folder.join("tls.key"), KEY).unwrap();
+        let file = self.file.map(|text| {
+            let path = folder.join("whipstitch.toml");
+            std::fs::write(&path, text).unwrap();
+            path
+        });
+        let pair = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
+        load(&Sources {
+            file,
+            environment: self.environment.iter().map(pair).collect(),
+            flags: self
+                .flags
+                .iter()
+                .map(|(flag, text)| (*flag, (*text).to_owned()))
+                .collect(),
+        })
+    }
+
+    fn load(&self) -> Result<Loaded, Mistakes> {
+        self.load_in(tempfile::tempdir().unwrap().path())
+    }
+
+    /// All that is printed, without the name of the folder.
+    fn printed(&self) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let text = match self.load_in(folder.path()) {
+            Ok(loaded) => loaded.to_string(),
+            Err(mistakes) => mistakes.to_string(),
+        };
+        text.replace(&format!("{}/", folder.path().display()), "")
+    }
+}
