@@ -1,13 +1,13 @@
 //! What an operator can set about finding nodes: `[stream_manager]`, `[lookup]` and `[nodes]`.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use ipnet::IpNet;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use serde::{Deserialize, Serialize};
 
-/// `[stream_manager]`: the source of truth.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// `[stream_manager]`: the source of truth. Its `Debug` leaves out a user name and password in the URL.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamManager {
     /// Base URL, e.g. `http://127.0.0.1:5080`; `http` or `https`, no path. Required.
@@ -26,6 +26,21 @@ impl Default for StreamManager {
             api_version: "4.0".to_owned(),
             timeout: Duration::from_secs(2),
         }
+    }
+}
+
+impl fmt::Debug for StreamManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A checked configuration has none; one that is printed to see what is wrong with it may.
+        let url = self.url.as_deref().map(|url| match url.rsplit_once('@') {
+            Some((_, host)) => format!("...@{host}"),
+            None => url.to_owned(),
+        });
+        f.debug_struct("StreamManager")
+            .field("url", &url)
+            .field("api_version", &self.api_version)
+            .field("timeout", &self.timeout)
+            .finish()
     }
 }
 

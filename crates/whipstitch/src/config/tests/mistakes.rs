@@ -351,3 +351,13 @@ fn text_that_never_ends() {
     2 mistakes in the configuration
     "#);
 }
+
+#[test]
+fn no_password_is_repeated() {
+    let url = "http://admin:secret@manager:5080";
+    let file = format!("stream_manager.url = '{url}'\nlisten.http = ['{url}']\n");
+    assert!(!printed(&file).contains("secret"));
+    let mut config = crate::config::Config::default();
+    config.stream_manager.url = Some(url.to_owned());
+    assert!(!format!("{config:?}").contains("secret"));
+}
