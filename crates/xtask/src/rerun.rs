@@ -30,17 +30,22 @@ pub(crate) fn bench(arguments: &[String]) -> Result {
 
 /// Builds ourselves with the product in, then writes or checks the pages.
 ///
-/// The whole workspace with its tests' features is named, and one test target, because cargo then resolves features
-/// exactly as it does for `cargo xtask test`: in a run of all checks nothing is compiled twice.
+/// A check comes after the tests as a rule. So it names the whole workspace with the tests' features, and one test
+/// target: cargo then resolves features exactly as it did for them, and nothing is compiled twice. To write pages the
+/// rest of the workspace need not even compile.
 #[cfg(not(feature = "reference"))]
 pub(crate) fn reference(check: bool) -> Result {
     let binary = built("debug")?;
-    run(cargo(["build", "--quiet", "--workspace", "--features"])
-        .arg(crate::FEATURES)
-        .args(["--bin", "xtask", "--test", "browser"]))?;
-    run(Command::new(binary)
-        .arg("reference")
-        .args(check.then_some("--check")))
+    let mut build = cargo(["build", "--quiet"]);
+    if check {
+        build.args(["--workspace", "--features", crate::FEATURES]);
+        build.args(["--bin", "xtask", "--test", "browser"]);
+    } else {
+        build.args(["--package", "xtask", "--features", "reference"]);
+    }
+    run(&mut build)?;
+    let flag = check.then_some("--check");
+    run(Command::new(binary).arg("reference").args(flag))
 }
 
 #[cfg(any(not(feature = "bench"), not(feature = "reference")))]

@@ -63,7 +63,7 @@ pub(super) fn front(bytes: &[u8]) -> Option<Frame> {
     let (payload, rest) = rest.split_at_checked(length)?;
     Some(Frame {
         opcode: first & 0x0f,
-        payload: masked(payload, key).collect(),
+        payload: masked(payload, key),
         taken: bytes.len() - rest.len(),
     })
 }
@@ -84,11 +84,17 @@ fn header(opcode: u8, length: usize, masked: u8) -> Vec<u8> {
     }
 }
 
-fn masked(bytes: &[u8], key: [u8; 4]) -> impl Iterator<Item = u8> {
+fn masked(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    // Sixteen at once, which the compiler turns into one instruction: the node must not be what the bench measures.
+    let [a, b, c, d] = key;
+    let wide = [a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d];
+    for block in bytes.chunks_mut(wide.len()) {
+        for (byte, key) in block.iter_mut().zip(wide) {
+            *byte ^= key;
+        }
+    }
     bytes
-        .iter()
-        .zip(key.into_iter().cycle())
-        .map(|(byte, key)| byte ^ key)
 }
 
 #[cfg(test)]

@@ -129,7 +129,8 @@ async fn rounds(options: &Options) -> Result<(Book, Vec<String>)> {
         dialer,
         manager,
         node,
-        generator: Tree::only(&[std::process::id(), backend.id()]),
+        generator: Tree::only(std::process::id()),
+        backend: Tree::only(backend.id()),
         whipstitch: whipstitch(options)?,
     };
     let (mut book, mut complaints) = (Book::default(), Vec::new());

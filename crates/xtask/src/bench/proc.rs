@@ -29,9 +29,9 @@ impl Tree {
         Ok(Self(descendants(root, &parents)))
     }
 
-    /// These processes, without their descendants.
-    pub(super) fn only(ids: &[u32]) -> Self {
-        Self(ids.to_vec())
+    /// One process, without its descendants.
+    pub(super) fn only(id: u32) -> Self {
+        Self(vec![id])
     }
 
     /// User and system time of all of them together.

@@ -195,7 +195,8 @@ mod tests {
             cpu_micros,
             rate: 1e6 / cpu_micros * busy,
             busy,
-            generator_busy: 1.0,
+            generator_busy: 0.0,
+            node_busy: 0.0,
         };
         for (round, shake) in [(0, 1.0), (1, 3.0), (2, 1.0)] {
             book.note_visit(round, Kind::Haproxy, Work::Get, sample(20.0 * shake, 1.0));

@@ -44,8 +44,10 @@ pub(super) struct World {
     pub(super) manager: u16,
     /// Port of the node on [`wire::NODE`].
     pub(super) node: u16,
-    /// The generator and the node, which share a core.
+    /// The process of the generator.
     pub(super) generator: Tree,
+    /// The process of the manager and the node, which shares the generator's core.
+    pub(super) backend: Tree,
     /// The binary of this workspace.
     pub(super) whipstitch: PathBuf,
 }

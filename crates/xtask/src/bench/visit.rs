@@ -32,8 +32,10 @@ pub(super) struct Sample {
     pub(super) rate: f64,
     /// Part of its core that the target used. Well below 1 something else was the limit.
     pub(super) busy: f64,
-    /// Part of the other core that the generator and the node used.
+    /// Part of the other core that the generator used.
     pub(super) generator_busy: f64,
+    /// Part of the other core that the node used.
+    pub(super) node_busy: f64,
 }
 
 /// The footprint of a target that has done nothing else.
@@ -50,11 +52,12 @@ impl fmt::Display for Sample {
         let percent = |part: f64| part * 100.0;
         write!(
             out,
-            "{:.1} µs, {:.0}/s, its core {:.0} % busy, the generator's {:.0} %",
+            "{:.1} µs, {:.0}/s, its core {:.0} % busy, the other {:.0} % by the generator and {:.0} % by the node",
             self.cpu_micros,
             self.rate,
             percent(self.busy),
-            percent(self.generator_busy)
+            percent(self.generator_busy),
+            percent(self.node_busy)
         )
     }
 }
@@ -86,7 +89,7 @@ pub(super) async fn measure(
         drop(ready.map_err(|_| format!("not all clients got an answer in {OPENING:?}"))??);
         sleep(WARM_UP).await;
         let tree = target.child.tree()?;
-        let look = || Look::take(&tree, &world.generator, &score);
+        let look = || Look::take(&tree, world, &score);
         let before = look()?;
         sleep(seconds).await;
         sample(&before, &look()?)
@@ -104,17 +107,19 @@ pub(super) async fn measure(
 /// What a visit's window begins and ends with.
 struct Look {
     at: Instant,
-    cpu: Duration,
-    generator_cpu: Duration,
+    target: Duration,
+    generator: Duration,
+    node: Duration,
     done: u32,
 }
 
 impl Look {
-    fn take(target: &Tree, generator: &Tree, score: &Score) -> Result<Self> {
+    fn take(target: &Tree, world: &World, score: &Score) -> Result<Self> {
         Ok(Self {
             at: Instant::now(),
-            cpu: target.cpu()?,
-            generator_cpu: generator.cpu()?,
+            target: target.cpu()?,
+            generator: world.generator.cpu()?,
+            node: world.backend.cpu()?,
             done: score.done.load(Relaxed),
         })
     }
@@ -126,13 +131,15 @@ fn sample(before: &Look, after: &Look) -> Result<Sample> {
         return Err("nothing was done".into());
     }
     let wall = (after.at - before.at).as_secs_f64();
-    let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
-    let generator = after.generator_cpu.saturating_sub(before.generator_cpu);
+    let part =
+        |cpu: fn(&Look) -> Duration| cpu(after).saturating_sub(cpu(before)).as_secs_f64() / wall;
+    let (busy, rate) = (part(|look| look.target), f64::from(done) / wall);
     Ok(Sample {
-        cpu_micros: cpu * 1e6 / f64::from(done),
-        rate: f64::from(done) / wall,
-        busy: cpu / wall,
-        generator_busy: generator.as_secs_f64() / wall,
+        cpu_micros: busy * 1e6 / rate,
+        rate,
+        busy,
+        generator_busy: part(|look| look.generator),
+        node_busy: part(|look| look.node),
     })
 }
 
