@@ -14,15 +14,30 @@ use crate::readiness::Readiness;
 /// The service of the admin listener.
 pub fn service(readiness: Readiness, registries: Vec<Registry>) -> impl HttpService<Full<Bytes>> {
     service_fn(move |request: Request<Incoming>| {
-        let answer = answer(request.method(), request.uri().path(), &readiness, &registries);
+        let answer = answer(
+            request.method(),
+            request.uri().path(),
+            &readiness,
+            &registries,
+        );
         ready(Ok::<_, Infallible>(answer))
     })
 }
 
-fn answer(method: &Method, path: &str, readiness: &Readiness, registries: &[Registry]) -> Response<Full<Bytes>> {
+fn answer(
+    method: &Method,
+    path: &str,
+    readiness: &Readiness,
+    registries: &[Registry],
+) -> Response<Full<Bytes>> {
     if !matches!(*method, Method::GET | Method::HEAD) {
-        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "this URL allows GET and HEAD only\n");
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        let mut response = text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this URL allows GET and HEAD only\n",
+        );
+        response
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     match path {
@@ -30,7 +45,10 @@ fn answer(method: &Method, path: &str, readiness: &Readiness, registries: &[Regi
         "/readyz" if readiness.is_ready() => text(StatusCode::OK, "ready\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         "/metrics" => metrics(registries),
-        _ => text(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n"),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "there are /livez, /readyz and /metrics\n",
+        ),
     }
 }
 
@@ -39,17 +57,25 @@ fn metrics(registries: &[Registry]) -> Response<Full<Bytes>> {
     match TextEncoder::new().encode_to_string(&families) {
         Ok(encoded) => {
             let mut response = text(StatusCode::OK, encoded);
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(TEXT_FORMAT));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static(TEXT_FORMAT));
             response
         }
-        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics cannot be encoded: {error}\n")),
+        Err(error) => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the metrics cannot be encoded: {error}\n"),
+        ),
     }
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     response
 }
 
@@ -60,7 +86,8 @@ mod tests {
     #[test]
     fn each_path_and_method() {
         let readiness = Readiness::default();
-        let status = |method: Method, path| answer(&method, path, &readiness, &[]).status().as_u16();
+        let status =
+            |method: Method, path| answer(&method, path, &readiness, &[]).status().as_u16();
         assert_eq!(status(Method::GET, "/livez"), 200);
         assert_eq!(status(Method::GET, "/readyz"), 503);
         readiness.ready();

@@ -8,8 +8,12 @@ use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 use tower_http::add_extension::AddExtension;
 use tracing::{info, warn};
-use whipstitch_ingress::{self as ingress, CertStore, ConnectionInfo, Listener, Server, TlsError, config::Connections};
-use whipstitch_origin::{self as origin, AllowedOrigins, BaseUrl, BaseUrlError, Cached, StreamManager};
+use whipstitch_ingress::{
+    self as ingress, CertStore, ConnectionInfo, Listener, Server, TlsError, config::Connections,
+};
+use whipstitch_origin::{
+    self as origin, AllowedOrigins, BaseUrl, BaseUrlError, Cached, StreamManager,
+};
 use whipstitch_proxy::{self as proxy, Dependencies, Peer, Stack, splice::Detached, stack};
 use whipstitch_signaling::session::{KeyError, SessionKeys};
 
@@ -69,7 +73,12 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 
     let https = bind(&config.listen.https)?;
     let http = bind(&config.listen.http)?;
-    let admin = config.listen.admin.map(|addr| bind(&[addr])).transpose()?.and_then(|mut one| one.pop());
+    let admin = config
+        .listen
+        .admin
+        .map(|addr| bind(&[addr]))
+        .transpose()?
+        .and_then(|mut one| one.pop());
     let running = Running {
         https: https.iter().map(Listener::addr).collect(),
         http: http.iter().map(Listener::addr).collect(),
@@ -93,7 +102,9 @@ pub fn start(config: Config) -> Result<Running, StartError> {
             let service = move |info: ConnectionInfo| {
                 AddExtension::new(stack.clone(), Peer::new(info.peer, info.tls))
             };
-            shutdown.background.spawn(server.clone().run(listener, acceptor.clone(), service));
+            shutdown
+                .background
+                .spawn(server.clone().run(listener, acceptor.clone(), service));
         }
     }
     if let Some(listener) = admin {
@@ -109,10 +120,19 @@ fn compose(config: Config, registry: &Registry, shutdown: &Shutdown) -> Result<S
     let manager = BaseUrl::parse(config.stream_manager.url.as_deref().unwrap_or_default())?;
     let origin_metrics = origin::Metrics::register(registry)?;
     let allowed = Arc::new(AllowedOrigins::new(&config.nodes, origin_metrics.clone()));
-    let asked = StreamManager::new(manager.clone(), &config.stream_manager, allowed.clone(), origin_metrics.clone())
-        .map_err(StartError::Roots)?;
-    let directory =
-        Arc::new(Cached::new(Arc::new(asked), config.lookup, shutdown.background.clone(), origin_metrics));
+    let asked = StreamManager::new(
+        manager.clone(),
+        &config.stream_manager,
+        allowed.clone(),
+        origin_metrics.clone(),
+    )
+    .map_err(StartError::Roots)?;
+    let directory = Arc::new(Cached::new(
+        Arc::new(asked),
+        config.lookup,
+        shutdown.background.clone(),
+        origin_metrics,
+    ));
     let session_keys = Arc::new(session_keys(config.sessions.key_file)?);
     stack(Dependencies {
         proxy: config.proxy,
@@ -135,8 +155,14 @@ fn compose(config: Config, registry: &Registry, shutdown: &Shutdown) -> Result<S
 /// The one place that knows both what the proxy needs of a socket and what kinds of socket there are.
 fn detach(upgraded: Upgraded) -> Detached {
     match ingress::detach(upgraded) {
-        ingress::Detached::Socket(socket, read) => Detached { io: Box::new(socket), read },
-        ingress::Detached::Stream(stream) => Detached { io: Box::new(stream), read: hyper::body::Bytes::new() },
+        ingress::Detached::Socket(socket, read) => Detached {
+            io: Box::new(socket),
+            read,
+        },
+        ingress::Detached::Stream(stream) => Detached {
+            io: Box::new(stream),
+            read: hyper::body::Bytes::new(),
+        },
     }
 }
 
@@ -162,7 +188,9 @@ fn tls(config: &Config, registry: &Registry, shutdown: &Shutdown) -> Result<Tls,
         (Some(cert), Some(key)) => {
             let store = CertStore::load(cert, key)?;
             let acceptor = store.acceptor()?;
-            shutdown.background.spawn(store.watch(shutdown.stop_accepting.clone(), metrics.clone()));
+            shutdown
+                .background
+                .spawn(store.watch(shutdown.stop_accepting.clone(), metrics.clone()));
             Some(acceptor)
         }
         _ => return Err(StartError::NoCertificate),
@@ -191,17 +219,28 @@ fn bind(addrs: &[SocketAddr]) -> Result<Vec<Listener>, StartError> {
         .collect()
 }
 
-fn serve_admin(listener: Listener, registry: Registry, shutdown: &Shutdown) -> Result<(), StartError> {
+fn serve_admin(
+    listener: Listener,
+    registry: Registry,
+    shutdown: &Shutdown,
+) -> Result<(), StartError> {
     let process = Registry::new();
     #[cfg(target_os = "linux")]
-    process.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-    let limits = Connections { max: ADMIN_CONNECTIONS, ..Connections::default() };
+    process.register(Box::new(
+        prometheus::process_collector::ProcessCollector::for_self(),
+    ))?;
+    let limits = Connections {
+        max: ADMIN_CONNECTIONS,
+        ..Connections::default()
+    };
     // Counted by nobody: what Prometheus itself does is not traffic.
     let metrics = ingress::Metrics::register(&Registry::new())?;
     let (tasks, stop) = (shutdown.background.clone(), shutdown.stop_admin.clone());
     let server = Server::new(limits, tasks, stop.clone(), stop, metrics);
     let service = admin::service(shutdown.readiness.clone(), vec![registry, process]);
-    shutdown.background.spawn(server.run(listener, None, move |_| service.clone()));
+    shutdown
+        .background
+        .spawn(server.run(listener, None, move |_| service.clone()));
     Ok(())
 }
 
@@ -227,7 +266,9 @@ pub enum StartError {
     #[error("stream_manager.url {0}")]
     Manager(#[from] BaseUrlError),
     /// The system's certificate roots cannot be read.
-    #[error("the system's certificate roots cannot be read, which an https Stream Manager needs: {0}")]
+    #[error(
+        "the system's certificate roots cannot be read, which an https Stream Manager needs: {0}"
+    )]
     Roots(#[source] io::Error),
     /// Two metrics of one name: a defect of ours.
     #[error("metrics: {0}")]

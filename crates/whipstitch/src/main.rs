@@ -27,7 +27,9 @@ fn main() -> ExitCode {
 }
 
 fn run(loaded: Loaded) -> ExitCode {
-    let Loaded { config, warnings, .. } = loaded;
+    let Loaded {
+        config, warnings, ..
+    } = loaded;
     if let Err(error) = telemetry::init(&config.log) {
         eprintln!("log.filter: {error}");
         return ExitCode::from(cli::EX_CONFIG);
@@ -64,7 +66,10 @@ async fn serve(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    info!(signal = signals.next().await, "stopping; a second signal ends at once");
+    info!(
+        signal = signals.next().await,
+        "stopping; a second signal ends at once"
+    );
     tokio::select! {
         _ = running.drain() => ExitCode::SUCCESS,
         signal = signals.next() => {

@@ -77,7 +77,10 @@ impl Shutdown {
         let over = async { tokio::join!(self.exchanges.wait(), self.sockets.wait()) };
         let drained = match timeout_at(deadline, over).await {
             Ok(_) => Drained::Whole,
-            Err(_) => Drained::Cut { exchanges: self.exchanges.len(), sockets: self.sockets.len() },
+            Err(_) => Drained::Cut {
+                exchanges: self.exchanges.len(),
+                sockets: self.sockets.len(),
+            },
         };
 
         // A connection that never carried a request ends only at its timeout; there is nothing to wait for in it.
@@ -88,7 +91,10 @@ impl Shutdown {
         match drained {
             Drained::Whole => info!("drained"),
             Drained::Cut { exchanges, sockets } => {
-                warn!(exchanges, sockets, "the deadline came before the end of these; they are dropped");
+                warn!(
+                    exchanges,
+                    sockets, "the deadline came before the end of these; they are dropped"
+                );
             }
         }
         drained
@@ -137,7 +143,10 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(3)).await;
         });
         let began = Instant::now();
-        assert_eq!(shutdown.drain(Duration::from_secs(30)).await, Drained::Whole);
+        assert_eq!(
+            shutdown.drain(Duration::from_secs(30)).await,
+            Drained::Whole
+        );
         assert_eq!(began.elapsed(), Duration::from_secs(3));
         assert!(!shutdown.readiness.is_ready());
         assert!(shutdown.stop_admin.is_cancelled());
@@ -151,7 +160,13 @@ mod tests {
         shutdown.connections.spawn(std::future::pending::<()>());
         let began = Instant::now();
         let drained = shutdown.drain(Duration::from_secs(30)).await;
-        assert_eq!(drained, Drained::Cut { exchanges: 1, sockets: 1 });
+        assert_eq!(
+            drained,
+            Drained::Cut {
+                exchanges: 1,
+                sockets: 1
+            }
+        );
         assert_eq!(began.elapsed(), Duration::from_secs(31));
     }
 }

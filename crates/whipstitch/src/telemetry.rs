@@ -19,7 +19,12 @@ pub fn init(log: &Log) -> Result<(), tracing_subscriber::filter::ParseError> {
         LogFormat::Auto => !stdout().is_terminal(),
     };
     let _ = if json {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init()
     } else {
         builder.with_ansi(stdout().is_terminal()).try_init()
     };

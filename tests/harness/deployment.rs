@@ -1,0 +1,170 @@
+//! A minicluster with the real proxy in front of it, all on loopback and on free ports.
+
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use tempfile::TempDir;
+use whipstitch::{app, config::Config, shutdown::Drained};
+use whipstitch_minicluster::{Cluster, Config as ClusterConfig};
+
+use crate::http::Client;
+
+/// Longest wait of a test for anything that should be there at once.
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// A cluster and what is needed to put proxies in front of it.
+pub struct Deployment {
+    /// The Stream Manager and its nodes.
+    pub cluster: Cluster,
+    /// A throw-away certificate.
+    pub certificate: Certificate,
+}
+
+/// A certificate for `localhost`, in files, and the roots that trust it.
+pub struct Certificate {
+    folder: TempDir,
+    roots: Arc<RootCertStore>,
+}
+
+impl Certificate {
+    fn make() -> Self {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
+        fs::write(
+            folder.path().join("key.pem"),
+            made.signing_key.serialize_pem(),
+        )
+        .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from(made.cert.der().to_vec()))
+            .unwrap();
+        Self {
+            folder,
+            roots: Arc::new(roots),
+        }
+    }
+
+    /// The file of this name beside the certificate.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Roots that trust this certificate only.
+    pub fn roots(&self) -> Arc<RootCertStore> {
+        self.roots.clone()
+    }
+
+    /// A client's TLS that trusts this certificate only.
+    pub fn client(&self, alpn: &[&[u8]]) -> Arc<ClientConfig> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(self.roots.clone())
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        Arc::new(config)
+    }
+}
+
+impl Deployment {
+    /// A cluster of the default kind.
+    pub async fn start() -> Self {
+        Self::with(ClusterConfig::default()).await
+    }
+
+    /// A cluster of this kind.
+    pub async fn with(config: ClusterConfig) -> Self {
+        let cluster = Cluster::start(config).await.unwrap();
+        Self {
+            cluster,
+            certificate: Certificate::make(),
+        }
+    }
+
+    /// What a proxy in front of this cluster needs; change what the test is about.
+    pub fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.stream_manager.url = Some(self.cluster.manager_url());
+        config.listen.https = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
+        config.listen.http = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
+        config.listen.admin = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        config.tls.cert = Some(self.certificate.file("cert.pem"));
+        config.tls.key = Some(self.certificate.file("key.pem"));
+        config.nodes.port = self.cluster.node_port();
+        config.nodes.allow = self
+            .cluster
+            .nodes()
+            .iter()
+            .map(|node| node.ip().into())
+            .collect();
+        config.shutdown.deadline = SOON;
+        config
+    }
+
+    /// A proxy with [`Deployment::config`].
+    pub fn proxy(&self) -> Proxy {
+        self.proxy_with(self.config())
+    }
+
+    /// A proxy with this configuration.
+    pub fn proxy_with(&self, config: Config) -> Proxy {
+        let running = app::start(config).unwrap();
+        let tls = |alpn| Client::tls(running.https()[0], self.certificate.client(alpn));
+        Proxy {
+            h1: tls(&[b"http/1.1"]),
+            h2: tls(&[b"h2"]),
+            plain: Client::plain(running.http()[0]),
+            admin: Client::plain(running.admin().unwrap()),
+            running,
+        }
+    }
+}
+
+/// A running proxy, and a client for each of its sides.
+pub struct Proxy {
+    /// HTTP/1.1 over TLS.
+    pub h1: Client,
+    /// HTTP/2 over TLS.
+    pub h2: Client,
+    /// HTTP/1.1 without TLS.
+    pub plain: Client,
+    /// The admin listener.
+    pub admin: Client,
+    running: app::Running,
+}
+
+impl Proxy {
+    /// The value of a metric, written as Prometheus does, labels included.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = self.admin.get("/metrics").await.text();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no metric {name}"))
+            .parse()
+            .unwrap()
+    }
+
+    /// Waits until a metric has this value.
+    pub async fn until_metric(&self, name: &str, value: f64) {
+        let reached = async {
+            // Polls a counter in another part of the same process: there is nothing to be woken by.
+            while (self.metric(name).await - value).abs() > f64::EPSILON {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(SOON, reached)
+            .await
+            .unwrap_or_else(|_| panic!("{name} is not {value} in time"));
+    }
+
+    /// Ends it.
+    pub async fn drain(self) -> Drained {
+        self.running.drain().await
+    }
+}

@@ -1,0 +1,206 @@
+//! A small HTTP client: one connection a request, no redirects, no retries, nothing added.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::deployment::SOON;
+
+/// Any connection.
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// A client of one address.
+#[derive(Clone)]
+pub struct Client {
+    addr: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its header.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.to_vec()).unwrap()
+    }
+
+    /// A header as text; empty if it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The slug of the problem that this is; checks that it is one, with all that belongs to it.
+    pub fn problem(&self) -> String {
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{self:?}"
+        );
+        assert_eq!(self.header("access-control-allow-origin"), "*", "{self:?}");
+        let problem: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert_eq!(problem["instance"], self.header("x-request-id"));
+        assert!(
+            !problem["title"].as_str().unwrap().is_empty()
+                && !problem["detail"].as_str().unwrap().is_empty()
+        );
+        problem["type"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("urn:whipstitch:problem:")
+            .unwrap()
+            .to_owned()
+    }
+}
+
+impl Client {
+    /// Over TLS.
+    pub fn tls(addr: SocketAddr, config: Arc<ClientConfig>) -> Self {
+        Self {
+            addr,
+            tls: Some(config),
+        }
+    }
+
+    /// Without TLS.
+    pub fn plain(addr: SocketAddr) -> Self {
+        Self { addr, tls: None }
+    }
+
+    /// The same client of another address.
+    pub fn at(&self, addr: SocketAddr) -> Self {
+        Self {
+            addr,
+            tls: self.tls.clone(),
+        }
+    }
+
+    /// The address.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// A connection, and whether it speaks HTTP/2.
+    pub async fn connect(&self) -> (Box<dyn Io>, bool) {
+        let tcp = TcpStream::connect(self.addr).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        match &self.tls {
+            None => (Box::new(tcp), false),
+            Some(config) => {
+                let name = ServerName::try_from("localhost").unwrap();
+                let tls = TlsConnector::from(config.clone())
+                    .connect(name, tcp)
+                    .await
+                    .unwrap();
+                let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+                (Box::new(tls), h2)
+            }
+        }
+    }
+
+    /// Sends a request; `Host` is `localhost:PORT` if it has none.
+    pub async fn send(&self, request: Request<impl Into<Bytes>>) -> Reply {
+        tokio::time::timeout(SOON, self.exchange(request))
+            .await
+            .expect("an answer in time")
+    }
+
+    async fn exchange(&self, request: Request<impl Into<Bytes>>) -> Reply {
+        let host = format!("localhost:{}", self.addr.port());
+        let mut request = request.map(|body| Full::new(body.into()));
+        let (io, h2) = self.connect().await;
+        let io = TokioIo::new(io);
+        let response: Response<_> = if h2 {
+            let target = format!("https://{host}{}", request.uri());
+            *request.uri_mut() = target.parse().unwrap();
+            let (mut send, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+            let _connection = AbortOnDropHandle::new(spawn(connection));
+            collect(send.send_request(request).await.unwrap()).await
+        } else {
+            request
+                .headers_mut()
+                .entry("host")
+                .or_insert(host.parse().unwrap());
+            let (mut send, connection) = http1::handshake(io).await.unwrap();
+            let _connection = AbortOnDropHandle::new(spawn(connection));
+            collect(send.send_request(request).await.unwrap()).await
+        };
+        let (parts, body) = response.into_parts();
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    /// GET.
+    pub async fn get(&self, target: &str) -> Reply {
+        self.send(Request::get(target).body("").unwrap()).await
+    }
+
+    /// Any method, with an SDP body.
+    pub async fn sdp(&self, method: &str, target: &str, sdp: &str) -> Reply {
+        let request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header("content-type", "application/sdp");
+        self.send(request.body(sdp.to_owned()).unwrap()).await
+    }
+
+    /// A method without a body.
+    pub async fn bare(&self, method: &str, target: &str) -> Reply {
+        self.send(
+            Request::builder()
+                .method(method)
+                .uri(target)
+                .body("")
+                .unwrap(),
+        )
+        .await
+    }
+}
+
+async fn collect(response: Response<hyper::body::Incoming>) -> Response<Bytes> {
+    let (parts, body) = response.into_parts();
+    Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the handle ends it")]
+fn spawn<F: Future<Output = hyper::Result<()>> + Send + 'static>(
+    connection: F,
+) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        let _ = connection.await;
+    })
+}
+
+/// The path and query of a URL, absolute or not.
+pub fn path_of(url: &str) -> String {
+    let uri: http::Uri = url.parse().unwrap();
+    uri.path_and_query().unwrap().to_string()
+}

@@ -1,0 +1,70 @@
+//! A node that is nothing but a socket: it completes one WebSocket handshake by hand and then lets the test read and
+//! write raw bytes, so that what arrives can be compared byte for byte.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+/// A listening socket in the place of a node.
+pub struct RawNode {
+    listener: TcpListener,
+}
+
+impl RawNode {
+    /// Listens on a free port of this loopback address.
+    pub async fn start(last: u8) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, last), 0))
+            .await
+            .unwrap();
+        Self { listener }
+    }
+
+    /// Where.
+    pub fn addr(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
+    }
+
+    /// Takes a connection, reads the header of its request, and answers 101 with these header lines besides.
+    pub async fn accept(&self, more: &str) -> (String, TcpStream) {
+        let (mut socket, _) = self.listener.accept().await.unwrap();
+        let head = read_head(&mut socket).await;
+        let key = head
+            .lines()
+            .find_map(|line| line.strip_prefix("sec-websocket-key: "))
+            .unwrap();
+        let accept = derive_accept_key(key.as_bytes());
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n{more}\r\n"
+        );
+        socket.write_all(answer.as_bytes()).await.unwrap();
+        (head, socket)
+    }
+
+    /// Takes a connection, reads the header of its request, and answers with these bytes.
+    pub async fn answer(&self, answer: &str) -> (String, TcpStream) {
+        let (mut socket, _) = self.listener.accept().await.unwrap();
+        let head = read_head(&mut socket).await;
+        socket.write_all(answer.as_bytes()).await.unwrap();
+        (head, socket)
+    }
+
+    /// Whether nobody has connected.
+    pub fn untouched(&self) -> bool {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        self.listener.poll_accept(&mut context).is_pending()
+    }
+}
+
+/// The header of a message, up to and without the empty line; names in lower case, as we send them.
+pub async fn read_head<R: tokio::io::AsyncRead + Unpin>(from: &mut R) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(from.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap().trim_end().to_owned()
+}

@@ -1,0 +1,92 @@
+//! WebSocket clients: a raw one for bytes, and tungstenite's for dialogues.
+
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{self, Message},
+};
+
+use crate::{
+    deployment::SOON,
+    http::{Client, Io},
+    raw_node::read_head,
+};
+
+/// The key of RFC 6455 §1.3 and the accept that belongs to it.
+pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+/// See [`KEY`].
+pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// Sends a handshake by hand; the header of the answer, and the socket.
+pub async fn raw(client: &Client, target: &str, more: &str) -> (String, Box<dyn Io>) {
+    let (mut io, h2) = client.connect().await;
+    assert!(!h2);
+    let request = format!(
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{more}\r\n"
+    );
+    io.write_all(request.as_bytes()).await.unwrap();
+    let head = tokio::time::timeout(SOON, read_head(&mut io))
+        .await
+        .expect("an answer in time");
+    (head, io)
+}
+
+/// A dialogue in JSON text frames, as Red5's SDK speaks it.
+pub struct Dialogue(WebSocketStream<Box<dyn Io>>);
+
+impl Dialogue {
+    /// Opens it.
+    pub async fn open(client: &Client, target: &str) -> Result<Self, tungstenite::Error> {
+        let (io, _) = client.connect().await;
+        let opened = client_async(format!("ws://localhost{target}"), io);
+        let (socket, _) = tokio::time::timeout(SOON, opened)
+            .await
+            .expect("a handshake in time")?;
+        Ok(Self(socket))
+    }
+
+    /// Sends a frame.
+    pub async fn say(&mut self, frame: Value) {
+        futures_util::SinkExt::send(&mut self.0, Message::text(frame.to_string()))
+            .await
+            .unwrap();
+    }
+
+    /// The next text frame; pings are answered on the way.
+    pub async fn hear(&mut self) -> Value {
+        loop {
+            match self.next().await {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("not a frame of the dialogue: {other:?}"),
+            }
+        }
+    }
+
+    /// The next text frame for which `wanted` holds.
+    pub async fn hear_until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let frame = self.hear().await;
+            if wanted(&frame) {
+                return frame;
+            }
+        }
+    }
+
+    /// The next message of any kind.
+    pub async fn next(&mut self) -> Message {
+        let next = futures_util::StreamExt::next(&mut self.0);
+        tokio::time::timeout(SOON, next)
+            .await
+            .expect("a frame in time")
+            .expect("an open socket")
+            .unwrap()
+    }
+
+    /// Closes as a page does: without a code, and without waiting.
+    pub async fn close(mut self) {
+        let _ = self.0.close(None).await;
+    }
+}

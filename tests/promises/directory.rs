@@ -1,0 +1,172 @@
+//! The Stream Manager in all its moods.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use whipstitch_minicluster::{Action, Fault, Lie, Server, peer::Publisher};
+use whipstitch_tests::{Deployment, Proxy, Reply};
+
+async fn whip(proxy: &Proxy, stream: &str) -> Reply {
+    proxy
+        .h1
+        .bare("OPTIONS", &format!("/live/whip/endpoint/{stream}"))
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_first_requests_are_one_lookup() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    deployment
+        .cluster
+        .manager()
+        .fail(Fault::Delay(Duration::from_millis(300)))
+        .await;
+    let replies = join_all((0..64).map(|_| whip(&proxy, "s1"))).await;
+    assert!(
+        replies.iter().all(|reply| reply.status == 200),
+        "{replies:?}"
+    );
+    assert_eq!(
+        deployment
+            .cluster
+            .seen()
+            .lookups(Action::Broadcast, "live", "s1"),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hints_of_a_client_reach_the_manager_as_they_are() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let target = "/live/room1/whip/endpoint/s1?signal=true&region=us-east-1&strict=true&password=x";
+    assert_eq!(proxy.h1.bare("OPTIONS", target).await.status, 200);
+    let asked = deployment
+        .cluster
+        .seen()
+        .requests_to(Server::Manager)
+        .pop()
+        .unwrap();
+    let expected =
+        "/streammanager/api/4.0/event/live/room1/s1?action=broadcast&region=us-east-1&strict=true";
+    assert_eq!(asked.target, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_that_does_not_answer_properly_is_a_503_and_an_array_is_an_answer() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let manager = deployment.cluster.manager();
+    for lie in [Lie::Html, Lie::Garbage, Lie::Huge(1024 * 1024)] {
+        manager.lie(lie.clone());
+        let reply = whip(&proxy, "s1").await;
+        assert_eq!(
+            (reply.status.as_u16(), &*reply.problem()),
+            (503, "manager-unavailable"),
+            "{lie:?}"
+        );
+        assert_eq!(reply.header("retry-after"), "2");
+    }
+    manager.lie(Lie::ErrorMessage("no capacity".into()));
+    let reply = whip(&proxy, "s2").await;
+    assert_eq!((reply.status.as_u16(), &*reply.problem()), (503, "no-node"));
+    assert!(reply.text().contains("no capacity"), "{}", reply.text());
+    let reply = proxy.h1.bare("OPTIONS", "/live/whep/endpoint/s2").await;
+    assert_eq!(
+        (reply.status.as_u16(), &*reply.problem()),
+        (409, "not-live")
+    );
+    manager.lie(Lie::Array);
+    assert_eq!(whip(&proxy, "s3").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_must_not_be_dialled_is_not_whoever_names_it() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    for address in [
+        "169.254.169.254",
+        "127.0.0.1",
+        "::1",
+        "node.example.com",
+        "10.0.0.1:80",
+    ] {
+        deployment
+            .cluster
+            .manager()
+            .lie(Lie::ServerAddress(address.into()));
+        let reply = whip(&proxy, "s1").await;
+        assert_eq!(
+            (reply.status.as_u16(), &*reply.problem()),
+            (502, "node-refused"),
+            "{address}"
+        );
+        assert!(!reply.text().contains(address), "{}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_that_is_slow_or_gone_is_not_waited_for_longer_than_configured() {
+    let deployment = Deployment::start().await;
+    let mut config = deployment.config();
+    config.stream_manager.timeout = Duration::from_millis(300);
+    let proxy = deployment.proxy_with(config);
+    for fault in [
+        Fault::BlackHole,
+        Fault::Refuse,
+        Fault::Reset,
+        Fault::Status(500, "x".into()),
+    ] {
+        deployment.cluster.manager().fail(fault.clone()).await;
+        let asked = Instant::now();
+        let reply = whip(&proxy, "s1").await;
+        assert_eq!(
+            (reply.status.as_u16(), &*reply.problem()),
+            (503, "manager-unavailable"),
+            "{fault:?}"
+        );
+        assert!(
+            asked.elapsed() < Duration::from_secs(5),
+            "{fault:?}: {:?}",
+            asked.elapsed()
+        );
+    }
+    assert!(proxy.metric("whipstitch_stream_manager_up").await.abs() < f64::EPSILON);
+    deployment.cluster.manager().heal().await;
+    assert_eq!(
+        whip(&proxy, "s1").await.status,
+        200,
+        "a fault is not remembered"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_refuses_is_forgotten() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let publisher = Publisher::new().await.unwrap();
+    let offer = publisher.offer().await.unwrap();
+    assert_eq!(whip(&proxy, "s1").await.status, 200);
+    let seen = deployment.cluster.seen().requests();
+    let Some(Server::Node(index)) = seen.last().map(|request| request.server) else {
+        panic!("{seen:?}")
+    };
+    deployment.cluster.nodes()[index].die().await;
+
+    let refused = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", &offer).await;
+    assert_eq!(
+        (refused.status.as_u16(), &*refused.problem()),
+        (502, "node-unreachable")
+    );
+    // Long before the remembered answer would have been over, the manager is asked again and names the other node.
+    let created = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", &offer).await;
+    assert_eq!(created.status, 201, "{}", created.text());
+    assert_eq!(
+        deployment
+            .cluster
+            .seen()
+            .lookups(Action::Broadcast, "live", "s1"),
+        2
+    );
+}

@@ -1,0 +1,283 @@
+//! WHIP and WHEP over HTTP: what reaches the node, what comes back, and what never gets there.
+
+use http::Request;
+use whipstitch_minicluster::{Config, Fault, Server, peer::Publisher};
+use whipstitch_tests::{Deployment, http::path_of};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_reaches_the_node_byte_for_byte_and_a_session_url_hides_it() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let publisher = Publisher::new().await.unwrap();
+    let target = "/live/whip/endpoint/s1?signal=true&token=a%2Fb=c&username=%C3%A9&mode=live";
+    let created = proxy
+        .h1
+        .sdp("POST", target, &publisher.offer().await.unwrap())
+        .await;
+    assert_eq!(created.status, 201);
+    publisher.answer(&created.text()).await.unwrap();
+
+    let seen = deployment.cluster.seen().requests();
+    let post = seen
+        .iter()
+        .find(|request| request.method == "POST")
+        .unwrap();
+    assert_eq!(post.target, target);
+    assert_eq!(post.headers["x-forwarded-for"], "127.0.0.1");
+    assert_eq!(post.headers["x-forwarded-proto"], "https");
+    let Server::Node(index) = post.server else {
+        panic!("{post:?}")
+    };
+    let node = &deployment.cluster.nodes()[index];
+    assert_eq!(post.headers["host"], node.address().to_string());
+
+    let location = created.header("location").to_owned();
+    let port = proxy.h1.addr().port();
+    let prefix = format!("https://localhost:{port}/live/whip/resource/s1/");
+    assert!(location.starts_with(&prefix), "{location}");
+    assert!(
+        !location.contains(&node.ip().to_string()) && location.len() < 512,
+        "{location}"
+    );
+
+    let fragment = Request::patch(path_of(&location))
+        .header("content-type", "application/trickle-ice-sdpfrag");
+    let trickled = proxy
+        .h2
+        .send(
+            fragment
+                .body("a=ice-ufrag:x\r\na=end-of-candidates\r\n")
+                .unwrap(),
+        )
+        .await;
+    assert_eq!(
+        trickled.status,
+        200,
+        "the node's own answer: {}",
+        trickled.text()
+    );
+    let patch = deployment
+        .cluster
+        .seen()
+        .requests()
+        .into_iter()
+        .find(|request| request.method == "PATCH")
+        .unwrap();
+    assert_eq!(
+        (patch.server, &*patch.target),
+        (post.server, "/live/whip/resource/s1")
+    );
+
+    // On the plain listener nobody knows under which scheme the client sees us.
+    let busy = proxy
+        .plain
+        .sdp(
+            "POST",
+            "/live/whip/endpoint/s1",
+            &publisher.offer().await.unwrap_or_default(),
+        )
+        .await;
+    assert_eq!(busy.status, 409, "the node's own answer: the name is taken");
+    assert_eq!(
+        proxy.h1.bare("DELETE", &path_of(&location)).await.status,
+        200
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locations_are_absolute_where_the_public_address_is_known() {
+    let deployment = Deployment::start().await;
+    let mut config = deployment.config();
+    config.proxy.public_url = Some("https://live.example.com".into());
+    let (known, unknown) = (deployment.proxy_with(config), deployment.proxy());
+    for (proxy, stream, prefix) in [
+        (&known, "a", "https://live.example.com/live/"),
+        (&unknown, "b", "/live/"),
+    ] {
+        let publisher = Publisher::new().await.unwrap();
+        let offer = publisher.offer().await.unwrap();
+        let created = proxy
+            .plain
+            .sdp("POST", &format!("/live/whip/endpoint/{stream}"), &offer)
+            .await;
+        assert_eq!(created.status, 201);
+        assert!(
+            created.header("location").starts_with(prefix),
+            "{}",
+            created.header("location")
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_explicit_options_is_the_nodes_and_a_get_is_ours() {
+    let link = r#"<turn:turn.example.net:3478>; rel="ice-server"; username="u"; credential="c""#;
+    let deployment = Deployment::with(Config {
+        ice_server: Some(link.into()),
+        ..Config::default()
+    })
+    .await;
+    let proxy = deployment.proxy();
+    let options = proxy
+        .h1
+        .bare("OPTIONS", "/live/whip/endpoint/s1?signal=true")
+        .await;
+    assert_eq!(
+        (options.status.as_u16(), options.header("link")),
+        (200, link)
+    );
+    let before = deployment.cluster.seen().requests().len();
+    assert_eq!(proxy.h1.get("/live/whip/endpoint/s1").await.status, 204);
+    assert_eq!(proxy.h1.get("/live/whip/resource/s1/any").await.status, 204);
+    assert_eq!(
+        proxy
+            .h1
+            .bare("HEAD", "/live/whep/endpoint/s1")
+            .await
+            .header("content-type"),
+        "application/sdp"
+    );
+    assert_eq!(deployment.cluster.seen().requests().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_node_should_see_is_refused_with_the_rule() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let client = &proxy.h1;
+    let endpoint = "/live/whip/endpoint/s1";
+    let large = "v=0\r\n".repeat(20_000);
+    let typed = |media: &str, body: &str| {
+        let request = Request::post(endpoint).header("content-type", media);
+        client.send(request.body(body.to_owned()).unwrap())
+    };
+    for (status, problem, reply) in [
+        (
+            413,
+            "body-too-large",
+            client.sdp("POST", endpoint, &large).await,
+        ),
+        (415, "media-type", typed("application/json", "{}").await),
+        (
+            400,
+            "bad-name",
+            client.sdp("POST", "/live/whip/endpoint/a%2fb", "v=0").await,
+        ),
+        (
+            400,
+            "bad-name",
+            client
+                .sdp("POST", "/live/%2e%2e/whip/endpoint/a", "v=0")
+                .await,
+        ),
+        (405, "method", client.bare("PUT", endpoint).await),
+        (
+            404,
+            "unknown-session",
+            client.bare("DELETE", "/live/whip/resource/s1").await,
+        ),
+        (
+            404,
+            "unknown-session",
+            client.bare("DELETE", "/live/whip/resource/s1/AAAA").await,
+        ),
+        (
+            409,
+            "not-live",
+            client
+                .sdp("POST", "/live/whep/endpoint/nobody", "v=0")
+                .await,
+        ),
+    ] {
+        assert_eq!(
+            (reply.status.as_u16(), &*reply.problem()),
+            (status, problem)
+        );
+    }
+    let detail = client
+        .sdp("POST", "/live/whip/endpoint/a%2fb", "v=0")
+        .await
+        .text();
+    assert!(
+        detail.contains("letters A-Z a-z, digits") && detail.contains("'%'"),
+        "{detail}"
+    );
+    let nodes = deployment
+        .cluster
+        .seen()
+        .requests()
+        .into_iter()
+        .filter(|seen| seen.server != Server::Manager);
+    assert_eq!(nodes.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_says_no_length_is_cut_at_the_limit_too() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let (mut io, _) = proxy.h1.connect().await;
+    let head = "POST /live/whip/endpoint/s1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n\
+                Transfer-Encoding: chunked\r\n\r\n";
+    io.write_all(head.as_bytes()).await.unwrap();
+    let chunk = format!("4000\r\n{}\r\n", "a".repeat(0x4000));
+    for _ in 0..5 {
+        io.write_all(chunk.as_bytes()).await.unwrap();
+    }
+    let mut answer = vec![0; 12];
+    io.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 413");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_gone_is_a_502_and_one_that_is_silent_a_504() {
+    let deployment = Deployment::start().await;
+    let mut config = deployment.config();
+    config.timeouts.answer = std::time::Duration::from_millis(300);
+    let proxy = deployment.proxy_with(config);
+    for (fault, status, problem) in [
+        (Fault::Refuse, 502, "node-unreachable"),
+        (Fault::Reset, 502, "node-unreachable"),
+        (Fault::BlackHole, 504, "node-timeout"),
+    ] {
+        for node in deployment.cluster.nodes() {
+            node.fail(fault.clone()).await;
+        }
+        let reply = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", "v=0").await;
+        assert_eq!(
+            (reply.status.as_u16(), &*reply.problem()),
+            (status, problem),
+            "{fault:?}"
+        );
+    }
+    for node in deployment.cluster.nodes() {
+        node.fail(Fault::Status(503, "full".into())).await;
+    }
+    let reply = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", "v=0").await;
+    assert_eq!(
+        (reply.status.as_u16(), &*reply.text()),
+        (503, "full"),
+        "a node's own answer passes untouched"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switched_off_only_the_manager_is_left() {
+    let deployment = Deployment::start().await;
+    let mut config = deployment.config();
+    config.proxy.enabled = false;
+    let proxy = deployment.proxy_with(config);
+    let reply = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", "v=0").await;
+    assert_eq!(
+        (reply.status.as_u16(), &*reply.problem()),
+        (503, "signaling-disabled")
+    );
+    assert_eq!(
+        proxy
+            .h1
+            .get("/streammanager/api/4.0/event/live/s1?action=broadcast")
+            .await
+            .status,
+        200
+    );
+}
