@@ -52,9 +52,14 @@ struct Driver {
 impl Drop for Driver {
     /// Chromium outlives a chromedriver that is killed, so a test that panics asks it to stop both.
     fn drop(&mut self) {
-        let Ok(mut connection) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return };
+        let Ok(mut connection) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else {
+            return;
+        };
         let _ = connection.set_read_timeout(Some(START_WITHIN));
-        let _ = write!(connection, "GET /shutdown HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let _ = write!(
+            connection,
+            "GET /shutdown HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        );
         let _ = connection.read_to_end(&mut Vec::new());
     }
 }
@@ -63,7 +68,10 @@ impl Browser {
     pub async fn start() -> Self {
         let chromium = find(&["chromium", "chromium-browser", "google-chrome"]);
         let driver = Driver::start().await;
-        let profile = tempfile::Builder::new().prefix("whipstitch-chromium-").tempdir().expect("a directory for the profile");
+        let profile = tempfile::Builder::new()
+            .prefix("whipstitch-chromium-")
+            .tempdir()
+            .expect("a directory for the profile");
         let flags = [
             "--headless=new",
             "--no-sandbox",
@@ -90,15 +98,21 @@ impl Browser {
             .connect(&driver.url())
             .await
             .unwrap_or_else(|error| panic!("Chromium does not start: {error}; {INSTALL}"));
-        let patience = TimeoutConfiguration::new(Some(Duration::from_secs(40)), Some(START_WITHIN), None);
+        let patience =
+            TimeoutConfiguration::new(Some(Duration::from_secs(40)), Some(START_WITHIN), None);
         client.update_timeouts(patience).await.expect("time limits");
-        Self { client, driver, _profile: profile }
+        Self {
+            client,
+            driver,
+            _profile: profile,
+        }
     }
 
     /// Pretends a screen of this size, in CSS pixels.
     pub async fn screen(&self, width: u32, height: u32, theme: Theme) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
-        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        self.devtools("Emulation.setDeviceMetricsOverride", size)
+            .await;
         let scheme = match theme {
             Theme::Light => "light",
             Theme::Dark => "dark",
@@ -113,7 +127,12 @@ impl Browser {
     /// Fails if the page has logged an error, or the browser one about it.
     pub async fn console_is_quiet(&self) {
         let log = self.ask("se/log", json!({ "type": "browser" })).await;
-        let errors: Vec<_> = log.as_array().expect("a list").iter().filter(|entry| entry["level"] == "SEVERE").collect();
+        let errors: Vec<_> = log
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter(|entry| entry["level"] == "SEVERE")
+            .collect();
         assert!(errors.is_empty(), "errors in the console: {errors:#?}");
     }
 
@@ -122,19 +141,37 @@ impl Browser {
     }
 
     async fn devtools(&self, command: &str, parameters: Value) {
-        self.ask("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await;
+        self.ask(
+            "goog/cdp/execute",
+            json!({ "cmd": command, "params": parameters }),
+        )
+        .await;
     }
 
     /// What chromedriver knows beyond the WebDriver standard.
     async fn ask(&self, path: &str, body: Value) -> Value {
-        let session = self.client.session_id().await.expect("an answer").expect("a session");
+        let session = self
+            .client
+            .session_id()
+            .await
+            .expect("an answer")
+            .expect("a session");
         let request = Request::post(format!("{}/session/{session}/{path}", self.driver.url()))
             .header("Content-Type", "application/json")
             .body(Full::new(Bytes::from(body.to_string())))
             .expect("a request");
-        let response = Http::builder(TokioExecutor::new()).build_http().request(request).await.expect("chromedriver answers");
+        let response = Http::builder(TokioExecutor::new())
+            .build_http()
+            .request(request)
+            .await
+            .expect("chromedriver answers");
         let status = response.status();
-        let bytes = response.into_body().collect().await.expect("a whole answer").to_bytes();
+        let bytes = response
+            .into_body()
+            .collect()
+            .await
+            .expect("a whole answer")
+            .to_bytes();
         let answer: Value = serde_json::from_slice(&bytes).expect("JSON");
         assert!(status.is_success(), "{path}: {answer}");
         answer["value"].clone()
@@ -153,15 +190,23 @@ impl Driver {
         let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
         let port = async {
             while let Some(line) = lines.next_line().await.expect("its output is text") {
-                let port = line.split_once("successfully on port ").map(|(_, port)| port.trim_end_matches('.'));
+                let port = line
+                    .split_once("successfully on port ")
+                    .map(|(_, port)| port.trim_end_matches('.'));
                 if let Some(port) = port.and_then(|port| port.parse().ok()) {
                     return Some(port);
                 }
             }
             None
         };
-        let port = timeout(START_WITHIN, port).await.expect("chromedriver starts in time").expect("chromedriver names its port");
-        Self { port, _process: process }
+        let port = timeout(START_WITHIN, port)
+            .await
+            .expect("chromedriver starts in time")
+            .expect("chromedriver names its port");
+        Self {
+            port,
+            _process: process,
+        }
     }
 
     fn url(&self) -> String {
@@ -171,6 +216,10 @@ impl Driver {
 
 fn find(names: &[&str]) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
-    let all = names.iter().flat_map(|name| env::split_paths(&path).map(move |directory| directory.join(name)));
-    all.into_iter().find(|file| file.is_file()).unwrap_or_else(|| panic!("no {} in PATH: {INSTALL}", names.join(" or ")))
+    let all = names
+        .iter()
+        .flat_map(|name| env::split_paths(&path).map(move |directory| directory.join(name)));
+    all.into_iter()
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| panic!("no {} in PATH: {INSTALL}", names.join(" or ")))
 }

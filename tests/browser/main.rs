@@ -16,7 +16,9 @@ static ONE: Mutex<()> = Mutex::const_new(());
 const NODES: [&str; 2] = ["127.0.0.2", "127.0.0.3"];
 
 async fn demo() -> Demo {
-    Demo::start(Options::free_ports()).await.expect("the demo starts")
+    Demo::start(Options::free_ports())
+        .await
+        .expect("the demo starts")
 }
 
 /// Publishes and plays, and leaves both running.
@@ -26,12 +28,17 @@ async fn publish_and_play(page: &Page<'_>) {
     page.press("play").await;
     page.wait_for("play", "live").await;
     page.wait_for_frames("play", 10).await;
-    assert!(page.decoded_frames().await > 0, "the video element has decoded frames");
+    assert!(
+        page.decoded_frames().await > 0,
+        "the video element has decoded frames"
+    );
     for role in ["publish", "play"] {
-        let node = page.text(role, "node").await;
-        assert!(NODES.iter().any(|address| node.contains(address)), "{role}: the page names a node: {node:?}");
+        page.wait_for_node(role, &NODES).await;
         let media = page.text(role, "media").await;
-        assert!(NODES.iter().any(|address| media.starts_with(address)), "{role}: media goes to a node: {media:?}");
+        assert!(
+            NODES.iter().any(|address| media.starts_with(address)),
+            "{role}: media goes to a node: {media:?}"
+        );
     }
 }
 
@@ -39,12 +46,26 @@ async fn publish_and_play(page: &Page<'_>) {
 async fn publishes_and_plays_over_whip_and_whep() {
     let _one = ONE.lock().await;
     let (demo, browser) = (demo().await, Browser::start().await);
-    let page = Page::open(&browser, &demo.https_url(), "whip", Transport::Http, Source::Camera).await;
+    let page = Page::open(
+        &browser,
+        &demo.https_url(),
+        "whip",
+        Transport::Http,
+        Source::Camera,
+    )
+    .await;
     assert_eq!(page.protocol().await, "h2");
     publish_and_play(&page).await;
     assert_eq!(
         page.steps("play").await,
-        ["Lookup and options", "Node’s offer", "Our answer", "Candidates", "Connected", "First frame"]
+        [
+            "Lookup and options",
+            "Node’s offer",
+            "Our answer",
+            "Candidates",
+            "Connected",
+            "First frame"
+        ]
     );
     page.press("play").await;
     page.wait_for("play", "idle").await;
@@ -62,7 +83,14 @@ async fn publishes_and_plays_over_whip_and_whep() {
 async fn publishes_and_plays_over_the_websocket_dialogue() {
     let _one = ONE.lock().await;
     let (demo, browser) = (demo().await, Browser::start().await);
-    let page = Page::open(&browser, &demo.https_url(), "socket", Transport::Socket, Source::Generated).await;
+    let page = Page::open(
+        &browser,
+        &demo.https_url(),
+        "socket",
+        Transport::Socket,
+        Source::Generated,
+    )
+    .await;
     publish_and_play(&page).await;
     for role in ["publish", "play"] {
         page.wait_for_text(role, "signalling", "Data channel").await;
@@ -83,12 +111,59 @@ async fn publishes_and_plays_over_the_websocket_dialogue() {
 async fn publishes_and_plays_over_plain_localhost() {
     let _one = ONE.lock().await;
     let (demo, browser) = (demo().await, Browser::start().await);
-    for (stream, transport) in [("plain-whip", Transport::Http), ("plain-socket", Transport::Socket)] {
-        let page = Page::open(&browser, &demo.http_url(), stream, transport, Source::Camera).await;
+    for (stream, transport) in [
+        ("plain-whip", Transport::Http),
+        ("plain-socket", Transport::Socket),
+    ] {
+        let page = Page::open(
+            &browser,
+            &demo.http_url(),
+            stream,
+            transport,
+            Source::Camera,
+        )
+        .await;
         assert_eq!(page.protocol().await, "http/1.1");
         publish_and_play(&page).await;
     }
     browser.console_is_quiet().await;
+    browser.close().await;
+    demo.stop().await;
+}
+
+/// What `--address` is for; here the address of another machine's view is a third loopback one.
+#[tokio::test]
+async fn media_goes_to_the_address_that_was_given() {
+    let _one = ONE.lock().await;
+    let options = Options {
+        address: Some([127, 0, 0, 1].into()),
+        ..Options::free_ports()
+    };
+    let demo = Demo::start(options).await.expect("the demo starts");
+    let browser = Browser::start().await;
+    assert!(
+        demo.https_url().starts_with("https://127.0.0.1:"),
+        "{}",
+        demo.https_url()
+    );
+    let page = Page::open(
+        &browser,
+        &demo.https_url(),
+        "elsewhere",
+        Transport::Http,
+        Source::Camera,
+    )
+    .await;
+    page.press("publish").await;
+    page.wait_for("publish", "live").await;
+    page.press("play").await;
+    page.wait_for("play", "live").await;
+    page.wait_for_frames("play", 10).await;
+    for role in ["publish", "play"] {
+        let media = page.text(role, "media").await;
+        assert!(media.starts_with("127.0.0.1:"), "{role}: {media:?}");
+        page.wait_for_node(role, &NODES).await;
+    }
     browser.close().await;
     demo.stop().await;
 }
@@ -98,27 +173,62 @@ async fn says_in_words_what_went_wrong() {
     let _one = ONE.lock().await;
     let (demo, browser) = (demo().await, Browser::start().await);
     for transport in [Transport::Http, Transport::Socket] {
-        let page = Page::open(&browser, &demo.https_url(), "nobody", transport, Source::Generated).await;
+        let page = Page::open(
+            &browser,
+            &demo.https_url(),
+            "nobody",
+            transport,
+            Source::Generated,
+        )
+        .await;
         page.press("play").await;
         page.wait_for("play", "failed").await;
         let words = page.text("play", "trouble").await;
-        assert!(words.contains("Start publishing under this scope and name"), "{transport:?}: {words:?}");
+        assert!(
+            words.contains("Start publishing under this scope and name"),
+            "{transport:?}: {words:?}"
+        );
     }
 
-    let other = Page::open(&browser, &demo.https_url(), "taken", Transport::Http, Source::Generated).await;
+    let other = Page::open(
+        &browser,
+        &demo.https_url(),
+        "taken",
+        Transport::Http,
+        Source::Generated,
+    )
+    .await;
     other.press("publish").await;
     other.wait_for("publish", "live").await;
     let first = browser.client.window().await.expect("a window");
     for transport in [Transport::Http, Transport::Socket] {
         let second = browser.client.new_window(true).await.expect("a second tab");
-        browser.client.switch_to_window(second.handle).await.expect("the second tab");
-        let page = Page::open(&browser, &demo.https_url(), "taken", transport, Source::Generated).await;
+        browser
+            .client
+            .switch_to_window(second.handle)
+            .await
+            .expect("the second tab");
+        let page = Page::open(
+            &browser,
+            &demo.https_url(),
+            "taken",
+            transport,
+            Source::Generated,
+        )
+        .await;
         page.press("publish").await;
         page.wait_for("publish", "failed").await;
         let words = page.text("publish", "trouble").await;
-        assert!(words.contains("Choose another stream name"), "{transport:?}: {words:?}");
+        assert!(
+            words.contains("Choose another stream name"),
+            "{transport:?}: {words:?}"
+        );
         browser.client.close_window().await.expect("the tab closes");
-        browser.client.switch_to_window(first.clone()).await.expect("the first tab");
+        browser
+            .client
+            .switch_to_window(first.clone())
+            .await
+            .expect("the first tab");
     }
     browser.close().await;
     demo.stop().await;
@@ -129,18 +239,35 @@ async fn works_by_keyboard_and_on_a_phone() {
     let _one = ONE.lock().await;
     let (demo, browser) = (demo().await, Browser::start().await);
     browser.screen(360, 740, Theme::Light).await;
-    let page = Page::open(&browser, &demo.https_url(), "phone", Transport::Http, Source::Camera).await;
+    let page = Page::open(
+        &browser,
+        &demo.https_url(),
+        "phone",
+        Transport::Http,
+        Source::Camera,
+    )
+    .await;
     assert_eq!(page.overflow().await, 0, "no horizontal scroll before");
 
     // By Tab, Space and Enter alone, starting at the top of the page.
-    let keys = ["\u{e004}", "\u{e004}", "\u{e004}", "\u{e004}", "\u{e004}", " "];
+    let keys = [
+        "\u{e004}", "\u{e004}", "\u{e004}", "\u{e004}", "\u{e004}", " ",
+    ];
     page.keys(&keys).await;
     page.wait_for("publish", "live").await;
     page.keys(&["\u{e004}", "\u{e007}"]).await;
     page.wait_for("play", "live").await;
     page.wait_for_frames("play", 10).await;
-    assert_eq!(page.overflow().await, 0, "no horizontal scroll with everything shown");
-    assert!(page.unlabelled().await.is_empty(), "every control has a name: {:?}", page.unlabelled().await);
+    assert_eq!(
+        page.overflow().await,
+        0,
+        "no horizontal scroll with everything shown"
+    );
+    assert!(
+        page.unlabelled().await.is_empty(),
+        "every control has a name: {:?}",
+        page.unlabelled().await
+    );
     browser.console_is_quiet().await;
     browser.close().await;
     demo.stop().await;
@@ -150,12 +277,22 @@ async fn works_by_keyboard_and_on_a_phone() {
 async fn screenshots_for_people_to_look_at() {
     let _one = ONE.lock().await;
     let (demo, browser) = (demo().await, Browser::start().await);
-    let page = Page::open(&browser, &demo.https_url(), "demo", Transport::Http, Source::Generated).await;
+    let page = Page::open(
+        &browser,
+        &demo.https_url(),
+        "demo",
+        Transport::Http,
+        Source::Generated,
+    )
+    .await;
     publish_and_play(&page).await;
     page.wait_for_frames("play", 90).await;
-    for (name, width, theme) in
-        [("light", 1280, Theme::Light), ("dark", 1280, Theme::Dark), ("phone", 360, Theme::Light), ("phone-dark", 360, Theme::Dark)]
-    {
+    for (name, width, theme) in [
+        ("light", 1280, Theme::Light),
+        ("dark", 1280, Theme::Dark),
+        ("phone", 360, Theme::Light),
+        ("phone-dark", 360, Theme::Dark),
+    ] {
         browser.screen(width, 800, theme).await;
         browser.screen(width, page.height().await, theme).await;
         shoot(&browser, name).await;
@@ -164,7 +301,14 @@ async fn screenshots_for_people_to_look_at() {
 
     let browser = Browser::start().await;
     browser.screen(1280, 900, Theme::Light).await;
-    let page = Page::open(&browser, &demo.https_url(), "nobody", Transport::Http, Source::Generated).await;
+    let page = Page::open(
+        &browser,
+        &demo.https_url(),
+        "nobody",
+        Transport::Http,
+        Source::Generated,
+    )
+    .await;
     shoot(&browser, "idle").await;
     page.press("play").await;
     page.wait_for("play", "failed").await;
@@ -177,5 +321,6 @@ async fn shoot(browser: &Browser, name: &str) {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
     fs::create_dir_all(&directory).expect("a directory for screenshots");
     let picture = browser.client.screenshot().await.expect("a screenshot");
-    fs::write(directory.join(name).with_extension("png"), picture).expect("the screenshot is written");
+    fs::write(directory.join(name).with_extension("png"), picture)
+        .expect("the screenshot is written");
 }

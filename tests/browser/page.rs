@@ -44,7 +44,13 @@ const UNTIL: &str = "
 ";
 
 impl<'a> Page<'a> {
-    pub async fn open(browser: &'a Browser, url: &str, stream: &str, transport: Transport, source: Source) -> Self {
+    pub async fn open(
+        browser: &'a Browser,
+        url: &str,
+        stream: &str,
+        transport: Transport,
+        source: Source,
+    ) -> Self {
         let transport = match transport {
             Transport::Http => "http",
             Transport::Socket => "socket",
@@ -67,7 +73,12 @@ impl<'a> Page<'a> {
     /// Clicks the panel's button: start or stop.
     pub async fn press(&self, role: &str) {
         let button = format!("#{role} button.main");
-        let button = self.browser.client.find(Locator::Css(&button)).await.expect("the button");
+        let button = self
+            .browser
+            .client
+            .find(Locator::Css(&button))
+            .await
+            .expect("the button");
         button.click().await.expect("the button can be clicked");
     }
 
@@ -75,9 +86,15 @@ impl<'a> Page<'a> {
     pub async fn keys(&self, keys: &[&str]) {
         let mut actions = KeyActions::new("keyboard".to_owned());
         for key in keys.iter().flat_map(|key| key.chars()) {
-            actions = actions.then(KeyAction::Down { value: key }).then(KeyAction::Up { value: key });
+            actions = actions
+                .then(KeyAction::Down { value: key })
+                .then(KeyAction::Up { value: key });
         }
-        self.browser.client.perform_actions(actions).await.expect("keys are typed");
+        self.browser
+            .client
+            .perform_actions(actions)
+            .await
+            .expect("keys are typed");
     }
 
     pub async fn wait_for(&self, role: &str, state: &str) {
@@ -85,7 +102,9 @@ impl<'a> Page<'a> {
             "{UNTIL} const [role, state, done] = arguments;
             until(role, (panel) => panel.dataset.state === state ? state : panel.dataset.state === 'failed' && words(panel), done);"
         );
-        let found = self.run_async(&script, vec![json!(role), json!(state)]).await;
+        let found = self
+            .run_async(&script, vec![json!(role), json!(state)])
+            .await;
         assert_eq!(found, state, "{role} waited to be {state}");
     }
 
@@ -94,8 +113,26 @@ impl<'a> Page<'a> {
             "{UNTIL} const [role, least, done] = arguments;
             until(role, (panel) => Number(panel.dataset.frames) >= least ? 'enough' : panel.dataset.state === 'failed' && words(panel), done);"
         );
-        let found = self.run_async(&script, vec![json!(role), json!(least)]).await;
+        let found = self
+            .run_async(&script, vec![json!(role), json!(least)])
+            .await;
         assert_eq!(found, "enough", "{role} waited for {least} frames");
+    }
+
+    /// Waits until the page names one of these nodes.
+    pub async fn wait_for_node(&self, role: &str, nodes: &[&str]) {
+        let script = format!(
+            "{UNTIL} const [role, nodes, done] = arguments;
+            until(role, (panel) => nodes.includes(panel.dataset.node) ? panel.dataset.node
+              : panel.dataset.state === 'failed' && words(panel), done);"
+        );
+        let found = self
+            .run_async(&script, vec![json!(role), json!(nodes)])
+            .await;
+        assert!(
+            self.text(role, "node").await.contains(&found),
+            "{role} waited for a node: {found}"
+        );
     }
 
     pub async fn wait_for_text(&self, role: &str, part: &str, text: &str) {
@@ -104,18 +141,27 @@ impl<'a> Page<'a> {
             until(role, (panel) => panel.querySelector(`[data-part=${{part}}]`).textContent.includes(text) ? 'there'
               : panel.dataset.state === 'failed' && words(panel), done);"
         );
-        let found = self.run_async(&script, vec![json!(role), json!(part), json!(text)]).await;
+        let found = self
+            .run_async(&script, vec![json!(role), json!(part), json!(text)])
+            .await;
         assert_eq!(found, "there", "{role} waited for {text:?} in {part}");
     }
 
     pub async fn text(&self, role: &str, part: &str) -> String {
         let script = "return document.querySelector(`#${arguments[0]} [data-part=${arguments[1]}]`).innerText";
-        self.run(script, vec![json!(role), json!(part)]).await.as_str().expect("text").to_owned()
+        self.run(script, vec![json!(role), json!(part)])
+            .await
+            .as_str()
+            .expect("text")
+            .to_owned()
     }
 
     pub async fn frames(&self, role: &str) -> u64 {
         let script = "return Number(document.getElementById(arguments[0]).dataset.frames)";
-        self.run(script, vec![json!(role)]).await.as_u64().expect("a number")
+        self.run(script, vec![json!(role)])
+            .await
+            .as_u64()
+            .expect("a number")
     }
 
     /// What the player's video element itself says.
@@ -129,25 +175,40 @@ impl<'a> Page<'a> {
         let script = "return [...document.querySelectorAll(`#${arguments[0]} .steps li`)]
             .map((row) => / m?s$/.test(row.querySelector('.time').textContent) ? row.querySelector('.name').textContent : row.textContent)";
         let steps = self.run(script, vec![json!(role)]).await;
-        steps.as_array().expect("a list").iter().map(|step| step.as_str().expect("text").to_owned()).collect()
+        steps
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|step| step.as_str().expect("text").to_owned())
+            .collect()
     }
 
     /// The HTTP version the page came over, as the browser names it.
     pub async fn protocol(&self) -> String {
         let script = "return performance.getEntriesByType('navigation')[0].nextHopProtocol";
-        self.run(script, vec![]).await.as_str().expect("text").to_owned()
+        self.run(script, vec![])
+            .await
+            .as_str()
+            .expect("text")
+            .to_owned()
     }
 
     /// CSS pixels by which the content is wider than the screen.
     pub async fn overflow(&self) -> i64 {
-        let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        let script =
+            "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
         self.run(script, vec![]).await.as_i64().expect("a number")
     }
 
     /// Height of the whole content, in CSS pixels.
     pub async fn height(&self) -> u32 {
-        let height = self.run("return document.documentElement.scrollHeight", vec![]).await;
-        height.as_u64().and_then(|height| u32::try_from(height).ok()).expect("a height")
+        let height = self
+            .run("return document.documentElement.scrollHeight", vec![])
+            .await;
+        height
+            .as_u64()
+            .and_then(|height| u32::try_from(height).ok())
+            .expect("a height")
     }
 
     /// Controls without a name for a screen reader.
@@ -156,11 +217,20 @@ impl<'a> Page<'a> {
             .filter((control) => !control.textContent.trim() && !control.labels?.length && !control.ariaLabel)
             .map((control) => control.outerHTML)";
         let controls = self.run(script, vec![]).await;
-        controls.as_array().expect("a list").iter().map(ToString::to_string).collect()
+        controls
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
-        self.browser.client.execute(script, arguments).await.expect("the script runs")
+        self.browser
+            .client
+            .execute(script, arguments)
+            .await
+            .expect("the script runs")
     }
 
     async fn run_async(&self, script: &str, arguments: Vec<Value>) -> String {

@@ -21,21 +21,30 @@ pub(crate) struct Certificate {
 impl Certificate {
     /// Self-signed, for `localhost`, both loopback addresses and `address`.
     pub(crate) fn make(address: Option<IpAddr>) -> Result<Self, Error> {
-        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+        let mut names = vec![
+            "localhost".to_owned(),
+            "127.0.0.1".to_owned(),
+            "::1".to_owned(),
+        ];
         names.extend(address.map(|ip| ip.to_string()));
         let mut parameters = CertificateParams::new(names)?;
-        parameters.distinguished_name.push(DnType::CommonName, "Whipstitch demo, made at start");
+        parameters
+            .distinguished_name
+            .push(DnType::CommonName, "Whipstitch demo, made at start");
         let key = KeyPair::generate()?;
         let certificate = parameters.self_signed(&key)?;
 
-        let directory = tempfile::Builder::new().prefix("whipstitch-demo-").tempdir()?;
+        let directory = tempfile::Builder::new()
+            .prefix("whipstitch-demo-")
+            .tempdir()?;
         let made = Self { directory };
         fs::write(made.cert(), certificate.pem())?;
         let mut file = OpenOptions::new();
         file.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-        file.open(made.key())?.write_all(key.serialize_pem().as_bytes())?;
+        file.open(made.key())?
+            .write_all(key.serialize_pem().as_bytes())?;
         Ok(made)
     }
 
@@ -58,7 +67,11 @@ mod tests {
     fn the_files_live_as_long_as_the_value() {
         let certificate = Certificate::make(Some(IpAddr::from([192, 0, 2, 7]))).unwrap();
         let (cert, key) = (certificate.cert(), certificate.key());
-        assert!(fs::read_to_string(&cert).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+        assert!(
+            fs::read_to_string(&cert)
+                .unwrap()
+                .starts_with("-----BEGIN CERTIFICATE-----")
+        );
         assert!(fs::read_to_string(&key).unwrap().contains("PRIVATE KEY"));
         drop(certificate);
         assert!(!cert.exists() && !key.exists());

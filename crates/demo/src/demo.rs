@@ -40,11 +40,22 @@ impl Demo {
         let nodes: Vec<IpAddr> = plan.nodes.iter().map(|node| node.ip).collect();
         ports::check(&options, &nodes)?;
         let certificate = Certificate::make(options.address)?;
-        let cluster = Cluster::start(plan).await.map_err(|error| Error::Cluster(error.into()))?;
+        let cluster = Cluster::start(plan)
+            .await
+            .map_err(|error| Error::Cluster(error.into()))?;
         let config = proxy_config(&options, &cluster, &nodes, &certificate);
         let proxy = app::start(config).map_err(|error| Error::Proxy(error.into()))?;
-        let nodes = nodes.into_iter().map(|ip| SocketAddr::new(ip, cluster.node_port())).collect();
-        Ok(Self { address: options.address, nodes, cluster, proxy, _certificate: certificate })
+        let nodes = nodes
+            .into_iter()
+            .map(|ip| SocketAddr::new(ip, cluster.node_port()))
+            .collect();
+        Ok(Self {
+            address: options.address,
+            nodes,
+            cluster,
+            proxy,
+            _certificate: certificate,
+        })
     }
 
     /// The page and the proxy over TLS, without a final slash.
@@ -58,12 +69,18 @@ impl Demo {
 
     /// The page and the proxy over plain HTTP, without a final slash.
     pub fn http_url(&self) -> String {
-        format!("http://localhost:{}", self.proxy.http().first().map_or(0, SocketAddr::port))
+        format!(
+            "http://localhost:{}",
+            self.proxy.http().first().map_or(0, SocketAddr::port)
+        )
     }
 
     /// The proxy's admin listener, without a final slash.
     pub fn admin_url(&self) -> String {
-        format!("http://localhost:{}", self.proxy.admin().map_or(0, |address| address.port()))
+        format!(
+            "http://localhost:{}",
+            self.proxy.admin().map_or(0, |address| address.port())
+        )
     }
 
     /// The Stream Manager itself, without the proxy.
@@ -83,7 +100,12 @@ impl Demo {
     }
 }
 
-fn proxy_config(options: &Options, cluster: &Cluster, nodes: &[IpAddr], certificate: &Certificate) -> Config {
+fn proxy_config(
+    options: &Options,
+    cluster: &Cluster,
+    nodes: &[IpAddr],
+    certificate: &Certificate,
+) -> Config {
     let mut config = Config::default();
     config.stream_manager.url = Some(cluster.manager_url());
     config.listen.https = vec![options.https_listener()];
@@ -96,4 +118,52 @@ fn proxy_config(options: &Options, cluster: &Cluster, nodes: &[IpAddr], certific
     config.nodes.allow = nodes.iter().copied().map(Into::into).collect();
     config.shutdown.deadline = STOP_WITHIN;
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    async fn get(authority: &str, path: &str) -> String {
+        let mut connection = TcpStream::connect(authority).await.unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn serves_the_page_through_the_proxy_until_it_is_stopped() {
+        let demo = Demo::start(Options::free_ports()).await.unwrap();
+        let authority = demo.http_url().replace("http://localhost", "127.0.0.1");
+        let page = get(&authority, "/").await;
+        assert!(
+            page.starts_with("HTTP/1.1 200") && page.contains("<title>Whipstitch"),
+            "{page}"
+        );
+        let lookup = get(
+            &authority,
+            "/streammanager/api/4.0/event/live/demo?action=broadcast",
+        )
+        .await;
+        assert!(
+            demo.nodes()
+                .iter()
+                .any(|node| lookup.contains(&node.ip().to_string())),
+            "{lookup}"
+        );
+
+        demo.stop().await;
+        assert!(
+            TcpStream::connect(&authority).await.is_err(),
+            "the port is free again"
+        );
+    }
 }

@@ -24,16 +24,28 @@ pub fn greeting(demo: &Demo) -> String {
         "Whipstitch is in front of a Stream Manager and two nodes. Open one of".to_owned(),
         String::new(),
         format!("  {page}/   over TLS: accept the certificate, press Publish, then Play"),
-        format!("  {}/   plain HTTP: the same without a certificate to accept", demo.http_url()),
+        format!(
+            "  {}/   plain HTTP: the same without a certificate to accept",
+            demo.http_url()
+        ),
         String::new(),
         "or try".to_owned(),
         String::new(),
-        format!("  curl -k '{page}/streammanager/api/4.0/event/live/demo?action=broadcast'   which node would take a stream"),
-        format!("  curl {}/metrics   what the proxy counted", demo.admin_url()),
+        format!(
+            "  curl -k '{page}/streammanager/api/4.0/event/live/demo?action=broadcast'   which node would take a stream"
+        ),
+        format!(
+            "  curl {}/metrics   what the proxy counted",
+            demo.admin_url()
+        ),
         format!("  {page}/live/whip/endpoint/demo   the WHIP address for OBS and others"),
         String::new(),
     ];
     let nodes: Vec<_> = demo.nodes().iter().map(ToString::to_string).collect();
-    lines.push(format!("Stream Manager {}, nodes {}. Ctrl-C stops all of it.", demo.manager_url(), nodes.join(" and ")));
+    lines.push(format!(
+        "Stream Manager {}, nodes {}. Ctrl-C stops all of it.",
+        demo.manager_url(),
+        nodes.join(" and ")
+    ));
     lines.join("\n")
 }

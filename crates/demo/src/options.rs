@@ -29,7 +29,14 @@ pub struct Options {
 impl Options {
     /// Free ports everywhere, on loopback: for tests, of which any number may run at once.
     pub fn free_ports() -> Self {
-        Self { address: None, https: 0, http: 0, admin: 0, manager: 0, node_port: 0 }
+        Self {
+            address: None,
+            https: 0,
+            http: 0,
+            admin: 0,
+            manager: 0,
+            node_port: 0,
+        }
     }
 
     pub(crate) fn https_listener(&self) -> SocketAddr {

@@ -12,7 +12,11 @@ macro_rules! file {
         file!($path, concat!("/", $path), $content_type)
     };
     ($file:literal, $path:expr, $content_type:expr) => {
-        Page { path: $path, content_type: $content_type, body: include_bytes!(concat!("../page/", $file)) }
+        Page {
+            path: $path,
+            content_type: $content_type,
+            body: include_bytes!(concat!("../page/", $file)),
+        }
     };
 }
 
@@ -48,11 +52,20 @@ mod tests {
     fn what_is_named_is_served() {
         for file in FILES {
             let text = std::str::from_utf8(file.body).unwrap();
-            let imports = text.split(" from \"./").skip(1).map(|rest| format!("/js/{}", rest.split('"').next().unwrap()));
-            let linked = ["href=\"", "src=\""].into_iter().flat_map(|name| text.split(name).skip(1));
+            let imports = text
+                .split(" from \"./")
+                .skip(1)
+                .map(|rest| format!("/js/{}", rest.split('"').next().unwrap()));
+            let linked = ["href=\"", "src=\""]
+                .into_iter()
+                .flat_map(|name| text.split(name).skip(1));
             let linked = linked.map(|rest| format!("/{}", rest.split('"').next().unwrap()));
             for path in imports.chain(linked) {
-                assert!(FILES.iter().any(|file| file.path == path), "{} names {path}, which is not served", file.path);
+                assert!(
+                    FILES.iter().any(|file| file.path == path),
+                    "{} names {path}, which is not served",
+                    file.path
+                );
             }
         }
     }
@@ -61,11 +74,11 @@ mod tests {
     #[test]
     fn nothing_is_fetched_from_elsewhere() {
         for file in FILES {
-            let text = std::str::from_utf8(file.body).unwrap();
-            for address in ["http:", "https:", "stun:", "turn:"] {
-                for (at, _) in text.match_indices(&format!("\"{address}")) {
-                    assert!(text[at..].starts_with("\"https:\""), "{}: {}", file.path, &text[at..at + 40]);
-                }
+            let text = std::str::from_utf8(file.body)
+                .unwrap()
+                .replace("http://www.w3.org/2000/svg", "the name of SVG");
+            for address in ["http://", "https://", "stun:", "turn:"] {
+                assert!(!text.contains(address), "{} names {address}", file.path);
             }
         }
     }

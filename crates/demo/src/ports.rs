@@ -15,13 +15,21 @@ pub(crate) fn check(options: &Options, nodes: &[IpAddr]) -> Result<(), Error> {
         (options.admin_listener(), "--admin"),
         (options.manager_listener(), "--manager"),
     ] {
-        TcpListener::bind(address).map_err(|source| Error::Port { address, flag, source })?;
+        TcpListener::bind(address).map_err(|source| Error::Port {
+            address,
+            flag,
+            source,
+        })?;
     }
     for ip in nodes {
         let address = SocketAddr::new(*ip, options.node_port);
         TcpListener::bind(address).map_err(|source| match source.kind() {
             io::ErrorKind::AddrNotAvailable => Error::NodeAddress { address, source },
-            _ => Error::Port { address, flag: "--node-port", source },
+            _ => Error::Port {
+                address,
+                flag: "--node-port",
+                source,
+            },
         })?;
     }
     Ok(())
@@ -35,15 +43,26 @@ mod tests {
     fn a_taken_port_is_named_with_its_flag() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
-        let options = Options { http: port, ..Options::free_ports() };
+        let options = Options {
+            http: port,
+            ..Options::free_ports()
+        };
         let error = check(&options, &[]).unwrap_err().to_string();
-        assert!(error.contains(&format!("127.0.0.1:{port}")) && error.contains("--http"), "{error}");
+        assert!(
+            error.contains(&format!("127.0.0.1:{port}")) && error.contains("--http"),
+            "{error}"
+        );
     }
 
     #[test]
     fn an_address_that_this_machine_lacks_is_told_as_such() {
         let elsewhere = IpAddr::from([192, 0, 2, 1]); // TEST-NET-1, RFC 5737
-        let error = check(&Options::free_ports(), &[elsewhere]).unwrap_err().to_string();
-        assert!(error.contains("192.0.2.1") && error.contains("ifconfig lo0 alias"), "{error}");
+        let error = check(&Options::free_ports(), &[elsewhere])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("192.0.2.1") && error.contains("ifconfig lo0 alias"),
+            "{error}"
+        );
     }
 }
