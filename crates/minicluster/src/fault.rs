@@ -111,13 +111,11 @@ impl Switch {
             mode.generation += 1;
             generation = mode.generation;
         });
-        // With the listener gone (shutdown) nobody would ever say so.
-        if self.mode.receiver_count() > 0 {
-            let _ = self
-                .applied
-                .subscribe()
-                .wait_for(|seen| *seen >= generation)
-                .await;
+        let mut applied = self.applied.subscribe();
+        tokio::select! {
+            _ = applied.wait_for(|seen| *seen >= generation) => {}
+            // The listener is gone (shutdown), and nobody would ever say so.
+            () = self.mode.closed() => {}
         }
     }
 

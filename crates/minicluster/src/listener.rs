@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +24,8 @@ use crate::seen::{Seen, Server};
 /// Red5 reads request heads of at most 8192 bytes.
 const MAX_HEAD: usize = 8192;
 const BACKLOG: u32 = 1024;
+/// Tasks of the whole cluster, of which each connection is one; beyond, new connections are closed.
+const MAX_TASKS: usize = 65_536;
 
 /// What stands behind a listener.
 pub(crate) trait Handler: Send + Sync + 'static {
@@ -60,12 +63,18 @@ impl<H: Handler> Listener<H> {
         let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let tracker = self.tracker.clone();
-        tracker.spawn(Arc::new(self).run(address, listener));
+        // Before the task first runs: a change of mode from now on waits until the task has obeyed it.
+        let modes = self.switch.subscribe();
+        tracker.spawn(Arc::new(self).run(address, listener, modes));
         Ok(())
     }
 
-    async fn run(self: Arc<Self>, address: SocketAddr, listener: TcpListener) {
-        let mut modes = self.switch.subscribe();
+    async fn run(
+        self: Arc<Self>,
+        address: SocketAddr,
+        listener: TcpListener,
+        mut modes: watch::Receiver<Mode>,
+    ) {
         let mut door = Door::Open(listener);
         let mut connections = self.stop.child_token();
         loop {
@@ -103,6 +112,9 @@ impl<H: Handler> Listener<H> {
                 }
             };
             self.seen.connection(self.server);
+            if self.tracker.len() >= MAX_TASKS {
+                continue;
+            }
             if mode.fault == Fault::Reset {
                 // Closed with a zero linger time, the kernel sends RST instead of FIN.
                 let _ = stream.set_zero_linger();

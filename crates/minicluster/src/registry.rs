@@ -2,7 +2,7 @@
 //! media tasks watch the table and let go of what is no longer in it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use str0m::format::Codec;
@@ -56,6 +56,28 @@ pub(crate) struct Registry {
     changed: watch::Sender<()>,
 }
 
+/// A session that ends with this claim, unless it is kept: a client that hangs up while its session is being made must
+/// not leave the stream's name taken.
+pub(crate) struct Claim {
+    registry: Arc<Registry>,
+    id: Option<SessionId>,
+}
+
+impl Claim {
+    /// The session stands.
+    pub(crate) fn keep(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.registry.end(id);
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     last: u64,
@@ -107,6 +129,14 @@ impl Registry {
             key: key.clone(),
             role: Role::Publisher { live: None },
         })
+    }
+
+    /// Hold a session that was just begun until it stands.
+    pub(crate) fn claim(self: &Arc<Self>, id: SessionId) -> Claim {
+        Claim {
+            registry: self.clone(),
+            id: Some(id),
+        }
     }
 
     /// The publisher's stream can be played from now on.
@@ -362,6 +392,17 @@ mod tests {
         assert!(registry.end(publisher));
         assert!(!registry.contains(player));
         assert!(!registry.end(publisher));
+    }
+
+    #[test]
+    fn what_is_not_kept_ends() {
+        let registry = Arc::new(Registry::new());
+        let id = registry.reserve_publisher(0, &key()).unwrap();
+        drop(registry.claim(id));
+        assert!(!registry.contains(id));
+        let id = registry.reserve_publisher(0, &key()).unwrap();
+        registry.claim(id).keep();
+        assert!(registry.contains(id));
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl MediaHandle {
         .await
     }
 
-    /// A remote candidate; not needed to connect, because a lite agent learns the peer from its checks (RFC 8445 §2.5).
+    /// A remote candidate; not needed to connect, because the node learns the peer from its checks (RFC 8445 §7.3.1.3).
     pub(crate) async fn candidate(&self, id: SessionId, candidate: String) {
         let _ = self
             .commands

@@ -258,3 +258,24 @@ fn transmit(socket: &UdpSocket, datagram: &Transmit) {
         tracing::trace!(%error, %to, "datagram not sent");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Registry;
+    use crate::stream::StreamKey;
+
+    #[test]
+    fn a_session_that_never_connects_ends() {
+        let now = Instant::now();
+        let registry = Registry::new();
+        let id = registry.reserve_publisher(0, &StreamKey::new("live", "s"));
+        let rtc = Rtc::builder()
+            .set_crypto_provider(str0m::crypto::from_feature_flags().into())
+            .build(now);
+        let (events, _) = mpsc::channel(1);
+        let session = Session::new(id.unwrap(), rtc, true, Lines::default(), events, now);
+        assert!(session.alive(now + Duration::from_secs(29)));
+        assert!(!session.alive(now + CONNECT_WITHIN));
+    }
+}

@@ -162,7 +162,7 @@ impl Studio {
             .enable_opus(true, false)
             .enable_vp8(true)
             .enable_h264(true);
-        let mut rtc = self.rtc(config, now)?;
+        let mut rtc = self.rtc(config.set_ice_lite(true), now)?;
         let answer = rtc
             .sdp_api()
             .accept_offer(offer)
@@ -189,7 +189,11 @@ impl Studio {
             .clear_codecs()
             .enable_opus(tracks.codecs.contains(&Codec::Opus), false)
             .enable_vp8(tracks.codecs.contains(&Codec::Vp8))
-            .enable_h264(tracks.codecs.contains(&Codec::H264));
+            .enable_h264(tracks.codecs.contains(&Codec::H264))
+            // A player checks from the moment it has made its answer, before we have it. Chromium's first checks come
+            // fast and the later ones each 900 ms, and a lite agent waits for one that nominates: a second lost. With
+            // the offer ours, so is the nomination.
+            .set_ice_lite(matches!(plan, Plan::Answer(_)));
         let mut rtc = self.rtc(config, now)?;
         let (sdp, lines, pending) = match plan {
             Plan::Answer(offer) => {
@@ -230,10 +234,7 @@ impl Studio {
     }
 
     fn rtc(&self, config: RtcConfig, now: Instant) -> Result<Rtc, MediaError> {
-        let mut rtc = config
-            .set_crypto_provider(self.crypto.clone())
-            .set_ice_lite(true)
-            .build(now);
+        let mut rtc = config.set_crypto_provider(self.crypto.clone()).build(now);
         let candidate = Candidate::host(self.address, "udp")
             .map_err(|error| MediaError::Sdp(error.to_string()))?;
         rtc.add_local_candidate(candidate);
@@ -256,7 +257,7 @@ impl Studio {
     }
 
     fn candidate(&mut self, id: SessionId, candidate: &str) {
-        // Names (mDNS) and the other kinds we cannot read are of no use to a lite agent anyway.
+        // Names (mDNS) and the other kinds we cannot read are of no use here, and not needed.
         if let (Some(session), Ok(candidate)) = (
             self.sessions.get_mut(&id),
             Candidate::from_sdp_string(candidate),

@@ -141,14 +141,12 @@ impl Dialogue {
             .registry
             .reserve_publisher(node.index, &self.key(stream))
             .map_err(refused)?;
+        let claim = node.registry.claim(id);
         let media = node.life().media;
         let published = media
             .publish(id, offer, self.events.clone())
             .await
-            .map_err(|error| {
-                node.registry.end(id);
-                failed(&error)
-            })?;
+            .map_err(|error| failed(&error))?;
         // The client opens the data channel; that it means to shows in its offer.
         let channel = if offer.contains("m=application") {
             Channel::Awaited
@@ -164,6 +162,7 @@ impl Dialogue {
             started: false,
             channel,
         });
+        claim.keep();
         Ok(described(
             "answer",
             &published.answer,
@@ -186,15 +185,13 @@ impl Dialogue {
             .registry
             .reserve_player(node.index, &self.key(stream), request_id)
             .map_err(refused)?;
+        let claim = node.registry.claim(id);
         let media = node.life().media;
         let plan = Plan::Offer { datachannel };
         let offer = media
             .play(id, tracks, stream.to_owned(), plan, self.events.clone())
             .await
-            .map_err(|error| {
-                node.registry.end(id);
-                failed(&error)
-            })?;
+            .map_err(|error| failed(&error))?;
         self.session = Some(Session {
             id,
             stream: stream.to_owned(),
@@ -203,6 +200,7 @@ impl Dialogue {
             started: false,
             channel,
         });
+        claim.keep();
         Ok(described("offer", &offer, &media.candidate_text()))
     }
 

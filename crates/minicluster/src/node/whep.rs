@@ -28,6 +28,7 @@ pub(crate) async fn play(exchange: &Exchange<'_>, body: &str) -> Reply {
         Ok(reserved) => reserved,
         Err(refusal) => return refused(refusal),
     };
+    let claim = node.registry.claim(id);
     let (events, _) = mpsc::channel(EVENTS);
     match node
         .life()
@@ -35,19 +36,17 @@ pub(crate) async fn play(exchange: &Exchange<'_>, body: &str) -> Reply {
         .play(id, tracks, exchange.key.name.clone(), plan, events)
         .await
     {
-        Ok(sdp) => created(&location(exchange, &request_id), sdp),
-        Err(error) => {
-            node.registry.end(id);
-            match error {
-                MediaError::Sdp(reason) if !body.is_empty() => {
-                    reply::text(400, format!("Invalid offer SDP: {reason}."))
-                }
-                error => reply::text(
-                    406,
-                    format!("Playback failed due to an exception during creation: {error}."),
-                ),
-            }
+        Ok(sdp) => {
+            claim.keep();
+            created(&location(exchange, &request_id), sdp)
         }
+        Err(MediaError::Sdp(reason)) if !body.is_empty() => {
+            reply::text(400, format!("Invalid offer SDP: {reason}."))
+        }
+        Err(error) => reply::text(
+            406,
+            format!("Playback failed due to an exception during creation: {error}."),
+        ),
     }
 }
 

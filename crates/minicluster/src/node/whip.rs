@@ -16,22 +16,17 @@ pub(crate) async fn publish(exchange: &Exchange<'_>, body: &str) -> Reply {
         Ok(id) => id,
         Err(refusal) => return refused(refusal),
     };
+    let claim = node.registry.claim(id);
     // Nobody listens to the events of an HTTP session.
     let (events, _) = mpsc::channel(EVENTS);
     match node.life().media.publish(id, body, events).await {
         Ok(published) => {
             node.registry.set_live(id, published.tracks);
+            claim.keep();
             created(&exchange.raw_path, published.answer)
         }
-        Err(error) => {
-            node.registry.end(id);
-            match error {
-                MediaError::Sdp(reason) => {
-                    reply::text(400, format!("Invalid offer SDP: {reason}."))
-                }
-                MediaError::Gone => reply::text(417, "Session creation failure."),
-            }
-        }
+        Err(MediaError::Sdp(reason)) => reply::text(400, format!("Invalid offer SDP: {reason}.")),
+        Err(MediaError::Gone) => reply::text(417, "Session creation failure."),
     }
 }
 

@@ -110,6 +110,7 @@ async fn published_to_one_node_played_from_another() {
 async fn an_empty_offer_and_a_standard_player() {
     let cluster = Cluster::start(Config {
         whep_answers: true,
+        media_address: Some([127, 0, 0, 1].into()),
         ..Config::default()
     })
     .await
@@ -122,6 +123,7 @@ async fn an_empty_offer_and_a_standard_player() {
         .await
         .unwrap();
     assert_eq!(created.status, 201);
+    assert!(created.text().contains(" udp 2130706175 127.0.0.1 "));
     let answer = polite.accept(&created.text()).await.unwrap();
     let resource = format!("{node}{}", created.location());
     assert_eq!(
