@@ -3,8 +3,8 @@
 use super::target::World;
 use super::wire;
 
-/// Whipstitch writes its access lines at level info; the peers write none either.
-pub(super) const WHIPSTITCH: &str = "[log]\nfilter = \"warn\"\n";
+/// Whipstitch without the access lines that its layers write at level info; the peers write none either.
+pub(super) const WHIPSTITCH: &str = "[log]\nfilter = \"info,access=off\"\n";
 
 /// The command line of Whipstitch.
 pub(super) fn whipstitch(world: &World, port: u16) -> Vec<String> {
