@@ -93,6 +93,7 @@ impl Client {
     }
 
     /// The same client of another address.
+    #[must_use]
     pub fn at(&self, addr: SocketAddr) -> Self {
         Self {
             addr,

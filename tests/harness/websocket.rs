@@ -38,6 +38,9 @@ pub struct Dialogue(WebSocketStream<Box<dyn Io>>);
 
 impl Dialogue {
     /// Opens it.
+    ///
+    /// # Errors
+    /// The answer is not a 101 that fits.
     pub async fn open(client: &Client, target: &str) -> Result<Self, tungstenite::Error> {
         let (io, _) = client.connect().await;
         let opened = client_async(format!("ws://localhost{target}"), io);

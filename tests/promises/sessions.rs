@@ -18,18 +18,18 @@ async fn a_request_reaches_the_node_byte_for_byte_and_a_session_url_hides_it() {
     publisher.answer(&created.text()).await.unwrap();
 
     let seen = deployment.cluster.seen().requests();
-    let post = seen
+    let asked = seen
         .iter()
         .find(|request| request.method == "POST")
         .unwrap();
-    assert_eq!(post.target, target);
-    assert_eq!(post.headers["x-forwarded-for"], "127.0.0.1");
-    assert_eq!(post.headers["x-forwarded-proto"], "https");
-    let Server::Node(index) = post.server else {
-        panic!("{post:?}")
+    assert_eq!(asked.target, target);
+    assert_eq!(asked.headers["x-forwarded-for"], "127.0.0.1");
+    assert_eq!(asked.headers["x-forwarded-proto"], "https");
+    let Server::Node(index) = asked.server else {
+        panic!("{asked:?}")
     };
     let node = &deployment.cluster.nodes()[index];
-    assert_eq!(post.headers["host"], node.address().to_string());
+    assert_eq!(asked.headers["host"], node.address().to_string());
 
     let location = created.header("location").to_owned();
     let port = proxy.h1.addr().port();
@@ -65,7 +65,7 @@ async fn a_request_reaches_the_node_byte_for_byte_and_a_session_url_hides_it() {
         .unwrap();
     assert_eq!(
         (patch.server, &*patch.target),
-        (post.server, "/live/whip/resource/s1")
+        (asked.server, "/live/whip/resource/s1")
     );
 
     // On the plain listener nobody knows under which scheme the client sees us.

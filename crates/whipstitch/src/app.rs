@@ -176,6 +176,18 @@ fn registry() -> Result<Registry, StartError> {
     Ok(registry)
 }
 
+/// Every metric family of the proxy, as it is before the first request; for the reference page.
+pub(crate) fn metric_families() -> Vec<prometheus::proto::MetricFamily> {
+    let families = registry().ok().filter(|registry| {
+        ingress::Metrics::register(registry).is_ok()
+            && origin::Metrics::register(registry).is_ok()
+            && proxy::Metrics::register(registry).is_ok()
+    });
+    families
+        .map(|registry| registry.gather())
+        .unwrap_or_default()
+}
+
 struct Tls {
     acceptor: Option<TlsAcceptor>,
     metrics: ingress::Metrics,

@@ -2,6 +2,8 @@
 //! them with what is there.
 
 mod configuration;
+mod metrics;
+mod problems;
 mod sample;
 
 use crate::config::{Config, keys::Key};
@@ -11,6 +13,8 @@ pub fn pages() -> Vec<(&'static str, String)> {
     vec![
         ("deploy/whipstitch.toml", sample::page()),
         ("deploy/reference/configuration.md", configuration::page()),
+        ("deploy/reference/metrics.md", metrics::page()),
+        ("deploy/reference/problems.md", problems::page()),
     ]
 }
 

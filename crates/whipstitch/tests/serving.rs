@@ -1,0 +1,200 @@
+//! The binary itself, serving: the quick start without a file, and the end by signals.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+/// Longest wait for anything that should be there at once.
+const SOON: Duration = Duration::from_secs(10);
+
+/// A running `whipstitch run`, ended by force when dropped.
+struct Running {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn start(folder: &Path, manager: &str, environment: &[(&str, &str)]) -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+        fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        let any = "127.0.0.1:0";
+        let mut child = Command::new(env!("CARGO_BIN_EXE_whipstitch"))
+            .current_dir(folder)
+            .env_clear()
+            .envs(environment.iter().copied())
+            .args([
+                "run",
+                "--stream-manager",
+                manager,
+                "--https",
+                any,
+                "--cert",
+                "cert.pem",
+            ])
+            .args([
+                "--key",
+                "key.pem",
+                "--http",
+                any,
+                "--admin",
+                any,
+                "--node-port",
+                "5081",
+            ])
+            .args(["--allow-nodes", "127.0.0.0/8,::1/128"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self { child, out }
+    }
+
+    /// The next log line with this message.
+    fn line(&mut self, message: &str) -> serde_json::Value {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert_ne!(
+                self.out.read_line(&mut line).unwrap(),
+                0,
+                "the log ended before {message:?}"
+            );
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if event["message"]
+                .as_str()
+                .is_some_and(|said| said.starts_with(message))
+            {
+                return event;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
+/// The one address in the text of a list of them.
+fn address(list: &serde_json::Value) -> SocketAddr {
+    let text = list.as_str().unwrap();
+    text.trim_start_matches(['[', 'S', 'o', 'm', 'e', '('])
+        .trim_end_matches([']', ')'])
+        .parse()
+        .unwrap()
+}
+
+fn get(addr: SocketAddr, target: &str) -> String {
+    let mut socket = TcpStream::connect(addr).unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    write!(
+        socket,
+        "GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_quick_start_serves_and_a_signal_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = Running::start(folder.path(), "http://127.0.0.1:9", &[]);
+    running.line("sessions.key_file is not set");
+    let ready = running.line("ready");
+    let (http, admin) = (address(&ready["http"]), address(&ready["admin"]));
+    assert!(get(admin, "/readyz").starts_with("HTTP/1.1 200"));
+    let answer = get(http, "/live/whip/endpoint/s1");
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+
+    let marker = "/streammanager/api/4.0/event/live/s1?action=broadcast&password=hunter2";
+    assert!(get(http, marker).starts_with("HTTP/1.1 502"));
+    let line = running.line("exchange");
+    let line = if line["about"] == "manager" {
+        line
+    } else {
+        running.line("exchange")
+    };
+    assert_eq!(
+        (&line["problem"], &line["status"]),
+        (&"manager-unreachable".into(), &502.into())
+    );
+    assert_eq!(line["path"], "/streammanager/api/4.0/event/live/s1");
+    assert!(!line.to_string().contains("hunter2"), "{line}");
+
+    running.signal("TERM");
+    assert_eq!(running.line("stopping")["signal"], "SIGTERM");
+    running.line("drained");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    // A manager that takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let manager = format!("http://{}", silent.local_addr().unwrap());
+    let mut running = Running::start(folder.path(), &manager, &[("WHIPSTITCH_LOG", "info")]);
+    let http = address(&running.line("ready")["http"]);
+    let mut request = TcpStream::connect(http).unwrap();
+    write!(request, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let _under_way = silent.accept().unwrap();
+
+    running.signal("INT");
+    assert_eq!(running.line("draining")["exchanges"], 1);
+    running.signal("INT");
+    running.line("ending at once");
+    assert_eq!(running.child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_whipstitch"))
+        .current_dir(folder.path())
+        .env_clear()
+        .args([
+            "run",
+            "--stream-manager",
+            "http://127.0.0.1:9",
+            "--http",
+            &addr,
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        log.contains(&format!("cannot listen on {addr}: Address already in use")),
+        "{log}"
+    );
+}
