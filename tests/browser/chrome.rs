@@ -10,7 +10,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use fantoccini::{Client, ClientBuilder, wd::TimeoutConfiguration};
+use fantoccini::{
+    Client, ClientBuilder,
+    actions::{InputSource, MouseActions, PointerAction},
+    wd::TimeoutConfiguration,
+};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
@@ -31,14 +35,14 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the page is told the user prefers.
 #[derive(Clone, Copy, Debug)]
-pub enum Theme {
+pub(crate) enum Theme {
     Light,
     Dark,
 }
 
 /// One browser with a profile of its own; both end with this value.
-pub struct Browser {
-    pub client: Client,
+pub(crate) struct Browser {
+    pub(crate) client: Client,
     driver: Driver,
     _profile: TempDir,
 }
@@ -65,7 +69,7 @@ impl Drop for Driver {
 }
 
 impl Browser {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let chromium = find(&["chromium", "chromium-browser", "google-chrome"]);
         let driver = Driver::start().await;
         let profile = tempfile::Builder::new()
@@ -109,7 +113,7 @@ impl Browser {
     }
 
     /// Pretends a screen of this size, in CSS pixels.
-    pub async fn screen(&self, width: u32, height: u32, theme: Theme) {
+    pub(crate) async fn screen(&self, width: u32, height: u32, theme: Theme) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         self.devtools("Emulation.setDeviceMetricsOverride", size)
             .await;
@@ -124,8 +128,22 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", media).await;
     }
 
+    /// Moves the pointer into the corner, off whatever was clicked last.
+    pub(crate) async fn pointer_away(&self) {
+        let away = PointerAction::MoveTo {
+            duration: None,
+            x: 0.0,
+            y: 0.0,
+        };
+        let actions = MouseActions::new("mouse".to_owned()).then(away);
+        self.client
+            .perform_actions(actions)
+            .await
+            .expect("the pointer moves");
+    }
+
     /// Fails if the page has logged an error, or the browser one about it.
-    pub async fn console_is_quiet(&self) {
+    pub(crate) async fn console_is_quiet(&self) {
         let log = self.ask("se/log", json!({ "type": "browser" })).await;
         let errors: Vec<_> = log
             .as_array()
@@ -136,7 +154,7 @@ impl Browser {
         assert!(errors.is_empty(), "errors in the console: {errors:#?}");
     }
 
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         self.client.close().await.expect("the browser closes");
     }
 

@@ -3,7 +3,11 @@
 mod chrome;
 mod page;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, UdpSocket},
+    path::PathBuf,
+};
 
 use chrome::{Browser, Theme};
 use page::{Page, Source, Transport};
@@ -131,18 +135,32 @@ async fn publishes_and_plays_over_plain_localhost() {
     demo.stop().await;
 }
 
-/// What `--address` is for; here the address of another machine's view is a third loopback one.
+/// The address under which other machines would know this one; loopback where there is no network.
+fn own_address() -> IpAddr {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
+    // Connecting a UDP socket sends nothing: it only asks the system which way it would go (TEST-NET-3, RFC 5737).
+    match socket
+        .connect("203.0.113.1:9")
+        .and_then(|()| socket.local_addr())
+    {
+        Ok(address) => address.ip(),
+        Err(_) => Ipv4Addr::LOCALHOST.into(),
+    }
+}
+
+/// What `--address` is for.
 #[tokio::test]
 async fn media_goes_to_the_address_that_was_given() {
     let _one = ONE.lock().await;
+    let address = own_address();
     let options = Options {
-        address: Some([127, 0, 0, 1].into()),
+        address: Some(address),
         ..Options::free_ports()
     };
     let demo = Demo::start(options).await.expect("the demo starts");
     let browser = Browser::start().await;
     assert!(
-        demo.https_url().starts_with("https://127.0.0.1:"),
+        demo.https_url().starts_with(&format!("https://{address}:")),
         "{}",
         demo.https_url()
     );
@@ -161,7 +179,10 @@ async fn media_goes_to_the_address_that_was_given() {
     page.wait_for_frames("play", 10).await;
     for role in ["publish", "play"] {
         let media = page.text(role, "media").await;
-        assert!(media.starts_with("127.0.0.1:"), "{role}: {media:?}");
+        assert!(
+            media.starts_with(&format!("{address}:")),
+            "{role}: {media:?}"
+        );
         page.wait_for_node(role, &NODES).await;
     }
     browser.close().await;
@@ -312,6 +333,9 @@ async fn screenshots_for_people_to_look_at() {
     shoot(&browser, "idle").await;
     page.press("play").await;
     page.wait_for("play", "failed").await;
+    browser
+        .screen(1280, page.height().await, Theme::Light)
+        .await;
     shoot(&browser, "trouble").await;
     browser.close().await;
     demo.stop().await;
@@ -320,6 +344,7 @@ async fn screenshots_for_people_to_look_at() {
 async fn shoot(browser: &Browser, name: &str) {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
     fs::create_dir_all(&directory).expect("a directory for screenshots");
+    browser.pointer_away().await;
     let picture = browser.client.screenshot().await.expect("a screenshot");
     fs::write(directory.join(name).with_extension("png"), picture)
         .expect("the screenshot is written");

@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 use crate::chrome::Browser;
 
 #[derive(Clone, Copy, Debug)]
-pub enum Transport {
+pub(crate) enum Transport {
     Http,
     Socket,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Source {
+pub(crate) enum Source {
     Camera,
     Generated,
 }
 
-pub struct Page<'a> {
+pub(crate) struct Page<'a> {
     browser: &'a Browser,
 }
 
@@ -44,7 +44,7 @@ const UNTIL: &str = "
 ";
 
 impl<'a> Page<'a> {
-    pub async fn open(
+    pub(crate) async fn open(
         browser: &'a Browser,
         url: &str,
         stream: &str,
@@ -71,7 +71,7 @@ impl<'a> Page<'a> {
     }
 
     /// Clicks the panel's button: start or stop.
-    pub async fn press(&self, role: &str) {
+    pub(crate) async fn press(&self, role: &str) {
         let button = format!("#{role} button.main");
         let button = self
             .browser
@@ -83,7 +83,7 @@ impl<'a> Page<'a> {
     }
 
     /// Types keys into whatever has the focus.
-    pub async fn keys(&self, keys: &[&str]) {
+    pub(crate) async fn keys(&self, keys: &[&str]) {
         let mut actions = KeyActions::new("keyboard".to_owned());
         for key in keys.iter().flat_map(|key| key.chars()) {
             actions = actions
@@ -97,7 +97,7 @@ impl<'a> Page<'a> {
             .expect("keys are typed");
     }
 
-    pub async fn wait_for(&self, role: &str, state: &str) {
+    pub(crate) async fn wait_for(&self, role: &str, state: &str) {
         let script = format!(
             "{UNTIL} const [role, state, done] = arguments;
             until(role, (panel) => panel.dataset.state === state ? state : panel.dataset.state === 'failed' && words(panel), done);"
@@ -108,7 +108,7 @@ impl<'a> Page<'a> {
         assert_eq!(found, state, "{role} waited to be {state}");
     }
 
-    pub async fn wait_for_frames(&self, role: &str, least: u64) {
+    pub(crate) async fn wait_for_frames(&self, role: &str, least: u64) {
         let script = format!(
             "{UNTIL} const [role, least, done] = arguments;
             until(role, (panel) => Number(panel.dataset.frames) >= least ? 'enough' : panel.dataset.state === 'failed' && words(panel), done);"
@@ -120,7 +120,7 @@ impl<'a> Page<'a> {
     }
 
     /// Waits until the page names one of these nodes.
-    pub async fn wait_for_node(&self, role: &str, nodes: &[&str]) {
+    pub(crate) async fn wait_for_node(&self, role: &str, nodes: &[&str]) {
         let script = format!(
             "{UNTIL} const [role, nodes, done] = arguments;
             until(role, (panel) => nodes.includes(panel.dataset.node) ? panel.dataset.node
@@ -135,7 +135,7 @@ impl<'a> Page<'a> {
         );
     }
 
-    pub async fn wait_for_text(&self, role: &str, part: &str, text: &str) {
+    pub(crate) async fn wait_for_text(&self, role: &str, part: &str, text: &str) {
         let script = format!(
             "{UNTIL} const [role, part, text, done] = arguments;
             until(role, (panel) => panel.querySelector(`[data-part=${{part}}]`).textContent.includes(text) ? 'there'
@@ -147,7 +147,7 @@ impl<'a> Page<'a> {
         assert_eq!(found, "there", "{role} waited for {text:?} in {part}");
     }
 
-    pub async fn text(&self, role: &str, part: &str) -> String {
+    pub(crate) async fn text(&self, role: &str, part: &str) -> String {
         let script = "return document.querySelector(`#${arguments[0]} [data-part=${arguments[1]}]`).innerText";
         self.run(script, vec![json!(role), json!(part)])
             .await
@@ -156,7 +156,7 @@ impl<'a> Page<'a> {
             .to_owned()
     }
 
-    pub async fn frames(&self, role: &str) -> u64 {
+    pub(crate) async fn frames(&self, role: &str) -> u64 {
         let script = "return Number(document.getElementById(arguments[0]).dataset.frames)";
         self.run(script, vec![json!(role)])
             .await
@@ -165,13 +165,13 @@ impl<'a> Page<'a> {
     }
 
     /// What the player's video element itself says.
-    pub async fn decoded_frames(&self) -> u64 {
+    pub(crate) async fn decoded_frames(&self) -> u64 {
         let script = "return document.querySelector('#play video').getVideoPlaybackQuality().totalVideoFrames";
         self.run(script, vec![]).await.as_u64().expect("a number")
     }
 
     /// The names of the steps shown, each of which has a time.
-    pub async fn steps(&self, role: &str) -> Vec<String> {
+    pub(crate) async fn steps(&self, role: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(`#${arguments[0]} .steps li`)]
             .map((row) => / m?s$/.test(row.querySelector('.time').textContent) ? row.querySelector('.name').textContent : row.textContent)";
         let steps = self.run(script, vec![json!(role)]).await;
@@ -184,7 +184,7 @@ impl<'a> Page<'a> {
     }
 
     /// The HTTP version the page came over, as the browser names it.
-    pub async fn protocol(&self) -> String {
+    pub(crate) async fn protocol(&self) -> String {
         let script = "return performance.getEntriesByType('navigation')[0].nextHopProtocol";
         self.run(script, vec![])
             .await
@@ -194,14 +194,14 @@ impl<'a> Page<'a> {
     }
 
     /// CSS pixels by which the content is wider than the screen.
-    pub async fn overflow(&self) -> i64 {
+    pub(crate) async fn overflow(&self) -> i64 {
         let script =
             "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
         self.run(script, vec![]).await.as_i64().expect("a number")
     }
 
     /// Height of the whole content, in CSS pixels.
-    pub async fn height(&self) -> u32 {
+    pub(crate) async fn height(&self) -> u32 {
         let height = self
             .run("return document.documentElement.scrollHeight", vec![])
             .await;
@@ -212,7 +212,7 @@ impl<'a> Page<'a> {
     }
 
     /// Controls without a name for a screen reader.
-    pub async fn unlabelled(&self) -> Vec<String> {
+    pub(crate) async fn unlabelled(&self) -> Vec<String> {
         let script = "return [...document.querySelectorAll('button, input')]
             .filter((control) => !control.textContent.trim() && !control.labels?.length && !control.ariaLabel)
             .map((control) => control.outerHTML)";

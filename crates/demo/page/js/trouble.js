@@ -19,7 +19,11 @@ const TITLE = 120;
 export async function fromResponse(response, role) {
   const text = (await response.text().catch(() => "")).slice(0, LONGEST).trim();
   const { title, detail } = words(response, text);
-  return new Trouble(title, { detail, hint: hint(response.status, role, response.headers.get("Retry-After")), status: response.status });
+  return new Trouble(sentence(title), { detail: sentence(detail), hint: hint(response.status, role, response.headers.get("Retry-After")), status: response.status });
+}
+
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function words(response, text) {
