@@ -98,7 +98,7 @@ impl Metrics {
         let socket_bytes = IntCounterVec::new(
             Opts::new(
                 "socket_relayed_bytes_total",
-                "Bytes relayed over WebSockets, by who sent them.",
+                "Bytes relayed over WebSockets, by who sent them; counted when a session ends.",
             ),
             &["from"],
         )?;
