@@ -140,7 +140,7 @@ impl Client {
             let target = format!("https://{host}{}", request.uri());
             *request.uri_mut() = target.parse().unwrap();
             let (mut send, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
-            let _connection = AbortOnDropHandle::new(spawn(connection));
+            let _connection = spawn(connection);
             collect(send.send_request(request).await.unwrap()).await
         } else {
             request
@@ -148,7 +148,7 @@ impl Client {
                 .entry("host")
                 .or_insert(host.parse().unwrap());
             let (mut send, connection) = http1::handshake(io).await.unwrap();
-            let _connection = AbortOnDropHandle::new(spawn(connection));
+            let _connection = spawn(connection);
             collect(send.send_request(request).await.unwrap()).await
         };
         let (parts, body) = response.into_parts();
@@ -191,13 +191,15 @@ async fn collect(response: Response<hyper::body::Incoming>) -> Response<Bytes> {
     Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
 }
 
+/// Drives a connection as long as the handle is held.
 #[expect(clippy::disallowed_methods, reason = "the handle ends it")]
-fn spawn<F: Future<Output = hyper::Result<()>> + Send + 'static>(
-    connection: F,
-) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
+pub(crate) fn spawn<F>(connection: F) -> AbortOnDropHandle<()>
+where
+    F: Future<Output = hyper::Result<()>> + Send + 'static,
+{
+    AbortOnDropHandle::new(tokio::spawn(async move {
         let _ = connection.await;
-    })
+    }))
 }
 
 /// The path and query of a URL, absolute or not.

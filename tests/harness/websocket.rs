@@ -1,15 +1,28 @@
 //! WebSocket clients: a raw one for bytes, and tungstenite's for dialogues.
 
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Empty;
+use hyper::{client::conn::http2, ext::Protocol, upgrade::Upgraded};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{self, Message},
+    tungstenite::{self, Message, protocol::Role},
 };
+
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     deployment::SOON,
-    http::{Client, Io},
+    http::{Client, Io, spawn},
     raw_node::read_head,
 };
 
@@ -33,6 +46,67 @@ pub async fn raw(client: &Client, target: &str, more: &str) -> (String, Box<dyn 
     (head, io)
 }
 
+/// Opens a WebSocket in one stream of an HTTP/2 connection (RFC 8441); the answer, and the stream if there is one.
+pub async fn over_h2(client: &Client, target: &str) -> (Response<()>, Option<Box<dyn Io>>) {
+    let (io, h2) = client.connect().await;
+    assert!(h2);
+    let (mut send, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(io))
+        .await
+        .unwrap();
+    let connection = spawn(connection);
+    let request = Request::connect(format!("https://localhost{target}"))
+        .extension(Protocol::from_static("websocket"))
+        .header("sec-websocket-version", "13")
+        .body(Empty::<Bytes>::new())
+        .unwrap();
+    let mut response = send.send_request(request).await.unwrap();
+    let upgraded = match response.status() {
+        StatusCode::OK => Some(hyper::upgrade::on(&mut response).await.unwrap()),
+        _ => None,
+    };
+    let stream = upgraded.map(|upgraded| {
+        Box::new(Held {
+            stream: TokioIo::new(upgraded),
+            _connection: connection,
+        }) as Box<dyn Io>
+    });
+    (response.map(|_| ()), stream)
+}
+
+/// A stream that holds its connection open.
+struct Held {
+    stream: TokioIo<Upgraded>,
+    _connection: AbortOnDropHandle<()>,
+}
+
+impl AsyncRead for Held {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Held {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 /// A dialogue in JSON text frames, as Red5's SDK speaks it.
 pub struct Dialogue(WebSocketStream<Box<dyn Io>>);
 
@@ -48,6 +122,11 @@ impl Dialogue {
             .await
             .expect("a handshake in time")?;
         Ok(Self(socket))
+    }
+
+    /// Takes a socket whose handshake is over.
+    pub async fn over(io: Box<dyn Io>) -> Self {
+        Self(WebSocketStream::from_raw_socket(io, Role::Client, None).await)
     }
 
     /// Sends a frame.

@@ -1,17 +1,20 @@
 //! WebSockets: the bytes of a client and of a node reach each other as they are, and nobody reaches anything else.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_tungstenite::tungstenite::protocol::frame::{
-    Frame,
-    coding::{Data, OpCode},
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::frame::{
+        Frame,
+        coding::{Data, OpCode},
+    },
 };
-use whipstitch::config::Config;
+use whipstitch::{config::Config, shutdown::Drained};
 use whipstitch_minicluster::Fault;
 use whipstitch_tests::{
     Deployment, Proxy,
     deployment::SOON,
     raw_node::RawNode,
-    websocket::{ACCEPT, Dialogue, raw},
+    websocket::{ACCEPT, Dialogue, over_h2, raw},
 };
 
 /// A proxy whose only node is a raw socket.
@@ -271,4 +274,34 @@ async fn open_ends(proxy: &Proxy) {
     proxy
         .until_metric(r#"whipstitch_sockets_ended_total{by="client"}"#, 1.0)
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http2_it_is_one_stream_among_others() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let node = &deployment.cluster.nodes()[0];
+    let (refused, _) = over_h2(&proxy.h2, "/streammanager/?id=s1&host=10.11.12.13&app=live").await;
+    assert_eq!(refused.status(), 403);
+    let target = format!("/streammanager/?id=s1&host={}&app=live", node.ip());
+    let (opened, stream) = over_h2(&proxy.h2, &target).await;
+    assert_eq!(opened.status(), 200);
+    assert!(!opened.headers().contains_key("sec-websocket-accept"));
+    let mut dialogue = Dialogue::over(stream.unwrap()).await;
+    assert_eq!(
+        dialogue.hear().await["data"]["code"],
+        "NetConnection.Connect.Success"
+    );
+    dialogue
+        .say(serde_json::json!({"isAvailable": "s1", "bundle": true}))
+        .await;
+    assert_eq!(dialogue.hear().await["isAvailable"], false);
+    // A shutdown ends the stream with a Close, and then the connection.
+    let (drained, close) = tokio::join!(proxy.drain(), async {
+        let close = dialogue.next().await;
+        dialogue.close().await;
+        close
+    });
+    assert!(matches!(close, Message::Close(Some(_))), "{close:?}");
+    assert_eq!(drained, Drained::Whole);
 }

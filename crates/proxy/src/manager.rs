@@ -141,3 +141,64 @@ fn resumed(read: Bytes, rest: Body) -> Body {
         futures_util::stream::unfold(rest, |mut rest| async { Some((rest.frame().await?, rest)) });
     StreamBody::new(futures_util::StreamExt::chain(first, rest)).boxed_unsync()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+    use whipstitch_origin::{Claim, Metrics, config::Nodes};
+
+    use super::*;
+
+    /// A manager that answers one request with this body.
+    async fn answer(body: String, names_nodes: bool) -> (Arc<AllowedOrigins>, Bytes) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = BaseUrl::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let allowed = Arc::new(AllowedOrigins::new(&Nodes::default(), Metrics::default()));
+        let manager = Manager::new(base, allowed.clone(), &Timeouts::default()).unwrap();
+        let request = Request::get("/streammanager/api/4.0/event/live/s1")
+            .body(body::empty())
+            .unwrap();
+        let serve = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 4096]).await.unwrap();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            socket.write_all(head.as_bytes()).await.unwrap();
+            socket.write_all(body.as_bytes()).await.unwrap();
+            socket
+        };
+        let read = async {
+            let response = manager.send(request, names_nodes).await.unwrap();
+            response.into_body().collect().await.unwrap().to_bytes()
+        };
+        let (read, _socket) = tokio::join!(read, serve);
+        (allowed, read)
+    }
+
+    const NODE: &str = r#"{"name":"s1","serverAddress":"10.0.0.7"}"#;
+
+    #[tokio::test]
+    async fn a_node_that_the_manager_names_to_a_client_may_be_dialled() {
+        let (allowed, read) = answer(NODE.to_owned(), true).await;
+        assert_eq!(read, NODE);
+        assert!(allowed.admit(Claim::Client("10.0.0.7")).is_ok());
+        assert!(allowed.admit(Claim::Client("10.0.0.8")).is_err());
+    }
+
+    #[tokio::test]
+    async fn other_answers_name_nobody() {
+        let (allowed, read) = answer(NODE.to_owned(), false).await;
+        assert_eq!(read, NODE);
+        assert!(allowed.admit(Claim::Client("10.0.0.7")).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_long_passes_whole_and_names_nobody() {
+        let long = format!("{NODE}{}", " ".repeat(300_000));
+        let (allowed, read) = answer(long.clone(), true).await;
+        assert_eq!(read, long);
+        assert!(allowed.admit(Claim::Client("10.0.0.7")).is_err());
+    }
+}

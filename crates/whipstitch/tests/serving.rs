@@ -175,6 +175,38 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
+fn a_silent_log_changes_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let any = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = any.local_addr().unwrap();
+    drop(any);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_whipstitch"))
+        .current_dir(folder.path())
+        .env_clear()
+        .env("WHIPSTITCH_LOG", "error")
+        .args([
+            "run",
+            "--stream-manager",
+            "http://127.0.0.1:9",
+            "--http",
+            &addr.to_string(),
+        ])
+        .spawn()
+        .unwrap();
+    // It serves as soon as it listens; it must not have ended by then.
+    while TcpStream::connect(addr).is_err() {
+        assert_eq!(child.try_wait().unwrap(), None);
+    }
+    assert!(get(addr, "/live/whip/endpoint/s1").starts_with("HTTP/1.1 204"));
+    let kill = Command::new("kill")
+        .arg(child.id().to_string())
+        .status()
+        .unwrap();
+    assert!(kill.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn an_address_in_use_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
