@@ -166,7 +166,7 @@ impl Browser {
         .await;
     }
 
-    /// What chromedriver knows beyond the WebDriver standard.
+    /// What chromedriver knows beyond the standard.
     async fn ask(&self, path: &str, body: Value) -> Value {
         let session = self
             .client

@@ -1,5 +1,12 @@
 //! The demo page in headless Chromium: real media through the real proxy.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "all of it is a test: to panic is to fail it"
+)]
+
 mod chrome;
 mod page;
 
@@ -7,11 +14,12 @@ use std::{
     fs,
     net::{IpAddr, Ipv4Addr, UdpSocket},
     path::PathBuf,
+    time::Duration,
 };
 
 use chrome::{Browser, Theme};
 use page::{Page, Source, Transport};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 use whipstitch_demo::{Demo, Options};
 
 /// One browser at a time: each encodes and decodes video in software.
@@ -187,6 +195,21 @@ async fn media_goes_to_the_address_that_was_given() {
     }
     browser.close().await;
     demo.stop().await;
+}
+
+/// A stop waits for nobody who only watches, and the page notices.
+#[tokio::test]
+async fn stops_while_somebody_watches() {
+    let _one = ONE.lock().await;
+    let (demo, browser) = (demo().await, Browser::start().await);
+    let url = demo.https_url();
+    let page = Page::open(&browser, &url, "watched", Transport::Socket, Source::Camera).await;
+    publish_and_play(&page).await;
+    timeout(Duration::from_secs(6), demo.stop())
+        .await
+        .expect("the demo stops in time");
+    page.wait_for("play", "stalled").await;
+    browser.close().await;
 }
 
 #[tokio::test]

@@ -5,47 +5,45 @@ use crate::Demo;
 /// What to read before starting: the end of `--help`.
 pub const MORE_HELP: &str = "\
 Ports, each moved by its flag:
-  8443  the page and the proxy over TLS, with a certificate made at start (the browser asks once whether to trust it)
-  8080  the same over plain HTTP, on localhost, where browsers allow the camera too
+  8443  the page and the proxy over TLS, with a certificate made at start,
+        which the browser asks once whether to accept
+  8080  the same over plain HTTP, on localhost: browsers allow the camera there
   9090  the proxy's /metrics, /livez and /readyz
-  5080  the Stream Manager on 127.0.0.1 and the nodes on 127.0.0.2 and 127.0.0.3, plain HTTP
-  UDP   each node takes a free port for media: ICE connects browser and node directly, not through the proxy
+  5080  the Stream Manager on 127.0.0.1, the nodes on 127.0.0.2 and 127.0.0.3
+  UDP   each node takes a free port for media: ICE connects browser and node
+        directly, not through the proxy
 
-From another machine:
-  whipstitch-demo --address 192.0.2.10      this machine's address; open TCP 8443 and UDP for it
+Browser on another machine (open TCP 8443 and UDP towards this one):
+  whipstitch-demo --address 192.0.2.10
 
-With a real Stream Manager the proxy runs alone:
-  whipstitch run --stream-manager http://SM:5080 --https 0.0.0.0:443 --cert cert.pem --key key.pem";
+With a real Stream Manager the proxy runs alone, without any of this:
+  whipstitch run --stream-manager http://SM:5080 --https 0.0.0.0:443 \\
+      --cert cert.pem --key key.pem";
 
 /// The lines printed once everything listens.
 pub fn greeting(demo: &Demo) -> String {
-    let page = demo.https_url();
-    let mut lines = vec![
-        "Whipstitch is in front of a Stream Manager and two nodes. Open one of".to_owned(),
-        String::new(),
-        format!("  {page}/   over TLS: accept the certificate, press Publish, then Play"),
-        format!(
-            "  {}/   plain HTTP: the same without a certificate to accept",
-            demo.http_url()
-        ),
-        String::new(),
-        "or try".to_owned(),
-        String::new(),
-        format!(
-            "  curl -k '{page}/streammanager/api/4.0/event/live/demo?action=broadcast'   which node would take a stream"
-        ),
-        format!(
-            "  curl {}/metrics   what the proxy counted",
-            demo.admin_url()
-        ),
-        format!("  {page}/live/whip/endpoint/demo   the WHIP address for OBS and others"),
-        String::new(),
-    ];
+    let (page, plain, admin) = (demo.https_url(), demo.http_url(), demo.admin_url());
     let nodes: Vec<_> = demo.nodes().iter().map(ToString::to_string).collect();
-    lines.push(format!(
-        "Stream Manager {}, nodes {}. Ctrl-C stops all of it.",
+    format!(
+        "\
+Whipstitch is in front of a Stream Manager and two nodes. Open one of
+
+  {page}/
+      over TLS: accept the certificate, press Publish, then Play
+  {plain}/
+      over plain HTTP, on this machine: no certificate to accept
+
+or try
+
+  curl -k '{page}/streammanager/api/4.0/event/live/demo?action=broadcast'
+      which node would take a stream
+  curl {admin}/metrics
+      what the proxy has counted
+  {plain}/live/whip/endpoint/demo
+      as the WHIP server in OBS on this machine, then Play on the page
+
+Stream Manager {}, nodes {}. RUST_LOG=info shows each request. Ctrl-C stops all of it.",
         demo.manager_url(),
-        nodes.join(" and ")
-    ));
-    lines.join("\n")
+        nodes.join(" and "),
+    )
 }
