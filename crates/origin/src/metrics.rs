@@ -1,5 +1,7 @@
 //! What is counted about finding nodes.
 
+use std::sync::Arc;
+
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
 };
@@ -9,7 +11,10 @@ use crate::{LookupError, Refusal};
 
 /// Counters of this crate. Cheap to clone: all clones count together.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     hits: IntCounter,
     found: IntCounter,
     not_found: IntCounter,
@@ -23,7 +28,10 @@ pub struct Metrics {
 impl Default for Metrics {
     /// Counters that nobody reads.
     fn default() -> Self {
-        Self::unregistered().unwrap_or_else(|error| unreachable!("the names are constant: {error}"))
+        let inner = Inner::unregistered();
+        Self(Arc::new(inner.unwrap_or_else(|error| {
+            unreachable!("the names are constant: {error}")
+        })))
     }
 }
 
@@ -33,7 +41,7 @@ impl Metrics {
     /// # Errors
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let metrics = Self::unregistered()?;
+        let metrics = Inner::unregistered()?;
         let all: [Box<dyn Collector>; 4] = [
             Box::new(metrics.lookups.clone()),
             Box::new(metrics.duration.clone()),
@@ -42,9 +50,31 @@ impl Metrics {
         ];
         all.into_iter()
             .try_for_each(|collector| registry.register(collector))?;
-        Ok(metrics)
+        Ok(Self(Arc::new(metrics)))
     }
 
+    pub(crate) fn hit(&self) {
+        self.0.hits.inc();
+    }
+
+    pub(crate) fn asked<T>(&self, since: Instant, answer: &Result<T, LookupError>) {
+        self.0.duration.observe(since.elapsed().as_secs_f64());
+        let (counter, up) = match answer {
+            Ok(_) => (&self.0.found, 1),
+            Err(LookupError::NotFound(_)) => (&self.0.not_found, 1),
+            Err(LookupError::Refused(_)) => (&self.0.failed, 1),
+            Err(LookupError::Manager(_)) => (&self.0.failed, 0),
+        };
+        counter.inc();
+        self.0.manager_up.set(up);
+    }
+
+    pub(crate) fn refused(&self, refusal: Refusal) {
+        self.0.refused.with_label_values(&[refusal.label()]).inc();
+    }
+}
+
+impl Inner {
     fn unregistered() -> prometheus::Result<Self> {
         let lookups = IntCounterVec::new(
             Opts::new(
@@ -84,25 +114,5 @@ impl Metrics {
             )?,
             refused,
         })
-    }
-
-    pub(crate) fn hit(&self) {
-        self.hits.inc();
-    }
-
-    pub(crate) fn asked<T>(&self, since: Instant, answer: &Result<T, LookupError>) {
-        self.duration.observe(since.elapsed().as_secs_f64());
-        let (counter, up) = match answer {
-            Ok(_) => (&self.found, 1),
-            Err(LookupError::NotFound(_)) => (&self.not_found, 1),
-            Err(LookupError::Refused(_)) => (&self.failed, 1),
-            Err(LookupError::Manager(_)) => (&self.failed, 0),
-        };
-        counter.inc();
-        self.manager_up.set(up);
-    }
-
-    pub(crate) fn refused(&self, refusal: Refusal) {
-        self.refused.with_label_values(&[refusal.label()]).inc();
     }
 }

@@ -1,6 +1,6 @@
 //! What is counted about requests and sockets.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use prometheus::{
@@ -10,11 +10,14 @@ use prometheus::{
 
 use crate::{exchange::Subject, problem::Kind, splice::Ended};
 
-/// Counters of this crate. Cheap to clone: all clones count together.
-///
-/// Children that a request needs are looked up once, here.
+/// Counters of this crate. Cheap to clone: all clones count together, and one pointer is all that is copied, since
+/// layers are cloned for every request.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub struct Metrics(Arc<Inner>);
+
+/// Children that a request needs are looked up once, here.
+#[derive(Debug)]
+struct Inner {
     requests: IntCounterVec,
     by_subject: [PerSubject; Subject::ALL.len()],
     duration: HistogramVec,
@@ -29,7 +32,7 @@ pub struct Metrics {
     socket_duration: Histogram,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct PerSubject {
     /// By the first digit of the status, 1 to 5.
     classes: [IntCounter; 5],
@@ -42,7 +45,7 @@ impl Metrics {
     /// # Errors
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let metrics = Self::new()?;
+        let metrics = Inner::new()?;
         let all: [Box<dyn Collector>; 8] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.duration.clone()),
@@ -56,9 +59,65 @@ impl Metrics {
         all.into_iter()
             .try_for_each(|collector| registry.register(collector))?;
         registry.register(Box::new(metrics.socket_duration.clone()))?;
-        Ok(metrics)
+        Ok(Self(Arc::new(metrics)))
     }
 
+    pub(crate) fn began(&self) {
+        self.0.in_flight.inc();
+    }
+
+    pub(crate) fn ended(&self, subject: Subject, status: StatusCode, took: Duration) {
+        self.0.in_flight.dec();
+        if let Some(counters) = self.0.by_subject.get(subject as usize) {
+            if let Some(class) = counters
+                .classes
+                .get(usize::from(status.as_u16() / 100).wrapping_sub(1))
+            {
+                class.inc();
+            }
+            counters.duration.observe(took.as_secs_f64());
+        }
+    }
+
+    /// A request that the client gave up before it was answered.
+    pub(crate) fn abandoned(&self) {
+        self.0.in_flight.dec();
+    }
+
+    pub(crate) fn problem(&self, kind: Kind) {
+        self.0
+            .problems
+            .with_label_values(&[kind.entry().slug])
+            .inc();
+    }
+
+    pub(crate) fn panicked(&self) {
+        self.0.panics.inc();
+    }
+
+    pub(crate) fn socket_opened(&self) {
+        self.0.sockets_open.inc();
+    }
+
+    pub(crate) fn socket_ended(
+        &self,
+        ended: Ended,
+        took: Duration,
+        from_client: u64,
+        from_node: u64,
+    ) {
+        self.0.sockets_open.dec();
+        self.0
+            .sockets_ended
+            .with_label_values(&[ended.label()])
+            .inc();
+        self.0.socket_duration.observe(took.as_secs_f64());
+        self.0.from_client.inc_by(from_client);
+        self.0.from_node.inc_by(from_node);
+    }
+}
+
+impl Inner {
     fn new() -> prometheus::Result<Self> {
         let requests = IntCounterVec::new(
             Opts::new(
@@ -124,54 +183,6 @@ impl Metrics {
                     ]),
             )?,
         })
-    }
-
-    pub(crate) fn began(&self) {
-        self.in_flight.inc();
-    }
-
-    pub(crate) fn ended(&self, subject: Subject, status: StatusCode, took: Duration) {
-        self.in_flight.dec();
-        if let Some(counters) = self.by_subject.get(subject as usize) {
-            if let Some(class) = counters
-                .classes
-                .get(usize::from(status.as_u16() / 100).wrapping_sub(1))
-            {
-                class.inc();
-            }
-            counters.duration.observe(took.as_secs_f64());
-        }
-    }
-
-    /// A request that the client gave up before it was answered.
-    pub(crate) fn abandoned(&self) {
-        self.in_flight.dec();
-    }
-
-    pub(crate) fn problem(&self, kind: Kind) {
-        self.problems.with_label_values(&[kind.entry().slug]).inc();
-    }
-
-    pub(crate) fn panicked(&self) {
-        self.panics.inc();
-    }
-
-    pub(crate) fn socket_opened(&self) {
-        self.sockets_open.inc();
-    }
-
-    pub(crate) fn socket_ended(
-        &self,
-        ended: Ended,
-        took: Duration,
-        from_client: u64,
-        from_node: u64,
-    ) {
-        self.sockets_open.dec();
-        self.sockets_ended.with_label_values(&[ended.label()]).inc();
-        self.socket_duration.observe(took.as_secs_f64());
-        self.from_client.inc_by(from_client);
-        self.from_node.inc_by(from_node);
     }
 }
 
