@@ -15,6 +15,7 @@ mod drain;
 mod hostile;
 mod manager;
 mod media;
+mod metrics;
 mod replicas;
 mod sessions;
 mod tls;

@@ -174,7 +174,10 @@ pub enum TlsError {
     #[error("{}: holds no private key (BEGIN PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY)", _0.display())]
     NoKey(PathBuf),
     /// The two do not belong together, or one of them is of a kind that is not supported.
-    #[error("{} and {}: {_2}", _0.display(), _1.display())]
+    #[error(
+        "{} does not hold the key of the certificate in {}, or one of a kind that is not supported ({_2})",
+        _1.display(), _0.display()
+    )]
     Mismatch(PathBuf, PathBuf, #[source] rustls::Error),
     /// The TLS library cannot start.
     #[error("TLS: {0}")]

@@ -4,6 +4,8 @@ mod addresses;
 mod names;
 
 use tracing_subscriber::EnvFilter;
+use whipstitch_ingress::CertStore;
+use whipstitch_signaling::session::SessionKeys;
 
 use super::{
     Config, Kind,
@@ -60,6 +62,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
 
 fn certificate(config: &Config, found: &mut Vec<Finding>) {
     let https = !config.listen.https.is_empty();
+    let before = found.len();
     for (key, path, block) in [
         ("tls.cert", &config.tls.cert, pem::Block::Certificate),
         ("tls.key", &config.tls.key, pem::Block::PrivateKey),
@@ -83,13 +86,22 @@ fn certificate(config: &Config, found: &mut Vec<Finding>) {
             }
         }
     }
+    if let (true, Some(cert), Some(key)) = (https, &config.tls.cert, &config.tls.key)
+        && found.len() == before
+        && let Err(error) = CertStore::load(cert, key)
+    {
+        found.push(Finding::new(["tls.key", "tls.cert"], error.to_string()));
+    }
 }
 
 fn session_key(config: &Config, found: &mut Vec<Finding>) {
     let Some(path) = &config.sessions.key_file else {
         return;
     };
-    if let Err(what) = pem::readable(path) {
+    let keys = pem::readable(path).and_then(|text| {
+        SessionKeys::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+    });
+    if let Err(what) = keys {
         found.push(Finding::new(["sessions.key_file"], what));
     }
 }

@@ -4,12 +4,17 @@ mod mistakes;
 mod precedence;
 mod robust;
 
-use std::{ffi::OsString, path::Path};
+use std::{ffi::OsString, path::Path, sync::LazyLock};
 
 use super::{Loaded, Mistakes, Sources, load};
 
-const CERT: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+/// A certificate and its key, in PEM.
+static PAIR: LazyLock<(String, String)> = LazyLock::new(pair);
+
+fn pair() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
 
 /// The shortest file that is right.
 const RIGHT: &str = r#"
@@ -35,8 +40,8 @@ impl<'a> Case<'a> {
     }
 
     fn load_in(&self, folder: &Path) -> Result<Loaded, Mistakes> {
-        std::fs::write(folder.join("tls.crt"), CERT).unwrap();
-        std::fs::write(folder.join("tls.key"), KEY).unwrap();
+        std::fs::write(folder.join("tls.crt"), &PAIR.0).unwrap();
+        std::fs::write(folder.join("tls.key"), &PAIR.1).unwrap();
         let file = self.file.map(|text| {
             let path = folder.join("whipstitch.toml");
             std::fs::write(&path, text).unwrap();

@@ -155,8 +155,8 @@ fn the_key_itself_instead_of_its_file_is_not_repeated() {
     let case = Case {
         file: Some(RIGHT),
         environment: &[
-            ("WHIPSTITCH_KEY", super::KEY),
-            ("WHIPSTITCH_SESSION_KEY", super::KEY),
+            ("WHIPSTITCH_KEY", &super::PAIR.1),
+            ("WHIPSTITCH_SESSION_KEY", &super::PAIR.1),
         ],
         flags: &[],
     };
@@ -360,4 +360,31 @@ fn no_password_is_repeated() {
     let mut config = crate::config::Config::default();
     config.stream_manager.url = Some(url.to_owned());
     assert!(!format!("{config:?}").contains("secret"));
+}
+
+#[test]
+fn keys_that_fit_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (key, session_key) = (
+        write("other.key", &super::pair().1),
+        write("s.key", "short\n"),
+    );
+    let case = Case {
+        file: Some(super::RIGHT),
+        environment: &[],
+        flags: &[("--key", &key), ("--session-key", &session_key)],
+    };
+    let printed = case
+        .printed()
+        .replace(&format!("{}/", folder.path().display()), "");
+    assert_snapshot!(printed, @r"
+    --key: other.key does not hold the key of the certificate in tls.crt, or one of a kind that is not supported (keys may not be consistent: KeyMismatch)
+    --session-key: s.key: line 1 is not 32 bytes in base64; make a key with `openssl rand -base64 32`
+    2 mistakes in the configuration
+    ");
 }

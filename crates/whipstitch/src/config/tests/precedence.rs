@@ -83,7 +83,7 @@ fn every_kind_of_value_can_come_from_the_environment() {
 fn names_in_the_file_start_at_its_folder_and_others_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = folder.path().join("elsewhere.key");
-    std::fs::write(&elsewhere, super::KEY).unwrap();
+    std::fs::write(&elsewhere, &super::PAIR.1).unwrap();
     let elsewhere = elsewhere.to_str().unwrap();
     let case = Case {
         file: Some(RIGHT),
@@ -111,7 +111,8 @@ fn names_in_the_file_start_at_its_folder_and_others_do_not() {
 #[test]
 fn every_key_for_a_file_starts_at_the_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let file = format!("{RIGHT}\n[sessions]\nkey_file = 'tls.key'\n");
+    std::fs::write(folder.path().join("session.key"), "A".repeat(43) + "=\n").unwrap();
+    let file = format!("{RIGHT}\n[sessions]\nkey_file = 'session.key'\n");
     let config = Case::file(&file).load_in(folder.path()).unwrap().config;
     let paths = toml::Table::try_from(config).unwrap();
     for key in crate::config::keys::keys().filter(|key| key.kind == crate::config::Kind::Path) {
