@@ -1,49 +1,27 @@
 //! Routing: what is asked for. Answers here what needs no node, and refuses what no node should see.
 
+mod rules;
+
 use std::{
     sync::Arc,
     task::{Context, Poll},
 };
 
 use futures_util::future::{Either, Ready, ready as now};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body::Body as _;
+use http::Response;
 use tower::Service;
-use whipstitch_signaling::{
-    Role, Route, StreamKey,
-    headers::{self, Media, SDP},
-    socket::SocketQuery,
-};
 
+use self::rules::{Decision, Rules};
 use crate::{
-    Body, Clean, Error, Routed, body,
+    Body, Clean, Error, Routed,
     config::{Limits, Proxy, Timeouts},
-    error::{BadRequest, Denied},
-    exchange::Subject,
-    message::Ask,
 };
-
-const ENDPOINT_METHODS: &str = "OPTIONS, GET, HEAD, POST";
-const SESSION_METHODS: &str = "OPTIONS, GET, HEAD, PATCH, DELETE";
 
 /// The layer's service.
 #[derive(Clone, Debug)]
 pub struct Routing<S> {
     inner: S,
     rules: Arc<Rules>,
-}
-
-#[derive(Debug)]
-struct Rules {
-    proxy: Proxy,
-    limits: Limits,
-    timeouts: Timeouts,
-}
-
-/// Either the answer, or the way on.
-enum Decision {
-    Answer(Response<Body>),
-    Go(Box<Routed>),
 }
 
 impl<S> Routing<S> {
@@ -80,167 +58,15 @@ where
     }
 }
 
-impl Rules {
-    fn decide(&self, clean: Clean) -> Result<Decision, Error> {
-        let route =
-            Route::parse(clean.request.uri().path(), clean.websocket).map_err(BadRequest::from)?;
-        match route {
-            Route::Endpoint { role, key } => {
-                clean.exchange.is_about(Subject::endpoint(role), Some(&key));
-                self.endpoint(clean, role, key)
-            }
-            Route::Session { role, key, token } => {
-                clean.exchange.is_about(Subject::session(role), Some(&key));
-                self.session(clean, role, key, token)
-            }
-            Route::Socket => self.socket(clean),
-            Route::ManagerAdmin | Route::Manager => {
-                clean.exchange.is_about(Subject::Manager, None);
-                self.manager(clean, route == Route::ManagerAdmin)
-            }
-        }
-    }
-
-    fn endpoint(&self, clean: Clean, role: Role, key: StreamKey) -> Result<Decision, Error> {
-        match *clean.request.method() {
-            Method::GET | Method::HEAD => {
-                return Ok(Decision::Answer(described(clean.request.method(), role)));
-            }
-            Method::OPTIONS => {}
-            // A player may leave the offer to the server (draft-murillo-whep-00 §4.2): no body, no type.
-            Method::POST if role == Role::Play && clean.request.body().is_end_stream() => {}
-            Method::POST => expect_media(&clean.request, SDP, |media| media == Media::Sdp)?,
-            _ => {
-                return Err(Error::Method {
-                    allow: ENDPOINT_METHODS,
-                });
-            }
-        }
-        self.signaling(clean, Ask::Endpoint { role, key })
-    }
-
-    fn session(
-        &self,
-        clean: Clean,
-        role: Role,
-        key: StreamKey,
-        token: Option<String>,
-    ) -> Result<Decision, Error> {
-        match *clean.request.method() {
-            Method::GET | Method::HEAD => return Ok(Decision::Answer(no_content())),
-            Method::OPTIONS | Method::DELETE => {}
-            Method::PATCH => {
-                expect_media(
-                    &clean.request,
-                    "application/sdp or application/trickle-ice-sdpfrag",
-                    |_| true,
-                )?;
-            }
-            _ => {
-                return Err(Error::Method {
-                    allow: SESSION_METHODS,
-                });
-            }
-        }
-        let token = token.ok_or(Error::UnknownSession)?;
-        self.signaling(clean, Ask::Session { role, key, token })
-    }
-
-    fn signaling(&self, mut clean: Clean, ask: Ask) -> Result<Decision, Error> {
-        if !self.proxy.enabled {
-            return Err(Denied::Signaling.into());
-        }
-        let taken = std::mem::replace(clean.request.body_mut(), body::empty());
-        *clean.request.body_mut() =
-            body::guard(taken, self.limits.sdp_bytes, Some(self.timeouts.body))?;
-        Ok(Decision::go(clean, ask))
-    }
-
-    fn socket(&self, clean: Clean) -> Result<Decision, Error> {
-        clean.exchange.is_about(Subject::Socket, None);
-        if !self.proxy.enabled {
-            return Err(Denied::Signaling.into());
-        }
-        let query = SocketQuery::parse(clean.request.uri().query().unwrap_or_default())
-            .map_err(BadRequest::from)?;
-        clean
-            .exchange
-            .is_about(Subject::Socket, query.stream.as_ref());
-        Ok(Decision::go(clean, Ask::Socket(query)))
-    }
-
-    fn manager(&self, mut clean: Clean, admin: bool) -> Result<Decision, Error> {
-        if admin && !self.proxy.admin_api {
-            return Err(Denied::AdminApi.into());
-        }
-        let taken = std::mem::replace(clean.request.body_mut(), body::empty());
-        *clean.request.body_mut() = body::guard(taken, self.limits.body_bytes, None)?;
-        let path = clean.request.uri().path();
-        let names_nodes = clean.request.method() == Method::GET
-            && path.starts_with("/streammanager/api/")
-            && path.contains("/event/");
-        Ok(Decision::go(clean, Ask::Manager { names_nodes }))
-    }
-}
-
-impl Decision {
-    fn go(clean: Clean, ask: Ask) -> Self {
-        let Clean {
-            request,
-            host,
-            exchange,
-            websocket: _,
-        } = clean;
-        Self::Go(Box::new(Routed {
-            ask,
-            request,
-            host,
-            exchange,
-        }))
-    }
-}
-
-fn expect_media(
-    request: &Request<Body>,
-    expected: &'static str,
-    accepts: impl Fn(Media) -> bool,
-) -> Result<(), BadRequest> {
-    match headers::media(request.headers()) {
-        Some(Some(media)) if accepts(media) => Ok(()),
-        _ => Err(BadRequest::MediaType { expected }),
-    }
-}
-
-/// GET and HEAD of an endpoint: 2xx and no content (RFC 9725 §4.1); HEAD of a WHEP endpoint tells players by its type
-/// what the URL is (draft-ietf-wish-whep, §4.1).
-fn described(method: &Method, role: Role) -> Response<Body> {
-    let mut response = no_content();
-    if method == Method::HEAD && role == Role::Play {
-        *response.status_mut() = StatusCode::OK;
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(SDP));
-    }
-    response.headers_mut().insert(
-        header::HeaderName::from_static("accept-post"),
-        HeaderValue::from_static(SDP),
-    );
-    response
-}
-
-fn no_content() -> Response<Body> {
-    let mut response = Response::new(body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-}
-
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, uri::Authority};
     use tower::{ServiceExt, service_fn};
 
     use super::*;
+    use crate::body;
     use crate::{Exchange, problem::Kind};
+    use http::Request;
 
     async fn ask(
         method: &str,

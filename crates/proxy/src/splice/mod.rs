@@ -4,6 +4,7 @@
 //! of a client reaches a node that did not agree. From then on raw bytes are relayed by a task of its own, outside
 //! hyper, so that extensions, masking and fragmentation stay between the client and the node.
 
+mod flow;
 mod frames;
 pub(crate) mod handshake;
 mod relay;

@@ -1,38 +1,22 @@
-//! Relays raw bytes both ways, and says goodbye between frames.
-//!
-//! An idle session keeps no buffer: bytes are read into a scratch of the thread and written at once; only what the
-//! other side does not take stays, and nothing more is read until it is gone (so a slow reader slows the sender).
+//! Relays both directions of a session until both are done, and notes who ended it.
 
 use std::{
-    cell::RefCell,
-    io,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    time::Sleep,
-};
+use tokio::{net::TcpStream, time::Sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Detached, Duplex, Ended,
-    frames::{Frames, Goodbye},
+    flow::{End, Flow},
 };
 
-/// One read; a 16 KiB message with its header, or two TLS records, fit (measured: 16 KiB buffers cost 1.4 times the
-/// CPU for 16 KiB messages, 64 KiB ones gain nothing more).
-const SCRATCH: usize = 32 * 1024;
 /// How long a session may go on after one side, or this proxy, has ended it.
 const LINGER: Duration = Duration::from_secs(5);
-
-thread_local! {
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
-}
 
 /// What a session carried, and how it ended.
 #[derive(Clone, Copy, Debug)]
@@ -115,8 +99,8 @@ impl Relay {
     fn note_end(&mut self) {
         if self.ended.is_none() {
             self.ended = match (self.up.gone, self.down.gone) {
-                _ if self.up.frames.closed() => Some(Ended::Client),
-                _ if self.down.frames.closed() => Some(Ended::Node),
+                _ if self.up.is_closed() => Some(Ended::Client),
+                _ if self.down.is_closed() => Some(Ended::Node),
                 (Some(End::Source), _) | (_, Some(End::Sink)) => Some(Ended::ClientLost),
                 (Some(End::Sink), _) | (_, Some(End::Source)) => Some(Ended::NodeLost),
                 (None, None) => None,
@@ -133,215 +117,6 @@ impl Relay {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Bytes go through.
-    Relaying,
-    /// The rest of the frame under way goes through, then our Close.
-    Stopping,
-    /// Our Close is on its way; what still comes is read and dropped.
-    Silent,
-    /// What is pending is written, then the sink is shut down.
-    Finishing,
-    Done,
-}
-
-/// An end of a direction that is no longer there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Source,
-    Sink,
-}
-
-/// One direction.
-struct Flow {
-    to_node: bool,
-    state: State,
-    frames: Frames,
-    /// What the sink has not taken yet.
-    pending: Vec<u8>,
-    unflushed: bool,
-    gone: Option<End>,
-    bytes: u64,
-}
-
-impl Flow {
-    /// `read` is what hyper had read already. It is let go here even if it is empty: it keeps hyper's buffers alive.
-    fn new(read: Bytes, to_node: bool) -> Self {
-        let mut flow = Self {
-            to_node,
-            state: State::Relaying,
-            frames: Frames::default(),
-            pending: read.to_vec(),
-            unflushed: false,
-            gone: None,
-            bytes: read.len() as u64,
-        };
-        flow.frames.follow(&read);
-        drop(read);
-        flow
-    }
-
-    fn stop(&mut self) {
-        if self.state == State::Relaying {
-            self.state = State::Stopping;
-            self.say_goodbye_at_boundary(Goodbye::Draining);
-        }
-    }
-
-    fn finish(&mut self) {
-        if self.state != State::Done {
-            self.state = State::Finishing;
-        }
-    }
-
-    /// Whether our Close went out this way, or theirs did, and the source has said its own.
-    fn is_answered(&self) -> bool {
-        self.state == State::Silent && self.frames.closed()
-    }
-
-    fn say_goodbye_at_boundary(&mut self, goodbye: Goodbye) {
-        if self.frames.closed() {
-            self.state = State::Silent;
-        } else if self.frames.at_boundary() {
-            self.pending.extend_from_slice(&goodbye.frame(self.to_node));
-            self.state = State::Silent;
-        }
-    }
-
-    fn poll<R, W>(&mut self, cx: &mut Context<'_>, source: &mut R, sink: &mut W) -> Poll<()>
-    where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
-    {
-        loop {
-            if ready!(self.poll_pending(cx, sink)).is_err() {
-                self.gone = Some(End::Sink);
-                self.state = State::Done;
-            }
-            match self.state {
-                State::Done => return Poll::Ready(()),
-                State::Finishing => {
-                    // A sink that cannot be shut down is gone, which is as good.
-                    let _ = ready!(Pin::new(&mut *sink).poll_shutdown(cx));
-                    self.state = State::Done;
-                }
-                State::Relaying | State::Stopping | State::Silent => match self
-                    .poll_some(cx, source, sink)
-                {
-                    Poll::Ready(Ok(0) | Err(_)) => self.source_ended(),
-                    Poll::Ready(Ok(_)) => {}
-                    Poll::Pending => {
-                        if self.unflushed {
-                            self.unflushed = ready!(Pin::new(&mut *sink).poll_flush(cx)).is_err();
-                        }
-                        return Poll::Pending;
-                    }
-                },
-            }
-        }
-    }
-
-    /// Writes what the sink did not take before.
-    fn poll_pending<W: AsyncWrite + Unpin>(
-        &mut self,
-        cx: &mut Context<'_>,
-        sink: &mut W,
-    ) -> Poll<io::Result<()>> {
-        while !self.pending.is_empty() {
-            let written = ready!(Pin::new(&mut *sink).poll_write(cx, &self.pending))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.unflushed = true;
-            self.pending.drain(..written);
-            if self.pending.is_empty() {
-                self.pending = Vec::new();
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Reads once and passes on what came; the number of bytes, 0 at the end.
-    fn poll_some<R, W>(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: &mut R,
-        sink: &mut W,
-    ) -> Poll<io::Result<usize>>
-    where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
-    {
-        BUFFER.with_borrow_mut(|buffer| {
-            let mut buffer = ReadBuf::new(buffer);
-            ready!(Pin::new(source).poll_read(cx, &mut buffer))?;
-            let read = buffer.filled();
-            let passed = self.pass(read);
-            if !passed.is_empty() && self.pending.is_empty() {
-                let written = match Pin::new(sink).poll_write(cx, passed) {
-                    Poll::Ready(written) => written.unwrap_or(0),
-                    Poll::Pending => 0,
-                };
-                self.unflushed = true;
-                self.pending
-                    .extend_from_slice(passed.get(written..).unwrap_or_default());
-            } else {
-                self.pending.extend_from_slice(passed);
-            }
-            if self.state == State::Stopping {
-                self.say_goodbye_at_boundary(Goodbye::Draining);
-            }
-            Poll::Ready(Ok(read.len()))
-        })
-    }
-
-    /// The part of what came that goes on.
-    fn pass<'b>(&mut self, read: &'b [u8]) -> &'b [u8] {
-        let passed = match self.state {
-            State::Stopping => {
-                let end = self.frames.follow_to_boundary(read);
-                let (passed, dropped) = read.split_at_checked(end).unwrap_or((read, &[]));
-                if !dropped.is_empty() {
-                    self.say_after(passed, dropped);
-                    return &[];
-                }
-                passed
-            }
-            State::Relaying => {
-                self.frames.follow(read);
-                read
-            }
-            State::Silent | State::Finishing | State::Done => {
-                self.frames.follow(read);
-                return &[];
-            }
-        };
-        self.bytes += passed.len() as u64;
-        passed
-    }
-
-    /// The frame under way ended in the middle of a read: its end, our Close, and then nothing more.
-    fn say_after(&mut self, passed: &[u8], dropped: &[u8]) {
-        self.bytes += passed.len() as u64;
-        self.pending.extend_from_slice(passed);
-        self.say_goodbye_at_boundary(Goodbye::Draining);
-        self.frames.follow(dropped);
-    }
-
-    fn source_ended(&mut self) {
-        self.gone = Some(End::Source);
-        if matches!(self.state, State::Relaying | State::Stopping) {
-            self.say_goodbye_at_boundary(if self.to_node {
-                Goodbye::ClientGone
-            } else {
-                Goodbye::NodeGone
-            });
-        }
-        self.state = State::Finishing;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use hyper_tungstenite::tungstenite::protocol::frame::{
@@ -349,12 +124,12 @@ mod tests {
         coding::{Data, OpCode},
     };
     use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+        io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream},
         net::TcpListener,
         task::JoinHandle,
     };
 
-    use super::*;
+    use super::{super::frames::Goodbye, *};
 
     struct Ends {
         client: DuplexStream,
