@@ -12,7 +12,7 @@ pub struct Config {
     /// The TCP port of every node, one for all as in a real cluster; 0 takes one that is free on every node's address.
     pub node_port: u16,
     /// The address written into ICE candidates when players and publishers are on other machines. The UDP sockets
-    /// then listen on every interface; otherwise on the node's own address.
+    /// then listen on it, or on every interface if it is not this machine's; otherwise on the node's own address.
     pub media_address: Option<IpAddr>,
     /// Files that the Stream Manager serves beside its API.
     pub pages: Vec<Page>,

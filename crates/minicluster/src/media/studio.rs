@@ -50,6 +50,21 @@ pub(crate) struct Inbox {
     ended: watch::Receiver<()>,
 }
 
+/// The media socket. On the written address itself if it is this machine's, so that answers leave from the address
+/// that candidates name; behind an address translation it is not, and every interface has to do.
+async fn bind(ip: IpAddr, written: Option<IpAddr>) -> io::Result<UdpSocket> {
+    match UdpSocket::bind((written.unwrap_or(ip), 0)).await {
+        Err(error) if written.is_some() && error.kind() == io::ErrorKind::AddrNotAvailable => {
+            let every = match ip {
+                IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            };
+            UdpSocket::bind((every, 0)).await
+        }
+        bound => bound,
+    }
+}
+
 impl Studio {
     /// Bind the socket of node `node`. Its candidates name `written` if given, else `ip`.
     ///
@@ -62,12 +77,7 @@ impl Studio {
         registry: Arc<Registry>,
         relays: Arc<Relays>,
     ) -> io::Result<(Self, Inbox, MediaHandle)> {
-        let bind = match written {
-            Some(IpAddr::V4(_)) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            Some(IpAddr::V6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-            None => ip,
-        };
-        let socket = UdpSocket::bind((bind, 0)).await?;
+        let socket = bind(ip, written).await?;
         let address = SocketAddr::new(written.unwrap_or(ip), socket.local_addr()?.port());
         let (sender, commands) = mpsc::channel(COMMANDS);
         let inbox = Inbox {
