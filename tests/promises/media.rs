@@ -131,13 +131,7 @@ async fn publish_by_socket(client: &Client, publisher: &Publisher) -> IpAddr {
         .answer(answer["data"]["sdp"]["sdp"].as_str().unwrap())
         .await
         .unwrap();
-    let end = json!({"candidate": {"type": "candidate", "candidate": ""}});
-    dialogue
-        .say(json!({"handleCandidate": "socket1", "data": end}))
-        .await;
-    dialogue
-        .hear_until(|frame| frame["data"]["code"] == "NetConnection.ICE.TrickleCompleted")
-        .await;
+    end_candidates(&mut dialogue).await;
     dialogue
         .say(json!({"publish": "socket1", "mode": "live", "keyFramerate": 3000}))
         .await;
@@ -148,6 +142,17 @@ async fn publish_by_socket(client: &Client, publisher: &Publisher) -> IpAddr {
     dialogue.say(json!({"switchChannel": "red5pro"})).await;
     dialogue.close().await;
     node
+}
+
+/// No more candidates from this side, and none from the other.
+async fn end_candidates(dialogue: &mut Dialogue) {
+    let end = json!({"candidate": {"type": "candidate", "candidate": ""}});
+    dialogue
+        .say(json!({"handleCandidate": "socket1", "data": end}))
+        .await;
+    dialogue
+        .hear_until(|frame| frame["data"]["code"] == "NetConnection.ICE.TrickleCompleted")
+        .await;
 }
 
 /// The subscriber's dialogue, kept on the WebSocket.
@@ -175,13 +180,7 @@ async fn play_by_socket(client: &Client, player: &Player) -> Dialogue {
     dialogue
         .say(json!({"handleAnswer": "socket1", "requestId": "subscriber-1b31", "data": answer}))
         .await;
-    let end = json!({"candidate": {"type": "candidate", "candidate": ""}});
-    dialogue
-        .say(json!({"handleCandidate": "socket1", "data": end}))
-        .await;
-    dialogue
-        .hear_until(|frame| frame["data"]["code"] == "NetConnection.ICE.TrickleCompleted")
-        .await;
+    end_candidates(&mut dialogue).await;
     dialogue
         .say(json!({"subscribe": "socket1", "requestId": "subscriber-1b31"}))
         .await;

@@ -65,10 +65,16 @@ where
         request.extensions_mut().insert(exchange.clone());
         let request = request.map(|incoming| {
             if incoming.is_end_stream() {
-                body::empty()
-            } else {
-                Received { incoming, exchange }.boxed_unsync()
+                return body::empty();
             }
+            let inner = incoming.map_err(BodyError::Broken);
+            let count = move |bytes| {
+                exchange
+                    .record()
+                    .received
+                    .fetch_add(bytes, Ordering::Relaxed);
+            };
+            Counted { inner, count }.boxed_unsync()
         });
         ObserveFuture {
             inner: self.inner.call(request),
@@ -102,63 +108,41 @@ where
             response
                 .headers_mut()
                 .insert(REQUEST_ID, report.exchange.record().id.clone());
-            response = response.map(|inner| Sent { inner, report }.boxed_unsync());
+            // The report goes with the body: when that is dropped, the exchange is over.
+            let count = move |bytes| report.count(bytes);
+            response = response.map(|inner| Counted { inner, count }.boxed_unsync());
         }
         Poll::Ready(Ok(response))
     }
 }
 
-/// A request's body on its way in, counted.
-struct Received {
-    incoming: Incoming,
-    exchange: Exchange,
+pin_project! {
+    /// A body whose bytes are counted as they pass.
+    struct Counted<B, C> {
+        #[pin]
+        inner: B,
+        count: C,
+    }
 }
 
-impl http_body::Body for Received {
+impl<B, C> http_body::Body for Counted<B, C>
+where
+    B: http_body::Body<Data = Bytes, Error = BodyError>,
+    C: FnMut(u64),
+{
     type Data = Bytes;
     type Error = BodyError;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-            self.exchange
-                .record()
-                .received
-                .fetch_add(bytes, Ordering::Relaxed);
-        }
-        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
-    }
-}
-
-/// An answer's body on its way out, counted. When it is dropped, the exchange is over.
-struct Sent {
-    inner: Body,
-    report: Report,
-}
-
-impl http_body::Body for Sent {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            self.report.sent += frame.data_ref().map_or(0, Bytes::len) as u64;
+        let this = self.project();
+        let frame = ready!(this.inner.poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            (this.count)(data.len() as u64);
         }
         Poll::Ready(frame)
     }
@@ -203,6 +187,10 @@ impl Report {
             sent: 0,
             _under_way: under_way,
         }
+    }
+
+    fn count(&mut self, bytes: u64) {
+        self.sent += bytes;
     }
 
     /// Only the Stream Manager's paths are written as they are: ours hold stream names, which have a field of their

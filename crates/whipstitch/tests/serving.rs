@@ -135,7 +135,9 @@ fn the_quick_start_serves_and_a_signal_ends_it() {
     assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
 
     let marker = "/streammanager/api/4.0/event/live/s1?action=broadcast&password=hunter2";
-    assert!(get(http, marker).starts_with("HTTP/1.1 502"));
+    let answer = get(http, marker);
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
     let line = running.line("exchange");
     let line = if line["about"] == "manager" {
         line
@@ -147,6 +149,7 @@ fn the_quick_start_serves_and_a_signal_ends_it() {
         (&"manager-unreachable".into(), &502.into())
     );
     assert_eq!(line["path"], "/streammanager/api/4.0/event/live/s1");
+    assert_eq!(line["sent"], body.len());
     assert!(!line.to_string().contains("hunter2"), "{line}");
 
     running.signal("TERM");
