@@ -25,6 +25,7 @@ use whipstitch_ingress::config::{Connections, Listen, Tls};
 use whipstitch_origin::config::{Lookup, Nodes, StreamManager};
 use whipstitch_proxy::config::{Limits, Proxy, Timeouts};
 
+pub(crate) use check::bounds;
 pub use check::{Finding, findings};
 pub use kind::Kind;
 pub use load::{Loaded, Sources, load};

@@ -1,17 +1,14 @@
 //! What serde cannot see: rules between keys, and things outside of the configuration.
 
 mod addresses;
+pub(crate) mod bounds;
 mod names;
 
 use tracing_subscriber::EnvFilter;
 use whipstitch_ingress::CertStore;
 use whipstitch_signaling::session::SessionKeys;
 
-use super::{
-    Config, Kind,
-    keys::{Key, keys},
-    pem,
-};
+use super::{Config, pem};
 
 /// Something that a configuration breaks.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,7 +51,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     addresses::check(config, &mut found);
     certificate(config, &mut found);
     session_key(config, &mut found);
-    zeros(config, &mut found);
+    bounds::check(config, &mut found);
     waits(config, &mut found);
     log_filter(config, &mut found);
     found
@@ -103,41 +100,6 @@ fn session_key(config: &Config, found: &mut Vec<Finding>) {
     });
     if let Err(what) = keys {
         found.push(Finding::new(["sessions.key_file"], what));
-    }
-}
-
-/// No duration, number or size may be nought.
-fn zeros(config: &Config, found: &mut Vec<Finding>) {
-    let Ok(values) = toml::Table::try_from(config) else {
-        return;
-    };
-    for key in keys() {
-        let (section, name) = key.split();
-        let value = values.get(section).and_then(|section| section.get(name));
-        if let Some(what) = value.and_then(|value| zero(key, value)) {
-            found.push(Finding::new([key.path], what));
-        }
-    }
-}
-
-fn zero(key: &Key, value: &toml::Value) -> Option<&'static str> {
-    match key.kind {
-        Kind::Duration | Kind::Lifetime => {
-            (value.as_str() == Some("0s")).then_some("is zero; it has to be longer, such as \"1s\"")
-        }
-        Kind::Count | Kind::Bytes => {
-            (value.as_integer() == Some(0)).then_some("is 0; it has to be at least 1")
-        }
-        Kind::Port => (value.as_integer() == Some(0)).then_some("is 0; a port is 1 to 65535"),
-        Kind::Url
-        | Kind::Text
-        | Kind::Switch
-        | Kind::Address
-        | Kind::Addresses
-        | Kind::Networks
-        | Kind::Names
-        | Kind::Path
-        | Kind::Format => None,
     }
 }
 

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use super::Defaults;
-use crate::config::keys::{Key, SECTIONS, Section};
+use crate::config::{
+    bounds::{MOST_BYTES, MOST_COUNT, MOST_TIME},
+    keys::{Key, SECTIONS, Section},
+};
 
 const PREFACE: &str = "\
 # Configuration
@@ -39,11 +42,20 @@ An empty environment variable counts as not set.
 /// The page.
 pub(super) fn page() -> String {
     let defaults = Defaults::new();
-    let mut page = PREFACE.to_owned();
+    let mut page = PREFACE.to_owned() + &bounds();
     for section in SECTIONS {
         page.push_str(&table(section, &defaults));
     }
     page
+}
+
+/// What `whipstitch check` allows, for every key of a type.
+fn bounds() -> String {
+    let hours = MOST_TIME.as_secs() / 3600;
+    format!(
+        "\nA duration is longer than zero and at most {hours} hours (365 days); a number is 1 to {MOST_COUNT}, a size 1 to\n\
+         {MOST_BYTES} bytes (1 GiB).\n"
+    )
 }
 
 fn table(section: &Section, defaults: &Defaults) -> String {

@@ -1,6 +1,7 @@
 use insta::assert_snapshot;
 
 use super::{Case, RIGHT};
+use crate::config::{Kind, keys::keys};
 
 fn printed(file: &str) -> String {
     Case::file(file).printed()
@@ -387,4 +388,50 @@ fn keys_that_fit_nothing() {
     --session-key: s.key: line 1 is not 32 bytes in base64; make a key with `openssl rand -base64 32`
     2 mistakes in the configuration
     ");
+}
+
+#[test]
+fn values_beyond_all_use() {
+    let file = r#"
+stream_manager.url = "http://127.0.0.1"
+listen.http = ["127.0.0.1:80"]
+limits.in_flight = 9000000000000000000
+limits.sockets = 10000001
+limits.body_bytes = 1073741825
+lookup.publish_ttl = "99999999h"
+nodes.named_for = "2000000000000000h"
+timeouts.answer = "8760h 1ns"
+sessions.lifetime = "366d"
+"#;
+    assert_snapshot!(printed(file), @r"
+    whipstitch.toml:4: limits.in_flight: is 9000000000000000000; it has to be at most 10000000
+    whipstitch.toml:5: limits.sockets: is 10000001; it has to be at most 10000000
+    whipstitch.toml:6: limits.body_bytes: is 1073741825; it has to be at most 1073741824
+    whipstitch.toml:7: lookup.publish_ttl: is 99999999h; it has to be at most 8760h (365 days)
+    whipstitch.toml:8: nodes.named_for: is 2000000000000000h; it has to be at most 8760h (365 days)
+    whipstitch.toml:9: timeouts.answer: is 8760h 1ns; it has to be at most 8760h (365 days)
+    whipstitch.toml:10: sessions.lifetime: is 366d; it has to be at most 365d
+    7 mistakes in the configuration
+    ");
+}
+
+#[test]
+fn the_largest_values_are_taken() {
+    for key in keys() {
+        let (right, wrong) = match key.kind {
+            Kind::Count => ("10000000", "10000001"),
+            Kind::Bytes => ("1073741824", "1073741825"),
+            Kind::Duration => ("\"8760h\"", "\"8760h 1ms\""),
+            Kind::Lifetime => ("\"365d\"", "\"365d 1ms\""),
+            _ => continue,
+        };
+        // timeouts.answer is never shorter than timeouts.connect.
+        let answer = match key.path {
+            "timeouts.connect" => "timeouts.answer = \"8760h\"",
+            _ => "",
+        };
+        let file = |value| format!("{} = {value}\n{answer}\n{RIGHT}", key.path);
+        assert!(Case::file(&file(right)).load().is_ok(), "{}", key.path);
+        assert!(Case::file(&file(wrong)).load().is_err(), "{}", key.path);
+    }
 }

@@ -1,0 +1,81 @@
+//! How little and how much a number, a size or a time may be.
+//!
+//! Nobody needs more, and what is made of them overflows or panics beyond: a semaphore's permits, an instant plus a
+//! duration, the life of a cache's entry.
+
+use std::time::Duration;
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
+use toml::Value;
+
+use super::Finding;
+use crate::config::{
+    Config, Kind, days,
+    keys::{Key, keys},
+};
+
+/// The most that a number may be.
+pub(crate) const MOST_COUNT: i64 = 10_000_000;
+/// The most that a size may be, in bytes: 1 GiB.
+pub(crate) const MOST_BYTES: i64 = 1 << 30;
+/// The longest that a time may be: 365 days of 24 hours.
+pub(crate) const MOST_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Holds every duration, number, size and port against its bounds.
+pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
+    let Ok(values) = toml::Table::try_from(config) else {
+        return;
+    };
+    for key in keys() {
+        let (section, name) = key.split();
+        let value = values.get(section).and_then(|section| section.get(name));
+        if let Some(what) = value.and_then(|value| out_of_bounds(key, value)) {
+            found.push(Finding::new([key.path], what));
+        }
+    }
+}
+
+fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
+    match key.kind {
+        Kind::Duration => time(
+            value,
+            friendly::deserialize(value.clone()).ok()?,
+            "8760h (365 days)",
+        ),
+        Kind::Lifetime => time(value, days::deserialize(value.clone()).ok()?, "365d"),
+        Kind::Count => number(value.as_integer()?, MOST_COUNT),
+        Kind::Bytes => number(value.as_integer()?, MOST_BYTES),
+        Kind::Port => {
+            (value.as_integer() == Some(0)).then(|| "is 0; a port is 1 to 65535".to_owned())
+        }
+        Kind::Url
+        | Kind::Text
+        | Kind::Switch
+        | Kind::Address
+        | Kind::Addresses
+        | Kind::Networks
+        | Kind::Names
+        | Kind::Path
+        | Kind::Format => None,
+    }
+}
+
+/// `most` is [`MOST_TIME`] as this kind writes it.
+fn time(value: &Value, time: Duration, most: &str) -> Option<String> {
+    let text = value.as_str()?;
+    if time.is_zero() {
+        Some("is zero; it has to be longer, such as \"1s\"".to_owned())
+    } else if time > MOST_TIME {
+        Some(format!("is {text}; it has to be at most {most}"))
+    } else {
+        None
+    }
+}
+
+fn number(value: i64, most: i64) -> Option<String> {
+    match value {
+        ..1 => Some(format!("is {value}; it has to be at least 1")),
+        _ if value > most => Some(format!("is {value}; it has to be at most {most}")),
+        _ => None,
+    }
+}
