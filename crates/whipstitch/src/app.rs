@@ -21,6 +21,7 @@ use crate::{
     admin,
     config::Config,
     shutdown::{Drained, Shutdown},
+    telemetry::LinesDropped,
 };
 
 /// Prometheus and probes: few clients, and they must be served when the data listeners are full.
@@ -173,6 +174,7 @@ fn registry() -> Result<Registry, StartError> {
     let build = IntGauge::with_opts(version)?;
     build.set(1);
     registry.register(Box::new(build))?;
+    registry.register(Box::new(LinesDropped::new()?))?;
     Ok(registry)
 }
 

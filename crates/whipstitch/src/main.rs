@@ -30,10 +30,14 @@ fn run(loaded: Loaded) -> ExitCode {
     let Loaded {
         config, warnings, ..
     } = loaded;
-    if let Err(error) = telemetry::init(&config.log) {
-        eprintln!("log.filter: {error}");
-        return ExitCode::from(cli::EX_CONFIG);
-    }
+    // Kept to the end, which waits for the last lines.
+    let _log = match telemetry::init(&config.log) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("log.filter: {error}");
+            return ExitCode::from(cli::EX_CONFIG);
+        }
+    };
     for warning in warnings {
         warn!("{warning}");
     }
@@ -80,7 +84,10 @@ async fn serve(config: Config) -> ExitCode {
 
 /// Raises the limit of open files, and says so if it is still too low for what is configured.
 fn make_room(config: &Config) {
-    let needed = config.connections.max + config.limits.in_flight + 2 * config.limits.sockets + 256;
+    let needed = (config.limits.sockets.saturating_mul(2))
+        .saturating_add(config.connections.max)
+        .saturating_add(config.limits.in_flight)
+        .saturating_add(256);
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit < needed as u64 => warn!(
             limit,

@@ -13,8 +13,12 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
+    sync::mpsc,
+    thread,
     time::Duration,
 };
+
+use whipstitch::config::{Kind, keys};
 
 /// Longest wait for anything that should be there at once.
 const SOON: Duration = Duration::from_secs(10);
@@ -180,9 +184,7 @@ fn a_second_signal_ends_at_once() {
 #[test]
 fn a_silent_log_changes_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let any = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = any.local_addr().unwrap();
-    drop(any);
+    let [addr] = free();
     let mut child = Command::new(env!("CARGO_BIN_EXE_whipstitch"))
         .current_dir(folder.path())
         .env_clear()
@@ -207,6 +209,101 @@ fn a_silent_log_changes_nothing_else() {
         .unwrap();
     assert!(kill.success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// Addresses that nobody listens on at the moment.
+fn free<const COUNT: usize>() -> [SocketAddr; COUNT] {
+    let taken = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    taken.map(|listener| listener.local_addr().unwrap())
+}
+
+/// Makes `count` requests on one connection, `together` at once, each to be answered with 204.
+fn exchanges(addr: SocketAddr, count: usize, together: usize) {
+    let mut socket = TcpStream::connect(addr).unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    let requests = "GET /live/whip/endpoint/s1 HTTP/1.1\r\nHost: a\r\n\r\n".repeat(together);
+    let mut answers = BufReader::new(socket.try_clone().unwrap());
+    let mut line = String::new();
+    for _ in 0..count / together {
+        socket.write_all(requests.as_bytes()).unwrap();
+        let mut answered = 0;
+        while answered < together {
+            line.clear();
+            assert_ne!(answers.read_line(&mut line).unwrap(), 0);
+            if line.starts_with("HTTP/1.1 ") {
+                assert!(line.starts_with("HTTP/1.1 204"), "{line}");
+            }
+            answered += usize::from(line == "\r\n");
+        }
+    }
+}
+
+/// Neither a full pipe nor, behind it, a full queue of lines.
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let [http, admin] = free();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_whipstitch"))
+        .current_dir(folder.path())
+        .env_clear()
+        .args(["run", "--stream-manager", "http://127.0.0.1:9"])
+        .args(["--http", &http.to_string(), "--admin", &admin.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Open to the end: a pipe that is closed takes every line.
+    let out = child.stdout.take().unwrap();
+    let mut errors = child.stderr.take().unwrap();
+    let mut running = Running {
+        child,
+        out: BufReader::new(out),
+    };
+    while TcpStream::connect(admin).is_err() {
+        assert_eq!(running.child.try_wait().unwrap(), None);
+    }
+    exchanges(http, 20_000, 100);
+    assert!(get(admin, "/livez").starts_with("HTTP/1.1 200"));
+    let metrics = get(admin, "/metrics");
+    let dropped = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("whipstitch_log_lines_dropped_total "))
+        .unwrap();
+    assert!(dropped.parse::<u64>().unwrap() > 1_000, "{dropped}");
+
+    running.signal("TERM");
+    let (end, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let mut text = String::new();
+        // It ends with the process.
+        let read = errors.read_to_string(&mut text);
+        end.send(read.map(|_| text))
+    });
+    assert_eq!(ended.recv_timeout(SOON).unwrap().unwrap(), "");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}
+
+/// What `whipstitch check` takes must not end in a panic at start.
+#[test]
+fn the_largest_values_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let largest: Vec<_> = keys::keys()
+        .filter_map(|key| match key.kind {
+            Kind::Count => Some((key.variable, "10000000")),
+            Kind::Bytes => Some((key.variable, "1073741824")),
+            Kind::Duration => Some((key.variable, "8760h")),
+            Kind::Lifetime => Some((key.variable, "365d")),
+            _ => None,
+        })
+        .collect();
+    let mut running = Running::start(folder.path(), "http://127.0.0.1:9", &largest);
+    let ready = running.line("ready");
+    let http = address(&ready["http"]);
+    assert!(get(http, "/live/whip/endpoint/s1").starts_with("HTTP/1.1 204"));
+    assert!(get(http, "/streammanager/api/4.0/event/list").starts_with("HTTP/1.1 502"));
+    running.signal("TERM");
+    running.line("drained");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
 }
 
 #[test]
