@@ -111,6 +111,7 @@ async fn who_says_nothing_or_not_all_is_cut() {
     let proxy = deployment.proxy_with(config);
     let raw_tls = Client::plain(proxy.h1.addr());
     let body = b"POST /live/whip/endpoint/s1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/sdp\r\nContent-Length: 9\r\n\r\nv";
+    let settled = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x04\x01\x00\x00\x00\x00";
     for (client, begin) in [
         (&raw_tls, &b""[..]),
         (&raw_tls, &b"\x16\x03\x01"[..]),
@@ -120,6 +121,9 @@ async fn who_says_nothing_or_not_all_is_cut() {
         (&proxy.h1, b""),
         (&proxy.h1, b"GET /"),
         (&proxy.h1, body),
+        (&proxy.h2, b""),
+        (&proxy.h2, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        (&proxy.h2, settled),
     ] {
         let (mut io, _) = client.connect().await;
         io.write_all(begin).await.unwrap();

@@ -1,8 +1,11 @@
 //! WHIP and WHEP over HTTP: what reaches the node, what comes back, and what never gets there.
 
+use std::time::Duration;
+
 use http::Request;
-use whipstitch_minicluster::{Config, Fault, Server, peer::Publisher};
-use whipstitch_tests::{Deployment, http::path_of};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use whipstitch_minicluster::{Action, Config, Fault, Server, peer::Publisher};
+use whipstitch_tests::{Client, Deployment, deployment::SOON, http::path_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_reaches_the_node_byte_for_byte_and_a_session_url_hides_it() {
@@ -213,27 +216,22 @@ async fn what_no_node_should_see_is_refused_with_the_rule() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_says_no_length_is_cut_at_the_limit_too() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
-    let (mut io, _) = proxy.h1.connect().await;
     let head = "POST /live/whip/endpoint/s1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n\
                 Transfer-Encoding: chunked\r\n\r\n";
-    io.write_all(head.as_bytes()).await.unwrap();
     let chunk = format!("4000\r\n{}\r\n", "a".repeat(0x4000));
-    for _ in 0..5 {
-        io.write_all(chunk.as_bytes()).await.unwrap();
-    }
-    let mut answer = vec![0; 12];
-    io.read_exact(&mut answer).await.unwrap();
-    assert_eq!(answer, b"HTTP/1.1 413");
+    assert_eq!(
+        status(&proxy.h1, &format!("{head}{}", chunk.repeat(5))).await,
+        "HTTP/1.1 413"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_gone_is_a_502_and_one_that_is_silent_a_504() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
-    config.timeouts.answer = std::time::Duration::from_millis(300);
+    config.timeouts.answer = Duration::from_millis(300);
     let proxy = deployment.proxy_with(config);
     for (fault, status, problem) in [
         (Fault::Refuse, 502, "node-unreachable"),
@@ -279,5 +277,46 @@ async fn switched_off_only_the_manager_is_left() {
             .await
             .status,
         200
+    );
+}
+
+/// Sends these bytes by hand and reads the status of the answer.
+async fn status(client: &Client, bytes: &str) -> String {
+    let (mut io, _) = client.connect().await;
+    io.write_all(bytes.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    let read = tokio::time::timeout(SOON, io.read_exact(&mut answer)).await;
+    read.expect("an answer in time").unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_finish_is_told_so_and_nobody_else_is_blamed() {
+    let deployment = Deployment::start().await;
+    let mut config = deployment.config();
+    config.timeouts.connect = Duration::from_millis(100);
+    config.timeouts.answer = Duration::from_millis(100);
+    config.timeouts.body = Duration::from_millis(500);
+    let proxy = deployment.proxy_with(config);
+    let head = "POST /live/whip/endpoint/s1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n";
+    let half = format!("{head}Content-Length: 100\r\n\r\nv=0");
+    assert_eq!(status(&proxy.h1, &half).await, "HTTP/1.1 408");
+    let broken = format!("{head}Transfer-Encoding: chunked\r\n\r\n3\r\nv=0\r\nzz\r\n");
+    assert_eq!(status(&proxy.h1, &broken).await, "HTTP/1.1 400");
+    assert_eq!(
+        proxy
+            .h1
+            .bare("OPTIONS", "/live/whip/endpoint/s1")
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        deployment
+            .cluster
+            .seen()
+            .lookups(Action::Broadcast, "live", "s1"),
+        1,
+        "the answer still holds"
     );
 }

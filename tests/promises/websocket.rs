@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 use whipstitch::{config::Config, shutdown::Drained};
-use whipstitch_minicluster::Fault;
+use whipstitch_minicluster::{Fault, Server};
 use whipstitch_tests::{
     Deployment, Proxy,
     deployment::SOON,
@@ -304,4 +304,59 @@ async fn over_http2_it_is_one_stream_among_others() {
     });
     assert!(matches!(close, Message::Close(Some(_))), "{close:?}");
     assert_eq!(drained, Drained::Whole);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_handshake_is_not_taken_for_one() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let node = &deployment.cluster.nodes()[0];
+    let target = format!("/streammanager/?id=s1&host={}&app=live", node.ip());
+    for body in [
+        "Content-Length: 5\r\n\r\nhello",
+        "Connection: content-length\r\nContent-Length: 5\r\n\r\nhello",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ] {
+        let (answer, _) = raw(&proxy.h1, &target, body).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{body:?}: {answer}");
+    }
+    let (elsewhere, _) = over_h2(&proxy.h2, "/index.html").await;
+    assert_eq!(elsewhere.status(), 405);
+    assert_eq!(deployment.cluster.seen().requests().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_cannot_be_dialled_is_asked_about_anew() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    assert_eq!(
+        proxy
+            .h1
+            .bare("OPTIONS", "/live/whip/endpoint/s1")
+            .await
+            .status,
+        200
+    );
+    let seen = deployment.cluster.seen().requests();
+    let Some(Server::Node(index)) = seen.last().map(|request| request.server) else {
+        panic!("{seen:?}")
+    };
+    let node = &deployment.cluster.nodes()[index];
+    node.die().await;
+    let target = format!("/streammanager/?id=other&host={}&app=live", node.ip());
+    assert!(
+        raw(&proxy.h1, &target, "")
+            .await
+            .0
+            .starts_with("HTTP/1.1 502")
+    );
+    assert_eq!(
+        proxy
+            .h1
+            .bare("OPTIONS", "/live/whip/endpoint/s1")
+            .await
+            .status,
+        200,
+        "from the other node"
+    );
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -114,19 +114,18 @@ impl Server {
     }
 
     /// The next connection, when there is a place for it. `None` when accepting has to stop.
+    ///
+    /// The place is taken after the connection: an idle listener must not keep one from the others.
     async fn next(
         &self,
         listener: &Listener,
-    ) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-        let place = self
-            .stop
-            .run_until_cancelled(self.places.clone().acquire_owned())
-            .await?
-            .ok()?;
+    ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
         loop {
             match self.stop.run_until_cancelled(listener.tcp.accept()).await? {
                 Ok((tcp, peer)) => {
                     configure(&tcp);
+                    let place = self.places.clone().acquire_owned();
+                    let place = self.stop.run_until_cancelled(place).await?.ok()?;
                     return Some((tcp, peer, place));
                 }
                 Err(error) if concerns_one_client(&error) => {}

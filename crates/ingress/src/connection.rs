@@ -15,7 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::debug;
 
-use crate::{Metrics, Socket, config::Connections, metrics::Handshake};
+use crate::{
+    Metrics, Socket,
+    activity::{Activity, Watched},
+    config::Connections,
+    metrics::Handshake,
+};
 
 /// Largest header of a request, in bytes.
 const MAX_HEADER: usize = 64 * 1024;
@@ -62,10 +67,10 @@ pub(crate) async fn secure(
     metrics: &Metrics,
 ) -> Option<Socket> {
     let Some(tls) = tls else {
-        return Some(Socket::Plain(tcp));
+        return Some(Socket::plain(tcp));
     };
     let (socket, handshake) = match timeout(limits.handshake_timeout, tls.accept(tcp)).await {
-        Ok(Ok(socket)) => (Some(Socket::Tls(Box::new(socket))), Handshake::Done),
+        Ok(Ok(socket)) => (Some(Socket::tls(socket)), Handshake::Done),
         Ok(Err(error)) => {
             debug!(%error, "a TLS handshake failed");
             (None, Handshake::Failed)
@@ -86,55 +91,86 @@ pub(crate) async fn serve<S, B>(
     S: HttpService<B>,
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let service = TowerToHyperService::new(service);
-    let ended = if speaks_h2(&socket) {
-        let mut builder = conn::http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .enable_connect_protocol()
-            .max_concurrent_streams(limits.h2_streams)
-            .max_header_list_size(MAX_H2_HEADER)
-            .max_pending_accept_reset_streams(MAX_H2_RESETS)
-            .initial_stream_window_size(H2_WINDOWS.0)
-            .initial_connection_window_size(H2_WINDOWS.1)
-            .keep_alive_interval(H2_PING)
-            .keep_alive_timeout(H2_PING);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
-        tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = drain.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        }
+    let ended = if socket.chose_h2() {
+        serve_h2(socket, service, limits, drain).await
     } else {
-        let mut builder = conn::http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
-            .max_buf_size(MAX_HEADER)
-            .half_close(false);
-        let mut connection = pin!(
-            builder
-                .serve_connection(TokioIo::new(socket), service)
-                .with_upgrades()
-        );
-        tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = drain.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        }
+        serve_h1(socket, service, limits, drain).await
     };
     if let Err(error) = ended {
         debug!(%error, "a connection ended early");
     }
 }
 
-fn speaks_h2(socket: &Socket) -> bool {
-    match socket {
-        Socket::Plain(_) => false,
-        Socket::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+async fn serve_h1<S, B>(
+    socket: Socket,
+    service: S,
+    limits: &Connections,
+    drain: CancellationToken,
+) -> hyper::Result<()>
+where
+    S: HttpService<B>,
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let mut builder = conn::http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(MAX_HEADER)
+        .half_close(false);
+    let service = TowerToHyperService::new(service);
+    let mut connection = pin!(
+        builder
+            .serve_connection(TokioIo::new(socket), service)
+            .with_upgrades()
+    );
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = drain.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
     }
+}
+
+async fn serve_h2<S, B>(
+    socket: Socket,
+    service: S,
+    limits: &Connections,
+    drain: CancellationToken,
+) -> hyper::Result<()>
+where
+    S: HttpService<B>,
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let mut builder = conn::http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .enable_connect_protocol()
+        .max_concurrent_streams(limits.h2_streams)
+        .max_header_list_size(MAX_H2_HEADER)
+        .max_pending_accept_reset_streams(MAX_H2_RESETS)
+        .initial_stream_window_size(H2_WINDOWS.0)
+        .initial_connection_window_size(H2_WINDOWS.1)
+        .keep_alive_interval(H2_PING)
+        .keep_alive_timeout(H2_PING);
+    let activity = Activity::default();
+    let service = TowerToHyperService::new(Watched {
+        inner: service,
+        activity: activity.clone(),
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = drain.cancelled() => {}
+        // hyper has no such timer: neither for a preface that never comes, nor between two requests.
+        () = activity.idle(limits.header_timeout) => {
+            if !activity.any() {
+                // Perhaps without a preface, and then hyper would go on to wait for one.
+                return Ok(());
+            }
+        }
+    }
+    // GOAWAY, and the end when the streams that are open have ended.
+    connection.as_mut().graceful_shutdown();
+    connection.await
 }

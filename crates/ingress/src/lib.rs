@@ -4,6 +4,7 @@
 //! the service that `make` gives for the connection, and lets go of sockets that were upgraded.
 
 mod accept;
+mod activity;
 pub mod config;
 mod connection;
 pub mod metrics;

@@ -3,7 +3,8 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -12,73 +13,126 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::Sleep,
 };
 use tokio_rustls::server::TlsStream;
 
-/// A client's socket.
+/// How long a client may leave what is sent to it unread before its connection is given up.
+const STALL: Duration = Duration::from_secs(30);
+
+/// A client's socket. A write that makes no way for 30 s is an error: a client that stops reading would
+/// otherwise keep what waits for it, and a shutdown, as long as it likes.
 #[derive(Debug)]
-pub enum Socket {
-    /// Plain TCP.
+pub struct Socket {
+    io: Io,
+    /// Only there while a write waits.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Debug)]
+enum Io {
     Plain(TcpStream),
-    /// TLS over TCP; boxed, as it is ten times as large.
+    /// Boxed, as it is ten times as large.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-macro_rules! either {
-    ($self:expr, $socket:ident => $call:expr) => {
-        match $self.get_mut() {
-            Socket::Plain($socket) => {
-                let $socket = Pin::new($socket);
-                $call
-            }
-            Socket::Tls($socket) => {
-                let $socket = Pin::new($socket);
-                $call
-            }
+impl Socket {
+    pub(crate) fn plain(tcp: TcpStream) -> Self {
+        Self {
+            io: Io::Plain(tcp),
+            stalled: None,
         }
-    };
+    }
+
+    pub(crate) fn tls(tls: TlsStream<TcpStream>) -> Self {
+        Self {
+            io: Io::Tls(Box::new(tls)),
+            stalled: None,
+        }
+    }
+
+    /// Whether the client chose HTTP/2 in its TLS handshake.
+    pub(crate) fn chose_h2(&self) -> bool {
+        match &self.io {
+            Io::Plain(_) => false,
+            Io::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+
+    fn io(&mut self) -> Pin<&mut dyn Duplex> {
+        match &mut self.io {
+            Io::Plain(tcp) => Pin::new(tcp),
+            Io::Tls(tls) => Pin::new(&mut **tls),
+        }
+    }
+
+    /// What a write came to, unless it has waited too long.
+    fn unless_stalled<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
 }
+
+/// Both kinds of socket.
+trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
 
 impl AsyncRead for Socket {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        either!(self, socket => socket.poll_read(cx, buffer))
+        self.io().poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        either!(self, socket => socket.poll_write(cx, bytes))
+        let written = self.io().poll_write(cx, bytes);
+        self.unless_stalled(cx, written)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        either!(self, socket => socket.poll_write_vectored(cx, slices))
+        let written = self.io().poll_write_vectored(cx, slices);
+        self.unless_stalled(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(socket) => socket.is_write_vectored(),
-            Self::Tls(socket) => socket.is_write_vectored(),
+        match &self.io {
+            Io::Plain(tcp) => tcp.is_write_vectored(),
+            Io::Tls(tls) => tls.is_write_vectored(),
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, socket => socket.poll_flush(cx))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.io().poll_flush(cx);
+        self.unless_stalled(cx, flushed)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, socket => socket.poll_shutdown(cx))
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = self.io().poll_shutdown(cx);
+        self.unless_stalled(cx, shut)
     }
 }
 
@@ -96,5 +150,29 @@ pub fn detach(upgraded: Upgraded) -> Detached {
     match upgraded.downcast::<TokioIo<Socket>>() {
         Ok(parts) => Detached::Socket(parts.io.into_inner(), parts.read_buf),
         Err(upgraded) => Detached::Stream(TokioIo::new(upgraded)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncWriteExt, net::TcpListener, time::Instant};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let _reads_nothing = client.unwrap();
+        let mut socket = Socket::plain(accepted.unwrap().0);
+        tokio::time::pause();
+        let began = Instant::now();
+        let error = socket
+            .write_all(&vec![0; 64 * 1024 * 1024])
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(began.elapsed() >= STALL);
     }
 }

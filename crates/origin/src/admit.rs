@@ -13,7 +13,7 @@ use std::{
 
 use http::uri::Authority;
 use ipnet::IpNet;
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -83,7 +83,11 @@ impl AllowedOrigins {
             port: config.port,
             networks: config.allow.clone(),
             named_for: config.named_for,
-            named: Cache::new(MAX_NAMED),
+            named: Cache::builder()
+                .max_capacity(MAX_NAMED)
+                // Whoever was named last is dialled next; by frequency, old names would keep new ones out.
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
             metrics,
         }
     }
@@ -161,10 +165,12 @@ fn is_special_v6(ip: Ipv6Addr) -> bool {
         || ip.is_unicast_link_local()
         || a & 0xffc0 == 0xfec0                             // site-local (RFC 3879)
         || ip.segments().iter().take(6).all(|s| *s == 0)    // ::, ::1 and IPv4-compatible (RFC 4291)
+        || ip.segments().starts_with(&[0, 0, 0, 0, 0xffff, 0])    // IPv4-translated (RFC 2765)
         || (a == 0x64 && b == 0xff9b)                       // NAT64 (RFC 6052, RFC 8215)
         || a == 0x2002                                      // 6to4 (RFC 3056)
         || (a == 0x2001 && b == 0)                          // Teredo (RFC 4380)
-        || (a == 0xfd00 && b == 0x0ec2 && c == 0) // AWS's metadata service
+        || (a, b, c) == (0xfd00, 0x0ec2, 0)                 // AWS's metadata service
+        || (a, b, c) == (0xfd20, 0x00ce, 0) // Google Cloud's
 }
 
 /// Why an address is not dialled.
@@ -233,6 +239,21 @@ mod tests {
     }
 
     #[test]
+    fn new_nodes_are_admitted_however_many_there_were() {
+        let gate = gate(&[]);
+        let name = |number: u32| Ipv4Addr::from(0x0a00_0000 + number).to_string();
+        for number in 0..20_000 {
+            gate.admit(Claim::Manager(&name(number))).unwrap();
+        }
+        gate.named.run_pending_tasks();
+        assert!(gate.named.entry_count() <= MAX_NAMED);
+        for number in 20_000..20_100 {
+            gate.admit(Claim::Manager(&name(number))).unwrap();
+            assert!(gate.admit(Claim::Client(&name(number))).is_ok());
+        }
+    }
+
+    #[test]
     fn special_addresses_stay_shut_whoever_names_them() {
         let gate = gate(&["192.168.0.0/16"]);
         for address in [
@@ -258,6 +279,8 @@ mod tests {
             "2002:7f00:1::",
             "2001::1",
             "fd00:ec2::254",
+            "fd20:ce::254",
+            "::ffff:0:127.0.0.1",
         ] {
             assert_eq!(
                 gate.admit(Claim::Manager(address)),

@@ -7,21 +7,29 @@
 //! Lives are measured with tokio's clock, so that tests can pause it; moka bounds the number of entries and lets one
 //! caller in at a time.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use moka::future::Cache;
-use tokio::time::Instant;
+use moka::{future::Cache, sync};
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::task::TaskTracker;
 use whipstitch_signaling::Role;
 
 use crate::{Candidates, Directory, Lookup, LookupError, ManagerFault, Metrics, Origin, config};
+
+/// Most questions under way at once. Callers that hang up leave theirs behind, so the limit of requests is none here.
+const MAX_QUESTIONS: usize = 1024;
+/// Most nodes remembered to have failed.
+const MAX_FAILED: u64 = 10_000;
 
 /// A [`Directory`] that asks another one and remembers.
 #[derive(Clone)]
 pub struct Cached {
     asked: Arc<dyn Directory>,
     answers: Cache<Lookup, Arc<Remembered>>,
+    /// When each node last failed: what was said about it before that is over.
+    failed: sync::Cache<SocketAddr, Instant>,
+    questions: Arc<Semaphore>,
     config: config::Lookup,
     tasks: TaskTracker,
     metrics: Metrics,
@@ -29,13 +37,8 @@ pub struct Cached {
 
 struct Remembered {
     answer: Result<Candidates, LookupError>,
+    said: Instant,
     until: Instant,
-}
-
-impl Remembered {
-    fn is_over(&self) -> bool {
-        self.until <= Instant::now()
-    }
 }
 
 impl Cached {
@@ -50,14 +53,19 @@ impl Cached {
             .publish_ttl
             .max(config.play_ttl)
             .max(config.negative_ttl);
-        let answers = Cache::builder()
-            .max_capacity(config.capacity)
-            // Only a broom: what is over is not used, whether it is still there or not.
-            .time_to_live(longest.saturating_mul(2).max(Duration::from_secs(1)))
-            .build();
+        // Only a broom: what is over is not used, whether it is still there or not.
+        let broom = longest.saturating_mul(2).max(Duration::from_secs(1));
         Self {
             asked,
-            answers,
+            answers: Cache::builder()
+                .max_capacity(config.capacity)
+                .time_to_live(broom)
+                .build(),
+            failed: sync::Cache::builder()
+                .max_capacity(MAX_FAILED)
+                .time_to_live(broom)
+                .build(),
+            questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             config,
             tasks,
             metrics,
@@ -66,17 +74,24 @@ impl Cached {
 
     async fn recall_or_ask(&self, lookup: &Lookup) -> Result<Candidates, LookupError> {
         if let Some(remembered) = self.answers.get(lookup).await
-            && !remembered.is_over()
+            && !self.is_over(&remembered)
         {
             self.metrics.hit();
             return remembered.answer.clone();
         }
+        let place = self
+            .questions
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| LookupError::Busy)?;
         let (this, lookup) = (self.clone(), lookup.clone());
         let question = self.tasks.spawn(async move {
-            let ask = this.ask(&lookup);
+            // Held until the question is answered, whether or not somebody still waits.
+            let _place = place;
             let entry = this.answers.entry_by_ref(&lookup);
+            let is_over = |remembered: &Arc<Remembered>| this.is_over(remembered);
             entry
-                .or_insert_with_if(ask, |remembered| remembered.is_over())
+                .or_insert_with_if(this.ask(&lookup), is_over)
                 .await
                 .into_value()
         });
@@ -93,21 +108,29 @@ impl Cached {
             (Ok(_), Role::Play) => self.config.play_ttl,
             (Err(LookupError::NotFound(_)), _) => self.config.negative_ttl,
             // Shared by those who wait for it now, asked anew by whoever comes next.
-            (Err(LookupError::Manager(_) | LookupError::Refused(_)), _) => Duration::ZERO,
+            (Err(LookupError::Manager(_) | LookupError::Refused(_) | LookupError::Busy), _) => {
+                Duration::ZERO
+            }
         };
+        let said = Instant::now();
         Arc::new(Remembered {
             answer,
-            until: Instant::now() + life,
+            said,
+            until: said + life,
         })
     }
 
-    async fn forget_origin(&self, lookup: &Lookup, origin: &Origin) {
-        if let Some(remembered) = self.answers.get(lookup).await
-            && let Ok(candidates) = &remembered.answer
-            && candidates.iter().any(|candidate| candidate == origin)
-        {
-            self.answers.invalidate(lookup).await;
-        }
+    fn is_over(&self, remembered: &Remembered) -> bool {
+        let failed_since = |origin: &Origin| {
+            self.failed
+                .get(&origin.addr())
+                .is_some_and(|failed| failed >= remembered.said)
+        };
+        remembered.until <= Instant::now()
+            || remembered
+                .answer
+                .as_ref()
+                .is_ok_and(|candidates| candidates.iter().any(failed_since))
     }
 }
 
@@ -116,8 +139,12 @@ impl Directory for Cached {
         Box::pin(self.recall_or_ask(lookup))
     }
 
-    fn forget<'a>(&'a self, lookup: &'a Lookup, origin: &'a Origin) -> BoxFuture<'a, ()> {
-        Box::pin(self.forget_origin(lookup, origin))
+    fn forget<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, ()> {
+        Box::pin(self.answers.invalidate(lookup))
+    }
+
+    fn failed(&self, origin: &Origin) {
+        self.failed.insert(origin.addr(), Instant::now());
     }
 }
 
@@ -154,9 +181,11 @@ mod tests {
             })
         }
 
-        fn forget<'a>(&'a self, _: &'a Lookup, _: &'a Origin) -> BoxFuture<'a, ()> {
+        fn forget<'a>(&'a self, _: &'a Lookup) -> BoxFuture<'a, ()> {
             Box::pin(std::future::ready(()))
         }
+
+        fn failed(&self, _: &Origin) {}
     }
 
     fn node() -> Origin {
@@ -243,13 +272,47 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_forgotten_node_is_asked_for_again() {
+    async fn an_answer_that_did_not_hold_is_asked_for_again() {
         let (slow, cached) = cached(found());
         let lookup = lookup(Role::Publish);
         cached.locate(&lookup).await.unwrap();
-        cached.forget(&lookup, &node()).await;
+        cached.forget(&lookup).await;
         cached.locate(&lookup).await.unwrap();
         assert_eq!(asked(&slow), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_said_of_a_node_that_failed_is_over() {
+        let (slow, cached) = cached(found());
+        let lookup = lookup(Role::Publish);
+        cached.locate(&lookup).await.unwrap();
+        cached.failed(&node());
+        cached.locate(&lookup).await.unwrap();
+        assert_eq!(asked(&slow), 2);
+        // What is said of it afterwards holds again.
+        cached.locate(&lookup).await.unwrap();
+        assert_eq!(asked(&slow), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn questions_that_nobody_waits_for_are_bounded_too() {
+        let (slow, cached) = cached(found());
+        let lookups: Vec<Lookup> = (0..MAX_QUESTIONS + 50)
+            .map(|number| Lookup {
+                role: Role::Publish,
+                key: StreamKey::new("live", &format!("s{number}")).unwrap(),
+                hints: Hints::default(),
+            })
+            .collect();
+        let impatient = lookups
+            .iter()
+            .map(|lookup| tokio::time::timeout(Duration::from_millis(10), cached.locate(lookup)));
+        let answers = join_all(impatient).await;
+        let busy = answers
+            .iter()
+            .filter(|answer| **answer == Ok(Err(LookupError::Busy)));
+        assert_eq!(busy.count(), 50);
+        assert_eq!(asked(&slow), MAX_QUESTIONS);
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,6 +25,9 @@ pub trait Directory: Send + Sync + 'static {
     /// The nodes for a lookup, the best first; never empty.
     fn locate<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>>;
 
-    /// Says that a node did not do what a lookup promised: what is remembered about it must not be used again.
-    fn forget<'a>(&'a self, lookup: &'a Lookup, origin: &'a Origin) -> BoxFuture<'a, ()>;
+    /// Says that what was answered to a lookup did not hold: it is asked anew the next time.
+    fn forget<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, ()>;
+
+    /// Says that a node cannot be reached: no answer of before now that names it is used again.
+    fn failed(&self, origin: &Origin);
 }

@@ -98,6 +98,9 @@ pub enum LookupError {
     /// The Stream Manager did not give a usable answer.
     #[error("the Stream Manager {0}")]
     Manager(ManagerFault),
+    /// Too many questions are under way.
+    #[error("too many lookups are under way")]
+    Busy,
     /// Every address that it named is one that must not be dialled.
     #[error("the Stream Manager named only addresses that may not be dialled: {0}")]
     Refused(Refused),

@@ -50,6 +50,7 @@ impl Metrics {
         ];
         all.into_iter()
             .try_for_each(|collector| registry.register(collector))?;
+        metrics.manager_up.set(1);
         Ok(Self(Arc::new(metrics)))
     }
 
@@ -62,7 +63,7 @@ impl Metrics {
         let (counter, up) = match answer {
             Ok(_) => (&self.0.found, 1),
             Err(LookupError::NotFound(_)) => (&self.0.not_found, 1),
-            Err(LookupError::Refused(_)) => (&self.0.failed, 1),
+            Err(LookupError::Refused(_) | LookupError::Busy) => (&self.0.failed, 1),
             Err(LookupError::Manager(_)) => (&self.0.failed, 0),
         };
         counter.inc();
@@ -110,7 +111,7 @@ impl Inner {
             )?,
             manager_up: IntGauge::new(
                 "stream_manager_up",
-                "Whether the last call to the Stream Manager's event API got an answer (1) or not (0).",
+                "Whether the last call to the Stream Manager's event API got an answer (1) or not (0); 1 before the first.",
             )?,
             refused,
         })

@@ -1,6 +1,6 @@
 //! Asks the Stream Manager's event API (Red5 Pro documentation, Stream Manager REST API 4.0).
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -23,8 +23,10 @@ use crate::{
 
 /// Longest answer that is read, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024;
-/// Most addresses taken from one answer.
-const MAX_ADDRESSES: usize = 64;
+/// Longest answer that is read for the nodes in it while it passes to a client, in bytes: a list of all streams.
+pub const MAX_LIST: usize = 1024 * 1024;
+/// Most different addresses taken from one answer.
+const MAX_ADDRESSES: usize = 1024;
 /// Longest piece of a foreign text that is quoted, in characters.
 const MAX_QUOTE: usize = 120;
 
@@ -186,8 +188,7 @@ impl StreamManager {
         let mut origins = Vec::new();
         for address in answer.addresses() {
             match self.allowed.admit(Claim::Manager(address)) {
-                Ok(origin) if !origins.contains(&origin) => origins.push(origin),
-                Ok(_) => {}
+                Ok(origin) => origins.push(origin),
                 Err(refusal) => {
                     refused.get_or_insert_with(|| Refused {
                         address: quote(address),
@@ -208,9 +209,11 @@ impl Directory for StreamManager {
         Box::pin(self.ask(lookup))
     }
 
-    fn forget<'a>(&'a self, _: &'a Lookup, _: &'a Origin) -> BoxFuture<'a, ()> {
+    fn forget<'a>(&'a self, _: &'a Lookup) -> BoxFuture<'a, ()> {
         Box::pin(std::future::ready(()))
     }
+
+    fn failed(&self, _: &Origin) {}
 }
 
 impl fmt::Debug for StreamManager {
@@ -264,10 +267,14 @@ impl Answer {
         }
     }
 
+    /// The nodes that it names, each once. An event that is an error names nobody.
     fn addresses(&self) -> impl Iterator<Item = &str> {
+        let mut seen = HashSet::new();
         self.events()
             .iter()
+            .filter(|event| event.error_message.is_none())
             .filter_map(|event| event.server_address.as_deref())
+            .filter(move |address| seen.insert(*address))
             .take(MAX_ADDRESSES)
     }
 
@@ -378,6 +385,11 @@ mod tests {
             br#"[{"serverAddress":"10.0.0.1"},{"serverAddress":"127.0.0.1"}]"#,
         );
         learn(&allowed, b"<html>");
+        learn(
+            &allowed,
+            br#"{"serverAddress":"10.0.0.2","errorMessage":"no"}"#,
+        );
+        assert!(allowed.admit(Claim::Client("10.0.0.2")).is_err());
         assert!(allowed.admit(Claim::Client("10.0.0.1")).is_ok());
         assert!(allowed.admit(Claim::Client("127.0.0.1")).is_err());
     }

@@ -1,13 +1,18 @@
 //! Admission: sheds work before it is done.
+//!
+//! A place is taken until the header of the answer is there. What a client takes to read an answer is its connection's
+//! matter: if it held a place, a few slow readers could keep everybody else out.
 
 use std::{
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use futures_util::future::{Either, Ready, ready as now};
 use http::Response;
-use tokio::sync::Semaphore;
+use pin_project_lite::pin_project;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
 use crate::{Body, Clean, Error};
@@ -34,7 +39,7 @@ where
 {
     type Response = Response<Body>;
     type Error = Error;
-    type Future = Either<Ready<Result<Response<Body>, Error>>, S::Future>;
+    type Future = Either<Ready<Result<Response<Body>, Error>>, AdmittedFuture<S::Future>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
@@ -42,10 +47,10 @@ where
 
     fn call(&mut self, clean: Clean) -> Self::Future {
         match self.places.clone().try_acquire_owned() {
-            Ok(place) => {
-                clean.exchange.occupies(place);
-                Either::Right(self.inner.call(clean))
-            }
+            Ok(place) => Either::Right(AdmittedFuture {
+                inner: self.inner.call(clean),
+                place,
+            }),
             Err(_) => Either::Left(now(Err(Error::Overloaded {
                 what: "limits.in_flight",
             }))),
@@ -53,8 +58,25 @@ where
     }
 }
 
+pin_project! {
+    pub(crate) struct AdmittedFuture<F> {
+        #[pin]
+        inner: F,
+        place: OwnedSemaphorePermit,
+    }
+}
+
+impl<F: Future> Future for AdmittedFuture<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().inner.poll(cx)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use http::{HeaderMap, Request, uri::Authority};
     use tower::{ServiceExt, service_fn};
 
@@ -71,20 +93,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_place_is_free_again_when_the_exchange_is_over() {
-        let inner = service_fn(|_: Clean| async { Ok::<_, Error>(Response::new(body::empty())) });
+    async fn a_place_is_free_again_when_the_answer_is_there() {
+        let (answer, wait) = tokio::sync::watch::channel(false);
+        let inner = service_fn(move |_: Clean| {
+            let mut wait = wait.clone();
+            async move {
+                let _ = wait.wait_for(|answered| *answered).await;
+                Ok::<_, Error>(Response::new(body::empty()))
+            }
+        });
         let service = Admission::new(inner, 1);
-        let first = Exchange::begin(&HeaderMap::new(), None);
-        service.clone().oneshot(clean(&first)).await.unwrap();
-        let second = Exchange::begin(&HeaderMap::new(), None);
-        let refused = service.clone().oneshot(clean(&second)).await.unwrap_err();
+        let exchange = Exchange::begin(&HeaderMap::new(), None);
+        let mut first = Box::pin(service.clone().oneshot(clean(&exchange)));
+        assert!(first.as_mut().now_or_never().is_none());
+        let refused = service.clone().oneshot(clean(&exchange)).await.unwrap_err();
         assert!(matches!(
             refused,
             Error::Overloaded {
                 what: "limits.in_flight"
             }
         ));
-        drop(first);
-        service.oneshot(clean(&second)).await.unwrap();
+        answer.send(true).unwrap();
+        let _body_still_there = first.await.unwrap();
+        service.oneshot(clean(&exchange)).await.unwrap();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -11,13 +12,13 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use pin_project_lite::pin_project;
 use thiserror::Error;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// The one body type of the stack.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
 /// What can go wrong while a body passes.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum BodyError {
     /// More bytes than the limit allows.
     #[error("the body is longer than {limit} bytes")]
@@ -28,9 +29,13 @@ pub enum BodyError {
     /// The body did not end in time.
     #[error("the body did not arrive within {0:?}")]
     TooSlow(Duration),
-    /// The connection that it came over broke.
-    #[error("the connection broke: {0}")]
-    Broken(#[source] hyper::Error),
+    /// It broke off, or is not framed as HTTP says.
+    #[error("the body broke off: {0}")]
+    Broken(#[source] Arc<hyper::Error>),
+}
+
+pub(crate) fn broken(error: hyper::Error) -> BodyError {
+    BodyError::Broken(Arc::new(error))
 }
 
 /// No body.
@@ -47,30 +52,44 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
 
 /// The body of a message that hyper received.
 pub(crate) fn incoming(body: hyper::body::Incoming) -> Body {
-    body.map_err(BodyError::Broken).boxed_unsync()
+    body.map_err(broken).boxed_unsync()
+}
+
+/// How long a client may take to send a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    /// For all of it.
+    Whole(Duration),
+    /// For each piece of it.
+    Piece(Duration),
+}
+
+impl Patience {
+    const fn time(self) -> Duration {
+        match self {
+            Self::Whole(time) | Self::Piece(time) => time,
+        }
+    }
 }
 
 /// Limits a request's body in length and time.
 ///
 /// # Errors
 /// The length that the client announced is over the limit already.
-pub(crate) fn guard(body: Body, limit: u64, patience: Option<Duration>) -> Result<Body, BodyError> {
+pub(crate) fn guard(body: Body, limit: u64, patience: Patience) -> Result<Body, BodyError> {
     if body.is_end_stream() {
         return Ok(body);
     }
     if body.size_hint().lower() > limit {
         return Err(BodyError::TooLarge { limit });
     }
-    let deadline = patience
-        .map(|patience| (tokio::time::sleep(patience), patience))
-        .unzip();
-    let (deadline, patience) = deadline;
+    let deadline = tokio::time::sleep(patience.time());
     Ok(Guarded {
         inner: body,
         limit,
         left: limit,
         deadline,
-        patience: patience.unwrap_or_default(),
+        patience,
     }
     .boxed_unsync())
 }
@@ -81,8 +100,8 @@ pin_project! {
         limit: u64,
         left: u64,
         #[pin]
-        deadline: Option<Sleep>,
-        patience: Duration,
+        deadline: Sleep,
+        patience: Patience,
     }
 }
 
@@ -94,15 +113,12 @@ impl http_body::Body for Guarded {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = self.project();
-        if this
-            .deadline
-            .as_pin_mut()
-            .is_some_and(|deadline| deadline.poll(cx).is_ready())
-        {
-            return Poll::Ready(Some(Err(BodyError::TooSlow(*this.patience))));
-        }
-        let frame = ready!(Pin::new(this.inner).poll_frame(cx));
+        let mut this = self.project();
+        let Poll::Ready(frame) = Pin::new(&mut *this.inner).poll_frame(cx) else {
+            // Only while the client is waited for: what has arrived is not late because a node took its time.
+            ready!(this.deadline.as_mut().poll(cx));
+            return Poll::Ready(Some(Err(BodyError::TooSlow(this.patience.time()))));
+        };
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {
@@ -110,6 +126,9 @@ impl http_body::Body for Guarded {
                 Some(left) => *this.left = left,
                 None => return Poll::Ready(Some(Err(BodyError::TooLarge { limit: *this.limit }))),
             }
+        }
+        if let Patience::Piece(time) = this.patience {
+            this.deadline.as_mut().reset(Instant::now() + *time);
         }
         Poll::Ready(frame)
     }
@@ -130,6 +149,8 @@ mod tests {
 
     use super::*;
 
+    const LONG: Patience = Patience::Whole(Duration::from_secs(10));
+
     fn chunks(chunks: &'static [&'static str]) -> Body {
         let frames = chunks
             .iter()
@@ -140,17 +161,17 @@ mod tests {
     #[tokio::test]
     async fn an_announced_length_over_the_limit_is_refused_at_once() {
         assert!(matches!(
-            guard(full("12345"), 4, None),
+            guard(full("12345"), 4, LONG),
             Err(BodyError::TooLarge { limit: 4 })
         ));
-        assert!(guard(full("1234"), 4, None).is_ok());
+        assert!(guard(full("1234"), 4, LONG).is_ok());
     }
 
     #[tokio::test]
     async fn a_length_that_nobody_announced_is_counted() {
-        let passes = guard(chunks(&["12", "34"]), 4, None).unwrap();
+        let passes = guard(chunks(&["12", "34"]), 4, LONG).unwrap();
         assert_eq!(passes.collect().await.unwrap().to_bytes(), "1234");
-        let fails = guard(chunks(&["12", "345"]), 4, None).unwrap();
+        let fails = guard(chunks(&["12", "345"]), 4, LONG).unwrap();
         assert!(matches!(
             fails.collect().await,
             Err(BodyError::TooLarge { limit: 4 })
@@ -160,7 +181,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_never_ends_is_cut() {
         let silent = StreamBody::new(stream::pending()).boxed_unsync();
-        let guarded = guard(silent, 4, Some(Duration::from_secs(10))).unwrap();
+        let guarded = guard(silent, 4, Patience::Whole(Duration::from_secs(10))).unwrap();
         assert!(matches!(
             guarded.collect().await,
             Err(BodyError::TooSlow(_))

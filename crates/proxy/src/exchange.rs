@@ -12,7 +12,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 use whipstitch_signaling::{Role, StreamKey};
 
 use crate::problem::Kind;
@@ -117,7 +117,6 @@ pub(crate) struct Record {
     pub(crate) node: OnceLock<SocketAddr>,
     pub(crate) lookup: OnceLock<Duration>,
     pub(crate) problem: OnceLock<Kind>,
-    permit: OnceLock<OwnedSemaphorePermit>,
 }
 
 impl Exchange {
@@ -132,7 +131,6 @@ impl Exchange {
             node: OnceLock::new(),
             lookup: OnceLock::new(),
             problem: OnceLock::new(),
-            permit: OnceLock::new(),
         }))
     }
 
@@ -161,11 +159,6 @@ impl Exchange {
 
     pub(crate) fn failed(&self, kind: Kind) {
         let _ = self.0.problem.set(kind);
-    }
-
-    /// Keeps a place among the exchanges in work until the last frame of the answer has left.
-    pub(crate) fn occupies(&self, permit: OwnedSemaphorePermit) {
-        let _ = self.0.permit.set(permit);
     }
 
     /// The id, for `instance` of a problem.

@@ -63,10 +63,10 @@ impl Forward {
         } = to;
         let creates = request.method() == Method::POST;
         let answer = self.exchange(&origin, &target, request).await;
-        if let Some(endpoint) = &endpoint
-            && has_failed(&answer)
-        {
-            self.directory.forget(&endpoint.lookup, &origin).await;
+        match (verdict(&answer), &endpoint) {
+            (Verdict::Gone, _) => self.directory.failed(&origin),
+            (Verdict::NotHere, Some(endpoint)) => self.directory.forget(&endpoint.lookup).await,
+            (Verdict::NotHere, None) | (Verdict::Holds, _) => {}
         }
         let mut response = answer?;
         strip_hop_by_hop(response.headers_mut());
@@ -126,7 +126,9 @@ impl Forward {
             .to_str()
             .map_err(|_| rewrite::LocationError::Malformed)
             .and_then(|location| rewrite::resource(origin.authority(), target, location))
-            .inspect_err(|error| warn!(id = exchange.id(), node = %origin, ?location, %error, "a session is lost"))
+            .inspect_err(
+                |error| warn!(id = exchange.id(), node = %origin, %error, "a session is lost"),
+            )
             .map_err(NodeFault::Location)?;
         let url = self.session_url(origin, resource, endpoint, exchange)?;
         response.headers_mut().insert(
@@ -160,13 +162,26 @@ impl Forward {
     }
 }
 
-/// Whether the node did not do what the lookup promised: it is gone, or it does not know the stream.
-fn has_failed(answer: &Result<Response<Body>, Error>) -> bool {
+/// What an answer says about the lookup that led to the node.
+enum Verdict {
+    /// It held.
+    Holds,
+    /// The node does not have the stream, or not the means for it.
+    NotHere,
+    /// The node cannot be reached.
+    Gone,
+}
+
+fn verdict(answer: &Result<Response<Body>, Error>) -> Verdict {
     match answer {
-        Ok(response) => {
-            response.status().is_server_error() || response.status() == StatusCode::NOT_FOUND
+        Err(Error::Node(_)) => Verdict::Gone,
+        Ok(response)
+            if response.status().is_server_error()
+                || response.status() == StatusCode::NOT_FOUND =>
+        {
+            Verdict::NotHere
         }
-        Err(error) => matches!(error, Error::Node(_)),
+        Ok(_) | Err(_) => Verdict::Holds,
     }
 }
 

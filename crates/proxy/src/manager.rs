@@ -127,7 +127,7 @@ async fn collect(body: &mut Body, read: &mut BytesMut) -> Result<bool, BodyError
         if let Ok(data) = frame?.into_data() {
             read.extend_from_slice(&data);
         }
-        if read.len() > stream_manager::MAX_ANSWER {
+        if read.len() > stream_manager::MAX_LIST {
             return Ok(body.is_end_stream());
         }
     }
@@ -196,7 +196,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_is_too_long_passes_whole_and_names_nobody() {
-        let long = format!("{NODE}{}", " ".repeat(300_000));
+        let long = format!("{NODE}{}", " ".repeat(3_000_000));
         let (allowed, read) = answer(long.clone(), true).await;
         assert_eq!(read, long);
         assert!(allowed.admit(Claim::Client("10.0.0.7")).is_err());

@@ -1,14 +1,18 @@
 //! The HTTP client of the nodes: pooled connections to plain IP addresses.
 
+mod turn;
+
 use std::{error::Error as _, time::Duration};
 
 use http::{Request, Response, Uri, Version, header::HOST};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{self, Client, connect::Connect, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
 
+use self::turn::Turn;
 use crate::{Body, BodyError};
 
 /// Below the keep-alive of any server that a node runs, so that a pooled connection is rarely one that just closed.
@@ -44,7 +48,8 @@ pub(crate) enum Failed {
     Timeout,
 }
 
-/// Sends a request to `uri` over HTTP/1.1 and waits for the header of the answer.
+/// Sends a request to `uri` over HTTP/1.1 and waits for the header of the answer, `patience` long while it is the
+/// destination's turn. While it is the client's, its body has a limit of its own.
 pub(crate) async fn send<C>(
     client: &Client<C, Body>,
     mut request: Request<Body>,
@@ -58,10 +63,13 @@ where
     *request.version_mut() = Version::HTTP_11;
     *request.uri_mut() = uri;
     request.headers_mut().remove(HOST);
-    match tokio::time::timeout(patience, client.request(request)).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(error)) => Err(blame(error)),
-        Err(_) => Err(Failed::Timeout),
+    let turn = Turn::default();
+    if !request.body().is_end_stream() {
+        request = request.map(|inner| turn.watch(inner));
+    }
+    tokio::select! {
+        answer = client.request(request) => answer.map_err(blame),
+        () = turn.overrun(patience) => Err(Failed::Timeout),
     }
 }
 
@@ -72,9 +80,7 @@ fn blame(error: legacy::Error) -> Failed {
         .and_then(|hyper| hyper.source())
         .and_then(|cause| cause.downcast_ref::<BodyError>());
     match body {
-        Some(BodyError::TooLarge { limit }) => Failed::Body(BodyError::TooLarge { limit: *limit }),
-        Some(BodyError::TooSlow(patience)) => Failed::Body(BodyError::TooSlow(*patience)),
-        // A client that left does not read the answer.
-        Some(BodyError::Broken(_)) | None => Failed::Unreachable(error),
+        Some(body) => Failed::Body(body.clone()),
+        None => Failed::Unreachable(error),
     }
 }

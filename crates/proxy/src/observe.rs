@@ -22,6 +22,9 @@ use crate::{
     exchange::{REQUEST_ID, Subject},
 };
 
+/// Longest piece of a path in the log, in bytes.
+const MAX_PATH: usize = 256;
+
 /// The layer's service; outermost, and the one that turns hyper's body into ours.
 #[derive(Clone, Debug)]
 pub(crate) struct Observe<S> {
@@ -67,7 +70,7 @@ where
             if incoming.is_end_stream() {
                 return body::empty();
             }
-            let inner = incoming.map_err(BodyError::Broken);
+            let inner = incoming.map_err(body::broken);
             let count = move |bytes| {
                 exchange
                     .record()
@@ -193,13 +196,15 @@ impl Report {
         self.sent += bytes;
     }
 
-    /// Only the Stream Manager's paths are written as they are: ours hold stream names, which have a field of their
-    /// own, and session tokens, which are secrets.
+    /// Only the Stream Manager's paths are written, and only so far: ours hold stream names, which have a field of
+    /// their own, and session tokens, which are secrets.
     fn path(&self) -> &str {
-        match self.exchange.subject() {
+        let path = match self.exchange.subject() {
             Subject::Manager => self.uri.path(),
             _ => "",
-        }
+        };
+        path.get(..path.floor_char_boundary(MAX_PATH))
+            .unwrap_or(path)
     }
 }
 
@@ -215,7 +220,7 @@ impl Drop for Report {
         info!(
             target: "access",
             id = self.exchange.id(),
-            client = record.peer.as_ref().map(|peer| tracing::field::display(peer.addr.ip())),
+            client = record.peer.as_ref().map(|peer| tracing::field::display(peer.addr.ip().to_canonical())),
             tls = record.peer.as_ref().map(|peer| peer.tls),
             version = ?self.version,
             method = %self.method,

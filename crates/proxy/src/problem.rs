@@ -74,8 +74,11 @@ kinds! {
         "The body is longer than `limits.sdp_bytes` (WHIP, WHEP) or `limits.body_bytes` (anything else)."
         "Send less, or raise the limit."
     BodyTooSlow "body-too-slow" REQUEST_TIMEOUT "The body did not arrive in time"
-        "The whole body did not arrive within `timeouts.body`, or the connection broke on the way."
+        "The body of a WHIP or WHEP request did not arrive within `timeouts.body`, or a piece of another one did not."
         "Look at the client's uplink; raise `timeouts.body` if it is that slow."
+    BodyBroken "body-broken" BAD_REQUEST "The body broke off"
+        "The body ended before its announced length, or is not framed as HTTP says."
+        "Look at the client, and at what is between it and this proxy."
     Method "method" METHOD_NOT_ALLOWED "The method is not allowed here"
         "The method has no meaning at this URL; `Allow` lists those that have."
         "Use one of them. A session is made at `…/endpoint/…` and changed or ended at its `Location`."
@@ -105,7 +108,7 @@ kinds! {
         "Correct the node's registration, or add the network to `nodes.allow` on a single-host set-up."
     NodeUnreachable "node-unreachable" BAD_GATEWAY "The node cannot be reached"
         "The connection to the node was refused, broke, or did not come about within `timeouts.connect`."
-        "Check that the node is up and that `nodes.port` is open from here. The answer that named it has been forgotten."
+        "Check that the node is up and that `nodes.port` is open from here. The Stream Manager is asked anew at the next request."
     NodeTimeout "node-timeout" GATEWAY_TIMEOUT "The node did not answer in time"
         "The node took the request but sent no header within `timeouts.answer`."
         "Look at the node's load."
@@ -143,7 +146,8 @@ impl Kind {
                 BadRequest::MediaType { .. } => Self::MediaType,
             },
             Error::Body(BodyError::TooLarge { .. }) => Self::BodyTooLarge,
-            Error::Body(BodyError::TooSlow(_) | BodyError::Broken(_)) => Self::BodyTooSlow,
+            Error::Body(BodyError::TooSlow(_)) => Self::BodyTooSlow,
+            Error::Body(BodyError::Broken(_)) => Self::BodyBroken,
             Error::Method { .. } => Self::Method,
             Error::Denied(denied) => match denied {
                 Denied::Host => Self::HostNotServed,
@@ -174,7 +178,9 @@ impl Kind {
                 | ManagerFault::NotAnAnswer
                 | ManagerFault::TooLong,
             ) => Self::ManagerUnreachable,
-            Error::Overloaded { .. } => Self::Overloaded,
+            Error::Overloaded { .. }
+            | Error::Play(LookupError::Busy)
+            | Error::Publish(LookupError::Busy) => Self::Overloaded,
             Error::Internal => Self::Internal,
         }
     }

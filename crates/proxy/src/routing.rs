@@ -236,6 +236,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_the_event_api_itself_names_nodes() {
+        for (path, names_nodes) in [
+            ("/streammanager/api/4.0/event/live/room1/s1", true),
+            ("/streammanager/api/4.0/event/list", true),
+            ("/streammanager/api/../../uploads/event/x.json", false),
+            ("/streammanager/api/4.0/../../uploads/event/x", false),
+            ("/streammanager/api/4.0/event/../../../x", false),
+            ("/streammanager/api/4.0/event/%2e%2e/x", false),
+            ("/streammanager/api//event/x", false),
+            ("/x/streammanager/api/4.0/event/x", false),
+        ] {
+            let asked = ask("GET", path, None, "").await.unwrap();
+            assert_eq!(
+                asked,
+                format!("Manager {{ names_nodes: {names_nodes} }}"),
+                "{path}"
+            );
+        }
+        assert_eq!(
+            ask("CONNECT", "/x", None, "").await.unwrap_err(),
+            Kind::Method
+        );
+    }
+
+    #[tokio::test]
     async fn a_socket_names_its_node_and_scope() {
         let asked = ask(
             "UPGRADE",
@@ -271,6 +296,8 @@ mod tests {
         )
         .await;
         assert_eq!(post.unwrap_err(), Kind::Disabled);
+        let get = ask_with(off(), "GET", "/live/whip/endpoint/s1", None, "").await;
+        assert_eq!(get.unwrap_err(), Kind::Disabled);
         let socket = ask_with(
             off(),
             "UPGRADE",

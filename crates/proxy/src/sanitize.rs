@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 use futures_util::future::{Either, Ready, ready as now};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version,
-    header::{FORWARDED, HOST},
+    header::{COOKIE, FORWARDED, HOST},
     uri::{Authority, PathAndQuery},
 };
+use http_body::Body as _;
 use tower::Service;
 use whipstitch_signaling::headers::strip_hop_by_hop;
 
@@ -23,7 +24,6 @@ use crate::{
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
@@ -53,6 +53,10 @@ impl<S> Sanitize<S> {
             return Err(Denied::Host.into());
         }
         let websocket = handshake::is_asked(&request);
+        // Judged before hop-by-hop fields are gone: a body here is how a second request is smuggled past an upgrade.
+        if websocket && !request.body().is_end_stream() {
+            return Err(BadRequest::Handshake("a WebSocket request has no body").into());
+        }
         if !websocket && matches!(*request.method(), Method::CONNECT | Method::TRACE) {
             return Err(Error::Method {
                 allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
@@ -61,7 +65,8 @@ impl<S> Sanitize<S> {
         *request.uri_mut() = origin_form(request.uri())?;
         let headers = request.headers_mut();
         strip_hop_by_hop(headers);
-        drop_ambiguous(headers);
+        drop_forged(headers);
+        join_cookies(headers);
         introduce(headers, &host, &exchange);
         Ok(Clean {
             request,
@@ -139,23 +144,36 @@ fn origin_form(uri: &Uri) -> Result<Uri, BadRequest> {
     Ok(Uri::from(path))
 }
 
-/// Names with an underscore: some servers read `X_Forwarded_For` as `X-Forwarded-For`.
-fn drop_ambiguous(headers: &mut HeaderMap) {
-    let ambiguous: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().contains('_'))
-        .cloned()
-        .collect();
-    for name in ambiguous {
+/// What the client says about itself, which is not believed, and names with an underscore: some servers read
+/// `X_Forwarded_For` as `X-Forwarded-For`.
+fn drop_forged(headers: &mut HeaderMap) {
+    let forged = |name: &&HeaderName| {
+        let name = name.as_str();
+        name.starts_with("x-forwarded-") || name.contains('_')
+    };
+    let forged: Vec<HeaderName> = headers.keys().filter(forged).cloned().collect();
+    for name in [FORWARDED, REAL_IP, HOST].into_iter().chain(forged) {
         headers.remove(name);
     }
 }
 
-/// Says who asks; what the client says about that itself is not believed.
-fn introduce(headers: &mut HeaderMap, host: &Authority, exchange: &Exchange) {
-    for name in [FORWARDED, FORWARDED_PORT, REAL_IP, HOST] {
-        headers.remove(name);
+/// HTTP/2 may split `Cookie` into fields, HTTP/1.1 may not (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
     }
+    let crumbs: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// Says who asks.
+fn introduce(headers: &mut HeaderMap, host: &Authority, exchange: &Exchange) {
     let peer = exchange.record().peer.as_ref();
     let proto = if peer.is_some_and(|peer| peer.tls) {
         "https"
@@ -229,11 +247,14 @@ mod tests {
             .header("x-gone", "1")
             .header("x-forwarded-for", "6.6.6.6")
             .header("x_forwarded_for", "6.6.6.6")
+            .header("x-forwarded-for-meta-type", "DIRECT")
+            .header("cookie", "a=1")
+            .header("cookie", "b=2")
             .header("x-real-ip", "6.6.6.6")
             .header("forwarded", "for=6.6.6.6");
         insta::assert_snapshot!(
             clean(request, &[]).await.unwrap(),
-            @"live.example:8443 /a?b=%20c ws=false x-forwarded-for: 192.0.2.1, x-forwarded-host: live.example:8443, x-forwarded-proto: https"
+            @"live.example:8443 /a?b=%20c ws=false cookie: a=1; b=2, x-forwarded-for: 192.0.2.1, x-forwarded-host: live.example:8443, x-forwarded-proto: https"
         );
     }
 

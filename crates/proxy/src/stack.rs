@@ -4,14 +4,10 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use http::{
-    Request, Response,
-    header::{AUTHORIZATION, COOKIE},
-};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{ServiceBuilder, layer::layer_fn, util::BoxCloneSyncService};
-use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use whipstitch_origin::{AllowedOrigins, BaseUrl, Directory};
 use whipstitch_signaling::session::SessionKeys;
 
@@ -77,6 +73,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         d.timeouts.clone(),
     );
     let splice = Splice::new(
+        d.directory.clone(),
         d.detach,
         d.limits.sockets,
         &d.timeouts,
@@ -94,10 +91,6 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         .layer(layer_fn(|inner| {
             Observe::new(inner, d.exchanges.clone(), d.metrics.clone())
         }))
-        .layer(SetSensitiveRequestHeadersLayer::new([
-            AUTHORIZATION,
-            COOKIE,
-        ]))
         .layer(layer_fn(Cors::new))
         .layer(layer_fn(|inner| Problems::new(inner, d.metrics.clone())))
         .layer(layer_fn(|inner| Sanitize::new(inner, &d.proxy.hosts)))

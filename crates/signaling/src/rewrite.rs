@@ -29,10 +29,7 @@ pub fn resource(
     let (path, own_query) = target.split_once('?').unwrap_or((&target, ""));
     let path = remove_dot_segments(path);
     let path = match path.strip_prefix(endpoint.path()) {
-        Some(rest) => format!(
-            "{}{rest}",
-            endpoint.path().replacen("/endpoint/", "/resource/", 1)
-        ),
+        Some(rest) => format!("{}{rest}", as_resource(endpoint.path())),
         None => path,
     };
     let request_id = query::filter(endpoint.query().unwrap_or_default(), |key| {
@@ -48,6 +45,14 @@ pub fn resource(
         return Err(LocationError::TooLong);
     }
     PathAndQuery::try_from(whole).map_err(|_| LocationError::Malformed)
+}
+
+/// An endpoint's path as that of its sessions. The last `endpoint` is meant: a scope may hold one too.
+fn as_resource(endpoint: &str) -> String {
+    match endpoint.rsplit_once("/endpoint/") {
+        Some((before, name)) => format!("{before}/resource/{name}"),
+        None => endpoint.to_owned(),
+    }
 }
 
 /// The reference resolved against the endpoint (RFC 3986 §5.2), without scheme, authority and fragment.

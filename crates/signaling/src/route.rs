@@ -12,10 +12,7 @@
 //! The path is read from the right: the last `whip|whep/endpoint|resource` splits the scope from the stream, since a
 //! scope may have any number of segments, rooms named `whip` among them.
 
-use crate::{
-    query::percent_decode,
-    stream::{NameError, Part, Role, Rule, StreamKey},
-};
+use crate::stream::{NameError, Part, Role, Rule, StreamKey};
 
 /// What a request asks for, by its path alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,31 +122,47 @@ impl Signaling<'_> {
     }
 }
 
+/// How often a path is decoded: a container behind something that decodes once more decodes twice.
+const DECODINGS: usize = 4;
+
 /// Whether a servlet container could take this path for the administration API.
 ///
 /// Containers decode escapes, drop `;parameters`, merge slashes and resolve dots before they match, so each segment
-/// is compared after the same has been done to it; a path that cannot be decoded counts as administration.
+/// is compared after the same has been done to it. Dots are not resolved: that `admin` stands there is enough.
 fn is_admin(path: &str) -> bool {
-    let mut decoded = path.to_owned();
-    // Twice, for a container behind something that decodes once more; what still has an escape then is refused.
-    for _ in 0..2 {
-        match percent_decode(&decoded) {
-            Some(once) => decoded = once,
-            None => return true,
-        }
-    }
-    if decoded.contains('%') {
-        return true;
+    let mut decoded = path.as_bytes().to_vec();
+    for _ in 0..DECODINGS {
+        decoded = decode(&decoded);
     }
     let mut segments = decoded
-        .split(['/', '\\'])
-        .map(|segment| segment.split(';').next().unwrap_or_default().trim())
-        .filter(|segment| !segment.is_empty() && *segment != ".");
+        .split(|byte| matches!(byte, b'/' | b'\\'))
+        .filter_map(|segment| segment.split(|byte| *byte == b';').next())
+        .map(<[u8]>::trim_ascii);
     let mut manager = false;
     segments.any(|segment| {
-        manager |= segment.eq_ignore_ascii_case("streammanager");
-        manager && segment.eq_ignore_ascii_case("admin")
+        manager |= segment.eq_ignore_ascii_case(b"streammanager");
+        manager && segment.eq_ignore_ascii_case(b"admin")
     })
+}
+
+/// Decodes what is an escape, and leaves what is none.
+fn decode(path: &[u8]) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((first, after)) = rest.split_first() {
+        let escape = digit(after.first())
+            .zip(digit(after.get(1)))
+            .filter(|_| *first == b'%');
+        let byte = escape.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        decoded.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() {
+            after.get(2..).unwrap_or_default()
+        } else {
+            after
+        };
+    }
+    decoded
 }
 
 #[cfg(test)]
@@ -242,7 +255,6 @@ mod tests {
             "/streammanager\\api\\4.0\\admin",
             "/streammanager;x/api/4.0/./admin",
             "/x/../streammanager/api/4.0/admin",
-            "/streammanager/api/4.0/adm%",
         ] {
             assert_eq!(Route::parse(path, false), Ok(Route::ManagerAdmin), "{path}");
         }
@@ -253,6 +265,9 @@ mod tests {
             "/admin",
             "/streammanager/api/4.0/event/live/administrator",
             "/live/x.html",
+            "/images/100%25.png",
+            "/caf%E9.html",
+            "/streammanager/api/4.0/adm%",
         ] {
             assert_eq!(Route::parse(path, false), Ok(Route::Manager), "{path}");
         }

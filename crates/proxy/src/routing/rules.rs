@@ -6,10 +6,12 @@ use whipstitch_signaling::{
     Role, Route, StreamKey,
     headers::{self, Media, SDP},
     socket::SocketQuery,
+    stream::check_scope,
 };
 
 use crate::{
-    Body, Clean, Error, Routed, body,
+    Body, Clean, Error, Routed,
+    body::{self, Patience},
     config::{Limits, Proxy, Timeouts},
     error::{BadRequest, Denied},
     exchange::Subject,
@@ -17,6 +19,7 @@ use crate::{
 };
 
 const ENDPOINT_METHODS: &str = "OPTIONS, GET, HEAD, POST";
+const MANAGER_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const SESSION_METHODS: &str = "OPTIONS, GET, HEAD, PATCH, DELETE";
 
 #[derive(Debug)]
@@ -54,6 +57,7 @@ impl Rules {
     }
 
     fn endpoint(&self, clean: Clean, role: Role, key: StreamKey) -> Result<Decision, Error> {
+        self.is_enabled()?;
         match *clean.request.method() {
             Method::GET | Method::HEAD => {
                 return Ok(Decision::Answer(described(clean.request.method(), role)));
@@ -78,6 +82,7 @@ impl Rules {
         key: StreamKey,
         token: Option<String>,
     ) -> Result<Decision, Error> {
+        self.is_enabled()?;
         match *clean.request.method() {
             Method::GET | Method::HEAD => return Ok(Decision::Answer(no_content())),
             Method::OPTIONS | Method::DELETE => {}
@@ -98,21 +103,27 @@ impl Rules {
         self.signaling(clean, Ask::Session { role, key, token })
     }
 
-    fn signaling(&self, mut clean: Clean, ask: Ask) -> Result<Decision, Error> {
-        if !self.proxy.enabled {
-            return Err(Denied::Signaling.into());
+    fn is_enabled(&self) -> Result<(), Denied> {
+        if self.proxy.enabled {
+            Ok(())
+        } else {
+            Err(Denied::Signaling)
         }
+    }
+
+    fn signaling(&self, mut clean: Clean, ask: Ask) -> Result<Decision, Error> {
         let taken = std::mem::replace(clean.request.body_mut(), body::empty());
-        *clean.request.body_mut() =
-            body::guard(taken, self.limits.sdp_bytes, Some(self.timeouts.body))?;
+        *clean.request.body_mut() = body::guard(
+            taken,
+            self.limits.sdp_bytes,
+            Patience::Whole(self.timeouts.body),
+        )?;
         Ok(Decision::go(clean, ask))
     }
 
     fn socket(&self, clean: Clean) -> Result<Decision, Error> {
         clean.exchange.is_about(Subject::Socket, None);
-        if !self.proxy.enabled {
-            return Err(Denied::Signaling.into());
-        }
+        self.is_enabled()?;
         let query = SocketQuery::parse(clean.request.uri().query().unwrap_or_default())
             .map_err(BadRequest::from)?;
         clean
@@ -122,15 +133,23 @@ impl Rules {
     }
 
     fn manager(&self, mut clean: Clean, admin: bool) -> Result<Decision, Error> {
+        if clean.request.method() == Method::CONNECT {
+            // A WebSocket in a stream of HTTP/2, to somewhere that is none.
+            return Err(Error::Method {
+                allow: MANAGER_METHODS,
+            });
+        }
         if admin && !self.proxy.admin_api {
             return Err(Denied::AdminApi.into());
         }
         let taken = std::mem::replace(clean.request.body_mut(), body::empty());
-        *clean.request.body_mut() = body::guard(taken, self.limits.body_bytes, None)?;
-        let path = clean.request.uri().path();
-        let names_nodes = clean.request.method() == Method::GET
-            && path.starts_with("/streammanager/api/")
-            && path.contains("/event/");
+        *clean.request.body_mut() = body::guard(
+            taken,
+            self.limits.body_bytes,
+            Patience::Piece(self.timeouts.body),
+        )?;
+        let names_nodes =
+            clean.request.method() == Method::GET && is_event(clean.request.uri().path());
         Ok(Decision::go(clean, Ask::Manager { names_nodes }))
     }
 }
@@ -150,6 +169,21 @@ impl Decision {
             exchange,
         }))
     }
+}
+
+/// Whether a path is one of the event API, written in the one way that no container reads as another.
+fn is_event(path: &str) -> bool {
+    let Some((version, event)) = path
+        .strip_prefix("/streammanager/api/")
+        .and_then(|rest| rest.split_once("/event/"))
+    else {
+        return false;
+    };
+    let version_like = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    !version.is_empty()
+        && version.bytes().all(version_like)
+        && !version.contains("..")
+        && check_scope(event).is_ok()
 }
 
 fn expect_media(

@@ -95,12 +95,14 @@ impl Flow {
     }
 
     fn say_goodbye_at_boundary(&mut self, goodbye: Goodbye) {
-        if self.frames.closed() {
-            self.state = State::Silent;
-        } else if self.frames.at_boundary() {
-            self.pending.extend_from_slice(&goodbye.frame(self.to_node));
-            self.state = State::Silent;
+        if !self.frames.at_boundary() {
+            return;
         }
+        // Nothing may follow a Close (RFC 6455 §5.5.1), not even ours.
+        if !self.frames.closed() {
+            self.pending.extend_from_slice(&goodbye.frame(self.to_node));
+        }
+        self.state = State::Silent;
     }
 
     pub(super) fn poll<R, W>(

@@ -4,9 +4,8 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{
-        CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
-        SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING,
-        UPGRADE,
+        CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
     },
 };
 use http_body_util::Empty;
@@ -28,7 +27,7 @@ const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 /// Whether a request asks to become a WebSocket, in either protocol's way. Ask before hop-by-hop fields are gone.
 pub(crate) fn is_asked<B>(request: &Request<B>) -> bool {
     match *request.method() {
-        Method::GET => is_upgrade_request(request),
+        Method::GET => request.version() == Version::HTTP_11 && is_upgrade_request(request),
         Method::CONNECT => request
             .extensions()
             .get::<Protocol>()
@@ -54,14 +53,6 @@ impl Handshake {
             .is_none_or(|version| version != "13")
         {
             return Err(BadRequest::Handshake("Sec-WebSocket-Version must be 13"));
-        }
-        // A body here is how a second request is smuggled past an upgrade.
-        if headers.contains_key(TRANSFER_ENCODING)
-            || headers
-                .get(CONTENT_LENGTH)
-                .is_some_and(|length| length != "0")
-        {
-            return Err(BadRequest::Handshake("a WebSocket request has no body"));
         }
         let version = request.version();
         let key = if version == Version::HTTP_2 {
@@ -204,8 +195,6 @@ mod tests {
         for (name, value) in [
             ("sec-websocket-version", "8"),
             ("sec-websocket-key", "short"),
-            ("content-length", "5"),
-            ("transfer-encoding", "chunked"),
         ] {
             let mut request = request();
             request

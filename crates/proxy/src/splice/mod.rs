@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
-use whipstitch_origin::Origin;
+use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::headers::strip_hop_by_hop;
 
 pub use self::session::Ended;
@@ -55,6 +55,7 @@ pub type Detach = fn(Upgraded) -> Detached;
 
 /// Opens WebSockets.
 pub(crate) struct Splice {
+    directory: Arc<dyn Directory>,
     detach: Detach,
     places: Arc<Semaphore>,
     connect: Duration,
@@ -66,6 +67,7 @@ pub(crate) struct Splice {
 
 impl Splice {
     pub(crate) fn new(
+        directory: Arc<dyn Directory>,
         detach: Detach,
         places: usize,
         timeouts: &Timeouts,
@@ -75,6 +77,7 @@ impl Splice {
     ) -> Self {
         let (connect, answer) = (timeouts.connect, timeouts.answer);
         Self {
+            directory,
             detach,
             places: Arc::new(Semaphore::new(places)),
             connect,
@@ -100,7 +103,10 @@ impl Splice {
             .map_err(|_| Error::Overloaded {
                 what: "limits.sockets",
             })?;
-        let socket = self.dial(&origin).await?;
+        let socket = self
+            .dial(&origin)
+            .await
+            .inspect_err(|_| self.directory.failed(&origin))?;
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
         let asked = handshake.to_node(&request, &origin, &query.target())?;
         let mut answer = self.ask(socket, asked).await?;

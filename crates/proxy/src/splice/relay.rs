@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{net::TcpStream, time::Sleep};
+use tokio::{io::AsyncWrite, net::TcpStream, time::Sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -89,6 +89,9 @@ impl Relay {
                     .linger
                     .get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
                 ready!(linger.as_mut().poll(cx));
+                // Not waited for any longer, but told: a TLS client would take the bare end for a cut.
+                let _ = Pin::new(&mut self.client).poll_shutdown(cx);
+                let _ = Pin::new(&mut self.node).poll_shutdown(cx);
                 return Poll::Ready(());
             }
             return Poll::Pending;
@@ -225,6 +228,24 @@ mod tests {
         // Both have answered: it is over without waiting.
         ends.node.write_all(&[0x88, 0x00]).await.unwrap();
         assert_eq!(ends.relay.await.unwrap().ended, Ended::Proxy);
+    }
+
+    #[tokio::test]
+    async fn a_close_under_way_when_the_end_comes_arrives_whole() {
+        let mut ends = ends().await;
+        let close = [0x88, 0x85, 1, 2, 3, 4, 2, 234, 98, 125, 100];
+        ends.client.write_all(&close[..4]).await.unwrap();
+        let mut got = vec![0; 4];
+        ends.node.read_exact(&mut got).await.unwrap();
+        ends.close.cancel();
+        let goodbye = Goodbye::Draining.frame(false);
+        let mut for_client = vec![0; goodbye.len()];
+        ends.client.read_exact(&mut for_client).await.unwrap();
+        ends.client.write_all(&close[4..]).await.unwrap();
+        ends.node.write_all(&[0x88, 0x00]).await.unwrap();
+        got.extend(rest(&mut ends.node).await);
+        assert_eq!(got, close);
+        ends.relay.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -94,7 +94,7 @@ impl Session {
         info!(
             target: "access",
             id = &*self.id,
-            client = self.client.map(|client| tracing::field::display(client.ip())),
+            client = self.client.map(|client| tracing::field::display(client.ip().to_canonical())),
             about = "socket",
             scope = &*self.scope,
             stream = self.stream.as_ref().map(tracing::field::display),
