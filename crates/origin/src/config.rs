@@ -91,7 +91,7 @@ impl Default for Nodes {
         Self {
             port: 5080,
             allow: Vec::new(),
-            named_for: Duration::from_secs(600),
+            named_for: Duration::from_mins(10),
         }
     }
 }

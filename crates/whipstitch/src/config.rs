@@ -78,7 +78,7 @@ impl Default for Sessions {
     fn default() -> Self {
         Self {
             key_file: None,
-            lifetime: Duration::from_secs(7 * 24 * 60 * 60),
+            lifetime: Duration::from_hours(168),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The log: one line an event, on standard output.
 //!
 //! A thread of its own writes the lines, so that whoever reads them may stall without stopping anything else. Lines
-//! beyond the [`LINES`] that wait are dropped, and counted by [`LinesDropped`].
+//! beyond the `LINES` that wait are dropped, and counted by `LinesDropped`.
 
 mod dropped;
 

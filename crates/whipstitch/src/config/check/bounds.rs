@@ -19,7 +19,7 @@ pub(crate) const MOST_COUNT: i64 = 10_000_000;
 /// The most that a size may be, in bytes: 1 GiB.
 pub(crate) const MOST_BYTES: i64 = 1 << 30;
 /// The longest that a time may be: 365 days of 24 hours.
-pub(crate) const MOST_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(crate) const MOST_TIME: Duration = Duration::from_hours(8760);
 
 /// Holds every duration, number, size and port against its bounds.
 pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {

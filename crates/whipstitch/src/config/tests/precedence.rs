@@ -65,7 +65,7 @@ fn every_kind_of_value_can_come_from_the_environment() {
     let config = config(&case);
     assert!(!config.proxy.enabled);
     assert_eq!(config.proxy.hosts, ["a.example", "b.example"]);
-    assert_eq!(config.sessions.lifetime, Duration::from_secs(2 * 86_400));
+    assert_eq!(config.sessions.lifetime, Duration::from_hours(48));
     assert_eq!(config.timeouts.body, Duration::from_secs(90));
     assert_eq!(config.limits.body_bytes, 1024);
     assert_eq!(
