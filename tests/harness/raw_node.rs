@@ -45,12 +45,14 @@ impl RawNode {
         (head, socket)
     }
 
-    /// Takes a connection, reads the header of its request, and answers with these bytes.
-    pub async fn answer(&self, answer: &str) -> (String, TcpStream) {
+    /// Takes a connection, reads a request with a body of this length, and answers with these bytes; header and body.
+    pub async fn answer(&self, length: usize, answer: &[u8]) -> (String, Vec<u8>) {
         let (mut socket, _) = self.listener.accept().await.unwrap();
         let head = read_head(&mut socket).await;
-        socket.write_all(answer.as_bytes()).await.unwrap();
-        (head, socket)
+        let mut body = vec![0; length];
+        socket.read_exact(&mut body).await.unwrap();
+        socket.write_all(answer).await.unwrap();
+        (head, body)
     }
 
     /// Whether nobody has connected.

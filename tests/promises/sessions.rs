@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use whipstitch_minicluster::{Action, Config, Fault, Server, peer::Publisher};
-use whipstitch_tests::{Client, Deployment, deployment::SOON, http::path_of};
+use whipstitch_minicluster::{Action, Config, Fault, Lie, Server, peer::Publisher};
+use whipstitch_tests::{
+    Client, Deployment, Proxy, deployment::SOON, http::path_of, raw_node::RawNode,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_reaches_the_node_byte_for_byte_and_a_session_url_hides_it() {
@@ -319,4 +321,78 @@ async fn a_client_that_does_not_finish_is_told_so_and_nobody_else_is_blamed() {
         1,
         "the answer still holds"
     );
+}
+
+/// A node of bare bytes in the place that the manager names.
+async fn raw_node(last: u8) -> (Deployment, RawNode, Proxy) {
+    let (deployment, node) = (Deployment::start().await, RawNode::start(last).await);
+    deployment
+        .cluster
+        .manager()
+        .lie(Lie::ServerAddress(node.addr().ip().to_string()));
+    let mut config = deployment.config();
+    config.nodes.port = node.addr().port();
+    config.nodes.allow = vec![node.addr().ip().into()];
+    let proxy = deployment.proxy_with(config);
+    (deployment, node, proxy)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_not_altered_by_a_byte() {
+    let (_deployment, node, proxy) = raw_node(5).await;
+    let odd: Vec<u8> = b"v=0\r\ns= \t\n\n\x00\xff\xfe\r\r\n".repeat(300);
+    let mut answer =
+        b"HTTP/1.1 201 Created\r\nContent-Type: application/sdp\r\nETag: \"x\"\r\n".to_vec();
+    answer.extend(
+        format!(
+            "Location: http://{}/live/whip/resource/s1?a=b\r\n",
+            node.addr()
+        )
+        .as_bytes(),
+    );
+    answer.extend(format!("Content-Length: {}\r\n\r\n", odd.len()).as_bytes());
+    answer.extend(&odd);
+    let post = Request::post("/live/whip/endpoint/s1").header("content-type", "application/sdp");
+    let post = proxy.h2.send(post.body(odd.clone()).unwrap());
+    let (reply, (head, body)) = tokio::join!(post, node.answer(odd.len(), &answer));
+    assert!(body == odd && reply.body[..] == odd[..]);
+    assert!(
+        head.contains(&format!("content-length: {}", odd.len())),
+        "{head}"
+    );
+    assert_eq!(
+        (reply.status.as_u16(), reply.header("etag")),
+        (201, "\"x\"")
+    );
+
+    let session = path_of(reply.header("location"));
+    let session = format!("{session}?token=%20");
+    let delete = proxy.h1.bare("DELETE", &session);
+    let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let (reply, (head, _)) = tokio::join!(delete, node.answer(0, ok));
+    assert_eq!(reply.status, 200);
+    assert!(
+        head.starts_with("DELETE /live/whip/resource/s1?a=b&token=%20 HTTP/1.1"),
+        "{head}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_points_elsewhere_is_not_followed() {
+    let (_deployment, node, proxy) = raw_node(6).await;
+    for answer in [
+        "201 Created\r\nLocation: http://10.9.9.9:5080/live/whip/resource/s1",
+        "201 Created\r\nLocation: //169.254.169.254/latest",
+        "307 Temporary Redirect\r\nLocation: http://10.9.9.9:5080/live/whip/endpoint/s1",
+    ] {
+        let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+        let post = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", "v=0");
+        let (reply, _) = tokio::join!(post, node.answer(3, answer.as_bytes()));
+        assert_eq!(
+            (reply.status.as_u16(), &*reply.problem()),
+            (502, "node-answer"),
+            "{answer}"
+        );
+        assert!(!reply.headers.contains_key("location") && !reply.text().contains("9.9.9"));
+    }
 }
