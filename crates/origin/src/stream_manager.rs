@@ -14,7 +14,7 @@ use hyper_util::{
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::{
     AllowedOrigins, Candidates, Claim, Directory, Lookup, LookupError, ManagerFault, Metrics,
@@ -147,6 +147,10 @@ impl StreamManager {
         };
         self.metrics.asked(asked, &answer);
         debug!(stream = %lookup.key, role = lookup.role.action(), ?answer, elapsed = ?asked.elapsed(), "lookup");
+        if let Err(LookupError::Refused(refused)) = &answer {
+            // Not the client's fault and not to be told to it, so this is where the operator learns of it.
+            warn!(stream = %lookup.key, %refused, "the Stream Manager names no node that may be dialled");
+        }
         answer
     }
 

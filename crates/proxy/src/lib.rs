@@ -4,15 +4,34 @@
 //! binds no socket and reads no file.
 //!
 //! A layer that *learns* something changes the type of the request: [`http::Request`] → [`Clean`] → [`Routed`] →
-//! [`Bound`]. Layers in another order do not compile:
+//! [`Bound`]. Layers in this order compile,
+//!
+//! ```
+//! # use http::Response;
+//! # use tower::Service;
+//! # use whipstitch_proxy::{Body, Bound, Clean, Error, resolving::Resolving, routing::Routing};
+//! # fn takes_clean<S: Service<Clean>>() {}
+//! # fn layered<D>() where
+//! #     D: Service<Bound, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
+//! #     D::Future: Send,
+//! # {
+//! takes_clean::<Routing<Resolving<D>>>();
+//! # }
+//! ```
+//!
+//! and in another they do not:
 //!
 //! ```compile_fail
-//! use whipstitch_proxy::{resolving::Resolving, routing::Routing};
-//! fn service<S: tower::Service<R>, R>(_: S) {}
-//! fn wrong<S>(inner: Routing<S>) where S: tower::Service<whipstitch_proxy::Routed> {
-//!     // Resolving makes a `Bound` of a `Routed`; Routing does not take one.
-//!     service::<_, whipstitch_proxy::Routed>(Resolving::new(inner, todo!()));
-//! }
+//! # use http::Response;
+//! # use tower::Service;
+//! # use whipstitch_proxy::{Body, Bound, Clean, Error, resolving::Resolving, routing::Routing};
+//! # fn takes_clean<S: Service<Clean>>() {}
+//! # fn layered<D>() where
+//! #     D: Service<Bound, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
+//! #     D::Future: Send,
+//! # {
+//! takes_clean::<Resolving<Routing<D>>>();
+//! # }
 //! ```
 
 mod admission;

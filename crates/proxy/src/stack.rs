@@ -100,6 +100,6 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         }))
         .layer(layer_fn(|inner| Resolving::new(inner, resolver())))
         .service(Destinations::new(forward, splice, manager));
-    // Erased once: the type is a page long, and one box a request does not show in any measurement.
+    // Erased once, here: the type is a page long.
     Ok(BoxCloneSyncService::new(service))
 }
