@@ -1,17 +1,21 @@
 //! A small HTTP client: one connection a request, no redirects, no retries, nothing added.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::{http1, http2};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::{
+    body::Frame,
+    client::conn::{http1, http2},
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::mpsc,
 };
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
@@ -157,6 +161,23 @@ impl Client {
             headers: parts.headers,
             body,
         }
+    }
+
+    /// POST over HTTP/2 with a body that comes piece by piece; the status of the answer.
+    pub async fn upload(&self, target: &str, mut pieces: mpsc::Receiver<Bytes>) -> StatusCode {
+        let (io, h2) = self.connect().await;
+        assert!(h2);
+        let frames = futures_util::stream::poll_fn(move |cx| pieces.poll_recv(cx));
+        let frames =
+            futures_util::StreamExt::map(frames, |piece| Ok::<_, Infallible>(Frame::data(piece)));
+        let request = Request::post(format!("https://localhost{target}"))
+            .header("content-type", "application/sdp");
+        let request = request.body(StreamBody::new(frames)).unwrap();
+        let (mut send, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(io))
+            .await
+            .unwrap();
+        let _connection = spawn(connection);
+        send.send_request(request).await.unwrap().status()
     }
 
     /// GET.

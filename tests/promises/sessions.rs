@@ -1,9 +1,13 @@
 //! WHIP and WHEP over HTTP: what reaches the node, what comes back, and what never gets there.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
+use bytes::Bytes;
 use http::Request;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
+};
 use whipstitch_minicluster::{Action, Config, Fault, Lie, Server, peer::Publisher};
 use whipstitch_tests::{
     Client, Deployment, Proxy, deployment::SOON, http::path_of, raw_node::RawNode,
@@ -395,4 +399,33 @@ async fn a_node_that_points_elsewhere_is_not_followed() {
         );
         assert!(!reply.headers.contains_key("location") && !reply.text().contains("9.9.9"));
     }
+}
+
+/// libcurl takes the reset that ends an HTTP/2 stream whose body was not read for a failure, and shows no answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_does_not_come_before_the_request_was_read() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    for target in [
+        "/live/whip/endpoint/a%00",
+        "/live/whep/endpoint/nobody",
+        "/live/whip/resource/s1/x",
+    ] {
+        let (pieces, upload) = mpsc::channel(1);
+        let mut answer = pin!(proxy.h2.upload(target, upload));
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut answer).await;
+        assert!(early.is_err(), "{target}: {early:?}");
+        pieces.send(Bytes::from_static(b"v=0")).await.unwrap();
+        drop(pieces);
+        assert!(answer.await.is_client_error(), "{target}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_never_ends_is_answered_all_the_same() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let (_pieces, upload) = mpsc::channel(1);
+    let answer = proxy.h2.upload("/live/whip/endpoint/a%00", upload);
+    assert_eq!(tokio::time::timeout(SOON, answer).await.unwrap(), 400);
 }

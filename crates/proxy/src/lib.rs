@@ -42,6 +42,7 @@ mod destinations;
 mod error;
 mod exchange;
 mod forward;
+mod leftover;
 mod manager;
 mod message;
 pub mod metrics;

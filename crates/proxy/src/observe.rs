@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version, header::EXPECT};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -20,6 +20,7 @@ use tracing::info;
 use crate::{
     Body, BodyError, Exchange, Metrics, Peer, body,
     exchange::{REQUEST_ID, Subject},
+    leftover::{Leftover, Rest},
 };
 
 /// Longest piece of a path in the log, in bytes.
@@ -66,11 +67,14 @@ where
             self.metrics.clone(),
         );
         request.extensions_mut().insert(exchange.clone());
+        let leftover = Leftover::default();
+        // Who asks before it sends (RFC 9110 §10.1.1) does not send if it is answered at once.
+        let asks_first = request.headers().contains_key(EXPECT);
         let request = request.map(|incoming| {
             if incoming.is_end_stream() {
                 return body::empty();
             }
-            let inner = incoming.map_err(body::broken);
+            let inner = leftover.lend(incoming).map_err(body::broken);
             let count = move |bytes| {
                 exchange
                     .record()
@@ -82,6 +86,8 @@ where
         ObserveFuture {
             inner: self.inner.call(request),
             report: Some(report),
+            leftover: (!asks_first).then_some(leftover),
+            late: None,
         }
     }
 }
@@ -91,6 +97,9 @@ pin_project! {
         #[pin]
         inner: F,
         report: Option<Report>,
+        leftover: Option<Leftover>,
+        // An answer that waits for the rest of the request.
+        late: Option<(Response<Body>, Rest)>,
     }
 }
 
@@ -102,21 +111,38 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = match ready!(this.inner.poll(cx)) {
-            Ok(response) => response,
-            Err(never) => match never {},
-        };
-        if let Some(mut report) = this.report.take() {
-            report.status = Some(response.status());
-            response
-                .headers_mut()
-                .insert(REQUEST_ID, report.exchange.record().id.clone());
-            // The report goes with the body: when that is dropped, the exchange is over.
-            let count = move |bytes| report.count(bytes);
-            response = response.map(|inner| Counted { inner, count }.boxed_unsync());
+        if this.late.is_none() {
+            let response = match ready!(this.inner.poll(cx)) {
+                Ok(response) => response,
+                Err(never) => match never {},
+            };
+            match this.leftover.take().and_then(|leftover| leftover.rest()) {
+                Some(rest) => *this.late = Some((response, rest)),
+                None => return Poll::Ready(Ok(reported(response, this.report.take()))),
+            }
         }
-        Poll::Ready(Ok(response))
+        if let Some((_, rest)) = this.late {
+            ready!(rest.poll_over(cx));
+        }
+        let response = this
+            .late
+            .take()
+            .map_or_else(|| Response::new(body::empty()), |(response, _)| response);
+        Poll::Ready(Ok(reported(response, this.report.take())))
     }
+}
+
+/// The answer, with the id of its exchange, and with the report, which is made when the answer's body is dropped.
+fn reported(mut response: Response<Body>, report: Option<Report>) -> Response<Body> {
+    let Some(mut report) = report else {
+        return response;
+    };
+    report.status = Some(response.status());
+    response
+        .headers_mut()
+        .insert(REQUEST_ID, report.exchange.record().id.clone());
+    let count = move |bytes| report.count(bytes);
+    response.map(|inner| Counted { inner, count }.boxed_unsync())
 }
 
 pin_project! {
