@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 /// Longest rest that is read, in bytes.
-const MAX_REST: usize = 64 * 1024;
+const MAX_REST: usize = 1024 * 1024;
 /// Longest wait for it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
