@@ -34,7 +34,7 @@ impl Default for Proxy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Most requests in work at once; further ones get 503.
+    /// Most requests that wait for their answer's header at once; further ones get 503.
     pub in_flight: usize,
     /// Most WebSocket sessions at once; further ones get 503.
     pub sockets: usize,
@@ -68,7 +68,8 @@ pub struct Timeouts {
     /// Longest wait for the header of the Stream Manager's answer to a request that is passed on.
     #[serde(with = "duration")]
     pub manager_answer: Duration,
-    /// Longest wait for the whole body of a WHIP or WHEP request.
+    /// Longest wait for the whole body of a WHIP or WHEP request, and for the next piece of any
+    /// other body.
     #[serde(with = "duration")]
     pub body: Duration,
 }

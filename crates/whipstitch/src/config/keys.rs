@@ -189,14 +189,14 @@ pub const SECTIONS: &[Section] = &[
             Key::new("timeouts.connect", Duration, "WHIPSTITCH_TIMEOUTS_CONNECT", "Longest wait for a TCP connection to a node."),
             Key::new("timeouts.answer", Duration, "WHIPSTITCH_TIMEOUTS_ANSWER", "Longest wait for the header of a node's answer, or for its 101; below the 8 s after which OBS gives up."),
             Key::new("timeouts.manager_answer", Duration, "WHIPSTITCH_TIMEOUTS_MANAGER_ANSWER", "Longest wait for the header of the Stream Manager's answer to a request that is passed on."),
-            Key::new("timeouts.body", Duration, "WHIPSTITCH_TIMEOUTS_BODY", "Longest wait for the whole body of a WHIP or WHEP request."),
+            Key::new("timeouts.body", Duration, "WHIPSTITCH_TIMEOUTS_BODY", "Longest wait for the whole body of a WHIP or WHEP request, and for the next piece of any other body."),
         ],
     },
     Section {
         name: "limits",
         meaning: "What all requests and sessions together may cost.",
         keys: &[
-            Key::new("limits.in_flight", Count, "WHIPSTITCH_LIMITS_IN_FLIGHT", "Most requests in work at once; further ones get 503."),
+            Key::new("limits.in_flight", Count, "WHIPSTITCH_LIMITS_IN_FLIGHT", "Most requests that wait for their answer's header at once; further ones get 503."),
             Key::new("limits.sockets", Count, "WHIPSTITCH_LIMITS_SOCKETS", "Most WebSocket sessions at once; further ones get 503. Each takes two file descriptors."),
             Key::new("limits.sdp_bytes", Bytes, "WHIPSTITCH_LIMITS_SDP_BYTES", "Longest body of a WHIP or WHEP request, in bytes; longer ones get 413."),
             Key::new("limits.body_bytes", Bytes, "WHIPSTITCH_LIMITS_BODY_BYTES", "Longest body of any other request, in bytes; longer ones get 413."),
