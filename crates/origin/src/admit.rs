@@ -32,6 +32,11 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The address by which it is known: what the Stream Manager named.
+    pub fn named(&self) -> IpAddr {
+        self.addr.ip()
+    }
+
     /// The address to dial.
     pub fn addr(&self) -> SocketAddr {
         self.addr
@@ -96,7 +101,8 @@ impl AllowedOrigins {
     ///
     /// # Errors
     /// The reason; it is counted.
-    pub fn admit(&self, claim: Claim<'_>) -> Result<Origin, Refusal> {
+    #[expect(clippy::unused_async, reason = "names will have to be resolved")]
+    pub async fn admit(&self, claim: Claim<'_>) -> Result<Origin, Refusal> {
         self.decide(claim)
             .inspect_err(|refusal| self.metrics.refused(*refusal))
     }
@@ -218,24 +224,33 @@ mod tests {
     #[test]
     fn a_client_reaches_only_what_the_manager_named() {
         let gate = gate(&[]);
-        assert_eq!(gate.admit(Claim::Client("10.0.0.7")), Err(Refusal::Unknown));
-        gate.admit(Claim::Manager("10.0.0.7")).unwrap();
-        let origin = gate.admit(Claim::Client("10.0.0.7")).unwrap();
+        assert_eq!(
+            gate.decide(Claim::Client("10.0.0.7")),
+            Err(Refusal::Unknown)
+        );
+        gate.decide(Claim::Manager("10.0.0.7")).unwrap();
+        let origin = gate.decide(Claim::Client("10.0.0.7")).unwrap();
         assert_eq!(
             (origin.addr().to_string(), origin.authority().as_str()),
             ("10.0.0.7:5080".into(), "10.0.0.7:5080")
         );
-        assert_eq!(gate.admit(Claim::Client("10.0.0.8")), Err(Refusal::Unknown));
+        assert_eq!(
+            gate.decide(Claim::Client("10.0.0.8")),
+            Err(Refusal::Unknown)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_name_given_long_ago_counts_no_more() {
         let gate = gate(&[]);
-        gate.admit(Claim::Manager("10.0.0.7")).unwrap();
+        gate.decide(Claim::Manager("10.0.0.7")).unwrap();
         tokio::time::advance(Duration::from_secs(599)).await;
-        assert!(gate.admit(Claim::Client("10.0.0.7")).is_ok());
+        assert!(gate.decide(Claim::Client("10.0.0.7")).is_ok());
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!(gate.admit(Claim::Client("10.0.0.7")), Err(Refusal::Unknown));
+        assert_eq!(
+            gate.decide(Claim::Client("10.0.0.7")),
+            Err(Refusal::Unknown)
+        );
     }
 
     #[test]
@@ -243,13 +258,13 @@ mod tests {
         let gate = gate(&[]);
         let name = |number: u32| Ipv4Addr::from(0x0a00_0000 + number).to_string();
         for number in 0..20_000 {
-            gate.admit(Claim::Manager(&name(number))).unwrap();
+            gate.decide(Claim::Manager(&name(number))).unwrap();
         }
         gate.named.run_pending_tasks();
         assert!(gate.named.entry_count() <= MAX_NAMED);
         for number in 20_000..20_100 {
-            gate.admit(Claim::Manager(&name(number))).unwrap();
-            assert!(gate.admit(Claim::Client(&name(number))).is_ok());
+            gate.decide(Claim::Manager(&name(number))).unwrap();
+            assert!(gate.decide(Claim::Client(&name(number))).is_ok());
         }
     }
 
@@ -283,17 +298,17 @@ mod tests {
             "::ffff:0:127.0.0.1",
         ] {
             assert_eq!(
-                gate.admit(Claim::Manager(address)),
+                gate.decide(Claim::Manager(address)),
                 Err(Refusal::Special),
                 "{address}"
             );
             assert_eq!(
-                gate.admit(Claim::Client(address)),
+                gate.decide(Claim::Client(address)),
                 Err(Refusal::Special),
                 "{address}"
             );
             assert_eq!(
-                gate.admit(Claim::Session(address.parse().unwrap())),
+                gate.decide(Claim::Session(address.parse().unwrap())),
                 Err(Refusal::Special),
                 "{address}"
             );
@@ -304,10 +319,13 @@ mod tests {
     fn a_configured_network_opens_even_loopback() {
         let gate = gate(&["127.0.0.0/8", "10.1.0.0/16"]);
         for address in ["127.0.0.2", "::ffff:127.0.0.2", "10.1.2.3"] {
-            assert!(gate.admit(Claim::Client(address)).is_ok(), "{address}");
+            assert!(gate.decide(Claim::Client(address)).is_ok(), "{address}");
         }
-        assert_eq!(gate.admit(Claim::Client("10.2.0.1")), Err(Refusal::Unknown));
-        assert_eq!(gate.admit(Claim::Client("::1")), Err(Refusal::Special));
+        assert_eq!(
+            gate.decide(Claim::Client("10.2.0.1")),
+            Err(Refusal::Unknown)
+        );
+        assert_eq!(gate.decide(Claim::Client("::1")), Err(Refusal::Special));
     }
 
     #[test]
@@ -334,7 +352,7 @@ mod tests {
             "10.0.0.256",
         ] {
             assert_eq!(
-                gate.admit(Claim::Client(address)),
+                gate.decide(Claim::Client(address)),
                 Err(Refusal::NotAnAddress),
                 "{address:?}"
             );
@@ -347,7 +365,7 @@ mod tests {
             let gate = gate(&["0.0.0.0/0", "::/0"]);
             let ip = if v4 { IpAddr::from([bytes[0], bytes[1], bytes[2], bytes[3]]) } else { IpAddr::from(bytes) };
             for text in [ip.to_string(), shuffled] {
-                if let Ok(origin) = gate.admit(Claim::Client(&text)) {
+                if let Ok(origin) = gate.decide(Claim::Client(&text)) {
                     prop_assert_eq!(origin.addr().ip(), text.parse::<IpAddr>().unwrap().to_canonical());
                     prop_assert_eq!(origin.addr().port(), 5080);
                     prop_assert_eq!(origin.authority().as_str(), origin.addr().to_string());

@@ -13,9 +13,12 @@ use futures_util::future::BoxFuture;
 use moka::{future::Cache, sync};
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::task::TaskTracker;
-use whipstitch_signaling::Role;
+use whipstitch_signaling::{Role, StreamKey};
 
-use crate::{Candidates, Directory, Lookup, LookupError, ManagerFault, Metrics, Origin, config};
+use crate::{
+    Candidates, Directory, Lookup, LookupError, ManagerFault, Metrics, Origin, Outcome, Purpose,
+    Source, config,
+};
 
 /// Most questions under way at once. Callers that hang up leave theirs behind, so the limit of requests is none here.
 const MAX_QUESTIONS: usize = 1024;
@@ -25,7 +28,7 @@ const MAX_FAILED: u64 = 10_000;
 /// A [`Directory`] that asks another one and remembers.
 #[derive(Clone)]
 pub struct Cached {
-    asked: Arc<dyn Directory>,
+    asked: Arc<dyn Source>,
     answers: Cache<Lookup, Arc<Remembered>>,
     /// When each node last failed: what was said about it before that is over.
     failed: sync::Cache<SocketAddr, Instant>,
@@ -44,7 +47,7 @@ struct Remembered {
 impl Cached {
     /// Remembers what `asked` says. Questions run on `tasks`.
     pub fn new(
-        asked: Arc<dyn Directory>,
+        asked: Arc<dyn Source>,
         config: config::Lookup,
         tasks: TaskTracker,
         metrics: Metrics,
@@ -102,7 +105,7 @@ impl Cached {
     }
 
     async fn ask(&self, lookup: &Lookup) -> Arc<Remembered> {
-        let answer = self.asked.locate(lookup).await;
+        let answer = self.asked.ask(lookup).await;
         let life = match (&answer, lookup.role) {
             (Ok(_), Role::Publish) => self.config.publish_ttl,
             (Ok(_), Role::Play) => self.config.play_ttl,
@@ -135,16 +138,26 @@ impl Cached {
 }
 
 impl Directory for Cached {
-    fn locate<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+    fn locate<'a>(
+        &'a self,
+        lookup: &'a Lookup,
+        _: Purpose,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(self.recall_or_ask(lookup))
     }
 
-    fn forget<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, ()> {
-        Box::pin(self.answers.invalidate(lookup))
+    fn forget(&self, lookup: &Lookup) {
+        let (answers, lookup) = (self.answers.clone(), lookup.clone());
+        self.tasks
+            .spawn(async move { answers.invalidate(&lookup).await });
     }
 
-    fn failed(&self, origin: &Origin) {
-        self.failed.insert(origin.addr(), Instant::now());
+    fn ended(&self, _: &StreamKey) {}
+
+    fn report(&self, origin: &Origin, outcome: Outcome) {
+        if outcome == Outcome::Unreachable {
+            self.failed.insert(origin.addr(), Instant::now());
+        }
     }
 }
 
@@ -161,7 +174,6 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::future::join_all;
-    use whipstitch_signaling::StreamKey;
 
     use super::*;
     use crate::{AllowedOrigins, Claim, Hints, config::Nodes};
@@ -172,29 +184,23 @@ mod tests {
         answer: Result<Candidates, LookupError>,
     }
 
-    impl Directory for Slow {
-        fn locate<'a>(&'a self, _: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+    impl Source for Slow {
+        fn ask<'a>(&'a self, _: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
             Box::pin(async {
                 self.asked.fetch_add(1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 self.answer.clone()
             })
         }
-
-        fn forget<'a>(&'a self, _: &'a Lookup) -> BoxFuture<'a, ()> {
-            Box::pin(std::future::ready(()))
-        }
-
-        fn failed(&self, _: &Origin) {}
     }
 
-    fn node() -> Origin {
+    async fn node() -> Origin {
         let allowed = AllowedOrigins::new(&Nodes::default(), Metrics::default());
-        allowed.admit(Claim::Manager("10.0.0.1")).unwrap()
+        allowed.admit(Claim::Manager("10.0.0.1")).await.unwrap()
     }
 
-    fn found() -> Result<Candidates, LookupError> {
-        Candidates::new(vec![node()]).ok_or(LookupError::NotFound(None))
+    async fn found() -> Result<Candidates, LookupError> {
+        Candidates::new(vec![node().await]).ok_or(LookupError::NotFound(None))
     }
 
     fn cached(answer: Result<Candidates, LookupError>) -> (Arc<Slow>, Cached) {
@@ -225,25 +231,34 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn many_callers_share_one_question() {
-        let (slow, cached) = cached(found());
+        let (slow, cached) = cached(found().await);
         let lookup = lookup(Role::Publish);
-        let answers = join_all((0..64).map(|_| cached.locate(&lookup))).await;
-        assert!(answers.iter().all(|answer| *answer == found()));
+        let found = found().await;
+        let answers = join_all((0..64).map(|_| cached.locate(&lookup, Purpose::Session))).await;
+        assert!(answers.iter().all(|answer| *answer == found));
         assert_eq!(asked(&slow), 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn callers_that_hang_up_do_not_take_the_question_with_them() {
-        let (slow, cached) = cached(found());
+        let (slow, cached) = cached(found().await);
         let lookup = lookup(Role::Publish);
-        let impatient = |_| tokio::time::timeout(Duration::from_millis(10), cached.locate(&lookup));
+        let impatient = |_| {
+            tokio::time::timeout(
+                Duration::from_millis(10),
+                cached.locate(&lookup, Purpose::Session),
+            )
+        };
         assert!(
             join_all((0..400).map(impatient))
                 .await
                 .iter()
                 .all(Result::is_err)
         );
-        assert_eq!(cached.locate(&lookup).await, found());
+        assert_eq!(
+            cached.locate(&lookup, Purpose::Session).await,
+            found().await
+        );
         assert_eq!(asked(&slow), 1);
     }
 
@@ -252,51 +267,52 @@ mod tests {
         let not_found = Err(LookupError::NotFound(None));
         let fault = Err(LookupError::Manager(ManagerFault::Timeout));
         for (role, answer, life_ms) in [
-            (Role::Publish, found(), 10_000),
-            (Role::Play, found(), 1_000),
+            (Role::Publish, found().await, 10_000),
+            (Role::Play, found().await, 1_000),
             (Role::Publish, not_found, 1_000),
             (Role::Publish, fault, 0),
         ] {
             let (slow, cached) = cached(answer.clone());
             let lookup = lookup(role);
-            assert_eq!(cached.locate(&lookup).await, answer);
+            assert_eq!(cached.locate(&lookup, Purpose::Session).await, answer);
             if life_ms > 0 {
                 tokio::time::advance(Duration::from_millis(life_ms - 1)).await;
-                assert_eq!(cached.locate(&lookup).await, answer);
+                assert_eq!(cached.locate(&lookup, Purpose::Session).await, answer);
                 assert_eq!(asked(&slow), 1, "{answer:?}");
                 tokio::time::advance(Duration::from_millis(1)).await;
             }
-            assert_eq!(cached.locate(&lookup).await, answer);
+            assert_eq!(cached.locate(&lookup, Purpose::Session).await, answer);
             assert_eq!(asked(&slow), 2, "{answer:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_did_not_hold_is_asked_for_again() {
-        let (slow, cached) = cached(found());
+        let (slow, cached) = cached(found().await);
         let lookup = lookup(Role::Publish);
-        cached.locate(&lookup).await.unwrap();
-        cached.forget(&lookup).await;
-        cached.locate(&lookup).await.unwrap();
+        cached.locate(&lookup, Purpose::Session).await.unwrap();
+        cached.forget(&lookup);
+        tokio::task::yield_now().await;
+        cached.locate(&lookup, Purpose::Session).await.unwrap();
         assert_eq!(asked(&slow), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_said_of_a_node_that_failed_is_over() {
-        let (slow, cached) = cached(found());
+        let (slow, cached) = cached(found().await);
         let lookup = lookup(Role::Publish);
-        cached.locate(&lookup).await.unwrap();
-        cached.failed(&node());
-        cached.locate(&lookup).await.unwrap();
+        cached.locate(&lookup, Purpose::Session).await.unwrap();
+        cached.report(&node().await, Outcome::Unreachable);
+        cached.locate(&lookup, Purpose::Session).await.unwrap();
         assert_eq!(asked(&slow), 2);
         // What is said of it afterwards holds again.
-        cached.locate(&lookup).await.unwrap();
+        cached.locate(&lookup, Purpose::Session).await.unwrap();
         assert_eq!(asked(&slow), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn questions_that_nobody_waits_for_are_bounded_too() {
-        let (slow, cached) = cached(found());
+        let (slow, cached) = cached(found().await);
         let lookups: Vec<Lookup> = (0..MAX_QUESTIONS + 50)
             .map(|number| Lookup {
                 role: Role::Publish,
@@ -304,9 +320,12 @@ mod tests {
                 hints: Hints::default(),
             })
             .collect();
-        let impatient = lookups
-            .iter()
-            .map(|lookup| tokio::time::timeout(Duration::from_millis(10), cached.locate(lookup)));
+        let impatient = lookups.iter().map(|lookup| {
+            tokio::time::timeout(
+                Duration::from_millis(10),
+                cached.locate(lookup, Purpose::Session),
+            )
+        });
         let answers = join_all(impatient).await;
         let busy = answers
             .iter()
@@ -317,13 +336,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_role_and_the_hints_are_part_of_the_question() {
-        let (slow, cached) = cached(found());
+        let (slow, cached) = cached(found().await);
         let mut lookup = lookup(Role::Publish);
-        cached.locate(&lookup).await.unwrap();
+        cached.locate(&lookup, Purpose::Session).await.unwrap();
         lookup.role = Role::Play;
-        cached.locate(&lookup).await.unwrap();
+        cached.locate(&lookup, Purpose::Session).await.unwrap();
         lookup.hints = Hints::from_query("region=eu").unwrap();
-        cached.locate(&lookup).await.unwrap();
+        cached.locate(&lookup, Purpose::Session).await.unwrap();
         assert_eq!(asked(&slow), 3);
     }
 }

@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod stream_manager;
 
 use futures_util::future::BoxFuture;
+use whipstitch_signaling::StreamKey;
 
 pub use admit::{AllowedOrigins, Claim, Origin, Refusal};
 pub use cached::Cached;
@@ -20,14 +21,49 @@ pub use lookup::{Candidates, Hints, HintsTooLong, Lookup, LookupError, ManagerFa
 pub use metrics::Metrics;
 pub use stream_manager::{BaseUrl, BaseUrlError, StreamManager};
 
+/// Whoever answers lookups without remembering: the Stream Manager, and what stands before it.
+pub trait Source: Send + Sync + 'static {
+    /// Asks once. The nodes are never none.
+    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>>;
+}
+
 /// Tells which nodes can carry a stream.
 pub trait Directory: Send + Sync + 'static {
-    /// The nodes for a lookup, the best first; never empty.
-    fn locate<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>>;
+    /// The nodes for a lookup, the one to try first at the front; never empty.
+    fn locate<'a>(
+        &'a self,
+        lookup: &'a Lookup,
+        purpose: Purpose,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>>;
 
     /// Says that what was answered to a lookup did not hold: it is asked anew the next time.
-    fn forget<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, ()>;
+    fn forget(&self, lookup: &Lookup);
 
-    /// Says that a node cannot be reached: no answer of before now that names it is used again.
-    fn failed(&self, origin: &Origin);
+    /// Says that a publish ended: what is known about the place of this stream is over.
+    fn ended(&self, stream: &StreamKey);
+
+    /// Says what became of a request to a node.
+    fn report(&self, origin: &Origin, outcome: Outcome);
+}
+
+/// What a node is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A session: it counts as a use of the answer.
+    Session,
+    /// A question such as `OPTIONS`: it does not.
+    Inquiry,
+}
+
+/// What became of a request to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It answered, whatever the answer was, unless it is one of the next.
+    Answered,
+    /// It answered 502 or 503: it cannot serve now.
+    Unable,
+    /// It took the request and did not answer in time.
+    Silent,
+    /// No connection, or one that broke before the answer.
+    Unreachable,
 }

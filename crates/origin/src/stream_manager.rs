@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::{
-    AllowedOrigins, Candidates, Claim, Directory, Lookup, LookupError, ManagerFault, Metrics,
-    Origin, config, connect, lookup::Refused,
+    AllowedOrigins, Candidates, Claim, Lookup, LookupError, ManagerFault, Metrics, Source, config,
+    connect, lookup::Refused,
 };
 
 /// Longest answer that is read, in bytes.
@@ -102,7 +102,7 @@ pub enum BaseUrlError {
     Path,
 }
 
-/// A [`Directory`] that asks each time.
+/// A [`Source`] that asks each time.
 pub struct StreamManager {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     base: BaseUrl,
@@ -139,10 +139,11 @@ impl StreamManager {
         })
     }
 
-    async fn ask(&self, lookup: &Lookup) -> Result<Candidates, LookupError> {
+    async fn look_up(&self, lookup: &Lookup) -> Result<Candidates, LookupError> {
         let asked = Instant::now();
         let answer = match tokio::time::timeout(self.timeout, self.fetch(lookup)).await {
-            Ok(answer) => answer.and_then(|answer| self.admit(&answer)),
+            Ok(Ok(answer)) => self.admit(&answer).await,
+            Ok(Err(error)) => Err(error),
             Err(_) => Err(LookupError::Manager(ManagerFault::Timeout)),
         };
         self.metrics.asked(asked, &answer);
@@ -187,11 +188,11 @@ impl StreamManager {
         format!("{base}/streammanager/api/{api_version}/event/{key}?action={action}{and}{hints}")
     }
 
-    fn admit(&self, answer: &Answer) -> Result<Candidates, LookupError> {
+    async fn admit(&self, answer: &Answer) -> Result<Candidates, LookupError> {
         let mut refused = None;
         let mut origins = Vec::new();
         for address in answer.addresses() {
-            match self.allowed.admit(Claim::Manager(address)) {
+            match self.allowed.admit(Claim::Manager(address)).await {
                 Ok(origin) => origins.push(origin),
                 Err(refusal) => {
                     refused.get_or_insert_with(|| Refused {
@@ -208,16 +209,10 @@ impl StreamManager {
     }
 }
 
-impl Directory for StreamManager {
-    fn locate<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
-        Box::pin(self.ask(lookup))
+impl Source for StreamManager {
+    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+        Box::pin(self.look_up(lookup))
     }
-
-    fn forget<'a>(&'a self, _: &'a Lookup) -> BoxFuture<'a, ()> {
-        Box::pin(std::future::ready(()))
-    }
-
-    fn failed(&self, _: &Origin) {}
 }
 
 impl fmt::Debug for StreamManager {
@@ -237,12 +232,12 @@ impl From<ManagerFault> for LookupError {
 /// Learns the nodes that the manager names in an answer that passes through us to a client.
 ///
 /// An answer of another shape names nobody, and an address that may not be dialled stays unknown.
-pub fn learn(allowed: &AllowedOrigins, body: &[u8]) {
+pub async fn learn(allowed: &AllowedOrigins, body: &[u8]) {
     let Ok(answer) = serde_json::from_slice::<Answer>(body) else {
         return;
     };
     for address in answer.addresses() {
-        if let Err(refusal) = allowed.admit(Claim::Manager(address)) {
+        if let Err(refusal) = allowed.admit(Claim::Manager(address)).await {
             debug!(address = %quote(address), %refusal, "the Stream Manager names an address that is not dialled");
         }
     }
@@ -381,20 +376,22 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_passes_by_is_learned() {
+    #[tokio::test]
+    async fn what_passes_by_is_learned() {
         let allowed = AllowedOrigins::new(&config::Nodes::default(), Metrics::default());
         learn(
             &allowed,
             br#"[{"serverAddress":"10.0.0.1"},{"serverAddress":"127.0.0.1"}]"#,
-        );
-        learn(&allowed, b"<html>");
+        )
+        .await;
+        learn(&allowed, b"<html>").await;
         learn(
             &allowed,
             br#"{"serverAddress":"10.0.0.2","errorMessage":"no"}"#,
-        );
-        assert!(allowed.admit(Claim::Client("10.0.0.2")).is_err());
-        assert!(allowed.admit(Claim::Client("10.0.0.1")).is_ok());
-        assert!(allowed.admit(Claim::Client("127.0.0.1")).is_err());
+        )
+        .await;
+        assert!(allowed.admit(Claim::Client("10.0.0.2")).await.is_err());
+        assert!(allowed.admit(Claim::Client("10.0.0.1")).await.is_ok());
+        assert!(allowed.admit(Claim::Client("127.0.0.1")).await.is_err());
     }
 }

@@ -12,7 +12,7 @@ use http::{
 };
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use tracing::{debug, warn};
-use whipstitch_origin::{Directory, Origin};
+use whipstitch_origin::{Directory, Origin, Outcome};
 use whipstitch_signaling::{
     headers::strip_hop_by_hop,
     rewrite,
@@ -64,8 +64,8 @@ impl Forward {
         let creates = request.method() == Method::POST;
         let answer = self.exchange(&origin, &target, request).await;
         match (verdict(&answer), &endpoint) {
-            (Verdict::Gone, _) => self.directory.failed(&origin),
-            (Verdict::NotHere, Some(endpoint)) => self.directory.forget(&endpoint.lookup).await,
+            (Verdict::Gone, _) => self.directory.report(&origin, Outcome::Unreachable),
+            (Verdict::NotHere, Some(endpoint)) => self.directory.forget(&endpoint.lookup),
             (Verdict::NotHere, None) | (Verdict::Holds, _) => {}
         }
         let mut response = answer?;

@@ -110,7 +110,7 @@ impl Manager {
         match collected {
             Ok(Ok(true)) => {
                 let whole = read.freeze();
-                stream_manager::learn(&self.allowed, &whole);
+                stream_manager::learn(&self.allowed, &whole).await;
                 Ok(Response::from_parts(parts, body::full(whole)))
             }
             // Longer than an answer of the event API: it passes, and nobody is learned.
@@ -183,15 +183,15 @@ mod tests {
     async fn a_node_that_the_manager_names_to_a_client_may_be_dialled() {
         let (allowed, read) = answer(NODE.to_owned(), true).await;
         assert_eq!(read, NODE);
-        assert!(allowed.admit(Claim::Client("10.0.0.7")).is_ok());
-        assert!(allowed.admit(Claim::Client("10.0.0.8")).is_err());
+        assert!(allowed.admit(Claim::Client("10.0.0.7")).await.is_ok());
+        assert!(allowed.admit(Claim::Client("10.0.0.8")).await.is_err());
     }
 
     #[tokio::test]
     async fn other_answers_name_nobody() {
         let (allowed, read) = answer(NODE.to_owned(), false).await;
         assert_eq!(read, NODE);
-        assert!(allowed.admit(Claim::Client("10.0.0.7")).is_err());
+        assert!(allowed.admit(Claim::Client("10.0.0.7")).await.is_err());
     }
 
     #[tokio::test]
@@ -199,6 +199,6 @@ mod tests {
         let long = format!("{NODE}{}", " ".repeat(3_000_000));
         let (allowed, read) = answer(long.clone(), true).await;
         assert_eq!(read, long);
-        assert!(allowed.admit(Claim::Client("10.0.0.7")).is_err());
+        assert!(allowed.admit(Claim::Client("10.0.0.7")).await.is_err());
     }
 }

@@ -8,12 +8,12 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use http::{
-    Response, Uri,
+    Method, Response, Uri,
     uri::{Authority, PathAndQuery},
 };
 use tokio::time::Instant;
 use tower::Service;
-use whipstitch_origin::{AllowedOrigins, Claim, Directory, Hints, Lookup, Refusal};
+use whipstitch_origin::{AllowedOrigins, Claim, Directory, Hints, Lookup, Purpose, Refusal};
 use whipstitch_signaling::{Role, StreamKey, query, session::SessionKeys};
 
 use crate::{
@@ -82,7 +82,13 @@ impl Resolver {
         } = routed;
         match ask {
             Ask::Endpoint { role, key } => {
-                let (origin, lookup) = self.look_up(role, key, request.uri(), &exchange).await?;
+                let purpose = match *request.method() {
+                    Method::POST => Purpose::Session,
+                    _ => Purpose::Inquiry,
+                };
+                let (origin, lookup) = self
+                    .look_up(role, key, purpose, request.uri(), &exchange)
+                    .await?;
                 let target = target(request.uri());
                 let endpoint = Some(Endpoint { lookup, host });
                 Ok(Bound::Node(ToNode {
@@ -104,6 +110,7 @@ impl Resolver {
                 let origin = self
                     .allowed
                     .admit(Claim::Session(session.node))
+                    .await
                     .map_err(|_| Error::from(Denied::Node))?;
                 exchange.goes_to(origin.addr());
                 let target = with_query(session.resource, request.uri().query())?;
@@ -119,6 +126,7 @@ impl Resolver {
                 let origin = self
                     .allowed
                     .admit(Claim::Client(&query.host))
+                    .await
                     .map_err(refused)?;
                 exchange.goes_to(origin.addr());
                 Ok(Bound::Socket(ToSocket {
@@ -139,13 +147,14 @@ impl Resolver {
         &self,
         role: Role,
         key: StreamKey,
+        purpose: Purpose,
         uri: &Uri,
         exchange: &Exchange,
     ) -> Result<(whipstitch_origin::Origin, Lookup), Error> {
         let hints = Hints::from_query(uri.query().unwrap_or_default()).map_err(BadRequest::from)?;
         let lookup = Lookup { role, key, hints };
         let asked = Instant::now();
-        let candidates = self.directory.locate(&lookup).await;
+        let candidates = self.directory.locate(&lookup, purpose).await;
         exchange.looked_up(asked.elapsed());
         let candidates = candidates.map_err(|error| match role {
             Role::Publish => Error::Publish(error),

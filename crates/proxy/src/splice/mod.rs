@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
-use whipstitch_origin::{Directory, Origin};
+use whipstitch_origin::{Directory, Origin, Outcome};
 use whipstitch_signaling::headers::strip_hop_by_hop;
 
 pub use self::session::Ended;
@@ -106,7 +106,7 @@ impl Splice {
         let socket = self
             .dial(&origin)
             .await
-            .inspect_err(|_| self.directory.failed(&origin))?;
+            .inspect_err(|_| self.directory.report(&origin, Outcome::Unreachable))?;
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
         let asked = handshake.to_node(&request, &origin, &query.target())?;
         let mut answer = self.ask(socket, asked).await?;
