@@ -5,6 +5,8 @@
 //! exists only because that gate let it through.
 
 pub mod admit;
+mod answer;
+mod base_url;
 pub mod cached;
 pub mod config;
 pub mod connect;
@@ -16,10 +18,11 @@ use futures_util::future::BoxFuture;
 use whipstitch_signaling::StreamKey;
 
 pub use admit::{AllowedOrigins, Claim, Origin, Refusal};
+pub use base_url::{BaseUrl, BaseUrlError};
 pub use cached::Cached;
 pub use lookup::{Candidates, Hints, HintsTooLong, Lookup, LookupError, ManagerFault};
 pub use metrics::Metrics;
-pub use stream_manager::{BaseUrl, BaseUrlError, StreamManager};
+pub use stream_manager::StreamManager;
 
 /// Whoever answers lookups without remembering: the Stream Manager, and what stands before it.
 pub trait Source: Send + Sync + 'static {

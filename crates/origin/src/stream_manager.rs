@@ -1,106 +1,30 @@
 //! Asks the Stream Manager's event API (Red5 Pro documentation, Stream Manager REST API 4.0).
 
-use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Request, StatusCode, Uri, header, uri::Authority, uri::Scheme};
+use http::{Request, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use serde::Deserialize;
-use thiserror::Error;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::{
-    AllowedOrigins, Candidates, Claim, Lookup, LookupError, ManagerFault, Metrics, Source, config,
-    connect, lookup::Refused,
+    AllowedOrigins, BaseUrl, Candidates, Claim, Lookup, LookupError, ManagerFault, Metrics, Source,
+    answer::{Answer, interpret, quote},
+    config, connect,
+    lookup::Refused,
 };
 
 /// Longest answer that is read, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024;
 /// Longest answer that is read for the nodes in it while it passes to a client, in bytes: a list of all streams.
 pub const MAX_LIST: usize = 1024 * 1024;
-/// Most different addresses taken from one answer.
-const MAX_ADDRESSES: usize = 1024;
-/// Longest piece of a foreign text that is quoted, in characters.
-const MAX_QUOTE: usize = 120;
-
-/// The Stream Manager's scheme and authority.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseUrl {
-    scheme: Scheme,
-    authority: Authority,
-}
-
-impl BaseUrl {
-    /// Reads `http://host[:port]` or `https://host[:port]`.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, BaseUrlError> {
-        let uri: Uri = text.parse().map_err(|_| BaseUrlError::NotAUrl)?;
-        let parts = uri.into_parts();
-        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
-            return Err(BaseUrlError::NotAUrl);
-        };
-        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
-            return Err(BaseUrlError::Scheme);
-        }
-        if authority.as_str().contains('@') {
-            return Err(BaseUrlError::UserInfo);
-        }
-        if parts
-            .path_and_query
-            .is_some_and(|path| path.as_str() != "/")
-        {
-            return Err(BaseUrlError::Path);
-        }
-        Ok(Self { scheme, authority })
-    }
-
-    /// Whether it is reached over TLS.
-    pub fn is_https(&self) -> bool {
-        self.scheme == Scheme::HTTPS
-    }
-
-    /// `http` or `https`.
-    pub fn scheme(&self) -> &Scheme {
-        &self.scheme
-    }
-
-    /// Host and port.
-    pub fn authority(&self) -> &Authority {
-        &self.authority
-    }
-}
-
-impl fmt::Display for BaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.authority)
-    }
-}
-
-/// What is wrong with a base URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum BaseUrlError {
-    /// No scheme, no host, or characters that a URL cannot have.
-    #[error("is not a URL such as http://127.0.0.1:5080")]
-    NotAUrl,
-    /// Neither `http` nor `https`.
-    #[error("must begin with http:// or https://")]
-    Scheme,
-    /// Has a user or password.
-    #[error("must not hold a user or password")]
-    UserInfo,
-    /// Has a path or a query.
-    #[error("must end after host and port")]
-    Path,
-}
 
 /// A [`Source`] that asks each time.
 pub struct StreamManager {
@@ -243,138 +167,9 @@ pub async fn learn(allowed: &AllowedOrigins, body: &[u8]) {
     }
 }
 
-/// The event API answers one node, or several if `endpoints` asks for more than one.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Answer {
-    Many(Vec<Event>),
-    One(Event),
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Event {
-    server_address: Option<String>,
-    error_message: Option<String>,
-}
-
-impl Answer {
-    fn events(&self) -> &[Event] {
-        match self {
-            Self::Many(events) => events,
-            Self::One(event) => std::slice::from_ref(event),
-        }
-    }
-
-    /// The nodes that it names, each once. An event that is an error names nobody.
-    fn addresses(&self) -> impl Iterator<Item = &str> {
-        let mut seen = HashSet::new();
-        self.events()
-            .iter()
-            .filter(|event| event.error_message.is_none())
-            .filter_map(|event| event.server_address.as_deref())
-            .filter(move |address| seen.insert(*address))
-            .take(MAX_ADDRESSES)
-    }
-
-    fn error(&self) -> Option<&str> {
-        self.events()
-            .iter()
-            .find_map(|event| event.error_message.as_deref())
-    }
-}
-
-/// The manager says "no" in three ways: with 400, with 404, and with 200 and an `errorMessage`.
-fn interpret(status: StatusCode, body: &[u8]) -> Result<Answer, LookupError> {
-    let answer = serde_json::from_slice::<Answer>(body);
-    let said = answer.as_ref().ok().and_then(Answer::error).map(quote);
-    match status {
-        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => Err(LookupError::NotFound(said)),
-        StatusCode::OK if said.is_some() => Err(LookupError::NotFound(said)),
-        StatusCode::OK => answer.map_err(|_| ManagerFault::NotAnAnswer.into()),
-        status => Err(ManagerFault::Status(status.as_u16()).into()),
-    }
-}
-
-/// A foreign text, cut and without control characters, so that it can stand in a log line.
-fn quote(text: &str) -> Arc<str> {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(MAX_QUOTE)
-        .collect::<String>()
-        .into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(status: u16, body: &str) -> Result<Vec<String>, LookupError> {
-        interpret(StatusCode::from_u16(status).unwrap(), body.as_bytes())
-            .map(|answer| answer.addresses().map(str::to_owned).collect())
-    }
-
-    #[test]
-    fn an_object_and_an_array_name_nodes() {
-        let one = r#"{"name":"demo","scope":"/live","serverAddress":"104.197.131.87","region":"us-east-1"}"#;
-        assert_eq!(read(200, one), Ok(vec!["104.197.131.87".into()]));
-        let two = r#"[{"serverAddress":"10.0.0.1"},{"serverAddress":"10.0.0.2","hostname":"x"}]"#;
-        assert_eq!(
-            read(200, two),
-            Ok(vec!["10.0.0.1".into(), "10.0.0.2".into()])
-        );
-    }
-
-    #[test]
-    fn a_no_is_told_from_a_fault() {
-        let no = r#"{"errorMessage":"No stream\nthere","timestamp":1}"#;
-        let not_found = Err(LookupError::NotFound(Some("No streamthere".into())));
-        for status in [200, 400, 404] {
-            assert_eq!(read(status, no), not_found, "{status}");
-        }
-        assert_eq!(read(404, "<html>"), Err(LookupError::NotFound(None)));
-        assert_eq!(
-            read(500, no),
-            Err(LookupError::Manager(ManagerFault::Status(500)))
-        );
-        assert_eq!(
-            read(302, ""),
-            Err(LookupError::Manager(ManagerFault::Status(302)))
-        );
-        for garbage in [
-            "",
-            "<html></html>",
-            "null",
-            "42",
-            r#"{"serverAddress":7}"#,
-            "[1]",
-        ] {
-            assert_eq!(
-                read(200, garbage),
-                Err(LookupError::Manager(ManagerFault::NotAnAnswer)),
-                "{garbage}"
-            );
-        }
-        assert_eq!(read(200, "[]"), Ok(vec![]));
-    }
-
-    #[test]
-    fn the_base_url_is_scheme_host_and_port() {
-        assert_eq!(
-            BaseUrl::parse("http://sm:5080/").unwrap().to_string(),
-            "http://sm:5080"
-        );
-        for (text, error) in [
-            ("", BaseUrlError::NotAUrl),
-            ("sm:5080", BaseUrlError::NotAUrl),
-            ("ftp://sm", BaseUrlError::Scheme),
-            ("http://a:b@sm", BaseUrlError::UserInfo),
-            ("http://sm/streammanager", BaseUrlError::Path),
-            ("http://sm/?x", BaseUrlError::Path),
-        ] {
-            assert_eq!(BaseUrl::parse(text), Err(error), "{text}");
-        }
-    }
 
     #[tokio::test]
     async fn what_passes_by_is_learned() {
