@@ -13,7 +13,7 @@ use crate::fault::{Fault, Lie, Switch};
 use crate::listener::{Listener, reserve};
 use crate::manager::{ManagerHandler, ManagerState, Turns};
 use crate::media::Relays;
-use crate::node::{NodeHandler, NodeState, Shared};
+use crate::node::{NodeHandler, NodeState, Shared, Stage};
 use crate::registry::Registry;
 use crate::seen::{Seen, Server};
 
@@ -59,8 +59,7 @@ impl Cluster {
 
         let mut states = Vec::new();
         for ((index, node), socket) in config.nodes.iter().enumerate().zip(node_sockets) {
-            let state =
-                NodeState::start(index, node.ip, node.region.clone(), shared.clone()).await?;
+            let state = NodeState::start(index, node.clone(), shared.clone()).await?;
             let handler = Arc::new(NodeHandler(state.clone()));
             let (switch, seen) = (state.switch.clone(), seen.clone());
             let (tracker, stop) = (tracker.clone(), stop.clone());
@@ -75,6 +74,7 @@ impl Cluster {
             .start(socket)?;
             states.push(state);
         }
+        let nodes = states.len();
         let state = Arc::new(ManagerState {
             config,
             nodes: states.clone(),
@@ -82,7 +82,7 @@ impl Cluster {
             seen: seen.clone(),
             switch: Arc::new(Switch::new()),
             lie: Mutex::new(None),
-            turns: Mutex::new(Turns::default()),
+            turns: Mutex::new(Turns::new(nodes)),
         });
         let address = manager_socket.local_addr()?;
         Listener {
@@ -136,7 +136,7 @@ impl Cluster {
         self.nodes.get(index)
     }
 
-    /// The node at this address, as in a `serverAddress`.
+    /// The node at this address.
     pub fn node_at(&self, ip: IpAddr) -> Option<&Node> {
         self.nodes.iter().find(|node| node.ip() == ip)
     }
@@ -209,7 +209,7 @@ impl Node {
         self.state.index
     }
 
-    /// Its address, as the Stream Manager names it.
+    /// Its address.
     pub fn ip(&self) -> IpAddr {
         self.state.ip
     }
@@ -222,6 +222,11 @@ impl Node {
     /// Publishers and players it carries now.
     pub fn sessions(&self) -> usize {
         self.state.load()
+    }
+
+    /// Let the Stream Manager see it at this stage of its life, from the next call on. The node itself goes on working.
+    pub fn set_stage(&self, stage: Stage) {
+        self.state.set_stage(stage);
     }
 
     /// Let it misbehave; in force when this returns. The Stream Manager goes on naming it.

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::stream::StreamKey;
+
 /// A cluster: one Stream Manager and its nodes.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -25,25 +27,27 @@ pub struct Config {
     /// Whether WHEP answers a client's offer with an SDP answer, as draft-ietf-wish-whep says. By default it behaves
     /// as Red5 Pro: it replies with an offer of its own, and the client's PATCH carries the answer.
     pub whep_answers: bool,
+    /// Streams for which a transcoder is provisioned, by the base name. A publisher's lookup of one of them with
+    /// `transcode=true` names the last node; its variants (`base_1`, `base_2`) are then unknown to lookups with
+    /// `transcode=true`. Without a provision an origin is named (Red5 Pro documentation, Stream Manager REST API 4.0).
+    pub provisions: Vec<StreamKey>,
     /// The `accessToken` that the Stream Manager's `/admin/` API asks for.
     pub access_token: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        let node = |last, region: &str| NodeConfig {
-            ip: IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)),
-            region: region.to_owned(),
-        };
+        let node = |last| NodeConfig::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)));
         Self {
             manager: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            nodes: vec![node(2, "us-east-1"), node(3, "us-east-1")],
+            nodes: vec![node(2), node(3)],
             node_port: 0,
             media_address: None,
             pages: Vec::new(),
             apps: vec!["live".to_owned()],
             ice_server: None,
             whep_answers: false,
+            provisions: Vec::new(),
             access_token: "minicluster".to_owned(),
         }
     }
@@ -52,10 +56,32 @@ impl Default for Config {
 /// One media node.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// Its address: what the Stream Manager names as `serverAddress`, and where it listens.
+    /// Its address: where it listens, and what the Stream Manager names as `serverAddress` if it has no name.
     pub ip: IpAddr,
+    /// A host name that the Stream Manager names instead of the address.
+    pub name: Option<String>,
     /// The region it says it is in.
     pub region: String,
+    /// The group of regions, if it is in one.
+    pub geozone: Option<String>,
+    /// The zone within its region (AWS Wavelength), if it is in one.
+    pub zone: Option<String>,
+    /// Its share of the players, beside the weights of the others; with 0 it is named after all others only.
+    pub weight: u32,
+}
+
+impl NodeConfig {
+    /// A node at this address in region `us-east-1`, without a name, of weight 1.
+    pub fn new(ip: IpAddr) -> Self {
+        Self {
+            ip,
+            name: None,
+            region: "us-east-1".to_owned(),
+            geozone: None,
+            zone: None,
+            weight: 1,
+        }
+    }
 }
 
 /// One file that the Stream Manager serves.

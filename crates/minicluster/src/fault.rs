@@ -119,23 +119,24 @@ impl Switch {
         }
     }
 
-    /// Hold a request as the present fault says.
+    /// Hold a request as the present fault says, and no longer than it lasts.
     pub(crate) async fn gate(&self) -> Gate {
         match self.fault() {
             Fault::None | Fault::WrongAccept => Gate::Open,
             Fault::Delay(time) => {
-                tokio::time::sleep(time).await;
+                let _ = tokio::time::timeout(time, self.until_not(&Fault::Delay(time))).await;
                 Gate::Open
             }
             Fault::Refuse | Fault::Reset => Gate::HangUp,
             Fault::Status(status, body) => Gate::Answer(status, body),
             Fault::BlackHole => {
-                let _ = self
-                    .subscribe()
-                    .wait_for(|mode| mode.fault != Fault::BlackHole)
-                    .await;
+                self.until_not(&Fault::BlackHole).await;
                 Gate::HangUp
             }
         }
+    }
+
+    async fn until_not(&self, fault: &Fault) {
+        let _ = self.subscribe().wait_for(|mode| mode.fault != *fault).await;
     }
 }

@@ -36,5 +36,6 @@ mod stream;
 pub use cluster::{Cluster, Manager, Node};
 pub use config::{Config, NodeConfig, Page};
 pub use fault::{Fault, Lie};
-pub use seen::{Action, REMEMBERED_REQUESTS, Seen, SeenRequest, Server};
+pub use node::Stage;
+pub use seen::{Action, REMEMBERED_LOOKUPS, REMEMBERED_REQUESTS, Seen, SeenRequest, Server};
 pub use stream::StreamKey;

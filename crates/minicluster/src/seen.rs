@@ -9,8 +9,12 @@ use crate::stream::StreamKey;
 
 /// How many requests are remembered; the oldest go first.
 pub const REMEMBERED_REQUESTS: usize = 1024;
+/// How many lookups are remembered; the oldest go first.
+pub const REMEMBERED_LOOKUPS: usize = 16_384;
 /// How many different lookups are counted apart.
 const COUNTED_LOOKUPS: usize = 16_384;
+/// How many pairs of server and method are counted apart: far more than honest clients make.
+const COUNTED_METHODS: usize = 1024;
 
 /// Who was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,6 +55,8 @@ pub struct Seen(Mutex<Inner>);
 struct Inner {
     requests: VecDeque<SeenRequest>,
     lookups: HashMap<(Action, StreamKey), u64>,
+    asked: VecDeque<String>,
+    methods: HashMap<(Server, Method), u64>,
     connections: HashMap<Server, u64>,
 }
 
@@ -67,6 +73,18 @@ impl Seen {
     /// How often the manager was asked for anything.
     pub fn all_lookups(&self) -> u64 {
         self.lock().lookups.values().sum()
+    }
+
+    /// The lookups remembered (the last [`REMEMBERED_LOOKUPS`]), oldest first: path after `/event/` and query, byte for
+    /// byte, `live/room1/stream1?action=broadcast&region=us-east-1`.
+    pub fn asked(&self) -> Vec<String> {
+        self.lock().asked.iter().cloned().collect()
+    }
+
+    /// How many requests of this method have come there so far, remembered or not.
+    pub fn received(&self, server: Server, method: &Method) -> u64 {
+        let of = (server, method.clone());
+        self.lock().methods.get(&of).copied().unwrap_or(0)
     }
 
     /// TCP connections accepted there so far.
@@ -96,6 +114,11 @@ impl Seen {
 
     pub(crate) fn request<B>(&self, server: Server, request: &Request<B>) {
         let mut inner = self.lock();
+        let counted = inner.methods.len() < COUNTED_METHODS;
+        let of = (server, request.method().clone());
+        if counted || inner.methods.contains_key(&of) {
+            *inner.methods.entry(of).or_default() += 1;
+        }
         if inner.requests.len() >= REMEMBERED_REQUESTS {
             inner.requests.pop_front();
         }
@@ -110,8 +133,12 @@ impl Seen {
         });
     }
 
-    pub(crate) fn lookup(&self, action: Action, key: &StreamKey) {
+    pub(crate) fn lookup(&self, action: Action, key: &StreamKey, path: &str, query: &str) {
         let mut inner = self.lock();
+        if inner.asked.len() >= REMEMBERED_LOOKUPS {
+            inner.asked.pop_front();
+        }
+        inner.asked.push_back(format!("{path}?{query}"));
         if inner.lookups.len() >= COUNTED_LOOKUPS {
             inner.lookups.clear();
         }
@@ -143,7 +170,17 @@ mod tests {
         let requests = seen.requests();
         assert_eq!(requests.len(), REMEMBERED_REQUESTS);
         assert_eq!(requests[0].target, "/1?a=%20");
+        let all = u64::try_from(REMEMBERED_REQUESTS).unwrap() + 1;
+        assert_eq!(seen.received(Server::Manager, &Method::GET), all);
+        assert_eq!(seen.received(Server::Node(0), &Method::GET), 0);
+        for number in 0..=REMEMBERED_LOOKUPS {
+            let key = StreamKey::new("live", "s");
+            seen.lookup(Action::Subscribe, &key, "live/s", &number.to_string());
+        }
+        assert_eq!(seen.asked().len(), REMEMBERED_LOOKUPS);
+        assert_eq!(seen.asked()[0], "live/s?1");
+        assert_eq!(seen.lookups(Action::Subscribe, "live", "s"), 16_385);
         seen.clear();
-        assert!(seen.requests().is_empty());
+        assert!(seen.requests().is_empty() && seen.asked().is_empty());
     }
 }

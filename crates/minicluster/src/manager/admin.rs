@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ManagerState, failure};
+use crate::node::NodeState;
 use crate::reply::{self, Reply};
 use crate::stream::raw_param;
 
@@ -19,7 +20,7 @@ pub(crate) fn answer(manager: &ManagerState, rest: &str, query: &str) -> Reply {
             let regions: Vec<&str> = manager
                 .nodes
                 .iter()
-                .map(|node| node.region.as_str())
+                .map(|node| node.about.region.as_str())
                 .collect();
             reply::json(
                 200,
@@ -36,12 +37,19 @@ fn nodes(manager: &ManagerState) -> Value {
     manager
         .nodes
         .iter()
-        .map(|node| {
-            json!({
-                "identifier": format!("minicluster-node-{}", node.index), "role": "origin", "availabilityZone": node.region,
-                "address": node.ip.to_string(), "state": if node.switch.is_dead() { "terminating" } else { "inservice" },
-                "launchConfig": "default", "capacity": crate::registry::SESSIONS_PER_NODE,
-            })
-        })
+        .map(|node| entry(manager, node))
         .collect()
+}
+
+fn entry(manager: &ManagerState, node: &NodeState) -> Value {
+    let transcodes = !manager.config.provisions.is_empty() && node.index + 1 == manager.nodes.len();
+    json!({
+        "identifier": format!("minicluster-node-{}", node.index),
+        "role": if transcodes { "transcoder" } else { "origin" },
+        "availabilityZone": node.about.zone.as_ref().unwrap_or(&node.about.region),
+        "address": node.server_address(),
+        "state": node.stage().as_str(),
+        "launchConfig": "default",
+        "capacity": crate::registry::SESSIONS_PER_NODE,
+    })
 }

@@ -1,19 +1,14 @@
 //! The public event calls: lookups, the list of streams, and one stream's statistics (Red5 Pro documentation, Stream
 //! Manager REST API v4.0).
 
-use std::sync::PoisonError;
-
 use serde_json::{Value, json};
 
+use super::lookup::Lookup;
 use super::{ManagerState, failure};
 use crate::fault::Lie;
 use crate::node::NodeState;
 use crate::reply::{self, Reply};
-use crate::seen::Action;
-use crate::stream::{StreamKey, percent_decode, raw_param};
-
-/// More endpoints than this are never named at once.
-const MAX_ENDPOINTS: usize = 16;
+use crate::stream::{StreamKey, percent_decode};
 
 /// Answer `/event/{rest}`.
 pub(crate) fn answer(manager: &ManagerState, rest: &str, query: &str) -> Reply {
@@ -36,7 +31,7 @@ pub(crate) fn answer(manager: &ManagerState, rest: &str, query: &str) -> Reply {
     }
     match Lookup::parse(query) {
         Ok(lookup) => {
-            manager.seen.lookup(lookup.action, &key);
+            manager.seen.lookup(lookup.action, &key, rest, query);
             match manager.lie() {
                 Some(lie) => told(manager, &key, lie),
                 None => lookup.answer(manager, &key),
@@ -46,115 +41,8 @@ pub(crate) fn answer(manager: &ManagerState, rest: &str, query: &str) -> Reply {
     }
 }
 
-/// What a lookup asks for.
-struct Lookup<'q> {
-    action: Action,
-    endpoints: usize,
-    region: Option<&'q str>,
-    strict: bool,
-}
-
-impl<'q> Lookup<'q> {
-    fn parse(query: &'q str) -> Result<Self, &'static str> {
-        let action = match raw_param(query, "action") {
-            Some("broadcast") => Action::Broadcast,
-            Some("subscribe") => Action::Subscribe,
-            Some(_) => return Err("The action is neither broadcast nor subscribe."),
-            None => return Err("An action is wanted."),
-        };
-        let endpoints = match raw_param(query, "endpoints").map(str::parse) {
-            None => 1,
-            Some(Ok(number)) if number > 0 => number,
-            Some(_) => return Err("The number of endpoints is not a positive integer."),
-        };
-        let region = raw_param(query, "region").filter(|region| !region.is_empty());
-        if region.is_some() && raw_param(query, "geozone").is_some() {
-            return Err("Region and geozone exclude each other.");
-        }
-        let strict = raw_param(query, "strict") == Some("true");
-        Ok(Self {
-            action,
-            endpoints: endpoints.min(MAX_ENDPOINTS),
-            region,
-            strict,
-        })
-    }
-
-    fn answer(&self, manager: &ManagerState, key: &StreamKey) -> Reply {
-        let live = manager.registry.live(key);
-        if self.action == Action::Subscribe && live.is_none() {
-            return failure(
-                404,
-                &format!("Stream {} is not live in {}.", key.name, key.scope),
-            );
-        }
-        let mut candidates: Vec<&NodeState> = manager
-            .nodes
-            .iter()
-            .map(AsRef::as_ref)
-            .filter(|n| !n.switch.is_dead())
-            .collect();
-        if let Some(region) = self.region {
-            let inside: Vec<&NodeState> = candidates
-                .iter()
-                .copied()
-                .filter(|node| node.region == region)
-                .collect();
-            if !inside.is_empty() || self.strict {
-                candidates = inside;
-            }
-        }
-        match self.action {
-            // There is no transcoder here; as documented, `transcode=true` then names an origin.
-            Action::Broadcast => {
-                order_for_publisher(manager, &mut candidates, live.map(|live| live.node));
-            }
-            Action::Subscribe => order_for_player(manager, &mut candidates),
-        }
-        let mut named = candidates
-            .into_iter()
-            .take(self.endpoints)
-            .map(|node| endpoint(key, node))
-            .collect::<Vec<_>>();
-        match (self.endpoints, named.is_empty()) {
-            (_, true) => failure(404, "No node is available."),
-            (1, false) => reply::json(200, &named.swap_remove(0)),
-            _ => reply::json(200, &Value::Array(named)),
-        }
-    }
-}
-
-/// The node that carries the stream already, else the least loaded one.
-fn order_for_publisher(manager: &ManagerState, nodes: &mut [&NodeState], carrier: Option<usize>) {
-    let mut turns = manager.turns.lock().unwrap_or_else(PoisonError::into_inner);
-    turns.named.resize(manager.nodes.len(), 0);
-    nodes.sort_by_key(|node| {
-        let named = turns.named.get(node.index).copied().unwrap_or_default();
-        (
-            Some(node.index) != carrier,
-            manager.registry.load(node.index),
-            named,
-        )
-    });
-    if let Some(named) = nodes
-        .first()
-        .and_then(|first| turns.named.get_mut(first.index))
-    {
-        *named += 1;
-    }
-}
-
-/// One after the other.
-fn order_for_player(manager: &ManagerState, nodes: &mut [&NodeState]) {
-    let mut turns = manager.turns.lock().unwrap_or_else(PoisonError::into_inner);
-    if !nodes.is_empty() {
-        nodes.rotate_left(turns.next % nodes.len());
-        turns.next = turns.next.wrapping_add(1);
-    }
-}
-
-fn endpoint(key: &StreamKey, node: &NodeState) -> Value {
-    json!({"name": key.name, "scope": format!("/{}", key.scope), "serverAddress": node.ip.to_string(), "region": node.region})
+pub(super) fn endpoint(key: &StreamKey, node: &NodeState) -> Value {
+    json!({"name": key.name, "scope": format!("/{}", key.scope), "serverAddress": node.server_address(), "region": node.about.region})
 }
 
 fn list(manager: &ManagerState) -> Reply {
@@ -169,7 +57,7 @@ fn list(manager: &ManagerState) -> Reply {
         {
             streams.push(json!({
                 "type": kind, "name": live.key.name, "scope": live.key.scope,
-                "serverAddress": node.ip.to_string(), "region": node.region,
+                "serverAddress": node.server_address(), "region": node.about.region,
             }));
         }
     }
@@ -182,8 +70,8 @@ fn statistics(manager: &ManagerState, key: &StreamKey) -> Reply {
         Some((node, live)) => reply::json(
             200,
             &json!({
-                "name": key.name, "scope": format!("/{}", key.scope), "serverAddress": node.ip.to_string(),
-                "region": node.region, "currentSubscribers": live.players.len(), "startTime": live.since,
+                "name": key.name, "scope": format!("/{}", key.scope), "serverAddress": node.server_address(),
+                "region": node.about.region, "currentSubscribers": live.players.len(), "startTime": live.since,
             }),
         ),
         None => failure(404, "The stream is not live."),

@@ -2,6 +2,8 @@
 
 mod admin;
 mod event;
+mod lookup;
+mod turns;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +22,8 @@ use crate::registry::{Registry, unix_millis};
 use crate::reply::{self, Reply};
 use crate::seen::Seen;
 
+pub(crate) use turns::Turns;
+
 const API: &str = "/streammanager/api/4.0/";
 
 /// The manager's part of the cluster.
@@ -31,15 +35,6 @@ pub(crate) struct ManagerState {
     pub(crate) switch: Arc<Switch>,
     pub(crate) lie: Mutex<Option<Lie>>,
     pub(crate) turns: Mutex<Turns>,
-}
-
-/// Whose turn it is.
-#[derive(Debug, Default)]
-pub(crate) struct Turns {
-    /// How often each node has been named for a publisher: breaks ties of load.
-    named: Vec<u64>,
-    /// The next player's place in the round.
-    next: usize,
 }
 
 impl ManagerState {

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
+use crate::config::{Config, NodeConfig};
 use crate::fault::{Fault, Switch};
 use crate::listener::Handler;
 use crate::media::{MediaHandle, Relays, Studio};
@@ -30,14 +30,42 @@ use crate::stream::{Dialect, SignalingPath, StreamKey, raw_param};
 pub(crate) struct NodeState {
     pub(crate) index: usize,
     pub(crate) ip: IpAddr,
-    pub(crate) region: String,
+    /// What the Stream Manager knows of it.
+    pub(crate) about: NodeConfig,
     pub(crate) switch: Arc<Switch>,
+    stage: Mutex<Stage>,
     config: Arc<Config>,
     registry: Arc<Registry>,
     relays: Arc<Relays>,
     tracker: TaskTracker,
     stop: CancellationToken,
     life: Mutex<Life>,
+}
+
+/// Where a node stands in its life, as the Stream Manager's list of nodes tells it. Lookups name only nodes in service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// Its machine is being started.
+    Pending,
+    /// Its machine runs, its server does not report yet.
+    Running,
+    /// It takes sessions: the default.
+    #[default]
+    InService,
+    /// It is being taken down.
+    Terminating,
+}
+
+impl Stage {
+    /// As the REST API 4.0 writes it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::InService => "inservice",
+            Self::Terminating => "terminating",
+        }
+    }
 }
 
 /// From birth, or revival, to death: what dies with the node.
@@ -64,10 +92,10 @@ impl NodeState {
     /// That of binding the media socket.
     pub(crate) async fn start(
         index: usize,
-        ip: IpAddr,
-        region: String,
+        about: NodeConfig,
         shared: Shared,
     ) -> io::Result<Arc<Self>> {
+        let ip = about.ip;
         let Shared {
             config,
             registry,
@@ -80,8 +108,9 @@ impl NodeState {
         Ok(Arc::new(Self {
             index,
             ip,
-            region,
+            about,
             switch,
+            stage: Mutex::default(),
             config,
             registry,
             relays,
@@ -119,6 +148,26 @@ impl NodeState {
         *self.life.lock().unwrap_or_else(PoisonError::into_inner) = life;
         self.switch.set_dead(false).await;
         Ok(())
+    }
+
+    /// Where it stands in its life; a node that died is terminating.
+    pub(crate) fn stage(&self) -> Stage {
+        if self.switch.is_dead() {
+            return Stage::Terminating;
+        }
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_stage(&self, stage: Stage) {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+    }
+
+    /// How the Stream Manager calls it.
+    pub(crate) fn server_address(&self) -> String {
+        self.about
+            .name
+            .clone()
+            .unwrap_or_else(|| self.ip.to_string())
     }
 
     pub(crate) fn load(&self) -> usize {

@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use whipstitch_minicluster::{Cluster, Config, Fault, Lie};
 
 use crate::client::{SOON, get, send};
@@ -155,4 +157,50 @@ async fn shutdown_leaves_nothing_behind() {
         Err(ErrorKind::ConnectionRefused)
     );
     assert_eq!(knock(node, SOON).await, Err(ErrorKind::ConnectionRefused));
+}
+
+/// One connection that is kept: what it answers to a lookup, `None` when it ends instead.
+async fn over(connection: &mut TcpStream) -> Option<String> {
+    let ask =
+        b"GET /streammanager/api/4.0/event/live/s?action=broadcast HTTP/1.1\r\nhost: x\r\n\r\n";
+    connection.write_all(ask).await.ok()?;
+    let mut answer = vec![0; 4096];
+    let length = connection.read(&mut answer).await.ok()?;
+    (length > 0).then(|| String::from_utf8_lossy(&answer[..length]).into_owned())
+}
+
+#[tokio::test]
+async fn faults_reach_the_connections_that_clients_keep_and_heal_at_once() {
+    let cluster = Cluster::start(Config::default()).await.unwrap();
+    let manager = cluster.manager();
+    for (fault, keeps) in [
+        (Fault::Refuse, false),
+        (Fault::Reset, false),
+        (Fault::BlackHole, false),
+        (Fault::Status(500, "broken".to_owned()), true),
+        (Fault::Delay(SOON * 2), true),
+    ] {
+        let mut kept = TcpStream::connect(manager.address()).await.unwrap();
+        assert!(over(&mut kept).await.unwrap().starts_with("HTTP/1.1 200"));
+        manager.fail(fault.clone()).await;
+        let under_way = tokio::time::timeout(Duration::from_millis(200), over(&mut kept)).await;
+        match fault {
+            Fault::Refuse | Fault::Reset => assert_eq!(under_way, Ok(None), "{fault:?}"),
+            Fault::Status(..) => assert!(under_way.unwrap().unwrap().ends_with("broken")),
+            _ => assert!(under_way.is_err(), "{fault:?}"),
+        }
+        manager.heal().await;
+        let mut answer = vec![0; 4096];
+        match fault {
+            // What hangs is cut off, what is only late goes on.
+            Fault::BlackHole => assert_eq!(kept.read(&mut answer).await.unwrap_or(0), 0),
+            Fault::Delay(_) => assert!(kept.read(&mut answer).await.unwrap() > 0),
+            _ => {}
+        }
+        assert_eq!(over(&mut kept).await.is_some(), keeps, "{fault:?}");
+        let mut fresh = TcpStream::connect(manager.address()).await.unwrap();
+        let healed = tokio::time::timeout(SOON, over(&mut fresh)).await.unwrap();
+        assert!(healed.unwrap().starts_with("HTTP/1.1 200"), "{fault:?}");
+    }
+    cluster.shutdown().await;
 }

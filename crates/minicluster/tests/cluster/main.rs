@@ -10,6 +10,7 @@
 
 mod client;
 mod faults;
+mod lookups;
 mod manager;
 mod media;
 mod socket;
