@@ -54,6 +54,15 @@ pub struct Lookup {
     /// Life of the answer that names the node to play from; short, since the manager spreads viewers over edges.
     #[serde(with = "duration")]
     pub play_ttl: Duration,
+    /// Most sessions that one answer to play is used for before the manager is asked anew; its nodes take turns.
+    pub play_uses: usize,
+    /// How many nodes are asked for to publish, the others being spares (`endpoints` of the event API).
+    pub publish_endpoints: usize,
+    /// How many nodes are asked for to play; they take turns.
+    pub play_endpoints: usize,
+    /// How long an answer goes on being used past its life while the manager cannot tell a newer one.
+    #[serde(with = "duration")]
+    pub stale_for: Duration,
     /// Life of "there is no such stream".
     #[serde(with = "duration")]
     pub negative_ttl: Duration,
@@ -66,6 +75,10 @@ impl Default for Lookup {
         Self {
             publish_ttl: Duration::from_secs(10),
             play_ttl: Duration::from_secs(1),
+            play_uses: 64,
+            publish_endpoints: 2,
+            play_endpoints: 4,
+            stale_for: Duration::from_hours(1),
             negative_ttl: Duration::from_secs(1),
             capacity: 10_000,
         }
@@ -84,6 +97,12 @@ pub struct Nodes {
     /// How long an address counts as a node after the Stream Manager has named it.
     #[serde(with = "duration")]
     pub named_for: Duration,
+    /// Requests in a row that a node has to fail (502, 503, or no answer in time) until it is ejected; one that cannot
+    /// be reached is ejected at once.
+    pub eject_after: u32,
+    /// How long a node is ejected for the first time; each time in a row it is twice as long, up to five minutes.
+    #[serde(with = "duration")]
+    pub eject_for: Duration,
 }
 
 impl Default for Nodes {
@@ -92,6 +111,8 @@ impl Default for Nodes {
             port: 5080,
             allow: Vec::new(),
             named_for: Duration::from_mins(10),
+            eject_after: 3,
+            eject_for: Duration::from_secs(5),
         }
     }
 }

@@ -7,9 +7,11 @@
 pub mod admit;
 mod answer;
 mod base_url;
+pub mod breaker;
 pub mod cached;
 pub mod config;
 pub mod connect;
+pub mod health;
 mod lookup;
 pub mod metrics;
 pub mod stream_manager;
@@ -19,7 +21,9 @@ use whipstitch_signaling::StreamKey;
 
 pub use admit::{AllowedOrigins, Claim, Origin, Refusal};
 pub use base_url::{BaseUrl, BaseUrlError};
+pub use breaker::Breaker;
 pub use cached::Cached;
+pub use health::Health;
 pub use lookup::{Candidates, Hints, HintsTooLong, Lookup, LookupError, ManagerFault};
 pub use metrics::Metrics;
 pub use stream_manager::StreamManager;

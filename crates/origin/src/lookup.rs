@@ -21,6 +21,23 @@ pub struct Lookup {
     pub hints: Hints,
 }
 
+impl Lookup {
+    /// The stream that a transcoder was provisioned for, if this one is a variant of it.
+    ///
+    /// A publisher sends `stream1_2` where `stream1` was provisioned, and some managers know only the latter (red5pro
+    /// example pages, Transcoder POST).
+    pub(crate) fn transcoded_base(&self) -> Option<StreamKey> {
+        if self.role != Role::Publish || self.hints.get("transcode") != Some("true") {
+            return None;
+        }
+        let (base, variant) = self.key.name().rsplit_once('_')?;
+        let numbered = !variant.is_empty() && variant.bytes().all(|byte| byte.is_ascii_digit());
+        StreamKey::new(self.key.scope(), base)
+            .ok()
+            .filter(|_| numbered)
+    }
+}
+
 /// The query pairs that change the Stream Manager's answer, byte for byte as the client sent them.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Hints(Option<Arc<str>>);
@@ -52,6 +69,16 @@ impl Hints {
         }
     }
 
+    /// The keys, in the client's order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        query::pairs(self.as_str()).map(|(key, _)| key)
+    }
+
+    /// The undecoded value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        query::get(self.as_str(), key)
+    }
+
     /// The pairs, joined by `&`; empty if there are none.
     pub fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
@@ -60,9 +87,7 @@ impl Hints {
 
 impl fmt::Debug for Hints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(query::pairs(self.as_str()).map(|(key, _)| key))
-            .finish()
+        f.debug_list().entries(self.keys()).finish()
     }
 }
 
@@ -73,19 +98,47 @@ impl fmt::Debug for Hints {
 )]
 pub struct HintsTooLong;
 
-/// Nodes that can carry a stream, the best first; never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidates(Arc<[Origin]>);
+/// Nodes that can carry a stream, the one to try first at the front; never empty. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Candidates {
+    nodes: Arc<[Origin]>,
+    /// Whose turn it is.
+    first: usize,
+}
 
 impl Candidates {
     /// `None` if there are none.
-    pub fn new(origins: Vec<Origin>) -> Option<Self> {
-        (!origins.is_empty()).then(|| Self(origins.into()))
+    pub fn new(nodes: Vec<Origin>) -> Option<Self> {
+        (!nodes.is_empty()).then(|| Self {
+            nodes: nodes.into(),
+            first: 0,
+        })
     }
 
-    /// The best one first.
+    /// The same nodes, this many turns later.
+    pub(crate) fn turned(&self, turns: usize) -> Self {
+        Self {
+            nodes: self.nodes.clone(),
+            first: (self.first + turns % self.len()) % self.len(),
+        }
+    }
+
+    /// How many there are; at least one.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.nodes.len().max(1)
+    }
+
+    /// The one to try first at the front.
     pub fn iter(&self) -> impl Iterator<Item = &Origin> {
-        self.0.iter()
+        let (last, first) = self.nodes.split_at_checked(self.first).unwrap_or_default();
+        first.iter().chain(last)
+    }
+}
+
+impl fmt::Debug for Candidates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 
@@ -137,6 +190,9 @@ pub enum ManagerFault {
     /// Something that is not an answer of the event API.
     #[error("answered with something that is not a node")]
     NotAnAnswer,
+    /// Nothing that could be used, several times in a row: it is not asked until a probe got an answer.
+    #[error("has not answered lately")]
+    Shunned,
     /// More than any honest answer.
     #[error("answered with more than 64 KiB")]
     TooLong,
@@ -160,6 +216,32 @@ mod tests {
             Hints::from_query(&format!("region={}", "x".repeat(600))),
             Err(HintsTooLong)
         );
+    }
+
+    #[test]
+    fn a_variant_of_a_transcoded_stream_has_a_base() {
+        let base = |role, name, hints| {
+            let (key, hints) = (
+                StreamKey::new("live", name).unwrap(),
+                Hints::from_query(hints).unwrap(),
+            );
+            let base = Lookup { role, key, hints }.transcoded_base();
+            base.map(|base| base.as_str().to_owned())
+        };
+        let transcode = "transcode=true";
+        let found = base(Role::Publish, "a_b_12", transcode);
+        assert_eq!(found.as_deref(), Some("live/a_b"));
+        for (role, name, hints) in [
+            (Role::Publish, "a_12", ""),
+            (Role::Publish, "a_12", "transcode=false"),
+            (Role::Publish, "a_x", transcode),
+            (Role::Publish, "a_", transcode),
+            (Role::Publish, "_1", transcode),
+            (Role::Publish, "a", transcode),
+            (Role::Play, "a_1", transcode),
+        ] {
+            assert_eq!(base(role, name, hints), None, "{name} {hints}");
+        }
     }
 
     #[test]

@@ -15,14 +15,18 @@ pub struct Metrics(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    hits: IntCounter,
+    recalled: [IntCounter; Found::ALL.len()],
+    lookups: IntCounterVec,
     found: IntCounter,
     not_found: IntCounter,
+    refused: IntCounter,
     failed: IntCounter,
-    lookups: IntCounterVec,
+    questions: IntCounterVec,
     duration: Histogram,
     manager_up: IntGauge,
-    refused: IntCounterVec,
+    breaker_open: IntGauge,
+    ejections: IntCounter,
+    refusals: IntCounterVec,
 }
 
 impl Default for Metrics {
@@ -42,11 +46,14 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::unregistered()?;
-        let all: [Box<dyn Collector>; 4] = [
+        let all: [Box<dyn Collector>; 7] = [
             Box::new(metrics.lookups.clone()),
+            Box::new(metrics.questions.clone()),
+            Box::new(metrics.breaker_open.clone()),
+            Box::new(metrics.ejections.clone()),
             Box::new(metrics.duration.clone()),
             Box::new(metrics.manager_up.clone()),
-            Box::new(metrics.refused.clone()),
+            Box::new(metrics.refusals.clone()),
         ];
         all.into_iter()
             .try_for_each(|collector| registry.register(collector))?;
@@ -54,8 +61,18 @@ impl Metrics {
         Ok(Self(Arc::new(metrics)))
     }
 
-    pub(crate) fn hit(&self) {
-        self.0.hits.inc();
+    pub(crate) fn recalled(&self, found: Found) {
+        if let Some(counter) = self.0.recalled.get(found as usize) {
+            counter.inc();
+        }
+    }
+
+    pub(crate) fn breaker(&self, open: bool) {
+        self.0.breaker_open.set(i64::from(open));
+    }
+
+    pub(crate) fn ejected(&self) {
+        self.0.ejections.inc();
     }
 
     pub(crate) fn asked<T>(&self, since: Instant, answer: &Result<T, LookupError>) {
@@ -63,7 +80,8 @@ impl Metrics {
         let (counter, up) = match answer {
             Ok(_) => (&self.0.found, 1),
             Err(LookupError::NotFound(_)) => (&self.0.not_found, 1),
-            Err(LookupError::Refused(_) | LookupError::Busy) => (&self.0.failed, 1),
+            Err(LookupError::Refused(_)) => (&self.0.refused, 1),
+            Err(LookupError::Busy) => (&self.0.failed, 1),
             Err(LookupError::Manager(_)) => (&self.0.failed, 0),
         };
         counter.inc();
@@ -71,7 +89,28 @@ impl Metrics {
     }
 
     pub(crate) fn refused(&self, refusal: Refusal) {
-        self.0.refused.with_label_values(&[refusal.label()]).inc();
+        self.0.refusals.with_label_values(&[refusal.label()]).inc();
+    }
+}
+
+/// How a lookup fared with what is remembered; a label value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Hit,
+    Stale,
+    Miss,
+}
+
+impl Found {
+    /// In the order of the discriminant.
+    const ALL: [Self; 3] = [Self::Hit, Self::Stale, Self::Miss];
+
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Miss => "miss",
+        }
     }
 }
 
@@ -80,11 +119,18 @@ impl Inner {
         let lookups = IntCounterVec::new(
             Opts::new(
                 "origin_lookups_total",
-                "Lookups of the node for a stream, by how they were answered.",
+                "Lookups of the node for a stream: hit (answered by what is remembered), stale (by what is past its life, since the Stream Manager cannot tell), miss (the Stream Manager is asked or an open question joined).",
             ),
             &["result"],
         )?;
-        let refused = IntCounterVec::new(
+        let questions = IntCounterVec::new(
+            Opts::new(
+                "stream_manager_lookups_total",
+                "Calls to the Stream Manager's event API, by answer: found, not_found, refused (it named no address that may be dialled), failed.",
+            ),
+            &["result"],
+        )?;
+        let refusals = IntCounterVec::new(
             Opts::new(
                 "origin_refused_total",
                 "Addresses that were not dialled, by reason.",
@@ -92,14 +138,16 @@ impl Inner {
             &["reason"],
         )?;
         for refusal in [Refusal::NotAnAddress, Refusal::Special, Refusal::Unknown] {
-            refused.with_label_values(&[refusal.label()]);
+            refusals.with_label_values(&[refusal.label()]);
         }
         Ok(Self {
-            hits: lookups.with_label_values(&["hit"]),
-            found: lookups.with_label_values(&["found"]),
-            not_found: lookups.with_label_values(&["not_found"]),
-            failed: lookups.with_label_values(&["failed"]),
+            recalled: Found::ALL.map(|found| lookups.with_label_values(&[found.label()])),
             lookups,
+            found: questions.with_label_values(&["found"]),
+            not_found: questions.with_label_values(&["not_found"]),
+            refused: questions.with_label_values(&["refused"]),
+            failed: questions.with_label_values(&["failed"]),
+            questions,
             duration: Histogram::with_opts(
                 HistogramOpts::new(
                     "origin_lookup_duration_seconds",
@@ -113,7 +161,15 @@ impl Inner {
                 "stream_manager_up",
                 "Whether the last call to the Stream Manager's event API got an answer (1) or not (0); 1 before the first.",
             )?,
-            refused,
+            breaker_open: IntGauge::new(
+                "stream_manager_breaker_open",
+                "Whether lookups are held back from a Stream Manager that does not answer (1) or sent to it (0).",
+            )?,
+            ejections: IntCounter::new(
+                "node_ejections_total",
+                "Times that a node was ejected: others are tried first for a while.",
+            )?,
+            refusals,
         })
     }
 }

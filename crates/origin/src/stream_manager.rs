@@ -13,6 +13,7 @@ use hyper_util::{
 };
 use tokio::time::Instant;
 use tracing::{debug, warn};
+use whipstitch_signaling::{Role, StreamKey};
 
 use crate::{
     AllowedOrigins, BaseUrl, Candidates, Claim, Lookup, LookupError, ManagerFault, Metrics, Source,
@@ -32,6 +33,8 @@ pub struct StreamManager {
     base: BaseUrl,
     api_version: String,
     timeout: Duration,
+    publish_endpoints: usize,
+    play_endpoints: usize,
     allowed: Arc<AllowedOrigins>,
     metrics: Metrics,
 }
@@ -44,6 +47,7 @@ impl StreamManager {
     pub fn new(
         base: BaseUrl,
         config: &config::StreamManager,
+        lookup: &config::Lookup,
         allowed: Arc<AllowedOrigins>,
         metrics: Metrics,
     ) -> std::io::Result<Self> {
@@ -58,6 +62,8 @@ impl StreamManager {
             base,
             api_version,
             timeout: config.timeout,
+            publish_endpoints: lookup.publish_endpoints,
+            play_endpoints: lookup.play_endpoints,
             allowed,
             metrics,
         })
@@ -65,7 +71,7 @@ impl StreamManager {
 
     async fn look_up(&self, lookup: &Lookup) -> Result<Candidates, LookupError> {
         let asked = Instant::now();
-        let answer = match tokio::time::timeout(self.timeout, self.fetch(lookup)).await {
+        let answer = match tokio::time::timeout(self.timeout, self.find(lookup)).await {
             Ok(Ok(answer)) => self.admit(&answer).await,
             Ok(Err(error)) => Err(error),
             Err(_) => Err(LookupError::Manager(ManagerFault::Timeout)),
@@ -79,8 +85,17 @@ impl StreamManager {
         answer
     }
 
-    async fn fetch(&self, lookup: &Lookup) -> Result<Answer, LookupError> {
-        let request = Request::get(self.url(lookup))
+    /// Asks for the stream, and for the one that it is a variant of if only that is known.
+    async fn find(&self, lookup: &Lookup) -> Result<Answer, LookupError> {
+        let answer = self.fetch(&lookup.key, lookup).await;
+        match (&answer, lookup.transcoded_base()) {
+            (Err(LookupError::NotFound(_)), Some(base)) => self.fetch(&base, lookup).await,
+            _ => answer,
+        }
+    }
+
+    async fn fetch(&self, key: &StreamKey, lookup: &Lookup) -> Result<Answer, LookupError> {
+        let request = Request::get(self.url(key, lookup))
             .header(header::ACCEPT, "application/json")
             .body(Empty::new())
             .map_err(|_| ManagerFault::NotAnAnswer)?;
@@ -103,13 +118,24 @@ impl StreamManager {
         interpret(status, &body.to_bytes())
     }
 
-    fn url(&self, lookup: &Lookup) -> String {
+    fn url(&self, key: &StreamKey, lookup: &Lookup) -> String {
         let Self {
             base, api_version, ..
         } = self;
-        let (key, action, hints) = (&lookup.key, lookup.role.action(), lookup.hints.as_str());
-        let and = if hints.is_empty() { "" } else { "&" };
-        format!("{base}/streammanager/api/{api_version}/event/{key}?action={action}{and}{hints}")
+        let (action, hints) = (lookup.role.action(), lookup.hints.as_str());
+        let mut url = format!("{base}/streammanager/api/{api_version}/event/{key}?action={action}");
+        if !hints.is_empty() {
+            url.extend(["&", hints]);
+        }
+        let endpoints = match lookup.role {
+            Role::Publish => self.publish_endpoints,
+            Role::Play => self.play_endpoints,
+        };
+        // A client that asks for a number of its own gets that.
+        if endpoints > 1 && lookup.hints.get("endpoints").is_none() {
+            url.extend(["&endpoints=", &endpoints.to_string()]);
+        }
+        url
     }
 
     async fn admit(&self, answer: &Answer) -> Result<Candidates, LookupError> {

@@ -176,6 +176,7 @@ impl Kind {
                 ManagerFault::Unreachable
                 | ManagerFault::Status(_)
                 | ManagerFault::NotAnAnswer
+                | ManagerFault::Shunned
                 | ManagerFault::TooLong,
             ) => Self::ManagerUnreachable,
             Error::Overloaded { .. }

@@ -12,7 +12,7 @@ use whipstitch_ingress::{
     self as ingress, CertStore, ConnectionInfo, Listener, Server, TlsError, config::Connections,
 };
 use whipstitch_origin::{
-    self as origin, AllowedOrigins, BaseUrl, BaseUrlError, Cached, StreamManager,
+    self as origin, AllowedOrigins, BaseUrl, BaseUrlError, Breaker, Cached, Health, StreamManager,
 };
 use whipstitch_proxy::{self as proxy, Dependencies, Peer, Stack, splice::Detached, stack};
 use whipstitch_signaling::session::{KeyError, SessionKeys};
@@ -124,13 +124,22 @@ fn compose(config: Config, registry: &Registry, shutdown: &Shutdown) -> Result<S
     let asked = StreamManager::new(
         manager.clone(),
         &config.stream_manager,
+        &config.lookup,
         allowed.clone(),
         origin_metrics.clone(),
     )
     .map_err(StartError::Roots)?;
-    let directory = Arc::new(Cached::new(
+    let breaker = Breaker::new(
         Arc::new(asked),
+        shutdown.background.clone(),
+        shutdown.stop_accepting.clone(),
+        origin_metrics.clone(),
+    );
+    let health = Health::new(&config.nodes, origin_metrics.clone());
+    let directory = Arc::new(Cached::new(
+        Arc::new(breaker),
         config.lookup,
+        health,
         shutdown.background.clone(),
         origin_metrics,
     ));

@@ -148,6 +148,8 @@ pub const SECTIONS: &[Section] = &[
                 .flag("--allow-nodes")
                 .sample(r#"["10.0.0.0/8"]"#),
             Key::new("nodes.named_for", Duration, "WHIPSTITCH_NODES_NAMED_FOR", "How long an address counts as a node after the Stream Manager has named it."),
+            Key::new("nodes.eject_after", Count, "WHIPSTITCH_NODES_EJECT_AFTER", "Requests in a row that a node has to fail (502, 503, or no answer in time) until others are tried before it; one that cannot be reached is ejected at once."),
+            Key::new("nodes.eject_for", Duration, "WHIPSTITCH_NODES_EJECT_FOR", "How long a node is ejected for the first time; each time in a row it is twice as long, up to five minutes."),
         ],
     },
     Section {
@@ -176,8 +178,12 @@ pub const SECTIONS: &[Section] = &[
         name: "lookup",
         meaning: "How long the Stream Manager's answers are remembered.",
         keys: &[
-            Key::new("lookup.publish_ttl", Duration, "WHIPSTITCH_LOOKUP_PUBLISH_TTL", "Life of the answer that names the node to publish to."),
+            Key::new("lookup.publish_ttl", Duration, "WHIPSTITCH_LOOKUP_PUBLISH_TTL", "Life of the answer that names the node to publish to; it is used for as long again while a new one is fetched."),
             Key::new("lookup.play_ttl", Duration, "WHIPSTITCH_LOOKUP_PLAY_TTL", "Life of the answer that names the node to play from; short, since the Stream Manager spreads viewers over nodes."),
+            Key::new("lookup.play_uses", Count, "WHIPSTITCH_LOOKUP_PLAY_USES", "Most sessions that one answer to play is used for before the Stream Manager is asked anew, so that viewers spread over nodes as it wants."),
+            Key::new("lookup.publish_endpoints", Count, "WHIPSTITCH_LOOKUP_PUBLISH_ENDPOINTS", "How many nodes the Stream Manager is asked for to publish; the first is used, the others are spares if it fails. 1 asks for a single one."),
+            Key::new("lookup.play_endpoints", Count, "WHIPSTITCH_LOOKUP_PLAY_ENDPOINTS", "How many nodes the Stream Manager is asked for to play; they take turns. 1 asks for a single one."),
+            Key::new("lookup.stale_for", Duration, "WHIPSTITCH_LOOKUP_STALE_FOR", "How long an answer goes on being used past its life while the Stream Manager does not give a newer one."),
             Key::new("lookup.negative_ttl", Duration, "WHIPSTITCH_LOOKUP_NEGATIVE_TTL", "Life of the answer that there is no such stream."),
             Key::new("lookup.capacity", Count, "WHIPSTITCH_LOOKUP_CAPACITY", "Most answers remembered at once."),
         ],

@@ -1,0 +1,173 @@
+use std::sync::atomic::AtomicUsize;
+
+use tokio::time::{advance, sleep};
+
+use super::*;
+
+/// A manager with a mood, and questions that it cannot answer in any mood.
+struct Moody {
+    mood: Mutex<Mood>,
+    probes: AtomicUsize,
+    asked: AtomicUsize,
+}
+
+#[derive(Clone, Copy)]
+enum Mood {
+    Answers,
+    Faults(ManagerFault),
+    /// And then it is a timeout.
+    Hangs,
+}
+
+impl Source for Moody {
+    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+        Box::pin(async {
+            let probe = lookup.key.name() == "whipstitch-probe";
+            let counter = if probe { &self.probes } else { &self.asked };
+            counter.fetch_add(1, Ordering::SeqCst);
+            let mood = *self.mood.lock().unwrap();
+            match mood {
+                Mood::Answers if lookup.key.name() == "poison" => {
+                    Err(ManagerFault::Status(500).into())
+                }
+                Mood::Answers => Err(LookupError::NotFound(None)),
+                Mood::Faults(fault) => Err(fault.into()),
+                Mood::Hangs => {
+                    sleep(Duration::from_secs(2)).await;
+                    Err(ManagerFault::Timeout.into())
+                }
+            }
+        })
+    }
+}
+
+impl Moody {
+    fn is(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    fn probes(&self) -> usize {
+        self.probes.load(Ordering::SeqCst)
+    }
+}
+
+fn breaker() -> (Arc<Moody>, Breaker) {
+    let moody = Arc::new(Moody {
+        mood: Mutex::new(Mood::Answers),
+        probes: AtomicUsize::new(0),
+        asked: AtomicUsize::new(0),
+    });
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let breaker = Breaker::new(moody.clone(), tasks, stop, Metrics::default());
+    (moody, breaker)
+}
+
+fn lookup(name: &str) -> Lookup {
+    Lookup {
+        role: Role::Publish,
+        key: StreamKey::new("live", name).unwrap(),
+        hints: Hints::default(),
+    }
+}
+
+const SHUNNED: Result<Candidates, LookupError> = Err(LookupError::Manager(ManagerFault::Shunned));
+
+#[tokio::test(start_paused = true)]
+async fn after_three_faults_in_a_row_nobody_waits() {
+    for mood in [
+        Mood::Faults(ManagerFault::Unreachable),
+        Mood::Faults(ManagerFault::Status(500)),
+        Mood::Faults(ManagerFault::NotAnAnswer),
+        Mood::Hangs,
+    ] {
+        let (moody, breaker) = breaker();
+        let stream = lookup("s1");
+        let ask = || breaker.ask(&stream);
+        moody.is(mood);
+        for _ in 0..2 {
+            ask().await.unwrap_err();
+        }
+        moody.is(Mood::Answers);
+        assert_eq!(ask().await, Err(LookupError::NotFound(None)));
+        moody.is(mood);
+        for _ in 0..2 {
+            ask().await.unwrap_err();
+        }
+        assert!(!breaker.is_open(), "not in a row");
+        ask().await.unwrap_err();
+        sleep(Duration::from_millis(1)).await;
+        assert!(breaker.is_open());
+        let began = Instant::now();
+        assert_eq!(ask().await, SHUNNED);
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_a_second_and_no_more_finds_out_when_it_is_back() {
+    for mood in [Mood::Faults(ManagerFault::Unreachable), Mood::Hangs] {
+        let (moody, breaker) = breaker();
+        let stream = lookup("s1");
+        moody.is(mood);
+        for _ in 0..3 {
+            breaker.ask(&stream).await.unwrap_err();
+        }
+        let (asked, began) = (moody.asked.load(Ordering::SeqCst), Instant::now());
+        for _ in 0..6_000 {
+            assert_eq!(breaker.ask(&stream).await, SHUNNED);
+            sleep(Duration::from_millis(10)).await;
+        }
+        let seconds = usize::try_from(began.elapsed().as_secs()).unwrap();
+        assert!(
+            (seconds - 1..=seconds + 1).contains(&moody.probes()),
+            "{}",
+            moody.probes()
+        );
+        assert_eq!(moody.asked.load(Ordering::SeqCst), asked);
+
+        moody.is(Mood::Answers);
+        let healed = Instant::now();
+        while breaker.is_open() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        assert!(
+            healed.elapsed() <= Duration::from_millis(1_010),
+            "{:?}",
+            healed.elapsed()
+        );
+        assert_eq!(breaker.ask(&stream).await, Err(LookupError::NotFound(None)));
+        let probes = moody.probes();
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(
+            moody.probes(),
+            probes,
+            "no probes of a manager that answers"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_knows_a_question_that_has_no_answer_opens_nothing() {
+    let (moody, breaker) = breaker();
+    let (poison, stream) = (lookup("poison"), lookup("s1"));
+    for _ in 0..2_000 {
+        breaker.ask(&poison).await.unwrap_err();
+        assert!(!breaker.is_open());
+        advance(Duration::from_millis(5)).await;
+    }
+    assert_eq!(breaker.ask(&stream).await, Err(LookupError::NotFound(None)));
+    assert!(moody.probes() <= 11, "{}", moody.probes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_the_probes() {
+    let (moody, breaker) = breaker();
+    moody.is(Mood::Faults(ManagerFault::Unreachable));
+    for _ in 0..3 {
+        breaker.ask(&lookup("s1")).await.unwrap_err();
+    }
+    let tasks = breaker.0.tasks.clone();
+    tasks.close();
+    breaker.0.stop.cancel();
+    tasks.wait().await;
+}

@@ -1,0 +1,267 @@
+//! Which nodes do not do their part: passive outlier ejection.
+//!
+//! A node that cannot be reached, or fails several requests in a row, is ejected: as long as there is another candidate,
+//! that one is tried first. Ejection is a preference, never a ban, so it cannot make a cluster unreachable. The way
+//! back is slow: the time doubles with each ejection, then one request a second tries the node, and only some good
+//! answers in a row make it a node like any other.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use moka::{policy::EvictionPolicy, sync::Cache};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::{Candidates, Metrics, Origin, Outcome, config::Nodes};
+
+/// Most nodes remembered at once.
+const MAX_NODES: u64 = 10_000;
+/// Longest ejection.
+const LONGEST: Duration = Duration::from_mins(5);
+/// Time between two requests that try a node on its way back.
+const TRIAL_EVERY: Duration = Duration::from_secs(1);
+/// Good answers on the way back until a node is one like any other.
+const TRIALS: u32 = 5;
+/// Time without an ejection after which earlier ones count no more.
+const FORGIVEN: Duration = Duration::from_mins(10);
+
+/// What is known of the nodes' conduct. Cheap to clone: all clones are one.
+#[derive(Clone, Debug)]
+pub struct Health {
+    nodes: Cache<IpAddr, Arc<Node>>,
+    eject_after: u32,
+    eject_for: Duration,
+    metrics: Metrics,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    sessions: AtomicU64,
+    failures: AtomicU64,
+    conduct: Mutex<Conduct>,
+}
+
+/// What matters for the choice.
+#[derive(Debug, Default)]
+struct Conduct {
+    in_a_row: u32,
+    unreachable_at: Option<Instant>,
+    ejected: Option<Ejected>,
+    /// How often it was ejected, and when last.
+    times: u32,
+    last: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ejected {
+    until: Instant,
+    next_trial: Instant,
+    good: u32,
+}
+
+/// How a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Like any other.
+    Healthy,
+    /// Tried only if there is no other.
+    Ejected {
+        /// Until when.
+        until: Instant,
+    },
+    /// On its way back: tried once a second.
+    Returning,
+}
+
+/// One node, for whoever looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// The address that the Stream Manager named.
+    pub address: IpAddr,
+    /// Sessions for which it was chosen first.
+    pub sessions: u64,
+    /// Requests that it failed.
+    pub failures: u64,
+    /// How it stands.
+    pub standing: Standing,
+    /// How often it was ejected lately.
+    pub ejections: u32,
+}
+
+impl Health {
+    /// Every node is healthy at first.
+    pub fn new(config: &Nodes, metrics: Metrics) -> Self {
+        Self {
+            nodes: Cache::builder()
+                .max_capacity(MAX_NODES)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
+            eject_after: config.eject_after,
+            eject_for: config.eject_for,
+            metrics,
+        }
+    }
+
+    /// Notes what became of a request to a node.
+    pub fn report(&self, origin: &Origin, outcome: Outcome) {
+        if outcome == Outcome::Answered && !self.nodes.contains_key(&origin.named()) {
+            return;
+        }
+        let node = self.node(origin);
+        let mut conduct = node.conduct();
+        let now = Instant::now();
+        match outcome {
+            Outcome::Answered => {
+                if conduct.answered(now) {
+                    info!(node = %origin, "the node is back");
+                }
+                return;
+            }
+            Outcome::Unable | Outcome::Silent => conduct.in_a_row += 1,
+            Outcome::Unreachable => conduct.unreachable_at = Some(now),
+        }
+        node.failures.fetch_add(1, Ordering::Relaxed);
+        let enough = outcome == Outcome::Unreachable || conduct.in_a_row >= self.eject_after;
+        if let Some(time) = conduct.eject_if(enough, now, self.eject_for) {
+            self.metrics.ejected();
+            warn!(node = %origin, ?outcome, ?time, "the node is ejected: others are tried first");
+        }
+    }
+
+    /// Whether a node could not be reached since then.
+    pub fn failed_since(&self, origin: &Origin, since: Instant) -> bool {
+        let node = self.nodes.get(&origin.named());
+        node.and_then(|node| node.conduct().unreachable_at)
+            .is_some_and(|at| at >= since)
+    }
+
+    /// The same candidates, those that are ejected last.
+    pub fn order(&self, candidates: Candidates) -> Candidates {
+        if candidates.len() == 1 {
+            return candidates;
+        }
+        let now = Instant::now();
+        let mut last = Vec::new();
+        let mut first = Vec::new();
+        for origin in candidates.iter() {
+            let preferred = self.nodes.get(&origin.named()).is_none_or(|node| {
+                // A trial is spent only on a request that really goes there.
+                node.conduct().is_preferred(now, first.is_empty())
+            });
+            let side = if preferred { &mut first } else { &mut last };
+            side.push(origin.clone());
+        }
+        if last.is_empty() {
+            return candidates;
+        }
+        first.append(&mut last);
+        Candidates::new(first).unwrap_or(candidates)
+    }
+
+    /// Notes that a session is sent to the first of these.
+    pub fn chosen(&self, candidates: &Candidates) {
+        if let Some(origin) = candidates.iter().next() {
+            self.node(origin).sessions.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// All nodes of which something is known.
+    pub fn seen(&self) -> Vec<Seen> {
+        let now = Instant::now();
+        self.nodes
+            .iter()
+            .map(|(address, node)| {
+                let conduct = node.conduct();
+                Seen {
+                    address: *address,
+                    sessions: node.sessions.load(Ordering::Relaxed),
+                    failures: node.failures.load(Ordering::Relaxed),
+                    standing: conduct.standing(now),
+                    ejections: conduct.times,
+                }
+            })
+            .collect()
+    }
+
+    fn node(&self, origin: &Origin) -> Arc<Node> {
+        self.nodes
+            .get(&origin.named())
+            .unwrap_or_else(|| self.nodes.get_with(origin.named(), Arc::default))
+    }
+}
+
+impl Node {
+    fn conduct(&self) -> MutexGuard<'_, Conduct> {
+        self.conduct.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Conduct {
+    fn standing(&self, now: Instant) -> Standing {
+        match self.ejected {
+            None => Standing::Healthy,
+            Some(Ejected { until, .. }) if now < until => Standing::Ejected { until },
+            Some(_) => Standing::Returning,
+        }
+    }
+
+    /// A good answer; `true` if the node is back by it.
+    fn answered(&mut self, now: Instant) -> bool {
+        self.in_a_row = 0;
+        let Some(ejected) = self.ejected.as_mut().filter(|ejected| now >= ejected.until) else {
+            return false;
+        };
+        ejected.good += 1;
+        let back = ejected.good >= TRIALS;
+        if back {
+            self.ejected = None;
+        }
+        back
+    }
+
+    /// Ejects for a time if there is reason to; a node on its way back needs no more than one failure.
+    fn eject_if(&mut self, enough: bool, now: Instant, base: Duration) -> Option<Duration> {
+        match self.standing(now) {
+            Standing::Ejected { .. } => return None,
+            Standing::Healthy if !enough => return None,
+            Standing::Healthy | Standing::Returning => {}
+        }
+        if self.last.is_some_and(|last| now - last > FORGIVEN) {
+            self.times = 0;
+        }
+        let time = base
+            .saturating_mul(1 << self.times.min(16))
+            .min(LONGEST.max(base));
+        self.times += 1;
+        self.last = Some(now);
+        self.in_a_row = 0;
+        let until = now + time;
+        self.ejected = Some(Ejected {
+            until,
+            next_trial: until,
+            good: 0,
+        });
+        Some(time)
+    }
+
+    /// Whether the node stands before those that are ejected. `would_be_first`: the request would go there.
+    fn is_preferred(&mut self, now: Instant, would_be_first: bool) -> bool {
+        match &mut self.ejected {
+            None => true,
+            Some(ejected) if would_be_first && now >= ejected.next_trial => {
+                ejected.next_trial = now + TRIAL_EVERY;
+                true
+            }
+            Some(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+use super::*;
+use crate::{AllowedOrigins, Claim};
+
+use tokio::time::advance;
+
+const FIVE: Duration = Duration::from_secs(5);
+
+fn health() -> Health {
+    Health::new(&Nodes::default(), Metrics::default())
+}
+
+async fn nodes() -> (Origin, Origin, Candidates) {
+    let allowed = AllowedOrigins::new(&Nodes::default(), Metrics::default());
+    let one = allowed.admit(Claim::Manager("10.0.0.1")).await.unwrap();
+    let two = allowed.admit(Claim::Manager("10.0.0.2")).await.unwrap();
+    let both = Candidates::new(vec![one.clone(), two.clone()]).unwrap();
+    (one, two, both)
+}
+
+fn first(health: &Health, candidates: &Candidates) -> Origin {
+    health
+        .order(candidates.clone())
+        .iter()
+        .next()
+        .unwrap()
+        .clone()
+}
+
+fn standing(health: &Health) -> Standing {
+    health.seen()[0].standing
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_cannot_be_reached_is_ejected_at_once_and_one_that_fails_after_three() {
+    let (one, two, both) = nodes().await;
+    let health = health();
+    assert_eq!(first(&health, &both), one);
+    health.report(&one, Outcome::Unreachable);
+    assert_eq!(first(&health, &both), two);
+    assert_eq!(health.order(both.clone()).len(), 2, "a preference, no ban");
+
+    for outcome in [Outcome::Unable, Outcome::Silent] {
+        let health = super::Health::new(&Nodes::default(), Metrics::default());
+        for _ in 0..2 {
+            health.report(&one, outcome);
+        }
+        assert_eq!(first(&health, &both), one);
+        health.report(&one, Outcome::Answered);
+        health.report(&one, outcome);
+        assert_eq!(first(&health, &both), one, "not in a row");
+        health.report(&one, outcome);
+        health.report(&one, outcome);
+        assert_eq!(first(&health, &both), two);
+        assert_eq!(health.seen()[0].failures, 5);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_back_is_slow() {
+    let (one, two, both) = nodes().await;
+    let health = health();
+    health.report(&one, Outcome::Unreachable);
+    advance(FIVE - Duration::from_millis(1)).await;
+    assert_eq!(first(&health, &both), two);
+    advance(Duration::from_millis(1)).await;
+    assert_eq!(standing(&health), Standing::Returning);
+    for _ in 0..TRIALS {
+        assert_eq!(first(&health, &both), one, "one request tries it");
+        assert_eq!(first(&health, &both), two, "and no more for a second");
+        health.report(&one, Outcome::Answered);
+        advance(TRIAL_EVERY).await;
+    }
+    assert_eq!(standing(&health), Standing::Healthy);
+    assert_eq!(
+        (first(&health, &both), first(&health, &both)),
+        (one.clone(), one)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_ejection_in_a_row_is_twice_as_long_up_to_five_minutes() {
+    let (one, _, _) = nodes().await;
+    let health = health();
+    let mut seconds = Vec::new();
+    for _ in 0..9 {
+        health.report(&one, Outcome::Unreachable);
+        let Standing::Ejected { until } = standing(&health) else {
+            panic!("{:?}", standing(&health))
+        };
+        seconds.push((until - Instant::now()).as_secs());
+        // A failure while it is ejected anyway changes nothing.
+        health.report(&one, Outcome::Unreachable);
+        advance(until - Instant::now()).await;
+    }
+    assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    advance(FORGIVEN + FIVE).await;
+    health.report(&one, Outcome::Unreachable);
+    let Standing::Ejected { until } = standing(&health) else {
+        panic!("{:?}", standing(&health))
+    };
+    assert_eq!(until - Instant::now(), FIVE, "forgiven");
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_the_way_back_one_failure_is_enough() {
+    let (one, two, both) = nodes().await;
+    let health = health();
+    health.report(&one, Outcome::Unreachable);
+    advance(FIVE).await;
+    assert_eq!(first(&health, &both), one);
+    health.report(&one, Outcome::Unable);
+    assert_eq!(first(&health, &both), two);
+    advance(FIVE).await;
+    assert!(matches!(standing(&health), Standing::Ejected { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_all_are_ejected_their_order_is_the_managers() {
+    let (one, two, both) = nodes().await;
+    let health = health();
+    health.report(&two, Outcome::Unreachable);
+    health.report(&one, Outcome::Unreachable);
+    assert_eq!(first(&health, &both), one);
+}
