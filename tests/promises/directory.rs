@@ -49,7 +49,7 @@ async fn the_hints_of_a_client_reach_the_manager_as_they_are() {
         .pop()
         .unwrap();
     let expected =
-        "/streammanager/api/4.0/event/live/room1/s1?action=broadcast&region=us-east-1&strict=true";
+        "/streammanager/api/4.0/event/live/room1/s1?action=broadcast&region=us-east-1&strict=true&endpoints=2";
     assert_eq!(asked.target, expected);
 }
 
@@ -134,6 +134,9 @@ async fn a_manager_that_is_slow_or_gone_is_not_waited_for_longer_than_configured
     }
     assert!(proxy.metric("whipstitch_stream_manager_up").await.abs() < f64::EPSILON);
     deployment.cluster.manager().heal().await;
+    proxy
+        .until_metric("whipstitch_stream_manager_breaker_open", 0.0)
+        .await;
     assert_eq!(
         whip(&proxy, "s1").await.status,
         200,
