@@ -13,6 +13,8 @@
 pub mod deployment;
 #[path = "harness/http.rs"]
 pub mod http;
+#[path = "harness/kept.rs"]
+pub mod kept;
 #[path = "harness/raw_node.rs"]
 pub mod raw_node;
 #[path = "harness/round_robin.rs"]

@@ -3,12 +3,9 @@
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::{
-    body::Frame,
-    client::conn::{http1, http2},
-};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::StreamBody;
+use hyper::{body::Frame, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -128,39 +125,12 @@ impl Client {
         }
     }
 
-    /// Sends a request; `Host` is `localhost:PORT` if it has none.
+    /// Sends a request over a connection of its own; `Host` is `localhost:PORT` if it has none.
     pub async fn send(&self, request: Request<impl Into<Bytes>>) -> Reply {
-        tokio::time::timeout(SOON, self.exchange(request))
+        let answer = async { self.keep().await.send(request).await };
+        tokio::time::timeout(SOON, answer)
             .await
             .expect("an answer in time")
-    }
-
-    async fn exchange(&self, request: Request<impl Into<Bytes>>) -> Reply {
-        let host = format!("localhost:{}", self.addr.port());
-        let mut request = request.map(|body| Full::new(body.into()));
-        let (io, h2) = self.connect().await;
-        let io = TokioIo::new(io);
-        let response: Response<_> = if h2 {
-            let target = format!("https://{host}{}", request.uri());
-            *request.uri_mut() = target.parse().unwrap();
-            let (mut send, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
-            let _connection = spawn(connection);
-            collect(send.send_request(request).await.unwrap()).await
-        } else {
-            request
-                .headers_mut()
-                .entry("host")
-                .or_insert(host.parse().unwrap());
-            let (mut send, connection) = http1::handshake(io).await.unwrap();
-            let _connection = spawn(connection);
-            collect(send.send_request(request).await.unwrap()).await
-        };
-        let (parts, body) = response.into_parts();
-        Reply {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
     }
 
     /// POST over HTTP/2 with a body that comes piece by piece; the status of the answer.
@@ -205,11 +175,6 @@ impl Client {
         )
         .await
     }
-}
-
-async fn collect(response: Response<hyper::body::Incoming>) -> Response<Bytes> {
-    let (parts, body) = response.into_parts();
-    Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
 }
 
 /// Drives a connection as long as the handle is held.

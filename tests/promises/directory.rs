@@ -48,8 +48,7 @@ async fn the_hints_of_a_client_reach_the_manager_as_they_are() {
         .requests_to(Server::Manager)
         .pop()
         .unwrap();
-    let expected =
-        "/streammanager/api/4.0/event/live/room1/s1?action=broadcast&region=us-east-1&strict=true&endpoints=2";
+    let expected = "/streammanager/api/4.0/event/live/room1/s1?action=broadcast&region=us-east-1&strict=true&endpoints=2";
     assert_eq!(asked.target, expected);
 }
 
