@@ -126,6 +126,17 @@ impl AllowedOrigins {
         self.origin(ip)
     }
 
+    /// The addresses that the Stream Manager has named lately, and how long ago, in no order.
+    pub fn named(&self) -> Vec<(IpAddr, Duration)> {
+        let now = Instant::now();
+        let ago = |until: Instant| self.named_for.saturating_sub(until - now);
+        self.named
+            .iter()
+            .filter(|(_, until)| now < *until)
+            .map(|(ip, until)| (*ip, ago(until)))
+            .collect()
+    }
+
     fn is_named(&self, ip: IpAddr) -> bool {
         self.named
             .get(&ip)

@@ -55,7 +55,7 @@ pub struct Entry {
     pub age: Duration,
     /// What it is good for.
     pub freshness: Freshness,
-    /// Sessions that it was used for; counted for players only.
+    /// Sessions that were given it.
     pub uses: usize,
     /// How many more it may be used for; unlimited if `None`.
     pub uses_left: Option<usize>,

@@ -1,4 +1,6 @@
-//! The admin listener: `/livez`, `/readyz`, `/metrics`. Read-only, and on an address of its own.
+//! The admin listener: `/livez`, `/readyz`, `/metrics`, `/nodes`, `/lookups`. Read-only, and on an address of its own.
+
+mod view;
 
 use std::{convert::Infallible, future::ready};
 
@@ -6,18 +8,25 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
+use serde::Serialize;
 use tower::service_fn;
 use whipstitch_ingress::HttpService;
 
+pub(crate) use self::view::View;
 use crate::readiness::Readiness;
 
 /// The service of the admin listener.
-pub fn service(readiness: Readiness, registries: Vec<Registry>) -> impl HttpService<Full<Bytes>> {
+pub(crate) fn service(
+    readiness: Readiness,
+    view: View,
+    registries: Vec<Registry>,
+) -> impl HttpService<Full<Bytes>> {
     service_fn(move |request: Request<Incoming>| {
         let answer = answer(
             request.method(),
             request.uri().path(),
             &readiness,
+            &view,
             &registries,
         );
         ready(Ok::<_, Infallible>(answer))
@@ -28,6 +37,7 @@ fn answer(
     method: &Method,
     path: &str,
     readiness: &Readiness,
+    view: &View,
     registries: &[Registry],
 ) -> Response<Full<Bytes>> {
     if !matches!(*method, Method::GET | Method::HEAD) {
@@ -45,9 +55,11 @@ fn answer(
         "/readyz" if readiness.is_ready() => text(StatusCode::OK, "ready\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         "/metrics" => metrics(registries),
+        "/nodes" => json(&view.nodes()),
+        "/lookups" => json(&view.lookups()),
         _ => text(
             StatusCode::NOT_FOUND,
-            "there are /livez, /readyz and /metrics\n",
+            "there are /livez, /readyz, /metrics, /nodes and /lookups\n",
         ),
     }
 }
@@ -69,6 +81,23 @@ fn metrics(registries: &[Registry]) -> Response<Full<Bytes>> {
     }
 }
 
+fn json(rows: &impl Serialize) -> Response<Full<Bytes>> {
+    match serde_json::to_vec(rows) {
+        Ok(encoded) => {
+            let mut response = text(StatusCode::OK, encoded);
+            response.headers_mut().insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+            response
+        }
+        Err(error) => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("this cannot be encoded: {error}\n"),
+        ),
+    }
+}
+
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
@@ -85,14 +114,19 @@ mod tests {
 
     #[test]
     fn each_path_and_method() {
-        let readiness = Readiness::default();
-        let status =
-            |method: Method, path| answer(&method, path, &readiness, &[]).status().as_u16();
+        let (readiness, view) = (Readiness::default(), view::tests::view());
+        let status = |method: Method, path| {
+            answer(&method, path, &readiness, &view, &[])
+                .status()
+                .as_u16()
+        };
         assert_eq!(status(Method::GET, "/livez"), 200);
         assert_eq!(status(Method::GET, "/readyz"), 503);
         readiness.ready();
         assert_eq!(status(Method::GET, "/readyz"), 200);
         assert_eq!(status(Method::GET, "/metrics"), 200);
+        assert_eq!(status(Method::GET, "/nodes"), 200);
+        assert_eq!(status(Method::GET, "/lookups"), 200);
         assert_eq!(status(Method::GET, "/"), 404);
         assert_eq!(status(Method::POST, "/livez"), 405);
     }

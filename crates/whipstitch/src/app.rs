@@ -18,7 +18,7 @@ use whipstitch_proxy::{self as proxy, Dependencies, Peer, Stack, splice::Detache
 use whipstitch_signaling::session::{KeyError, SessionKeys};
 
 use crate::{
-    admin,
+    admin::{self, View},
     config::Config,
     shutdown::{Drained, Shutdown},
     telemetry::LinesDropped,
@@ -89,7 +89,9 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     };
 
     let connections = config.connections.clone();
-    let stack = compose(config, &registry, &shutdown)?;
+    let finding = finding(&config, &registry, &shutdown)?;
+    let view = View::new(&finding);
+    let stack = compose(config, finding, &registry, &shutdown)?;
     let server = Server::new(
         connections,
         shutdown.connections.clone(),
@@ -109,15 +111,26 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         }
     }
     if let Some(listener) = admin {
-        serve_admin(listener, registry, &shutdown)?;
+        serve_admin(listener, view, registry, &shutdown)?;
     }
     shutdown.readiness.ready();
     info!(https = ?running.https, http = ?running.http, admin = ?running.admin, "ready");
     Ok(running)
 }
 
-/// The proxy as one service.
-fn compose(config: Config, registry: &Registry, shutdown: &Shutdown) -> Result<Stack, StartError> {
+/// What finds nodes.
+pub(crate) struct Finding {
+    pub(crate) manager: BaseUrl,
+    pub(crate) allowed: Arc<AllowedOrigins>,
+    pub(crate) health: Health,
+    pub(crate) directory: Arc<Cached>,
+}
+
+fn finding(
+    config: &Config,
+    registry: &Registry,
+    shutdown: &Shutdown,
+) -> Result<Finding, StartError> {
     let manager = BaseUrl::parse(config.stream_manager.url.as_deref().unwrap_or_default())?;
     let origin_metrics = origin::Metrics::register(registry)?;
     let allowed = Arc::new(AllowedOrigins::new(&config.nodes, origin_metrics.clone()));
@@ -138,19 +151,34 @@ fn compose(config: Config, registry: &Registry, shutdown: &Shutdown) -> Result<S
     let health = Health::new(&config.nodes, origin_metrics.clone());
     let directory = Arc::new(Cached::new(
         Arc::new(breaker),
-        config.lookup,
-        health,
+        config.lookup.clone(),
+        health.clone(),
         shutdown.background.clone(),
         origin_metrics,
     ));
+    Ok(Finding {
+        manager,
+        allowed,
+        health,
+        directory,
+    })
+}
+
+/// The proxy as one service.
+fn compose(
+    config: Config,
+    finding: Finding,
+    registry: &Registry,
+    shutdown: &Shutdown,
+) -> Result<Stack, StartError> {
     let session_keys = Arc::new(session_keys(config.sessions.key_file)?);
     stack(Dependencies {
         proxy: config.proxy,
         limits: config.limits,
         timeouts: config.timeouts,
-        manager,
-        directory,
-        allowed,
+        manager: finding.manager,
+        directory: finding.directory,
+        allowed: finding.allowed,
         session_keys,
         session_lifetime: config.sessions.lifetime,
         detach,
@@ -244,6 +272,7 @@ fn bind(addrs: &[SocketAddr]) -> Result<Vec<Listener>, StartError> {
 
 fn serve_admin(
     listener: Listener,
+    view: View,
     registry: Registry,
     shutdown: &Shutdown,
 ) -> Result<(), StartError> {
@@ -260,7 +289,7 @@ fn serve_admin(
     let metrics = ingress::Metrics::register(&Registry::new())?;
     let (tasks, stop) = (shutdown.background.clone(), shutdown.stop_admin.clone());
     let server = Server::new(limits, tasks, stop.clone(), stop, metrics);
-    let service = admin::service(shutdown.readiness.clone(), vec![registry, process]);
+    let service = admin::service(shutdown.readiness.clone(), view, vec![registry, process]);
     shutdown
         .background
         .spawn(server.run(listener, None, move |_| service.clone()));

@@ -119,8 +119,9 @@ impl Remembered {
 
     /// The nodes if there is a use of them left.
     pub(super) fn take(&self, purpose: Purpose) -> Option<Result<Candidates, LookupError>> {
-        let Some(most) = self.most.filter(|_| purpose == Purpose::Session) else {
-            return Some(self.peek());
+        let most = match (purpose, self.most) {
+            (Purpose::Inquiry, _) => return Some(self.peek()),
+            (Purpose::Session, most) => most.unwrap_or(usize::MAX),
         };
         let used = self
             .used
@@ -132,7 +133,7 @@ impl Remembered {
 
     /// Takes back a use that came to nothing.
     pub(super) fn give_back(&self, purpose: Purpose) {
-        if self.most.is_some() && purpose == Purpose::Session {
+        if purpose == Purpose::Session {
             self.used.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -194,9 +195,9 @@ impl Remembered {
 
     /// The next in turn, whether there is a use left or not.
     fn turn(&self, purpose: Purpose) -> Result<Candidates, LookupError> {
-        match (self.most, purpose) {
-            (Some(_), Purpose::Session) => self.turned(self.used.fetch_add(1, Ordering::Relaxed)),
-            _ => self.peek(),
+        match purpose {
+            Purpose::Session => self.turned(self.used.fetch_add(1, Ordering::Relaxed)),
+            Purpose::Inquiry => self.peek(),
         }
     }
 

@@ -1,0 +1,93 @@
+use futures_util::future::BoxFuture;
+use serde_json::json;
+use tokio_util::task::TaskTracker;
+use whipstitch_origin::{
+    Claim, Directory, Hints, LookupError, Metrics, Outcome, Purpose, Source, config,
+};
+use whipstitch_signaling::StreamKey;
+
+use super::*;
+
+struct Fixed(Vec<Origin>);
+
+impl Source for Fixed {
+    fn ask<'a>(
+        &'a self,
+        lookup: &'a whipstitch_origin::Lookup,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+        let candidates = match lookup.role {
+            Role::Play => None,
+            Role::Publish => Candidates::new(self.0.clone()),
+        };
+        Box::pin(std::future::ready(
+            candidates.ok_or(LookupError::NotFound(None)),
+        ))
+    }
+}
+
+fn view_of(allowed: AllowedOrigins, nodes: Vec<Origin>) -> View {
+    let health = Health::new(&config::Nodes::default(), Metrics::default());
+    let directory = Cached::new(
+        Arc::new(Fixed(nodes)),
+        config::Lookup::default(),
+        health.clone(),
+        TaskTracker::new(),
+        Metrics::default(),
+    );
+    View {
+        allowed: Arc::new(allowed),
+        health,
+        directory: Arc::new(directory),
+    }
+}
+
+fn gate() -> AllowedOrigins {
+    AllowedOrigins::new(&config::Nodes::default(), Metrics::default())
+}
+
+pub(in crate::admin) fn view() -> View {
+    view_of(gate(), Vec::new())
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_and_lookups_are_shown_without_the_values_of_clients() {
+    let gate = gate();
+    let one = gate.admit(Claim::Manager("10.0.0.1")).await.unwrap();
+    let two = gate.admit(Claim::Manager("10.0.0.2")).await.unwrap();
+    let view = view_of(gate, vec![one.clone(), two]);
+    let lookup = |role, hints| whipstitch_origin::Lookup {
+        role,
+        key: StreamKey::new("live", "s1").unwrap(),
+        hints: Hints::from_query(hints).unwrap(),
+    };
+    let publish = lookup(Role::Publish, "region=secret&strict=true");
+    let play = lookup(Role::Play, "");
+    view.directory
+        .locate(&publish, Purpose::Session)
+        .await
+        .unwrap();
+    tokio::time::advance(Duration::from_millis(500)).await;
+    view.directory
+        .locate(&play, Purpose::Session)
+        .await
+        .unwrap_err();
+    view.directory.report(&one, Outcome::Unreachable);
+    assert_eq!(
+        serde_json::to_value(view.nodes()).unwrap(),
+        json!({"total": 2, "nodes": [
+            {"address": "10.0.0.1", "named_seconds_ago": 0.5, "sessions_sent": 1, "failures": 1, "state": "ejected",
+             "ejected_for_seconds": 5.0, "ejections": 1},
+            {"address": "10.0.0.2", "named_seconds_ago": 0.5, "sessions_sent": 0, "failures": 0, "state": "healthy",
+             "ejected_for_seconds": null, "ejections": 0},
+        ]})
+    );
+    assert_eq!(
+        serde_json::to_value(view.lookups()).unwrap(),
+        json!({"total": 2, "lookups": [
+            {"role": "play", "stream": "live/s1", "hints": [], "answer": "not_found", "age_seconds": 0.0, "state": "fresh",
+             "uses": 1, "uses_left": null, "candidates": []},
+            {"role": "publish", "stream": "live/s1", "hints": ["region", "strict"], "answer": "found", "age_seconds": 0.5,
+             "state": "stale", "uses": 1, "uses_left": null, "candidates": ["10.0.0.1", "10.0.0.2"]},
+        ]})
+    );
+}
