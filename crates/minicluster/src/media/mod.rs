@@ -1,6 +1,7 @@
 //! A node's media: one UDP socket, one task, any number of WebRTC sessions told apart by ICE credentials and address.
 
 mod lines;
+mod negotiation;
 mod session;
 mod studio;
 

@@ -7,40 +7,32 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use str0m::change::{SdpAnswer, SdpOffer};
+use str0m::Input;
 use str0m::crypto::{CryptoProvider, from_feature_flags};
-use str0m::format::Codec;
-use str0m::media::{Direction, MediaKind};
 use str0m::net::{Protocol, Receive};
-use str0m::{Candidate, Input, Rtc, RtcConfig};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::lines::Lines;
 use super::session::{Happening, Session};
-use super::{
-    COMMANDS, Command, Frame, MediaError, MediaEvent, MediaHandle, Plan, Published, Relayed, Relays,
-};
-use crate::registry::{Registry, SessionId, Tracks};
+use super::{COMMANDS, Command, Frame, MediaHandle, Relayed, Relays};
+use crate::registry::{Registry, SessionId};
 
 /// How often sessions are looked after when nothing else happens.
 const TICK: Duration = Duration::from_millis(500);
-/// The label of the data channel of Red5's SDK.
-const CHANNEL: &str = "red5pro";
 /// The largest datagram read.
 const DATAGRAM: usize = 2048;
 
 /// Everything that makes up a node's media.
 pub(crate) struct Studio {
     node: usize,
-    socket: UdpSocket,
-    address: SocketAddr,
+    pub(super) socket: UdpSocket,
+    pub(super) address: SocketAddr,
     registry: Arc<Registry>,
     relays: Arc<Relays>,
-    crypto: Arc<CryptoProvider>,
-    sessions: BTreeMap<SessionId, Session>,
-    happenings: VecDeque<Happening>,
+    pub(super) crypto: Arc<CryptoProvider>,
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    pub(super) happenings: VecDeque<Happening>,
 }
 
 /// The queues a media task reads.
@@ -157,123 +149,6 @@ impl Studio {
                 let _ = reply.send(self.answer(id, *answer));
             }
             Command::Candidate { id, candidate } => self.candidate(id, &candidate),
-        }
-    }
-
-    fn publish(
-        &mut self,
-        id: SessionId,
-        offer: SdpOffer,
-        events: mpsc::Sender<MediaEvent>,
-    ) -> Result<Published, MediaError> {
-        let now = Instant::now();
-        let config = Rtc::builder()
-            .clear_codecs()
-            .enable_opus(true, false)
-            .enable_vp8(true)
-            .enable_h264(true);
-        let mut rtc = self.rtc(config.set_ice_lite(true), now)?;
-        let answer = rtc
-            .sdp_api()
-            .accept_offer(offer)
-            .map_err(sdp_error)?
-            .to_sdp_string();
-        let lines = Lines::of_answer(&answer, "recvonly");
-        let mut session = Session::new(id, rtc, true, lines, events, now);
-        session.drive(&self.socket, &mut self.happenings);
-        let tracks = session.tracks();
-        self.sessions.insert(id, session);
-        Ok(Published { answer, tracks })
-    }
-
-    fn play(
-        &mut self,
-        id: SessionId,
-        tracks: &Tracks,
-        stream: &str,
-        plan: Plan,
-        events: mpsc::Sender<MediaEvent>,
-    ) -> Result<String, MediaError> {
-        let now = Instant::now();
-        let config = Rtc::builder()
-            .clear_codecs()
-            .enable_opus(tracks.codecs.contains(&Codec::Opus), false)
-            .enable_vp8(tracks.codecs.contains(&Codec::Vp8))
-            .enable_h264(tracks.codecs.contains(&Codec::H264))
-            // A player checks from the moment it has made its answer, before we have it. Chromium's first checks come
-            // fast and the later ones each 900 ms, and a lite agent waits for one that nominates: a second lost. With
-            // the offer ours, so is the nomination.
-            .set_ice_lite(matches!(plan, Plan::Answer(_)));
-        let mut rtc = self.rtc(config, now)?;
-        let (sdp, lines, pending) = match plan {
-            Plan::Answer(offer) => {
-                let answer = rtc
-                    .sdp_api()
-                    .accept_offer(*offer)
-                    .map_err(sdp_error)?
-                    .to_sdp_string();
-                let lines = Lines::of_answer(&answer, "sendonly");
-                (answer, lines, None)
-            }
-            Plan::Offer { datachannel } => {
-                let mut changes = rtc.sdp_api();
-                let mut add = |kind| {
-                    changes.add_media(
-                        kind,
-                        Direction::SendOnly,
-                        Some(stream.to_owned()),
-                        None,
-                        None,
-                    )
-                };
-                let audio = tracks.audio.then(|| add(MediaKind::Audio));
-                let video = tracks.video.then(|| add(MediaKind::Video));
-                if datachannel {
-                    changes.add_channel(CHANNEL.to_owned());
-                }
-                let nothing = || MediaError::Sdp("the stream has no tracks".to_owned());
-                let (offer, pending) = changes.apply().ok_or_else(nothing)?;
-                (offer.to_sdp_string(), Lines { audio, video }, Some(pending))
-            }
-        };
-        let mut session = Session::new(id, rtc, false, lines, events, now);
-        session.pending = pending;
-        session.drive(&self.socket, &mut self.happenings);
-        self.sessions.insert(id, session);
-        Ok(sdp)
-    }
-
-    fn rtc(&self, config: RtcConfig, now: Instant) -> Result<Rtc, MediaError> {
-        let mut rtc = config.set_crypto_provider(self.crypto.clone()).build(now);
-        let candidate = Candidate::host(self.address, "udp")
-            .map_err(|error| MediaError::Sdp(error.to_string()))?;
-        rtc.add_local_candidate(candidate);
-        Ok(rtc)
-    }
-
-    fn answer(&mut self, id: SessionId, answer: SdpAnswer) -> Result<(), MediaError> {
-        let session = self.sessions.get_mut(&id).ok_or(MediaError::Gone)?;
-        let pending = session
-            .pending
-            .take()
-            .ok_or_else(|| MediaError::Sdp("no offer waits for an answer".to_owned()))?;
-        session
-            .rtc
-            .sdp_api()
-            .accept_answer(pending, answer)
-            .map_err(sdp_error)?;
-        session.drive(&self.socket, &mut self.happenings);
-        Ok(())
-    }
-
-    fn candidate(&mut self, id: SessionId, candidate: &str) {
-        // Names (mDNS) and the other kinds we cannot read are of no use here, and not needed.
-        if let (Some(session), Ok(candidate)) = (
-            self.sessions.get_mut(&id),
-            Candidate::from_sdp_string(candidate),
-        ) {
-            session.rtc.add_remote_candidate(candidate);
-            session.drive(&self.socket, &mut self.happenings);
         }
     }
 
@@ -396,9 +271,4 @@ impl Studio {
             session.drive(&self.socket, &mut self.happenings);
         }
     }
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "the shape `map_err` wants")]
-fn sdp_error(error: str0m::RtcError) -> MediaError {
-    MediaError::Sdp(error.to_string())
 }

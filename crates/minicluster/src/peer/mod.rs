@@ -22,13 +22,10 @@
 //! # }
 //! ```
 
-mod core;
 mod engine;
-mod player;
-mod publisher;
+mod handle;
 
-pub use player::Player;
-pub use publisher::Publisher;
+pub use handle::{Peer, Player, Plays, Publisher, Publishes};
 
 /// What a peer has seen so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

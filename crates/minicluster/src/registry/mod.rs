@@ -1,13 +1,16 @@
 //! The cluster's one table of streams and sessions. Every part asks it, and a session whose entry is gone is over: the
 //! media tasks watch the table and let go of what is no longer in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod table;
+
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use str0m::format::Codec;
 use tokio::sync::watch;
 
+use self::table::{Role, Session, Table};
 use crate::stream::StreamKey;
 
 /// Sessions that one node carries at most.
@@ -52,7 +55,7 @@ pub(crate) struct Live {
 
 #[derive(Debug)]
 pub(crate) struct Registry {
-    inner: Mutex<Inner>,
+    table: Mutex<Table>,
     changed: watch::Sender<()>,
 }
 
@@ -78,33 +81,10 @@ impl Drop for Claim {
     }
 }
 
-#[derive(Debug, Default)]
-struct Inner {
-    last: u64,
-    sessions: BTreeMap<SessionId, Session>,
-}
-
-#[derive(Debug)]
-struct Session {
-    node: usize,
-    key: StreamKey,
-    role: Role,
-}
-
-#[derive(Debug)]
-enum Role {
-    /// `live` from the moment the stream can be played.
-    Publisher { live: Option<(Tracks, u64)> },
-    Player {
-        request_id: String,
-        publisher: SessionId,
-    },
-}
-
 impl Registry {
     pub(crate) fn new() -> Self {
         Self {
-            inner: Mutex::default(),
+            table: Mutex::default(),
             changed: watch::Sender::new(()),
         }
     }
@@ -120,11 +100,11 @@ impl Registry {
         node: usize,
         key: &StreamKey,
     ) -> Result<SessionId, Refusal> {
-        let mut inner = self.lock();
-        if inner.publisher(key).is_some() {
+        let mut table = self.lock();
+        if table.publisher(key).is_some() {
             return Err(Refusal::Taken);
         }
-        inner.insert(Session {
+        table.insert(Session {
             node,
             key: key.clone(),
             role: Role::Publisher { live: None },
@@ -157,16 +137,16 @@ impl Registry {
         key: &StreamKey,
         request_id: &str,
     ) -> Result<(SessionId, Tracks), Refusal> {
-        let mut inner = self.lock();
-        if inner.player(node, key, request_id).is_some() {
+        let mut table = self.lock();
+        if table.player(node, key, request_id).is_some() {
             return Err(Refusal::Duplicate);
         }
-        let live = inner.live(key).ok_or(Refusal::NotLive)?;
+        let live = table.live(key).ok_or(Refusal::NotLive)?;
         let role = Role::Player {
             request_id: request_id.to_owned(),
             publisher: live.publisher,
         };
-        let id = inner.insert(Session {
+        let id = table.insert(Session {
             node,
             key: key.clone(),
             role,
@@ -176,8 +156,8 @@ impl Registry {
 
     /// The publisher's session, if `node` has it.
     pub(crate) fn publisher_at(&self, node: usize, key: &StreamKey) -> Option<SessionId> {
-        let inner = self.lock();
-        inner
+        let table = self.lock();
+        table
             .publisher(key)
             .filter(|(_, session)| session.node == node)
             .map(|(id, _)| id)
@@ -199,13 +179,13 @@ impl Registry {
 
     /// Every stream that can be played, in order of its key.
     pub(crate) fn all_live(&self) -> Vec<Live> {
-        let inner = self.lock();
-        let keys: BTreeSet<&StreamKey> = inner
+        let table = self.lock();
+        let keys: BTreeSet<&StreamKey> = table
             .sessions
             .values()
             .map(|session| &session.key)
             .collect();
-        keys.into_iter().filter_map(|key| inner.live(key)).collect()
+        keys.into_iter().filter_map(|key| table.live(key)).collect()
     }
 
     /// The players of one publisher on `node`, and the other nodes that have some.
@@ -214,9 +194,9 @@ impl Registry {
         publisher: SessionId,
         node: usize,
     ) -> (Vec<SessionId>, BTreeSet<usize>) {
-        let inner = self.lock();
+        let table = self.lock();
         let (mut here, mut elsewhere) = (Vec::new(), BTreeSet::new());
-        for (id, session) in &inner.sessions {
+        for (id, session) in &table.sessions {
             match session.role {
                 Role::Player {
                     publisher: theirs, ..
@@ -235,10 +215,10 @@ impl Registry {
 
     /// The publisher that a player watches, and its node.
     pub(crate) fn publisher_of(&self, player: SessionId) -> Option<(SessionId, usize)> {
-        let inner = self.lock();
-        match inner.sessions.get(&player)?.role {
+        let table = self.lock();
+        match table.sessions.get(&player)?.role {
             Role::Player { publisher, .. } => {
-                Some((publisher, inner.sessions.get(&publisher)?.node))
+                Some((publisher, table.sessions.get(&publisher)?.node))
             }
             Role::Publisher { .. } => None,
         }
@@ -256,9 +236,9 @@ impl Registry {
     /// End a session; with a publisher go its players. Whether there was one.
     pub(crate) fn end(&self, id: SessionId) -> bool {
         let ended = {
-            let mut inner = self.lock();
-            let ended = inner.sessions.remove(&id).is_some();
-            inner.forget_orphans();
+            let mut table = self.lock();
+            let ended = table.sessions.remove(&id).is_some();
+            table.forget_orphans();
             ended
         };
         if ended {
@@ -270,83 +250,15 @@ impl Registry {
     /// End every session of a node, as when it dies.
     pub(crate) fn end_node(&self, node: usize) {
         {
-            let mut inner = self.lock();
-            inner.sessions.retain(|_, session| session.node != node);
-            inner.forget_orphans();
+            let mut table = self.lock();
+            table.sessions.retain(|_, session| session.node != node);
+            table.forget_orphans();
         }
         self.changed.send_replace(());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    fn insert(&mut self, session: Session) -> Result<SessionId, Refusal> {
-        if self.load(session.node) >= SESSIONS_PER_NODE {
-            return Err(Refusal::Full);
-        }
-        self.last += 1;
-        let id = SessionId(self.last);
-        self.sessions.insert(id, session);
-        Ok(id)
-    }
-
-    fn load(&self, node: usize) -> usize {
-        self.sessions
-            .values()
-            .filter(|session| session.node == node)
-            .count()
-    }
-
-    fn publisher(&self, key: &StreamKey) -> Option<(SessionId, &Session)> {
-        let found = self
-            .sessions
-            .iter()
-            .find(|(_, s)| matches!(s.role, Role::Publisher { .. }) && s.key == *key);
-        found.map(|(id, session)| (*id, session))
-    }
-
-    fn player(&self, node: usize, key: &StreamKey, wanted: &str) -> Option<SessionId> {
-        let found = self.sessions.iter().find(|(_, session)| {
-            let named =
-                matches!(&session.role, Role::Player { request_id, .. } if request_id == wanted);
-            named && session.node == node && session.key == *key
-        });
-        found.map(|(id, _)| *id)
-    }
-
-    fn live(&self, key: &StreamKey) -> Option<Live> {
-        let (publisher, session) = self.publisher(key)?;
-        let Role::Publisher {
-            live: Some((tracks, since)),
-        } = &session.role
-        else {
-            return None;
-        };
-        let players = self.sessions.values().filter_map(|other| match other.role {
-            Role::Player {
-                publisher: theirs, ..
-            } if theirs == publisher => Some(other.node),
-            Role::Player { .. } | Role::Publisher { .. } => None,
-        });
-        Some(Live {
-            key: key.clone(),
-            node: session.node,
-            publisher,
-            tracks: tracks.clone(),
-            since: *since,
-            players: players.collect(),
-        })
-    }
-
-    fn forget_orphans(&mut self) {
-        let publishers: BTreeSet<SessionId> = self.sessions.keys().copied().collect();
-        self.sessions.retain(|_, session| match session.role {
-            Role::Player { publisher, .. } => publishers.contains(&publisher),
-            Role::Publisher { .. } => true,
-        });
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
