@@ -23,4 +23,5 @@ mod replicas;
 mod sessions;
 mod spreading;
 mod tls;
+mod view;
 mod websocket;
