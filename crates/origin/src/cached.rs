@@ -324,4 +324,6 @@ impl fmt::Debug for Cached {
 
 #[cfg(test)]
 #[cfg(test)]
+mod interleavings;
+#[cfg(test)]
 mod tests;
