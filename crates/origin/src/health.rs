@@ -9,7 +9,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -35,9 +35,19 @@ const FORGIVEN: Duration = Duration::from_mins(10);
 #[derive(Clone, Debug)]
 pub struct Health {
     nodes: Cache<IpAddr, Arc<Node>>,
+    trouble: Arc<Trouble>,
     eject_after: u32,
     eject_for: Duration,
     metrics: Metrics,
+}
+
+/// Whether there is any need to look at single nodes: as a rule there is none.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// Nodes that are not like any other. One that is forgotten in that state is counted on, which costs time only.
+    ejected: AtomicUsize,
+    /// When a node was last not reached.
+    unreachable_at: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +112,7 @@ impl Health {
                 .max_capacity(MAX_NODES)
                 .eviction_policy(EvictionPolicy::lru())
                 .build(),
+            trouble: Arc::default(),
             eject_after: config.eject_after,
             eject_for: config.eject_for,
             metrics,
@@ -119,16 +130,24 @@ impl Health {
         match outcome {
             Outcome::Answered => {
                 if conduct.answered(now) {
+                    self.trouble.ejected.fetch_sub(1, Ordering::Relaxed);
                     info!(node = %origin, "the node is back");
                 }
                 return;
             }
             Outcome::Unable | Outcome::Silent => conduct.in_a_row += 1,
-            Outcome::Unreachable => conduct.unreachable_at = Some(now),
+            Outcome::Unreachable => {
+                conduct.unreachable_at = Some(now);
+                *self.trouble.unreachable_at() = Some(now);
+            }
         }
         node.failures.fetch_add(1, Ordering::Relaxed);
         let enough = outcome == Outcome::Unreachable || conduct.in_a_row >= self.eject_after;
+        let healthy = conduct.ejected.is_none();
         if let Some(time) = conduct.eject_if(enough, now, self.eject_for) {
+            self.trouble
+                .ejected
+                .fetch_add(usize::from(healthy), Ordering::Relaxed);
             self.metrics.ejected();
             warn!(node = %origin, ?outcome, ?time, "the node is ejected: others are tried first");
         }
@@ -136,6 +155,9 @@ impl Health {
 
     /// Whether a node could not be reached since then.
     pub fn failed_since(&self, origin: &Origin, since: Instant) -> bool {
+        if self.trouble.unreachable_at().is_none_or(|at| at < since) {
+            return false;
+        }
         let node = self.nodes.get(&origin.named());
         node.and_then(|node| node.conduct().unreachable_at)
             .is_some_and(|at| at >= since)
@@ -143,7 +165,7 @@ impl Health {
 
     /// The same candidates, those that are ejected last.
     pub fn order(&self, candidates: Candidates) -> Candidates {
-        if candidates.len() == 1 {
+        if candidates.len() == 1 || self.trouble.ejected.load(Ordering::Relaxed) == 0 {
             return candidates;
         }
         let now = Instant::now();
@@ -193,6 +215,14 @@ impl Health {
         self.nodes
             .get(&origin.named())
             .unwrap_or_else(|| self.nodes.get_with(origin.named(), Arc::default))
+    }
+}
+
+impl Trouble {
+    fn unreachable_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.unreachable_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
