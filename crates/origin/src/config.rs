@@ -1,10 +1,12 @@
 //! What an operator can set about finding nodes: `[stream_manager]`, `[lookup]` and `[nodes]`.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use serde::{Deserialize, Serialize};
+
+use crate::{address_map::Mapping, admit::NamePattern};
 
 /// `[stream_manager]`: the source of truth. Its `Debug` leaves out a user name and password in the URL.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,8 @@ pub struct StreamManager {
     /// Longest wait for the answer to one lookup.
     #[serde(with = "duration")]
     pub timeout: Duration,
+    /// File with the `accessToken` of its administration API. If there is one, the list of its nodes is polled.
+    pub access_token_file: Option<PathBuf>,
 }
 
 impl Default for StreamManager {
@@ -25,6 +29,7 @@ impl Default for StreamManager {
             url: None,
             api_version: "4.0".to_owned(),
             timeout: Duration::from_secs(2),
+            access_token_file: None,
         }
     }
 }
@@ -40,6 +45,7 @@ impl fmt::Debug for StreamManager {
             .field("url", &url)
             .field("api_version", &self.api_version)
             .field("timeout", &self.timeout)
+            .field("access_token_file", &self.access_token_file)
             .finish()
     }
 }
@@ -92,8 +98,14 @@ pub struct Nodes {
     /// Port of every node's HTTP and WebSocket server.
     pub port: u16,
     /// Networks whose addresses are nodes even if the Stream Manager has not named them. The only way to reach
-    /// loopback, link-local and other special addresses.
+    /// loopback, link-local and other special addresses, and then only by a network inside the special one.
     pub allow: Vec<IpNet>,
+    /// Names, and with a dot in front ends of names, by which nodes may be named instead of by address.
+    pub allow_names: Vec<NamePattern>,
+    /// Private addresses of nodes whose public address cannot be reached from here.
+    pub map: Vec<Mapping>,
+    /// Whether the private address is always the one that is dialled, or only for a WebSocket that asks for it.
+    pub dial_private: bool,
     /// How long an address counts as a node after the Stream Manager has named it.
     #[serde(with = "duration")]
     pub named_for: Duration,
@@ -103,6 +115,9 @@ pub struct Nodes {
     /// How long a node is ejected for the first time; each time in a row it is twice as long, up to five minutes.
     #[serde(with = "duration")]
     pub eject_for: Duration,
+    /// Time between two looks at the Stream Manager's list of nodes, if it is polled.
+    #[serde(with = "duration")]
+    pub poll: Duration,
 }
 
 impl Default for Nodes {
@@ -110,9 +125,13 @@ impl Default for Nodes {
         Self {
             port: 5080,
             allow: Vec::new(),
+            allow_names: Vec::new(),
+            map: Vec::new(),
+            dial_private: true,
             named_for: Duration::from_mins(10),
             eject_after: 3,
             eject_for: Duration::from_secs(5),
+            poll: Duration::from_secs(30),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! [`AllowedOrigins`] decides, for every address wherever it comes from, whether it may be dialled. An [`Origin`]
 //! exists only because that gate let it through.
 
+pub mod address_map;
 pub mod admit;
 mod answer;
 mod base_url;
@@ -14,18 +15,23 @@ pub mod connect;
 pub mod health;
 mod lookup;
 pub mod metrics;
+pub mod node_list;
+pub mod resolve;
 pub mod stream_manager;
 
 use futures_util::future::BoxFuture;
 use whipstitch_signaling::StreamKey;
 
-pub use admit::{AllowedOrigins, Claim, Origin, Refusal};
+pub use address_map::{Mapping, MappingError};
+pub use admit::{AllowedOrigins, Claim, NamePattern, NamePatternError, Origin, Refusal};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use breaker::Breaker;
 pub use cached::Cached;
 pub use health::Health;
 pub use lookup::{Candidates, Hints, HintsTooLong, Lookup, LookupError, ManagerFault};
 pub use metrics::Metrics;
+pub use node_list::NodeList;
+pub use resolve::{Resolve, Resolver};
 pub use stream_manager::StreamManager;
 
 /// Whoever answers lookups without remembering: the Stream Manager, and what stands before it.

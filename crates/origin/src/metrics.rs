@@ -27,6 +27,9 @@ struct Inner {
     breaker_open: IntGauge,
     ejections: IntCounter,
     refusals: IntCounterVec,
+    polls: IntCounterVec,
+    polls_ok: IntCounter,
+    polls_failed: IntCounter,
 }
 
 impl Default for Metrics {
@@ -46,7 +49,7 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::unregistered()?;
-        let all: [Box<dyn Collector>; 7] = [
+        let all: [Box<dyn Collector>; 8] = [
             Box::new(metrics.lookups.clone()),
             Box::new(metrics.questions.clone()),
             Box::new(metrics.breaker_open.clone()),
@@ -54,6 +57,7 @@ impl Metrics {
             Box::new(metrics.duration.clone()),
             Box::new(metrics.manager_up.clone()),
             Box::new(metrics.refusals.clone()),
+            Box::new(metrics.polls.clone()),
         ];
         all.into_iter()
             .try_for_each(|collector| registry.register(collector))?;
@@ -90,6 +94,15 @@ impl Metrics {
 
     pub(crate) fn refused(&self, refusal: Refusal) {
         self.0.refusals.with_label_values(&[refusal.label()]).inc();
+    }
+
+    pub(crate) fn polled(&self, ok: bool) {
+        let polls = if ok {
+            &self.0.polls_ok
+        } else {
+            &self.0.polls_failed
+        };
+        polls.inc();
     }
 }
 
@@ -137,9 +150,16 @@ impl Inner {
             ),
             &["reason"],
         )?;
-        for refusal in [Refusal::NotAnAddress, Refusal::Special, Refusal::Unknown] {
+        for refusal in Refusal::ALL {
             refusals.with_label_values(&[refusal.label()]);
         }
+        let polls = IntCounterVec::new(
+            Opts::new(
+                "node_list_polls_total",
+                "Looks at the Stream Manager's list of nodes, by how they went.",
+            ),
+            &["result"],
+        )?;
         Ok(Self {
             recalled: Found::ALL.map(|found| lookups.with_label_values(&[found.label()])),
             lookups,
@@ -170,6 +190,9 @@ impl Inner {
                 "Times that a node was ejected: others are tried first for a while.",
             )?,
             refusals,
+            polls_ok: polls.with_label_values(&["ok"]),
+            polls_failed: polls.with_label_values(&["failed"]),
+            polls,
         })
     }
 }

@@ -6,19 +6,16 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper_rustls::HttpsConnector;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
 use whipstitch_signaling::{Role, StreamKey};
 
 use crate::{
-    AllowedOrigins, BaseUrl, Candidates, Claim, Lookup, LookupError, ManagerFault, Metrics, Source,
+    AllowedOrigins, BaseUrl, Candidates, Claim, Lookup, LookupError, ManagerFault, Metrics,
+    Refusal, Source,
     answer::{Answer, interpret, quote},
-    config, connect,
+    config,
+    connect::{Clients, ManagerAddress},
     lookup::Refused,
 };
 
@@ -27,9 +24,12 @@ pub const MAX_ANSWER: usize = 64 * 1024;
 /// Longest answer that is read for the nodes in it while it passes to a client, in bytes: a list of all streams.
 pub const MAX_LIST: usize = 1024 * 1024;
 
+/// Idle connections kept.
+const POOL_SIZE: usize = 16;
+
 /// A [`Source`] that asks each time.
 pub struct StreamManager {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    clients: Clients<Empty<Bytes>>,
     base: BaseUrl,
     api_version: String,
     timeout: Duration,
@@ -40,25 +40,21 @@ pub struct StreamManager {
 }
 
 impl StreamManager {
-    /// Makes a client of the manager at `base`; nothing is asked yet.
+    /// Makes a client of the manager; nothing is asked yet.
     ///
     /// # Errors
-    /// See [`connect::connector`].
+    /// See [`Clients::new`].
     pub fn new(
-        base: BaseUrl,
+        manager: ManagerAddress,
         config: &config::StreamManager,
         lookup: &config::Lookup,
         allowed: Arc<AllowedOrigins>,
         metrics: Metrics,
     ) -> std::io::Result<Self> {
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(15))
-            .pool_max_idle_per_host(16)
-            .build(connect::connector(&base, config.timeout)?);
+        let base = manager.base().clone();
         let api_version = config.api_version.clone();
         Ok(Self {
-            client,
+            clients: Clients::new(manager, config.timeout, POOL_SIZE)?,
             base,
             api_version,
             timeout: config.timeout,
@@ -71,8 +67,8 @@ impl StreamManager {
 
     async fn look_up(&self, lookup: &Lookup) -> Result<Candidates, LookupError> {
         let asked = Instant::now();
-        let answer = match tokio::time::timeout(self.timeout, self.find(lookup)).await {
-            Ok(Ok(answer)) => self.admit(&answer).await,
+        let answer = match timeout(self.timeout, self.find(lookup)).await {
+            Ok(Ok(answer)) => self.admit(&answer, asked + self.timeout).await,
             Ok(Err(error)) => Err(error),
             Err(_) => Err(LookupError::Manager(ManagerFault::Timeout)),
         };
@@ -100,7 +96,9 @@ impl StreamManager {
             .body(Empty::new())
             .map_err(|_| ManagerFault::NotAnAnswer)?;
         let response = self
-            .client
+            .clients
+            .current()
+            .await
             .request(request)
             .await
             .map_err(|_| ManagerFault::Unreachable)?;
@@ -138,11 +136,13 @@ impl StreamManager {
         url
     }
 
-    async fn admit(&self, answer: &Answer) -> Result<Candidates, LookupError> {
+    /// Names are resolved as long as there is time; an address takes none.
+    async fn admit(&self, answer: &Answer, deadline: Instant) -> Result<Candidates, LookupError> {
         let mut refused = None;
         let mut origins = Vec::new();
         for address in answer.addresses() {
-            match self.allowed.admit(Claim::Manager(address)).await {
+            let admitted = timeout_at(deadline, self.allowed.admit(Claim::Manager(address))).await;
+            match admitted.unwrap_or(Err(Refusal::Unresolved)) {
                 Ok(origin) => origins.push(origin),
                 Err(refusal) => {
                     refused.get_or_insert_with(|| Refused {
@@ -182,12 +182,12 @@ impl From<ManagerFault> for LookupError {
 /// Learns the nodes that the manager names in an answer that passes through us to a client.
 ///
 /// An answer of another shape names nobody, and an address that may not be dialled stays unknown.
-pub async fn learn(allowed: &AllowedOrigins, body: &[u8]) {
+pub fn learn(allowed: &AllowedOrigins, body: &[u8]) {
     let Ok(answer) = serde_json::from_slice::<Answer>(body) else {
         return;
     };
     for address in answer.addresses() {
-        if let Err(refusal) = allowed.admit(Claim::Manager(address)).await {
+        if let Err(refusal) = allowed.hear(address) {
             debug!(address = %quote(address), %refusal, "the Stream Manager names an address that is not dialled");
         }
     }
@@ -203,16 +203,14 @@ mod tests {
         learn(
             &allowed,
             br#"[{"serverAddress":"10.0.0.1"},{"serverAddress":"127.0.0.1"}]"#,
-        )
-        .await;
-        learn(&allowed, b"<html>").await;
+        );
+        learn(&allowed, b"<html>");
         learn(
             &allowed,
             br#"{"serverAddress":"10.0.0.2","errorMessage":"no"}"#,
-        )
-        .await;
-        assert!(allowed.admit(Claim::Client("10.0.0.2")).await.is_err());
-        assert!(allowed.admit(Claim::Client("10.0.0.1")).await.is_ok());
-        assert!(allowed.admit(Claim::Client("127.0.0.1")).await.is_err());
+        );
+        assert!(allowed.admit(Claim::client("10.0.0.2")).await.is_err());
+        assert!(allowed.admit(Claim::client("10.0.0.1")).await.is_ok());
+        assert!(allowed.admit(Claim::client("127.0.0.1")).await.is_err());
     }
 }

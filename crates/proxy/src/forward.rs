@@ -125,7 +125,9 @@ impl Forward {
         let resource = location
             .to_str()
             .map_err(|_| rewrite::LocationError::Malformed)
-            .and_then(|location| rewrite::resource(origin.authority(), target, location))
+            .and_then(|location| {
+                rewrite::resource(origin.authority(), origin.named(), target, location)
+            })
             .inspect_err(
                 |error| warn!(id = exchange.id(), node = %origin, %error, "a session is lost"),
             )
@@ -147,7 +149,7 @@ impl Forward {
     ) -> Result<String, Error> {
         let (role, key) = (endpoint.lookup.role, &endpoint.lookup.key);
         let session = Session {
-            node: origin.addr().ip(),
+            node: origin.named(),
             resource,
             issued_at: now(),
         };

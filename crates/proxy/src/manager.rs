@@ -12,10 +12,12 @@ use http::{
 };
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, StreamBody};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use tracing::debug;
-use whipstitch_origin::{AllowedOrigins, BaseUrl, ManagerFault, connect, stream_manager};
+use whipstitch_origin::{
+    AllowedOrigins, BaseUrl, ManagerFault,
+    connect::{Clients, ManagerAddress},
+    stream_manager,
+};
 use whipstitch_signaling::headers::strip_hop_by_hop;
 
 use crate::{
@@ -26,7 +28,7 @@ use crate::{
 
 /// Carries HTTP to the Stream Manager.
 pub(crate) struct Manager {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    clients: Clients<Body>,
     base: BaseUrl,
     allowed: Arc<AllowedOrigins>,
     patience: Duration,
@@ -34,13 +36,13 @@ pub(crate) struct Manager {
 
 impl Manager {
     pub(crate) fn new(
-        base: BaseUrl,
+        manager: ManagerAddress,
         allowed: Arc<AllowedOrigins>,
         timeouts: &Timeouts,
     ) -> std::io::Result<Self> {
-        let client = node_client::with_connector(connect::connector(&base, timeouts.connect)?);
+        let base = manager.base().clone();
         Ok(Self {
-            client,
+            clients: Clients::new(manager, timeouts.connect, node_client::POOL_SIZE)?,
             base,
             allowed,
             patience: timeouts.manager_answer,
@@ -57,7 +59,7 @@ impl Manager {
             request.headers_mut().remove(ACCEPT_ENCODING);
         }
         let uri = self.uri(request.uri())?;
-        let answer = node_client::send(&self.client, request, uri, self.patience)
+        let answer = node_client::send(&self.clients.current().await, request, uri, self.patience)
             .await
             .map_err(|failed| match failed {
                 Failed::Body(error) => error.into(),
@@ -110,7 +112,7 @@ impl Manager {
         match collected {
             Ok(Ok(true)) => {
                 let whole = read.freeze();
-                stream_manager::learn(&self.allowed, &whole).await;
+                stream_manager::learn(&self.allowed, &whole);
                 Ok(Response::from_parts(parts, body::full(whole)))
             }
             // Longer than an answer of the event API: it passes, and nobody is learned.
@@ -148,7 +150,8 @@ mod tests {
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
     };
-    use whipstitch_origin::{Claim, Metrics, config::Nodes};
+    use tokio_util::task::TaskTracker;
+    use whipstitch_origin::{Claim, Metrics, Resolver, config::Nodes};
 
     use super::*;
 
@@ -157,7 +160,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = BaseUrl::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let allowed = Arc::new(AllowedOrigins::new(&Nodes::default(), Metrics::default()));
-        let manager = Manager::new(base, allowed.clone(), &Timeouts::default()).unwrap();
+        let address = ManagerAddress::new(base, Resolver::system(TaskTracker::new()));
+        let manager = Manager::new(address, allowed.clone(), &Timeouts::default()).unwrap();
         let request = Request::get("/streammanager/api/4.0/event/live/s1")
             .body(body::empty())
             .unwrap();
@@ -183,15 +187,15 @@ mod tests {
     async fn a_node_that_the_manager_names_to_a_client_may_be_dialled() {
         let (allowed, read) = answer(NODE.to_owned(), true).await;
         assert_eq!(read, NODE);
-        assert!(allowed.admit(Claim::Client("10.0.0.7")).await.is_ok());
-        assert!(allowed.admit(Claim::Client("10.0.0.8")).await.is_err());
+        assert!(allowed.admit(Claim::client("10.0.0.7")).await.is_ok());
+        assert!(allowed.admit(Claim::client("10.0.0.8")).await.is_err());
     }
 
     #[tokio::test]
     async fn other_answers_name_nobody() {
         let (allowed, read) = answer(NODE.to_owned(), false).await;
         assert_eq!(read, NODE);
-        assert!(allowed.admit(Claim::Client("10.0.0.7")).await.is_err());
+        assert!(allowed.admit(Claim::client("10.0.0.7")).await.is_err());
     }
 
     #[tokio::test]
@@ -199,6 +203,6 @@ mod tests {
         let long = format!("{NODE}{}", " ".repeat(3_000_000));
         let (allowed, read) = answer(long.clone(), true).await;
         assert_eq!(read, long);
-        assert!(allowed.admit(Claim::Client("10.0.0.7")).await.is_err());
+        assert!(allowed.admit(Claim::client("10.0.0.7")).await.is_err());
     }
 }

@@ -17,8 +17,8 @@ use crate::{Body, BodyError};
 
 /// Below the keep-alive of any server that a node runs, so that a pooled connection is rarely one that just closed.
 const POOL_IDLE: Duration = Duration::from_secs(15);
-/// Idle connections kept per node.
-const POOL_SIZE: usize = 64;
+/// Idle connections kept per destination.
+pub(crate) const POOL_SIZE: usize = 64;
 
 /// A client of the nodes. Redirects are not followed, and a request whose first byte was sent is never sent again.
 pub(crate) fn client(connect: Duration) -> Client<HttpConnector, Body> {
@@ -26,11 +26,6 @@ pub(crate) fn client(connect: Duration) -> Client<HttpConnector, Body> {
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(connect));
     connector.set_keepalive(Some(Duration::from_secs(30)));
-    with_connector(connector)
-}
-
-/// The same over a connector of one's own.
-pub(crate) fn with_connector<C: Connect + Clone>(connector: C) -> Client<C, Body> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(POOL_IDLE)

@@ -125,7 +125,10 @@ impl Resolver {
             Ask::Socket(query) => {
                 let origin = self
                     .allowed
-                    .admit(Claim::Client(&query.host))
+                    .admit(Claim::Client {
+                        host: &query.host,
+                        private: query.private,
+                    })
                     .await
                     .map_err(refused)?;
                 exchange.goes_to(origin.addr());
@@ -182,7 +185,11 @@ pub(crate) fn now() -> u64 {
 fn refused(refusal: Refusal) -> Error {
     match refusal {
         Refusal::NotAnAddress => BadRequest::Address(refusal).into(),
-        Refusal::Special | Refusal::Unknown => Denied::Node.into(),
+        Refusal::Name
+        | Refusal::Unresolved
+        | Refusal::Special
+        | Refusal::Unknown
+        | Refusal::Ours => Denied::Node.into(),
     }
 }
 

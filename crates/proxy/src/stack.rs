@@ -8,7 +8,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{ServiceBuilder, layer::layer_fn, util::BoxCloneSyncService};
-use whipstitch_origin::{AllowedOrigins, BaseUrl, Directory};
+use whipstitch_origin::{AllowedOrigins, Directory, connect::ManagerAddress};
 use whipstitch_signaling::session::SessionKeys;
 
 use crate::{
@@ -39,7 +39,7 @@ pub struct Dependencies {
     /// `[timeouts]`
     pub timeouts: Timeouts,
     /// The Stream Manager.
-    pub manager: BaseUrl,
+    pub manager: ManagerAddress,
     /// Tells which node carries a stream.
     pub directory: Arc<dyn Directory>,
     /// Tells which addresses may be dialled.

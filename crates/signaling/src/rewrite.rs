@@ -4,6 +4,8 @@
 //! see it; it is sealed into the session URL that we give. So all that is needed here is the path and query *at the
 //! node*, and the certainty that it is this node that is meant.
 
+use std::net::IpAddr;
+
 use http::uri::{Authority, PathAndQuery, Uri};
 use thiserror::Error;
 
@@ -14,6 +16,7 @@ pub const MAX_RESOURCE: usize = 512;
 
 /// The path and query at the node that a `Location` names.
 ///
+/// `node` is what was dialled, `known_as` the public address of the same node: it may name itself by either.
 /// `endpoint` is the request target of the POST that made the session. Two habits of Red5's clients are kept: a
 /// `Location` that still says `endpoint` means `resource` (red5pro-webrtc-sdk 11.0.0), and the `requestId` of the
 /// endpoint, by which a node tells a player's session, stays if the `Location` does not bring one of its own.
@@ -22,10 +25,11 @@ pub const MAX_RESOURCE: usize = 512;
 /// The `Location` names another host, or is no URL.
 pub fn resource(
     node: &Authority,
+    known_as: IpAddr,
     endpoint: &PathAndQuery,
     location: &str,
 ) -> Result<PathAndQuery, LocationError> {
-    let target = at_node(node, endpoint, location)?;
+    let target = at_node(node, known_as, endpoint, location)?;
     let (path, own_query) = target.split_once('?').unwrap_or((&target, ""));
     let path = remove_dot_segments(path);
     let path = match path.strip_prefix(endpoint.path()) {
@@ -58,15 +62,16 @@ fn as_resource(endpoint: &str) -> String {
 /// The reference resolved against the endpoint (RFC 3986 §5.2), without scheme, authority and fragment.
 fn at_node(
     node: &Authority,
+    known_as: IpAddr,
     endpoint: &PathAndQuery,
     location: &str,
 ) -> Result<String, LocationError> {
     let reference = location.split('#').next().unwrap_or_default();
     if let Some(after) = reference.strip_prefix("//") {
-        return absolute(node, &format!("http://{after}"));
+        return absolute(node, known_as, &format!("http://{after}"));
     }
     if has_scheme(reference) {
-        return absolute(node, reference);
+        return absolute(node, known_as, reference);
     }
     let base = endpoint.path();
     Ok(if reference.starts_with('/') {
@@ -87,7 +92,7 @@ fn has_scheme(reference: &str) -> bool {
     reference.get(..end).is_some_and(|head| head.contains(':'))
 }
 
-fn absolute(node: &Authority, reference: &str) -> Result<String, LocationError> {
+fn absolute(node: &Authority, known_as: IpAddr, reference: &str) -> Result<String, LocationError> {
     let uri = Uri::try_from(reference).map_err(|_| LocationError::Malformed)?;
     let scheme = uri.scheme_str().unwrap_or_default();
     if !matches!(scheme, "http" | "https") {
@@ -95,13 +100,25 @@ fn absolute(node: &Authority, reference: &str) -> Result<String, LocationError> 
     }
     // A port that is not ours is forgiven (a node may name its public one); another host never is.
     match uri.authority() {
-        Some(authority) if authority.host() == node.host() && !authority.as_str().contains('@') => {
+        Some(authority)
+            if (authority.host() == node.host() || is(authority.host(), known_as))
+                && !authority.as_str().contains('@') =>
+        {
             Ok(uri
                 .path_and_query()
                 .map_or_else(|| "/".to_owned(), ToString::to_string))
         }
         _ => Err(LocationError::Foreign),
     }
+}
+
+/// Whether a URL's host is this address.
+fn is(host: &str, address: IpAddr) -> bool {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    bare.parse() == Ok(address)
 }
 
 /// RFC 3986 §5.2.4.
@@ -149,6 +166,7 @@ mod tests {
     fn at(endpoint: &str, location: &str) -> Result<String, LocationError> {
         resource(
             &Authority::from_static("10.0.0.5:5080"),
+            IpAddr::from([203, 0, 113, 5]),
             &endpoint.parse().unwrap(),
             location,
         )
@@ -170,6 +188,8 @@ mod tests {
             ("http://10.0.0.5:5080/x/y", "/x/y"),
             ("http://10.0.0.5/x?y", "/x?y"),
             ("//10.0.0.5:5080/x", "/x"),
+            ("http://203.0.113.5:5080/x", "/x"),
+            ("//203.0.113.5/x", "/x"),
         ] {
             assert_eq!(at(whip, location).as_deref(), Ok(target), "{location}");
         }
@@ -193,6 +213,8 @@ mod tests {
         let whip = "/live/whip/endpoint/s1";
         for location in [
             "http://10.0.0.6:5080/x",
+            "http://203.0.113.6:5080/x",
+            "http://[::ffff:203.0.113.5]/x",
             "//169.254.169.254/latest",
             "http://user@10.0.0.5/x",
             "http://10.0.0.5.evil.example/x",

@@ -24,6 +24,8 @@ pub struct SocketQuery {
     /// The stream, if the client's `id` is its name: `RTCPublisher` names its stream, while the ids of
     /// `RTCSubscriber` and of shared objects are made up.
     pub stream: Option<StreamKey>,
+    /// Whether the node's private address is asked for: `usePrivateProxy=true`, and no other way of saying it.
+    pub private: bool,
     /// What reaches the node: every other pair, byte for byte.
     pub rest: String,
 }
@@ -58,6 +60,7 @@ impl SocketQuery {
         Ok(Self {
             host,
             stream,
+            private: query::get(raw, "usePrivateProxy") == Some("true"),
             rest: query::filter(raw, |key| !RESERVED.contains(&key)),
             scope,
         })
@@ -164,6 +167,25 @@ mod tests {
         .unwrap();
         assert_eq!(query.stream, None);
         assert_eq!(query.target(), "/live/room1/?id=subscriber-1b31");
+    }
+
+    #[test]
+    fn only_true_asks_for_the_private_address() {
+        let private = |raw: &str| {
+            let raw = format!("id=s&host=10.0.0.7&app=live{raw}");
+            SocketQuery::parse(&raw).unwrap().private
+        };
+        assert!(private("&usePrivateProxy=true"));
+        for other in [
+            "",
+            "&usePrivateProxy=false",
+            "&usePrivateProxy",
+            "&usePrivateProxy=1",
+            "&usePrivateProxy=TRUE",
+            "&useprivateproxy=true",
+        ] {
+            assert!(!private(other), "{other}");
+        }
     }
 
     #[test]

@@ -12,7 +12,8 @@ use whipstitch_ingress::{
     self as ingress, CertStore, ConnectionInfo, Listener, Server, TlsError, config::Connections,
 };
 use whipstitch_origin::{
-    self as origin, AllowedOrigins, BaseUrl, BaseUrlError, Breaker, Cached, Health, StreamManager,
+    self as origin, AllowedOrigins, BaseUrl, BaseUrlError, Breaker, Cached, Health, NodeList,
+    Resolver, StreamManager, connect::ManagerAddress,
 };
 use whipstitch_proxy::{self as proxy, Dependencies, Peer, Stack, splice::Detached, stack};
 use whipstitch_signaling::session::{KeyError, SessionKeys};
@@ -53,6 +54,12 @@ impl Running {
         self.admin
     }
 
+    /// Every address that is listened on.
+    fn listeners(&self) -> Vec<SocketAddr> {
+        let all = self.https.iter().chain(&self.http).chain(&self.admin);
+        all.copied().collect()
+    }
+
     /// Ends everything in the order of [`crate::shutdown`], within `shutdown.deadline` and a second.
     pub async fn drain(self) -> Drained {
         self.shutdown.drain(self.deadline).await
@@ -89,7 +96,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     };
 
     let connections = config.connections.clone();
-    let finding = finding(&config, &registry, &shutdown)?;
+    let finding = finding(&config, &registry, &shutdown, running.listeners())?;
     let view = View::new(&finding);
     let stack = compose(config, finding, &registry, &shutdown)?;
     let server = Server::new(
@@ -120,7 +127,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 
 /// What finds nodes.
 pub(crate) struct Finding {
-    pub(crate) manager: BaseUrl,
+    pub(crate) manager: ManagerAddress,
     pub(crate) allowed: Arc<AllowedOrigins>,
     pub(crate) health: Health,
     pub(crate) directory: Arc<Cached>,
@@ -130,10 +137,16 @@ fn finding(
     config: &Config,
     registry: &Registry,
     shutdown: &Shutdown,
+    listeners: Vec<SocketAddr>,
 ) -> Result<Finding, StartError> {
-    let manager = BaseUrl::parse(config.stream_manager.url.as_deref().unwrap_or_default())?;
+    let base = BaseUrl::parse(config.stream_manager.url.as_deref().unwrap_or_default())?;
+    // A resolver of its own: however many names of nodes hang, the manager's is still asked for.
+    let manager = ManagerAddress::new(base, Resolver::system(shutdown.background.clone()));
     let origin_metrics = origin::Metrics::register(registry)?;
-    let allowed = Arc::new(AllowedOrigins::new(&config.nodes, origin_metrics.clone()));
+    let allowed = AllowedOrigins::new(&config.nodes, origin_metrics.clone())
+        .resolving_with(Resolver::system(shutdown.background.clone()))
+        .listening_on(listeners);
+    let allowed = Arc::new(allowed);
     let asked = StreamManager::new(
         manager.clone(),
         &config.stream_manager,
@@ -142,6 +155,17 @@ fn finding(
         origin_metrics.clone(),
     )
     .map_err(StartError::Roots)?;
+    let node_list = NodeList::new(
+        manager.clone(),
+        &config.stream_manager,
+        config.nodes.poll,
+        allowed.clone(),
+        origin_metrics.clone(),
+    );
+    if let Some(list) = node_list.map_err(StartError::Roots)? {
+        let stop = shutdown.stop_accepting.clone();
+        shutdown.background.spawn(list.run(stop));
+    }
     let breaker = Breaker::new(
         Arc::new(asked),
         shutdown.background.clone(),

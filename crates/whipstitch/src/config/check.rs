@@ -3,6 +3,7 @@
 mod addresses;
 pub(crate) mod bounds;
 mod names;
+mod nodes;
 
 use tracing_subscriber::EnvFilter;
 use whipstitch_ingress::CertStore;
@@ -51,6 +52,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     addresses::check(config, &mut found);
     certificate(config, &mut found);
     session_key(config, &mut found);
+    nodes::check(config, &mut found);
     bounds::check(config, &mut found);
     waits(config, &mut found);
     log_filter(config, &mut found);

@@ -4,8 +4,8 @@
 //! It feeds the flags and variables, the words of mistakes, the reference page and the annotated sample.
 
 use super::kind::Kind::{
-    self, Address, Addresses, Bytes, Count, Duration, Format, Lifetime, Names, Networks, Path,
-    Port, Switch, Text, Url,
+    self, Address, Addresses, Bytes, Count, Duration, Format, Lifetime, Mappings, Names, Networks,
+    NodeNames, Path, Port, Switch, Text, Url,
 };
 
 /// The variable that names the configuration file; like `--config` it is no key of it.
@@ -107,6 +107,8 @@ pub const SECTIONS: &[Section] = &[
                 .sample(r#""http://127.0.0.1:5080""#),
             Key::new("stream_manager.api_version", Text, "WHIPSTITCH_STREAM_MANAGER_API_VERSION", "Version of its REST API, as it stands in the URL after `/streammanager/api/`."),
             Key::new("stream_manager.timeout", Duration, "WHIPSTITCH_STREAM_MANAGER_TIMEOUT", "Longest wait for the answer to one lookup."),
+            Key::new("stream_manager.access_token_file", Path, "WHIPSTITCH_STREAM_MANAGER_ACCESS_TOKEN_FILE", "File with the `accessToken` of the Stream Manager's administration API, read again at each use. With it the list of nodes is polled, so that nodes are known that no lookup has named yet.")
+                .sample(r#""/etc/whipstitch/access-token""#),
         ],
     },
     Section {
@@ -144,12 +146,18 @@ pub const SECTIONS: &[Section] = &[
         meaning: "The media nodes, and which addresses may be dialled as one.",
         keys: &[
             Key::new("nodes.port", Port, "WHIPSTITCH_NODE_PORT", "TCP port of every node's HTTP and WebSocket server.").flag("--node-port"),
-            Key::new("nodes.allow", Networks, "WHIPSTITCH_ALLOW_NODES", "Networks whose addresses are nodes even if the Stream Manager has not named them, and the only way to reach loopback, link-local and other special addresses.")
+            Key::new("nodes.allow", Networks, "WHIPSTITCH_ALLOW_NODES", "Networks whose addresses are nodes even if the Stream Manager has not named them, and the only way to reach loopback, link-local, metadata and other special addresses, by a network that lies inside the special one.")
                 .flag("--allow-nodes")
                 .sample(r#"["10.0.0.0/8"]"#),
+            Key::new("nodes.allow_names", NodeNames, "WHIPSTITCH_NODES_ALLOW_NAMES", "Names by which nodes may be named instead of by address; with a dot in front, every name below a domain. A name is resolved once, all of its addresses have to be allowed, and one of these is dialled.")
+                .sample(r#"[".nodes.example.com"]"#),
+            Key::new("nodes.map", Mappings, "WHIPSTITCH_NODES_MAP", "Private addresses by which nodes are reached from here, each behind the public one that the Stream Manager names; networks of one size keep the bits of the host, and the most precise entry counts.")
+                .sample(r#"["203.0.113.7=10.0.0.7", "198.51.100.0/24=10.1.2.0/24"]"#),
+            Key::new("nodes.dial_private", Switch, "WHIPSTITCH_NODES_DIAL_PRIVATE", "On: the address that `nodes.map` gives is always the one that is dialled. Off: only for a WebSocket that asks for it with `usePrivateProxy=true`."),
             Key::new("nodes.named_for", Duration, "WHIPSTITCH_NODES_NAMED_FOR", "How long an address counts as a node after the Stream Manager has named it."),
             Key::new("nodes.eject_after", Count, "WHIPSTITCH_NODES_EJECT_AFTER", "Requests in a row that a node has to fail (502, 503, or no answer in time) until others are tried before it; one that cannot be reached is ejected at once."),
             Key::new("nodes.eject_for", Duration, "WHIPSTITCH_NODES_EJECT_FOR", "How long a node is ejected for the first time; each time in a row it is twice as long, up to five minutes."),
+            Key::new("nodes.poll", Duration, "WHIPSTITCH_NODES_POLL", "Time between two looks at the Stream Manager's list of nodes; only with `stream_manager.access_token_file`."),
         ],
     },
     Section {

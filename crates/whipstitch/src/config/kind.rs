@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use toml::Value;
+use whipstitch_origin::Mapping;
 
 /// What a key holds. serde decides whether a value is right; a kind says in words what would have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,10 @@ pub enum Kind {
     Networks,
     /// Host names.
     Names,
+    /// Names of nodes, and ends of such names.
+    NodeNames,
+    /// Public addresses with the private ones that belong to them.
+    Mappings,
     /// The name of a file.
     Path,
     /// A [`super::LogFormat`].
@@ -51,7 +56,8 @@ impl Kind {
             Self::Address => "address",
             Self::Addresses => "addresses",
             Self::Networks => "networks",
-            Self::Names => "names",
+            Self::Names | Self::NodeNames => "names",
+            Self::Mappings => "pairs of addresses",
             Self::Path => "file",
             Self::Format => "`auto`, `text` or `json`",
         }
@@ -75,6 +81,12 @@ impl Kind {
             }
             Self::Networks => r#"a network, such as "10.0.0.0/8" or "fd00::/8""#,
             Self::Names => r#"a host name in quotes, such as "live.example.com""#,
+            Self::NodeNames => {
+                r#"a host name, or with a dot in front the end of host names, such as ".nodes.example.com""#
+            }
+            Self::Mappings => {
+                r#"a public and a private address, such as "203.0.113.7=10.0.0.7" or "198.51.100.0/24=10.1.2.0/24""#
+            }
             Self::Path => r#"the name of a file in quotes, such as "/etc/whipstitch/tls.crt""#,
             Self::Format => r#""auto", "text" or "json""#,
         }
@@ -82,7 +94,10 @@ impl Kind {
 
     /// Whether the key takes a list.
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::Addresses | Self::Networks | Self::Names)
+        matches!(
+            self,
+            Self::Addresses | Self::Networks | Self::Names | Self::NodeNames | Self::Mappings
+        )
     }
 
     /// The value that a flag or an environment variable means: lists are separated by commas. Text that does not fit
@@ -91,7 +106,7 @@ impl Kind {
         let text = text.trim();
         let as_text = || Value::String(text.to_owned());
         match self {
-            Self::Addresses | Self::Networks | Self::Names => Value::Array(
+            list if list.is_list() => Value::Array(
                 text.split(',')
                     .map(str::trim)
                     .filter(|item| !item.is_empty())
@@ -108,7 +123,13 @@ impl Kind {
             | Self::Lifetime
             | Self::Address
             | Self::Path
-            | Self::Format => as_text(),
+            | Self::Format
+            // Lists, which are above.
+            | Self::Addresses
+            | Self::Networks
+            | Self::Names
+            | Self::NodeNames
+            | Self::Mappings => as_text(),
         }
     }
 
@@ -116,6 +137,12 @@ impl Kind {
     pub(super) fn hint(self, refused: &Value) -> Option<String> {
         match (self, refused) {
             (Self::Address | Self::Addresses, Value::String(text)) => address_hint(text),
+            (Self::Mappings, Value::String(text)) => {
+                text.parse::<Mapping>().err().map(|error| error.to_string())
+            }
+            (Self::NodeNames, Value::String(text)) if text.contains('*') => {
+                Some("there are no wildcards: write a dot in front".to_owned())
+            }
             (Self::Networks, Value::String(text)) => {
                 let address: IpAddr = text.parse().ok()?;
                 let whole = if address.is_ipv4() { 32 } else { 128 };

@@ -139,6 +139,9 @@ fn anchor(composed: &mut Composed, folder: &Path) {
             "tls.cert" => &mut composed.config.tls.cert,
             "tls.key" => &mut composed.config.tls.key,
             "sessions.key_file" => &mut composed.config.sessions.key_file,
+            "stream_manager.access_token_file" => {
+                &mut composed.config.stream_manager.access_token_file
+            }
             _ => continue,
         };
         // An empty name stays empty, and is refused as such.

@@ -55,6 +55,8 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::Addresses
         | Kind::Networks
         | Kind::Names
+        | Kind::NodeNames
+        | Kind::Mappings
         | Kind::Path
         | Kind::Format => None,
     }

@@ -1,0 +1,171 @@
+use std::sync::Mutex;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use super::*;
+use crate::{BaseUrl, Claim, Resolver};
+
+/// A manager that gives these answers, one after the other, each on a connection of its own.
+struct Manager {
+    url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    _serves: AbortOnDropHandle<()>,
+}
+
+async fn manager(answers: Vec<Vec<u8>>) -> Manager {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    let serves = TaskTracker::new().spawn(async move {
+        for answer in answers {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut read = vec![0; 4096];
+            let length = socket.read(&mut read).await.unwrap();
+            let head = String::from_utf8_lossy(&read[..length]).into_owned();
+            seen.lock()
+                .unwrap()
+                .push(head.lines().next().unwrap().to_owned());
+            let _ = socket.write_all(&answer).await;
+        }
+    });
+    Manager {
+        url,
+        asked,
+        _serves: AbortOnDropHandle::new(serves),
+    }
+}
+
+fn ok(body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}").into()
+}
+
+struct Poll {
+    list: NodeList,
+    allowed: Arc<AllowedOrigins>,
+    folder: std::path::PathBuf,
+}
+
+impl Drop for Poll {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.folder);
+    }
+}
+
+fn poll(manager: &Manager) -> Poll {
+    let port = manager.url.rsplit(':').next().unwrap();
+    let file = std::env::temp_dir().join(format!("whipstitch-token-{}-{port}", std::process::id()));
+    std::fs::write(&file, "s3cr&t\n").unwrap();
+    let config = config::StreamManager {
+        access_token_file: Some(file.clone()),
+        timeout: Duration::from_millis(500),
+        ..config::StreamManager::default()
+    };
+    let allowed = Arc::new(AllowedOrigins::new(
+        &config::Nodes::default(),
+        Metrics::default(),
+    ));
+    let address = ManagerAddress::new(
+        BaseUrl::parse(&manager.url).unwrap(),
+        Resolver::system(TaskTracker::new()),
+    );
+    let every = Duration::from_secs(30);
+    let list = NodeList::new(address, &config, every, allowed.clone(), Metrics::default());
+    Poll {
+        list: list.unwrap().unwrap(),
+        allowed,
+        folder: file,
+    }
+}
+
+#[tokio::test]
+async fn nodes_of_every_group_are_named() {
+    let manager = manager(vec![
+        ok(r#"[{"name":"a b"},{"name":"c"}]"#),
+        ok(r#"[{"address":"10.0.0.1","state":"inservice"},{"address":"169.254.169.254","state":"running"}]"#),
+        ok(r#"[{"address":"10.0.0.2","state":"running"},{"address":"10.0.0.3","state":"pending"}]"#),
+    ])
+    .await;
+    let poll = poll(&manager);
+    assert_eq!(poll.list.poll().await, Ok(2));
+    let asked = manager.asked.lock().unwrap().clone();
+    assert_eq!(
+        asked,
+        [
+            "GET /streammanager/api/4.0/admin/nodegroup?accessToken=s3cr%26t HTTP/1.1",
+            "GET /streammanager/api/4.0/admin/nodegroup/a%20b/node?accessToken=s3cr%26t HTTP/1.1",
+            "GET /streammanager/api/4.0/admin/nodegroup/c/node?accessToken=s3cr%26t HTTP/1.1",
+        ]
+    );
+    for (host, known) in [
+        ("10.0.0.1", true),
+        ("10.0.0.2", true),
+        ("10.0.0.3", false),
+        ("169.254.169.254", false),
+    ] {
+        assert_eq!(
+            poll.allowed.admit(Claim::client(host)).await.is_ok(),
+            known,
+            "{host}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_manager_that_is_broken_or_hostile_harms_nobody() {
+    let huge = format!("[{}]", r#"{"name":"x"},"#.repeat(200_000));
+    let redirect =
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+    for (answer, error) in [
+        (ok("<html>"), PollError::NotAList),
+        (ok(&huge), PollError::Broken),
+        (redirect.to_vec(), PollError::Status(302)),
+        (
+            b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            PollError::Status(401),
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n[".to_vec(),
+            PollError::Broken,
+        ),
+        (b"nonsense\r\n\r\n".to_vec(), PollError::Unreachable),
+    ] {
+        let manager = manager(vec![answer]).await;
+        assert_eq!(poll(&manager).list.poll().await, Err(error));
+    }
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut manager = manager(vec![]).await;
+    manager.url = format!("http://{}", silent.local_addr().unwrap());
+    assert_eq!(poll(&manager).list.poll().await, Err(PollError::Timeout));
+}
+
+#[tokio::test]
+async fn more_groups_than_anybody_has_are_not_all_asked_for() {
+    let groups: Vec<String> = (0..150).map(|number| format!("\"{number}\"")).collect();
+    let mut answers = vec![ok(&format!("[{}]", groups.join(",")))];
+    answers.extend((0..150).map(|_| ok("[]")));
+    let manager = manager(answers).await;
+    assert_eq!(poll(&manager).list.poll().await, Ok(0));
+    assert_eq!(manager.asked.lock().unwrap().len(), 1 + MAX_GROUPS);
+}
+
+#[tokio::test]
+async fn the_token_is_read_again_and_a_missing_one_is_an_error_that_does_not_hold_it() {
+    let manager = manager(vec![ok("[]"), ok("[]")]).await;
+    let poll = poll(&manager);
+    assert_eq!(poll.list.poll().await, Ok(0));
+    std::fs::write(&poll.folder, "other").unwrap();
+    assert_eq!(poll.list.poll().await, Ok(0));
+    assert!(manager.asked.lock().unwrap()[1].contains("accessToken=other "));
+    std::fs::write(&poll.folder, "two words").unwrap();
+    let error = poll.list.poll().await.unwrap_err();
+    assert!(!error.to_string().contains("words"), "{error}");
+    std::fs::remove_file(&poll.folder).unwrap();
+    assert_eq!(poll.list.poll().await, Err(PollError::TokenUnreadable));
+    assert!(!format!("{:?}", poll.list).contains("other"));
+}
