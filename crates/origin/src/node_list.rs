@@ -18,7 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Collected, Empty, Limited};
 use thiserror::Error;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -144,7 +144,7 @@ impl NodeList {
                 status => return Err(PollError::Status(status.as_u16())),
             }
             let body = Limited::new(answer.into_body(), MAX_LIST).collect().await;
-            body.map(|body| body.to_bytes())
+            body.map(Collected::to_bytes)
                 .map_err(|_| PollError::Broken)
         };
         timeout(self.timeout, exchange)

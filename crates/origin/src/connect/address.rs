@@ -60,8 +60,8 @@ impl ManagerAddress {
     /// The manager at `base`, whose name, if it has one, is asked of `resolver` when it is needed.
     pub fn new(base: BaseUrl, resolver: Resolver) -> Self {
         let host = base.authority().host();
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let name = bare.parse::<IpAddr>().is_err().then(|| host.into());
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        let name = address.parse::<IpAddr>().is_err().then(|| host.into());
         Self(Arc::new(Inner {
             base,
             name,

@@ -47,7 +47,7 @@ async fn the_last_good_addresses_count_while_there_are_no_newer() {
     let generation = manager.generation().await;
     for bad in [
         said(""),
-        Said::After(Duration::from_secs(600), ips("10.0.0.9")),
+        Said::After(Duration::from_mins(10), ips("10.0.0.9")),
     ] {
         fake.say([bad]);
         for _ in 0..20 {
