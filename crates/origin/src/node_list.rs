@@ -144,8 +144,7 @@ impl NodeList {
                 status => return Err(PollError::Status(status.as_u16())),
             }
             let body = Limited::new(answer.into_body(), MAX_LIST).collect().await;
-            body.map(Collected::to_bytes)
-                .map_err(|_| PollError::Broken)
+            body.map(Collected::to_bytes).map_err(|_| PollError::Broken)
         };
         timeout(self.timeout, exchange)
             .await

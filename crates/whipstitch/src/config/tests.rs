@@ -1,6 +1,7 @@
 //! What operators see, and what wins over what.
 
 mod mistakes;
+mod nodes;
 mod precedence;
 mod robust;
 

@@ -112,7 +112,9 @@ fn names_in_the_file_start_at_its_folder_and_others_do_not() {
 fn every_key_for_a_file_starts_at_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("session.key"), "A".repeat(43) + "=\n").unwrap();
-    let file = format!("{RIGHT}\n[sessions]\nkey_file = 'session.key'\n");
+    std::fs::write(folder.path().join("token"), "abc").unwrap();
+    let token = "stream_manager.access_token_file = 'token'";
+    let file = format!("{token}\n{RIGHT}\n[sessions]\nkey_file = 'session.key'\n");
     let config = Case::file(&file).load_in(folder.path()).unwrap().config;
     let paths = toml::Table::try_from(config).unwrap();
     for key in crate::config::keys::keys().filter(|key| key.kind == crate::config::Kind::Path) {
