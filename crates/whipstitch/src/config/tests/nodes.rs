@@ -60,7 +60,10 @@ fn the_file_of_the_access_token_is_looked_into() {
             Err(mistakes) => mistakes.to_string(),
         };
         assert!(!text.contains("s3cret"), "{text}");
-        text.lines().next().unwrap().replace(&format!("{}/", folder.path().display()), "")
+        text.lines()
+            .next()
+            .unwrap()
+            .replace(&format!("{}/", folder.path().display()), "")
     };
     assert_snapshot!(printed("s3cret\n", 0o600), @"");
     assert_snapshot!(printed("s3cret\n", 0o644), @"");
