@@ -177,6 +177,10 @@ impl AllowedOrigins {
 
     /// A name that nobody vouches for is not even resolved, unless a configured network may hold its addresses.
     async fn admit_name(&self, name: HostName, claim: Claim<'_>) -> Result<Origin, Refusal> {
+        if self.names.is_empty() && matches!(claim, Claim::Client { .. }) {
+            // Where nodes have no names, a client that writes one has made a mistake, and is told so.
+            return Err(Refusal::NotAnAddress);
+        }
         if !self.may_resolve(&name) {
             return Err(Refusal::Name);
         }

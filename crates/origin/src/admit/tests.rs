@@ -138,7 +138,14 @@ async fn an_address_is_written_in_one_way() {
             "{address:?}"
         );
     }
-    assert_eq!(dialled(&gate, client("localhost")), Err(Refusal::Name));
+    assert_eq!(
+        dialled(&gate, client("localhost")),
+        Err(Refusal::NotAnAddress)
+    );
+    assert_eq!(
+        dialled(&gate, Claim::Manager("localhost")),
+        Err(Refusal::Name)
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,7 @@
-use std::sync::Mutex;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -48,18 +51,19 @@ fn ok(body: &str) -> Vec<u8> {
 struct Poll {
     list: NodeList,
     allowed: Arc<AllowedOrigins>,
-    folder: std::path::PathBuf,
+    file: std::path::PathBuf,
 }
 
 impl Drop for Poll {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.folder);
+        let _ = std::fs::remove_file(&self.file);
     }
 }
 
 fn poll(manager: &Manager) -> Poll {
-    let port = manager.url.rsplit(':').next().unwrap();
-    let file = std::env::temp_dir().join(format!("whipstitch-token-{}-{port}", std::process::id()));
+    static FILES: AtomicUsize = AtomicUsize::new(0);
+    let (process, number) = (std::process::id(), FILES.fetch_add(1, Ordering::SeqCst));
+    let file = std::env::temp_dir().join(format!("whipstitch-token-{process}-{number}"));
     std::fs::write(&file, "s3cr&t\n").unwrap();
     let config = config::StreamManager {
         access_token_file: Some(file.clone()),
@@ -79,7 +83,7 @@ fn poll(manager: &Manager) -> Poll {
     Poll {
         list: list.unwrap().unwrap(),
         allowed,
-        folder: file,
+        file,
     }
 }
 
@@ -159,13 +163,13 @@ async fn the_token_is_read_again_and_a_missing_one_is_an_error_that_does_not_hol
     let manager = manager(vec![ok("[]"), ok("[]")]).await;
     let poll = poll(&manager);
     assert_eq!(poll.list.poll().await, Ok(0));
-    std::fs::write(&poll.folder, "other").unwrap();
+    std::fs::write(&poll.file, "other").unwrap();
     assert_eq!(poll.list.poll().await, Ok(0));
     assert!(manager.asked.lock().unwrap()[1].contains("accessToken=other "));
-    std::fs::write(&poll.folder, "two words").unwrap();
+    std::fs::write(&poll.file, "two words").unwrap();
     let error = poll.list.poll().await.unwrap_err();
     assert!(!error.to_string().contains("words"), "{error}");
-    std::fs::remove_file(&poll.folder).unwrap();
+    std::fs::remove_file(&poll.file).unwrap();
     assert_eq!(poll.list.poll().await, Err(PollError::TokenUnreadable));
     assert!(!format!("{:?}", poll.list).contains("other"));
 }

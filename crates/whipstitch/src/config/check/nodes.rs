@@ -15,7 +15,7 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     for (item, network) in config.nodes.allow.iter().enumerate() {
         if is_wide(*network) {
             let what = format!(
-                "{network} makes every client free to reach any address in it at port {}; \
+                "{network} lets every client reach any address in it at port {}; \
                  leave it out if the Stream Manager names the nodes, or write the networks that hold them",
                 config.nodes.port
             );

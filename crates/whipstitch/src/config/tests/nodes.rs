@@ -22,7 +22,17 @@ map = [
 ]
 "#
     );
-    assert_snapshot!(Case::file(&file).printed(), @"");
+    assert_snapshot!(Case::file(&file).printed(), @r#"
+    whipstitch.toml:7: nodes.allow_names: "*.example.com" is not a host name, or with a dot in front the end of host names, such as ".nodes.example.com"; there are no wildcards: write a dot in front
+    whipstitch.toml:7: nodes.allow_names: "10.0.0.1" is not a host name, or with a dot in front the end of host names, such as ".nodes.example.com"
+    whipstitch.toml:7: nodes.allow_names: "node1." is not a host name, or with a dot in front the end of host names, such as ".nodes.example.com"
+    whipstitch.toml:10: nodes.map: "203.0.113.8" is not a public and a private address, such as "203.0.113.7=10.0.0.7" or "198.51.100.0/24=10.1.2.0/24"; the public and the private address are separated by "="
+    whipstitch.toml:11: nodes.map: "198.51.100.0/24=10.1.2.0/25" is not a public and a private address, such as "203.0.113.7=10.0.0.7" or "198.51.100.0/24=10.1.2.0/24"; both sides have to be networks of the same size, such as /24 and /24
+    whipstitch.toml:12: nodes.map: "198.51.100.9=::1" is not a public and a private address, such as "203.0.113.7=10.0.0.7" or "198.51.100.0/24=10.1.2.0/24"; both sides have to be IPv4, or both IPv6
+    whipstitch.toml:13: nodes.map: "198.51.100.9=0.0.0.0" is not a public and a private address, such as "203.0.113.7=10.0.0.7" or "198.51.100.0/24=10.1.2.0/24"; the private side holds an address that is no host: unspecified, multicast or broadcast
+    whipstitch.toml:14: nodes.map: "a=b" is not a public and a private address, such as "203.0.113.7=10.0.0.7" or "198.51.100.0/24=10.1.2.0/24"; each side is an IP address or a network
+    8 mistakes in the configuration
+    "#);
 }
 
 #[test]
@@ -33,7 +43,10 @@ fn two_private_sides_of_one_public_one_are_a_mistake() {
 map = ["198.51.100.0/24=10.1.2.0/24", "203.0.113.7=10.0.0.7", "198.51.100.9/24=10.1.3.0/24"]
 "#
     );
-    assert_snapshot!(Case::file(&file).printed(), @"");
+    assert_snapshot!(Case::file(&file).printed(), @r"
+    whipstitch.toml:7: nodes.map: 198.51.100.0/24=10.1.3.0/24 has the same public side as 198.51.100.0/24=10.1.2.0/24
+    1 mistake in the configuration
+    ");
 }
 
 #[test]
@@ -44,7 +57,17 @@ fn a_wide_network_is_warned_of() {
 allow = ["10.0.0.0/8", "0.0.0.0/0", "2000::/3", "2001:db8::/32"]
 "#
     );
-    assert_snapshot!(Case::file(&file).printed(), @"");
+    assert_snapshot!(Case::file(&file).printed(), @r"
+    warning: whipstitch.toml:7: nodes.allow: 0.0.0.0/0 lets every client reach any address in it at port 5080; leave it out if the Stream Manager names the nodes, or write the networks that hold them
+    warning: whipstitch.toml:7: nodes.allow: 2000::/3 lets every client reach any address in it at port 5080; leave it out if the Stream Manager names the nodes, or write the networks that hold them
+    whipstitch.toml: ok
+      Stream Manager  http://127.0.0.1:5080, API 4.0
+      https           0.0.0.0:8443
+      http            none
+      admin           none
+      nodes           port 5080, as named by the Stream Manager, and in 10.0.0.0/8, 0.0.0.0/0, 2000::/3, 2001:db8::/32
+      session key     made at start: for one replica, until it stops
+    ");
 }
 
 #[test]
@@ -65,8 +88,8 @@ fn the_file_of_the_access_token_is_looked_into() {
             .unwrap()
             .replace(&format!("{}/", folder.path().display()), "")
     };
-    assert_snapshot!(printed("s3cret\n", 0o600), @"");
-    assert_snapshot!(printed("s3cret\n", 0o644), @"");
-    assert_snapshot!(printed("s3cret and more", 0o600), @"");
-    assert_snapshot!(printed(" \n", 0o600), @"");
+    assert_snapshot!(printed("s3cret\n", 0o600), @"whipstitch.toml: ok");
+    assert_snapshot!(printed("s3cret\n", 0o644), @"warning: whipstitch.toml:1: stream_manager.access_token_file: token can be opened by every user of this machine; take that away with chmod o=");
+    assert_snapshot!(printed("s3cret and more", 0o600), @"whipstitch.toml:1: stream_manager.access_token_file: token holds something else than one access token, printable and at most 1024 bytes long");
+    assert_snapshot!(printed(" \n", 0o600), @"whipstitch.toml:1: stream_manager.access_token_file: token holds no access token");
 }
