@@ -163,13 +163,13 @@ async fn the_token_is_read_again_and_a_missing_one_is_an_error_that_does_not_hol
     let manager = manager(vec![ok("[]"), ok("[]")]).await;
     let poll = poll(&manager);
     assert_eq!(poll.list.poll().await, Ok(0));
-    std::fs::write(&poll.file, "other").unwrap();
+    std::fs::write(&poll.file, "0ther").unwrap();
     assert_eq!(poll.list.poll().await, Ok(0));
-    assert!(manager.asked.lock().unwrap()[1].contains("accessToken=other "));
+    assert!(manager.asked.lock().unwrap()[1].contains("accessToken=0ther "));
     std::fs::write(&poll.file, "two words").unwrap();
     let error = poll.list.poll().await.unwrap_err();
     assert!(!error.to_string().contains("words"), "{error}");
     std::fs::remove_file(&poll.file).unwrap();
     assert_eq!(poll.list.poll().await, Err(PollError::TokenUnreadable));
-    assert!(!format!("{:?}", poll.list).contains("other"));
+    assert!(!format!("{:?}", poll.list).contains("0ther"));
 }
