@@ -100,12 +100,16 @@ async fn ten_thousand_players_over_equal_nodes() {
     are_spread([1; 5], |_| {}).await;
 }
 
-/// The nodes of one answer take equal turns, so where the manager prefers some, each answer has to name one.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_players_over_nodes_that_are_not_equal() {
-    are_spread([4, 2, 2, 1, 1], |config| {
-        config.lookup.play_endpoints = 1;
-        config.lookup.play_uses = 25;
+    are_spread([4, 2, 2, 1, 1], |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_players_over_equal_nodes_that_take_turns() {
+    are_spread([1; 5], |config| {
+        config.lookup.play_endpoints = 4;
+        config.lookup.play_uses = 64;
     })
     .await;
 }

@@ -81,9 +81,9 @@ impl Default for Lookup {
         Self {
             publish_ttl: Duration::from_secs(10),
             play_ttl: Duration::from_secs(1),
-            play_uses: 64,
+            play_uses: 32,
             publish_endpoints: 2,
-            play_endpoints: 4,
+            play_endpoints: 1,
             stale_for: Duration::from_hours(1),
             negative_ttl: Duration::from_secs(1),
             capacity: 10_000,

@@ -18,7 +18,7 @@ pub(super) const MAX_FLIGHTS: usize = 1024;
 /// Most callers that wait for one lookup.
 const MAX_CALLERS: usize = 16_384;
 /// Most questions at once for one lookup.
-const MAX_PARALLEL: usize = 8;
+pub(super) const MAX_PARALLEL: usize = 16;
 
 /// What becomes of a caller.
 pub(super) type Reply = Result<Candidates, LookupError>;

@@ -258,7 +258,11 @@ impl Run {
             );
             let most = |role| book.most_at_once.get(&role).copied().unwrap_or_default();
             assert!(most(Role::Publish) <= 1, "{} at once", most(Role::Publish));
-            assert!(most(Role::Play) <= 8, "{} at once", most(Role::Play));
+            assert!(
+                most(Role::Play) <= flights::MAX_PARALLEL,
+                "{} at once",
+                most(Role::Play)
+            );
         });
     }
 

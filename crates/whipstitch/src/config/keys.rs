@@ -190,7 +190,7 @@ pub const SECTIONS: &[Section] = &[
             Key::new("lookup.play_ttl", Duration, "WHIPSTITCH_LOOKUP_PLAY_TTL", "Life of the answer that names the node to play from; short, since the Stream Manager spreads viewers over nodes."),
             Key::new("lookup.play_uses", Count, "WHIPSTITCH_LOOKUP_PLAY_USES", "Most sessions that one answer to play is used for before the Stream Manager is asked anew, so that viewers spread over nodes as it wants."),
             Key::new("lookup.publish_endpoints", Count, "WHIPSTITCH_LOOKUP_PUBLISH_ENDPOINTS", "How many nodes the Stream Manager is asked for to publish; the first is used, the others are spares if it fails. 1 asks for a single one."),
-            Key::new("lookup.play_endpoints", Count, "WHIPSTITCH_LOOKUP_PLAY_ENDPOINTS", "How many nodes the Stream Manager is asked for to play; they take equal turns. Where it prefers some nodes over others, 1 leaves the choice to it alone."),
+            Key::new("lookup.play_endpoints", Count, "WHIPSTITCH_LOOKUP_PLAY_ENDPOINTS", "How many nodes the Stream Manager is asked for to play; with more than 1 they take equal turns, which needs fewer lookups and keeps spares, but levels what the manager prefers."),
             Key::new("lookup.stale_for", Duration, "WHIPSTITCH_LOOKUP_STALE_FOR", "How long an answer goes on being used past its life while the Stream Manager does not give a newer one."),
             Key::new("lookup.negative_ttl", Duration, "WHIPSTITCH_LOOKUP_NEGATIVE_TTL", "Life of the answer that there is no such stream."),
             Key::new("lookup.capacity", Count, "WHIPSTITCH_LOOKUP_CAPACITY", "Most answers remembered at once."),
