@@ -7,7 +7,7 @@
 //!
 //! On the wire: `base64url(version ‖ key id ‖ nonce ‖ ciphertext ‖ tag)`, about 100 characters.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey},
@@ -23,7 +23,7 @@ use thiserror::Error;
 
 use crate::{Role, StreamKey};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const KEY_LEN: usize = 32;
 const KEY_ID_LEN: usize = 4;
 const NONCE_LEN: usize = 12;
@@ -40,7 +40,8 @@ pub struct Session {
     pub node: IpAddr,
     /// The session's path and query at that node.
     pub resource: PathAndQuery,
-    /// When the session was made, in seconds since 1970.
+    /// When the session was made, in milliseconds since 1970: two publishers of one name can follow each other within a
+    /// second.
     pub issued_at: u64,
 }
 
@@ -53,7 +54,7 @@ struct Sealed<'s> {
 }
 
 /// A ring of keys: the first seals, all open.
-pub struct SessionKeys(Vec<SessionKey>);
+pub struct SessionKeys(Vec<Arc<SessionKey>>);
 
 struct SessionKey {
     id: [u8; KEY_ID_LEN],
@@ -68,7 +69,7 @@ impl SessionKeys {
     pub fn random() -> Result<Self, KeyError> {
         let mut bytes = [0; KEY_LEN];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|_| KeyError::Unusable)?;
-        Ok(Self(vec![SessionKey::new(&bytes)?]))
+        Ok(Self(vec![Arc::new(SessionKey::new(&bytes)?)]))
     }
 
     /// Reads a key file: one key a line, 32 bytes in base64 (`openssl rand -base64 32`); empty lines and `#` comments
@@ -89,13 +90,33 @@ impl SessionKeys {
             let bytes = bytes
                 .ok()
                 .and_then(|bytes| <[u8; KEY_LEN]>::try_from(bytes).ok());
-            keys.push(SessionKey::new(&bytes.ok_or(KeyError::Line(number))?)?);
+            keys.push(Arc::new(SessionKey::new(
+                &bytes.ok_or(KeyError::Line(number))?,
+            )?));
         }
         match keys.len() {
             0 => Err(KeyError::Empty),
             1..=MAX_KEYS => Ok(Self(keys)),
             _ => Err(KeyError::TooMany),
         }
+    }
+
+    /// The ring that comes after this one when `newer` has been read: all of its keys, and then as many of this one's as
+    /// there is room for, so that sessions outlive the key that sealed them.
+    #[must_use]
+    pub fn renewed(&self, newer: Self) -> Self {
+        let mut keys = newer.0;
+        for key in &self.0 {
+            if keys.len() < MAX_KEYS && keys.iter().all(|kept| kept.id != key.id) {
+                keys.push(key.clone());
+            }
+        }
+        Self(keys)
+    }
+
+    /// How many keys there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// Seals a session for the URL of this role and stream.
@@ -243,7 +264,7 @@ mod tests {
         Session {
             node: "10.0.0.5".parse().unwrap(),
             resource: PathAndQuery::from_static(resource),
-            issued_at: 1_790_000_000,
+            issued_at: 1_790_000_000_123,
         }
     }
 
@@ -321,6 +342,39 @@ mod tests {
             .unwrap();
         assert!(after.open(Role::Publish, &stream(), &old).is_some());
         assert!(before.open(Role::Publish, &stream(), &new).is_none());
+    }
+
+    #[test]
+    fn a_renewed_ring_seals_with_the_new_key_and_opens_with_both() {
+        let before = SessionKeys::parse(KEY_A).unwrap();
+        let old = before
+            .seal(Role::Publish, &stream(), &session("/x"))
+            .unwrap();
+        let after = before.renewed(SessionKeys::parse(KEY_B).unwrap());
+        assert_eq!(after.count(), 2);
+        assert!(after.open(Role::Publish, &stream(), &old).is_some());
+        let new = after
+            .seal(Role::Publish, &stream(), &session("/x"))
+            .unwrap();
+        assert!(before.open(Role::Publish, &stream(), &new).is_none());
+        let only_new = SessionKeys::parse(KEY_B).unwrap();
+        assert!(only_new.open(Role::Publish, &stream(), &new).is_some());
+        // The same keys again are no more keys.
+        let both = SessionKeys::parse(&format!("{KEY_B}\n{KEY_A}")).unwrap();
+        assert_eq!(after.renewed(both).count(), 2);
+    }
+
+    #[test]
+    fn a_ring_does_not_grow_without_end() {
+        let mut ring = SessionKeys::random().unwrap();
+        let first = ring.seal(Role::Publish, &stream(), &session("/x")).unwrap();
+        for _ in 1..MAX_KEYS {
+            ring = ring.renewed(SessionKeys::random().unwrap());
+        }
+        assert!(ring.open(Role::Publish, &stream(), &first).is_some());
+        ring = ring.renewed(SessionKeys::random().unwrap());
+        assert_eq!(ring.count(), MAX_KEYS);
+        assert!(ring.open(Role::Publish, &stream(), &first).is_none());
     }
 
     #[test]
