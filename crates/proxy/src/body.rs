@@ -55,7 +55,7 @@ pub(crate) fn incoming(body: hyper::body::Incoming) -> Body {
     body.map_err(broken).boxed_unsync()
 }
 
-/// How long a client may take to send a body.
+/// How long somebody is waited for: a client that sends a body, or a destination that takes it and answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Patience {
     /// For all of it.

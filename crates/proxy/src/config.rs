@@ -59,10 +59,12 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
-    /// Longest wait for a TCP connection to a node.
+    /// Longest wait for one TCP connection to a node, as far as `answer` allows.
     #[serde(with = "duration")]
     pub connect: Duration,
-    /// Longest wait for the header of a node's answer, or for its 101; below the 8 s that OBS waits for everything.
+    /// All the time that one WHIP or WHEP request or WebSocket handshake may take of the Stream Manager and the nodes
+    /// together: lookups, connections and answers, however many nodes are tried. The wait for the client's own body is
+    /// not part of it. Below the 8 s that OBS waits for everything.
     #[serde(with = "duration")]
     pub answer: Duration,
     /// Longest wait for the header of the Stream Manager's answer to a request that is passed on.

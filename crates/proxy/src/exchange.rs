@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     net::SocketAddr,
     sync::{
-        Arc, LazyLock, OnceLock,
+        Arc, LazyLock, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -19,6 +19,13 @@ use crate::problem::Kind;
 
 /// The header that carries the id of an exchange, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What forwarders add, RFC 7239's and the older ones.
+const FORWARDERS: [HeaderName; 4] = [
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("via"),
+];
 /// Longest id that is taken from a client, in characters.
 const MAX_REQUEST_ID: usize = 64;
 
@@ -114,9 +121,20 @@ pub(crate) struct Record {
     pub(crate) received: AtomicU64,
     pub(crate) subject: OnceLock<Subject>,
     pub(crate) stream: OnceLock<StreamKey>,
-    pub(crate) node: OnceLock<SocketAddr>,
+    pub(crate) tries: Mutex<Tries>,
+    /// Whether somebody between the client and us says that the request was forwarded.
+    pub(crate) forwarded: bool,
     pub(crate) lookup: OnceLock<Duration>,
     pub(crate) problem: OnceLock<Kind>,
+}
+
+/// The nodes that a request was sent to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tries {
+    /// The last one, which answered if one did.
+    pub(crate) node: Option<SocketAddr>,
+    /// How many.
+    pub(crate) count: u32,
 }
 
 impl Exchange {
@@ -128,7 +146,8 @@ impl Exchange {
             received: AtomicU64::new(0),
             subject: OnceLock::new(),
             stream: OnceLock::new(),
-            node: OnceLock::new(),
+            tries: Mutex::default(),
+            forwarded: FORWARDERS.iter().any(|name| headers.contains_key(name)),
             lookup: OnceLock::new(),
             problem: OnceLock::new(),
         }))
@@ -149,8 +168,15 @@ impl Exchange {
         }
     }
 
+    /// One more try; the last one is the one that counts.
     pub(crate) fn goes_to(&self, node: SocketAddr) {
-        let _ = self.0.node.set(node);
+        let mut tries = self.0.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        tries.node = Some(node);
+        tries.count += 1;
+    }
+
+    pub(crate) fn tries(&self) -> Tries {
+        *self.0.tries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn looked_up(&self, took: Duration) {

@@ -1,100 +1,117 @@
 //! Forward: WHIP and WHEP requests to a node, and its answers back.
 //!
-//! Bodies stream through untouched. Only one thing changes in an answer: the `Location` of a new session becomes a
-//! sealed URL of ours.
+//! Bodies stream through untouched. Two things change in an answer: the `Location` of a new session becomes a sealed URL
+//! of ours, and `Session-Host`, which names the node, is left out.
 
 use std::sync::Arc;
 
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Uri,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::LOCATION,
     uri::{PathAndQuery, Scheme},
 };
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use tracing::{debug, warn};
-use whipstitch_origin::{Directory, Origin, Outcome};
+use hyper_util::client::legacy::{self, connect::HttpConnector};
+use tokio::sync::watch;
+use tracing::warn;
+use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::{
+    Role,
     headers::strip_hop_by_hop,
     rewrite,
     session::{Session, SessionKeys},
 };
 
 use crate::{
-    Body, Error, Exchange, body,
+    Body, Error, Exchange, Metrics,
+    body::{self, Patience},
+    budget::Budget,
     config::Timeouts,
     error::NodeFault,
-    message::{Endpoint, ToNode},
-    node_client::{self, Failed},
+    failover::{Carrier, Failover},
+    known_sessions::{Client, KnownSessions},
+    message::{Endpoint, Goal, Known, ToNode},
+    newest::Newest,
+    node_client::{self, Failed, Turn},
     resolving::{now, public_base},
 };
 
+/// The node's own address, which Red5's nodes name in it (Red5 Pro documentation, Stream Manager 2.0 proxy).
+const SESSION_HOST: HeaderName = HeaderName::from_static("session-host");
+
 /// Carries HTTP to nodes.
 pub(crate) struct Forward {
-    client: Client<HttpConnector, Body>,
-    directory: Arc<dyn Directory>,
-    keys: Arc<SessionKeys>,
-    public_url: Option<String>,
-    timeouts: Timeouts,
+    pub(crate) nodes: Nodes,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) keys: watch::Receiver<Arc<SessionKeys>>,
+    pub(crate) known: Arc<KnownSessions>,
+    pub(crate) newest: Arc<Newest>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) metrics: Metrics,
 }
 
 impl Forward {
-    pub(crate) fn new(
-        directory: Arc<dyn Directory>,
-        keys: Arc<SessionKeys>,
-        public_url: Option<String>,
-        timeouts: Timeouts,
-    ) -> Self {
-        Self {
-            client: node_client::client(timeouts.connect),
-            directory,
-            keys,
-            public_url,
-            timeouts,
-        }
-    }
-
     pub(crate) async fn send(&self, to: ToNode) -> Result<Response<Body>, Error> {
         let ToNode {
-            origin,
+            goal,
             target,
-            endpoint,
-            request,
+            client,
+            mut budget,
+            mut request,
             exchange,
         } = to;
-        let creates = request.method() == Method::POST;
-        let answer = self.exchange(&origin, &target, request).await;
-        match (verdict(&answer), &endpoint) {
-            (Verdict::Gone, _) => self.directory.report(&origin, Outcome::Unreachable),
-            (Verdict::NotHere, Some(endpoint)) => self.directory.forget(&endpoint.lookup),
-            (Verdict::NotHere, None) | (Verdict::Holds, _) => {}
-        }
-        let mut response = answer?;
-        strip_hop_by_hop(response.headers_mut());
-        match endpoint {
-            Some(endpoint) if creates => {
-                self.name_session(&mut response, &origin, &target, &endpoint, &exchange)?;
+        let method = request.method().clone();
+        *request.uri_mut() = Uri::from(target.clone());
+        let failover = Failover {
+            nodes: &self.nodes,
+            directory: &*self.directory,
+            metrics: &self.metrics,
+            exchange: &exchange,
+        };
+        let mut response = match &goal {
+            Goal::Endpoint(endpoint) => {
+                let answer = failover.any(endpoint, request, &mut budget).await;
+                if is_false_lead(&answer) {
+                    self.directory.forget(&endpoint.lookup);
+                }
+                let (origin, mut response) = answer?;
+                if method == Method::POST {
+                    let made = Made {
+                        origin: &origin,
+                        target: &target,
+                        endpoint,
+                        client,
+                        exchange: &exchange,
+                    };
+                    self.name_session(&mut response, made)?;
+                    return Ok(passed(response));
+                }
+                response
             }
-            _ if response.status().is_redirection() => return Err(NodeFault::Redirect.into()),
-            _ => drop(response.headers_mut().remove(LOCATION)),
+            Goal::Session(known) => {
+                let response = failover.only(&known.origin, request, &mut budget).await?;
+                if method == Method::DELETE {
+                    self.ended(known, client, response.status());
+                }
+                response
+            }
+        };
+        if response.status().is_redirection() {
+            return Err(NodeFault::Redirect.into());
         }
-        Ok(response)
+        response.headers_mut().remove(LOCATION);
+        Ok(passed(response))
     }
 
-    async fn exchange(
-        &self,
-        origin: &Origin,
-        target: &PathAndQuery,
-        request: Request<Body>,
-    ) -> Result<Response<Body>, Error> {
-        let uri = node_uri(origin, target)?;
-        match node_client::send(&self.client, request, uri, self.timeouts.answer).await {
-            Ok(response) => Ok(response.map(body::incoming)),
-            Err(Failed::Body(error)) => Err(error.into()),
-            Err(Failed::Timeout) => Err(NodeFault::Timeout.into()),
-            Err(Failed::Unreachable(error)) => {
-                debug!(node = %origin, %error, "the node cannot be reached");
-                Err(NodeFault::Unreachable.into())
-            }
+    /// A DELETE that did what it says, or found nothing left to do.
+    fn ended(&self, known: &Known, client: Option<Client>, status: StatusCode) {
+        if !status.is_success() && status != StatusCode::NOT_FOUND {
+            return;
+        }
+        if known.role == Role::Publish {
+            self.directory.ended(&known.key);
+        }
+        if let Some(client) = client {
+            self.known.forget(client, &known.session);
         }
     }
 
@@ -102,14 +119,7 @@ impl Forward {
     ///
     /// A `Location` counts with 201 and with the counter-offer 406 (draft-ietf-wish-whep); Red5's SDK makes do without
     /// one, so a 201 without it means the usual resource path.
-    fn name_session(
-        &self,
-        response: &mut Response<Body>,
-        origin: &Origin,
-        target: &PathAndQuery,
-        endpoint: &Endpoint,
-        exchange: &Exchange,
-    ) -> Result<(), Error> {
+    fn name_session(&self, response: &mut Response<Body>, made: Made<'_>) -> Result<(), Error> {
         let status = response.status();
         let location = response.headers_mut().remove(LOCATION);
         if status.is_redirection() {
@@ -122,17 +132,16 @@ impl Forward {
             None if status == StatusCode::CREATED => HeaderValue::from_static(""),
             _ => return Ok(()),
         };
+        let (id, node) = (made.exchange.id(), made.origin);
         let resource = location
             .to_str()
             .map_err(|_| rewrite::LocationError::Malformed)
             .and_then(|location| {
-                rewrite::resource(origin.authority(), origin.named(), target, location)
+                rewrite::resource(node.authority(), node.named(), made.target, location)
             })
-            .inspect_err(
-                |error| warn!(id = exchange.id(), node = %origin, %error, "a session is lost"),
-            )
+            .inspect_err(|error| warn!(id, %node, %error, "a session is lost"))
             .map_err(NodeFault::Location)?;
-        let url = self.session_url(origin, resource, endpoint, exchange)?;
+        let url = self.session_url(resource, made)?;
         response.headers_mut().insert(
             LOCATION,
             HeaderValue::try_from(url).map_err(|_| Error::Internal)?,
@@ -140,21 +149,26 @@ impl Forward {
         Ok(())
     }
 
-    fn session_url(
-        &self,
-        origin: &Origin,
-        resource: PathAndQuery,
-        endpoint: &Endpoint,
-        exchange: &Exchange,
-    ) -> Result<String, Error> {
-        let (role, key) = (endpoint.lookup.role, &endpoint.lookup.key);
+    fn session_url(&self, resource: PathAndQuery, made: Made<'_>) -> Result<String, Error> {
+        let (role, key) = (made.endpoint.lookup.role, &made.endpoint.lookup.key);
         let session = Session {
-            node: origin.named(),
+            node: made.origin.named(),
             resource,
             issued_at: now(),
         };
-        let token = self.keys.seal(role, key, &session)?;
-        let base = public_base(self.public_url.as_deref(), &endpoint.host, exchange);
+        let keys = self.keys.borrow().clone();
+        let token = keys.seal(role, key, &session)?;
+        if role == Role::Publish {
+            self.newest.remember(&session);
+        }
+        if let Some(client) = made.client {
+            self.known.remember(client, &session);
+        }
+        let base = public_base(
+            self.public_url.as_deref(),
+            &made.endpoint.host,
+            made.exchange,
+        );
         Ok(format!(
             "{base}/{}/{}/resource/{}/{token}",
             key.scope(),
@@ -164,33 +178,63 @@ impl Forward {
     }
 }
 
-/// What an answer says about the lookup that led to the node.
-enum Verdict {
-    /// It held.
-    Holds,
-    /// The node does not have the stream, or not the means for it.
-    NotHere,
-    /// The node cannot be reached.
-    Gone,
+/// A session that a node has just made, and for whom.
+struct Made<'a> {
+    origin: &'a Origin,
+    target: &'a PathAndQuery,
+    endpoint: &'a Endpoint,
+    client: Option<Client>,
+    exchange: &'a Exchange,
 }
 
-fn verdict(answer: &Result<Response<Body>, Error>) -> Verdict {
+/// The answer as it goes on to the client.
+fn passed(mut response: Response<Body>) -> Response<Body> {
+    strip_hop_by_hop(response.headers_mut());
+    response.headers_mut().remove(SESSION_HOST);
+    response
+}
+
+/// Whether an answer says that the lookup which led to the node did not hold: the node does not have the stream, or not
+/// the means for it.
+fn is_false_lead(answer: &Result<(Origin, Response<Body>), Error>) -> bool {
     match answer {
-        Err(Error::Node(_)) => Verdict::Gone,
-        Ok(response)
-            if response.status().is_server_error()
-                || response.status() == StatusCode::NOT_FOUND =>
-        {
-            Verdict::NotHere
+        Ok((_, response)) => {
+            response.status().is_server_error() || response.status() == StatusCode::NOT_FOUND
         }
-        Ok(_) | Err(_) => Verdict::Holds,
+        Err(error) => matches!(error, Error::Node(_)),
     }
 }
 
-fn node_uri(origin: &Origin, target: &PathAndQuery) -> Result<Uri, Error> {
+/// The nodes, over pooled connections.
+pub(crate) struct Nodes(legacy::Client<HttpConnector, Body>);
+
+impl Nodes {
+    pub(crate) fn new(timeouts: &Timeouts) -> Self {
+        Self(node_client::client(timeouts.connect))
+    }
+}
+
+impl Carrier for Nodes {
+    async fn carry(
+        &self,
+        origin: &Origin,
+        request: Request<Body>,
+        budget: &mut Budget,
+    ) -> Result<Response<Body>, Failed> {
+        let Some(uri) = node_uri(origin, request.uri()) else {
+            return Err(Failed::NotConnected);
+        };
+        let (turn, patience) = (Turn::default(), Patience::Whole(budget.left()));
+        let answer = node_client::send(&self.0, request, uri, &turn, patience).await;
+        budget.spend(turn.spent());
+        answer.map(|response| response.map(body::incoming))
+    }
+}
+
+fn node_uri(origin: &Origin, target: &Uri) -> Option<Uri> {
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(Scheme::HTTP);
     parts.authority = Some(origin.authority().clone());
-    parts.path_and_query = Some(target.clone());
-    Uri::from_parts(parts).map_err(|_| Error::Internal)
+    parts.path_and_query = target.path_and_query().cloned();
+    Uri::from_parts(parts).ok()
 }

@@ -36,16 +36,21 @@
 
 mod admission;
 mod body;
+mod budget;
 pub mod config;
 mod cors;
 mod destinations;
 mod error;
 mod exchange;
+mod failover;
 mod forward;
+mod known_sessions;
 mod leftover;
+mod lent;
 mod manager;
 mod message;
 pub mod metrics;
+mod newest;
 mod node_client;
 mod observe;
 pub mod problem;

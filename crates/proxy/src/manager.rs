@@ -12,7 +12,6 @@ use http::{
 };
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, StreamBody};
-use tracing::debug;
 use whipstitch_origin::{
     AllowedOrigins, BaseUrl, ManagerFault,
     connect::{Clients, ManagerAddress},
@@ -21,9 +20,10 @@ use whipstitch_origin::{
 use whipstitch_signaling::headers::strip_hop_by_hop;
 
 use crate::{
-    Body, BodyError, Error, body,
+    Body, BodyError, Error,
+    body::{self, Patience},
     config::Timeouts,
-    node_client::{self, Failed},
+    node_client::{self, Failed, Turn},
 };
 
 /// Carries HTTP to the Stream Manager.
@@ -59,15 +59,15 @@ impl Manager {
             request.headers_mut().remove(ACCEPT_ENCODING);
         }
         let uri = self.uri(request.uri())?;
-        let answer = node_client::send(&self.clients.current().await, request, uri, self.patience)
+        // A long upload has many turns, and each of them is a sign of life.
+        let (turn, patience) = (Turn::default(), Patience::Piece(self.patience));
+        let client = self.clients.current().await;
+        let answer = node_client::send(&client, request, uri, &turn, patience)
             .await
             .map_err(|failed| match failed {
                 Failed::Body(error) => error.into(),
                 Failed::Timeout => Error::Manager(ManagerFault::Timeout),
-                Failed::Unreachable(error) => {
-                    debug!(%error, "the Stream Manager cannot be reached");
-                    Error::Manager(ManagerFault::Unreachable)
-                }
+                Failed::NotConnected | Failed::Broken => Error::Manager(ManagerFault::Unreachable),
             })?;
         let mut response = answer.map(body::incoming);
         strip_hop_by_hop(response.headers_mut());

@@ -2,10 +2,10 @@
 
 use http::uri::PathAndQuery;
 use http::{Request, uri::Authority};
-use whipstitch_origin::{Lookup, Origin};
-use whipstitch_signaling::{Role, StreamKey, socket::SocketQuery};
+use whipstitch_origin::{Candidates, Lookup, Origin, Purpose};
+use whipstitch_signaling::{Role, StreamKey, session::Session, socket::SocketQuery};
 
-use crate::{Body, Exchange};
+use crate::{Body, Exchange, budget::Budget, known_sessions::Client};
 
 /// A request whose framing and addressing can be trusted: one host, origin-form, no hop-by-hop fields.
 #[derive(Debug)]
@@ -43,14 +43,14 @@ pub enum Ask {
         /// The stream.
         key: StreamKey,
     },
-    /// Something of a session that was sealed.
+    /// Something of a session.
     Session {
         /// Publish or play.
         role: Role,
         /// The stream.
         key: StreamKey,
-        /// The sealed token.
-        token: String,
+        /// The sealed token; without one, the session that we know of this client.
+        token: Option<String>,
     },
     /// A WebSocket to a node.
     Socket(SocketQuery),
@@ -77,39 +77,69 @@ pub enum Bound {
     },
 }
 
-/// A WHIP or WHEP request, and the node that gets it.
+/// A WHIP or WHEP request, and the nodes that may get it.
 #[derive(Debug)]
 pub struct ToNode {
-    /// The node.
-    pub origin: Origin,
+    /// What it is for.
+    pub(crate) goal: Goal,
     /// Path and query at the node.
-    pub target: PathAndQuery,
-    /// The endpoint that was asked; `None` for a session, which is named already.
-    pub endpoint: Option<Endpoint>,
+    pub(crate) target: PathAndQuery,
+    /// Who asks, if that can be told.
+    pub(crate) client: Option<Client>,
+    /// The time that is left for it.
+    pub(crate) budget: Budget,
     /// The request.
-    pub request: Request<Body>,
+    pub(crate) request: Request<Body>,
     /// Its record.
-    pub exchange: Exchange,
+    pub(crate) exchange: Exchange,
 }
 
-/// What is needed to name a new session to the client.
+/// What a request to a node is for.
 #[derive(Debug)]
-pub struct Endpoint {
-    /// The question that led to the node.
-    pub lookup: Lookup,
+pub(crate) enum Goal {
+    /// A session, or a question about one, that any of some nodes can serve.
+    Endpoint(Endpoint),
+    /// A session that is where it is.
+    Session(Known),
+}
+
+/// An endpoint, and who can serve it.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    /// The question that led to the nodes.
+    pub(crate) lookup: Lookup,
+    /// What the node is wanted for.
+    pub(crate) purpose: Purpose,
+    /// The nodes, the one to try first at the front.
+    pub(crate) candidates: Candidates,
     /// The host that the client asked for.
-    pub host: Authority,
+    pub(crate) host: Authority,
+}
+
+/// A session, and the node that has it.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// The node.
+    pub(crate) origin: Origin,
+    /// Publish or play.
+    pub(crate) role: Role,
+    /// The stream.
+    pub(crate) key: StreamKey,
+    /// What its URL says of it.
+    pub(crate) session: Session,
 }
 
 /// A WebSocket request, and the node that gets it.
 #[derive(Debug)]
 pub struct ToSocket {
     /// The node.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
     /// What the client asks of the node.
-    pub query: SocketQuery,
+    pub(crate) query: SocketQuery,
+    /// The time that is left for it.
+    pub(crate) budget: Budget,
     /// The request.
-    pub request: Request<Body>,
+    pub(crate) request: Request<Body>,
     /// Its record.
-    pub exchange: Exchange,
+    pub(crate) exchange: Exchange,
 }

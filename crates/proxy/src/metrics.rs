@@ -22,6 +22,7 @@ struct Inner {
     by_subject: [PerSubject; Subject::ALL.len()],
     duration: HistogramVec,
     problems: IntCounterVec,
+    failovers: IntCounter,
     in_flight: IntGauge,
     panics: IntCounter,
     sockets_open: IntGauge,
@@ -46,10 +47,11 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::new()?;
-        let all: [Box<dyn Collector>; 8] = [
+        let all: [Box<dyn Collector>; 9] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.duration.clone()),
             Box::new(metrics.problems.clone()),
+            Box::new(metrics.failovers.clone()),
             Box::new(metrics.in_flight.clone()),
             Box::new(metrics.panics.clone()),
             Box::new(metrics.sockets_open.clone()),
@@ -89,6 +91,10 @@ impl Metrics {
             .problems
             .with_label_values(&[kind.entry().slug])
             .inc();
+    }
+
+    pub(crate) fn failed_over(&self) {
+        self.0.failovers.inc();
     }
 
     pub(crate) fn panicked(&self) {
@@ -166,6 +172,10 @@ impl Inner {
             requests,
             duration,
             problems,
+            failovers: IntCounter::new(
+                "failovers_total",
+                "Times that a request went on to another node because one could not serve it.",
+            )?,
             in_flight: IntGauge::new("requests_in_flight", "Requests in work.")?,
             panics: IntCounter::new(
                 "panics_total",

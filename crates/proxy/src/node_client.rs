@@ -8,12 +8,16 @@ use http::{Request, Response, Uri, Version, header::HOST};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{self, Client, connect::Connect, connect::HttpConnector},
+    client::legacy::{
+        self, Client,
+        connect::{Connect, HttpConnector, capture_connection},
+    },
     rt::{TokioExecutor, TokioTimer},
 };
+use tracing::debug;
 
-use self::turn::Turn;
-use crate::{Body, BodyError};
+pub(crate) use self::turn::Turn;
+use crate::{Body, BodyError, body::Patience};
 
 /// Below the keep-alive of any server that a node runs, so that a pooled connection is rarely one that just closed.
 const POOL_IDLE: Duration = Duration::from_secs(15);
@@ -33,23 +37,26 @@ pub(crate) fn client(connect: Duration) -> Client<HttpConnector, Body> {
         .build(connector)
 }
 
-/// What became of a request.
+/// Why there is no answer.
 pub(crate) enum Failed {
     /// The client's own body broke off, or broke a limit.
     Body(BodyError),
-    /// No connection, or one that broke before the answer.
-    Unreachable(legacy::Error),
-    /// No header of an answer in time.
+    /// No connection: nothing was sent.
+    NotConnected,
+    /// A connection that broke before the answer.
+    Broken,
+    /// A connection, but no header of an answer in time.
     Timeout,
 }
 
-/// Sends a request to `uri` over HTTP/1.1 and waits for the header of the answer, `patience` long while it is the
-/// destination's turn. While it is the client's, its body has a limit of its own.
+/// Sends a request to `uri` over HTTP/1.1 and waits for the header of the answer, as long as `patience` goes while it is
+/// the destination's `turn`. While it is the client's, its body has a limit of its own.
 pub(crate) async fn send<C>(
     client: &Client<C, Body>,
     mut request: Request<Body>,
     uri: Uri,
-    patience: Duration,
+    turn: &Turn,
+    patience: Patience,
 ) -> Result<Response<Incoming>, Failed>
 where
     C: Connect + Clone + Send + Sync + 'static,
@@ -58,24 +65,32 @@ where
     *request.version_mut() = Version::HTTP_11;
     *request.uri_mut() = uri;
     request.headers_mut().remove(HOST);
-    let turn = Turn::default();
+    let connection = capture_connection(&mut request);
     if !request.body().is_end_stream() {
         request = request.map(|inner| turn.watch(inner));
     }
     tokio::select! {
-        answer = client.request(request) => answer.map_err(blame),
-        () = turn.overrun(patience) => Err(Failed::Timeout),
+        answer = client.request(request) => answer.map_err(|error| blame(&error)),
+        () = turn.overrun(patience) => Err(match *connection.connection_metadata() {
+            Some(_) => Failed::Timeout,
+            None => Failed::NotConnected,
+        }),
     }
 }
 
 /// Whose fault a failed request was: our body error is hyper's cause, and hyper's error the client's.
-fn blame(error: legacy::Error) -> Failed {
+fn blame(error: &legacy::Error) -> Failed {
     let body = error
         .source()
         .and_then(|hyper| hyper.source())
         .and_then(|cause| cause.downcast_ref::<BodyError>());
-    match body {
-        Some(body) => Failed::Body(body.clone()),
-        None => Failed::Unreachable(error),
+    if let Some(body) = body {
+        return Failed::Body(body.clone());
+    }
+    debug!(error = error as &dyn std::error::Error, "no answer");
+    if error.is_connect() {
+        Failed::NotConnected
+    } else {
+        Failed::Broken
     }
 }

@@ -242,7 +242,7 @@ impl Drop for Report {
             Some(status) => self.metrics.ended(subject, status, took),
             None => self.metrics.abandoned(),
         }
-        let problem = record.problem.get();
+        let (problem, tries) = (record.problem.get(), self.exchange.tries());
         info!(
             target: "access",
             id = self.exchange.id(),
@@ -253,7 +253,8 @@ impl Drop for Report {
             about = subject.label(),
             stream = record.stream.get().map(tracing::field::display),
             path = self.path(),
-            node = record.node.get().map(tracing::field::display),
+            node = tries.node.map(tracing::field::display),
+            tries = (tries.count > 1).then_some(tries.count),
             status = self.status.map_or(0, |status| status.as_u16()),
             problem = problem.map(tracing::field::display),
             opens_with = problem.and_then(|kind| kind.opens_with()),

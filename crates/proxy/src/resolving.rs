@@ -11,15 +11,26 @@ use http::{
     Method, Response, Uri,
     uri::{Authority, PathAndQuery},
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use tower::Service;
-use whipstitch_origin::{AllowedOrigins, Claim, Directory, Hints, Lookup, Purpose, Refusal};
-use whipstitch_signaling::{Role, StreamKey, query, session::SessionKeys};
+use tracing::debug;
+use whipstitch_origin::{
+    AllowedOrigins, Candidates, Claim, Directory, Hints, Lookup, LookupError, ManagerFault, Origin,
+    Purpose, Refusal,
+};
+use whipstitch_signaling::{
+    Role, StreamKey, query,
+    session::{Session, SessionKeys},
+    socket::SocketQuery,
+};
 
 use crate::{
     Body, Bound, Error, Exchange, Routed,
+    budget::Budget,
     error::{BadRequest, Denied},
-    message::{Ask, Endpoint, ToNode, ToSocket},
+    known_sessions::{Client, KnownSessions},
+    message::{Ask, Endpoint, Goal, Known, ToNode, ToSocket},
+    newest::Newest,
 };
 
 /// The layer's service.
@@ -33,17 +44,18 @@ pub struct Resolving<S> {
 pub(crate) struct Resolver {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) allowed: Arc<AllowedOrigins>,
-    pub(crate) keys: Arc<SessionKeys>,
+    pub(crate) keys: watch::Receiver<Arc<SessionKeys>>,
+    pub(crate) known: Arc<KnownSessions>,
+    pub(crate) newest: Arc<Newest>,
     /// How long a session URL is good for.
     pub(crate) lifetime: Duration,
+    /// What one request may take of the manager's and the nodes' time.
+    pub(crate) budget: Duration,
 }
 
 impl<S> Resolving<S> {
-    pub(crate) fn new(inner: S, resolver: Resolver) -> Self {
-        Self {
-            inner,
-            resolver: Arc::new(resolver),
-        }
+    pub(crate) fn new(inner: S, resolver: Arc<Resolver>) -> Self {
+        Self { inner, resolver }
     }
 }
 
@@ -80,61 +92,64 @@ impl Resolver {
             host,
             exchange,
         } = routed;
+        let mut budget = Budget::new(self.budget);
+        let to_node = |goal, target, client, budget, request, exchange| {
+            Bound::Node(ToNode {
+                goal,
+                target,
+                client,
+                budget,
+                request,
+                exchange,
+            })
+        };
         match ask {
             Ask::Endpoint { role, key } => {
+                let client = self.known.client(role, &key, &request, &exchange);
+                let lookup = lookup(role, key, request.uri())?;
                 let purpose = match *request.method() {
                     Method::POST => Purpose::Session,
                     _ => Purpose::Inquiry,
                 };
-                let (origin, lookup) = self
-                    .look_up(role, key, purpose, request.uri(), &exchange)
+                let candidates = self
+                    .locate(&lookup, purpose, &mut budget, &exchange)
                     .await?;
                 let target = target(request.uri());
-                let endpoint = Some(Endpoint { lookup, host });
-                Ok(Bound::Node(ToNode {
-                    origin,
-                    target,
-                    endpoint,
-                    request,
-                    exchange,
-                }))
+                let goal = Goal::Endpoint(Endpoint {
+                    lookup,
+                    purpose,
+                    candidates,
+                    host,
+                });
+                Ok(to_node(goal, target, client, budget, request, exchange))
             }
             Ask::Session { role, key, token } => {
+                let client = self.known.client(role, &key, &request, &exchange);
                 let session = self
-                    .keys
-                    .open(role, &key, &token)
+                    .session(role, &key, token.as_deref(), client.as_ref())
                     .ok_or(Error::UnknownSession)?;
-                if self.is_over(session.issued_at) {
-                    return Err(Error::UnknownSession);
-                }
                 let origin = self
                     .allowed
                     .admit(Claim::Session(session.node))
                     .await
                     .map_err(|_| Error::from(Denied::Node))?;
-                exchange.goes_to(origin.addr());
-                let target = with_query(session.resource, request.uri().query())?;
-                Ok(Bound::Node(ToNode {
+                let target = with_query(session.resource.clone(), request.uri().query())?;
+                let goal = Goal::Session(Known {
                     origin,
-                    target,
-                    endpoint: None,
-                    request,
-                    exchange,
-                }))
+                    role,
+                    key,
+                    session,
+                });
+                Ok(to_node(goal, target, client, budget, request, exchange))
             }
             Ask::Socket(query) => {
                 let origin = self
-                    .allowed
-                    .admit(Claim::Client {
-                        host: &query.host,
-                        private: query.private,
-                    })
-                    .await
-                    .map_err(refused)?;
-                exchange.goes_to(origin.addr());
+                    .admit(&query, request.uri(), &mut budget, &exchange)
+                    .await?;
                 Ok(Bound::Socket(ToSocket {
                     origin,
                     query,
+                    budget,
                     request,
                     exchange,
                 }))
@@ -146,39 +161,105 @@ impl Resolver {
         }
     }
 
-    async fn look_up(
+    async fn locate(
+        &self,
+        lookup: &Lookup,
+        purpose: Purpose,
+        budget: &mut Budget,
+        exchange: &Exchange,
+    ) -> Result<Candidates, Error> {
+        let asked = Instant::now();
+        let candidates = budget.pay(self.directory.locate(lookup, purpose)).await;
+        exchange.looked_up(asked.elapsed());
+        candidates
+            .unwrap_or(Err(LookupError::Manager(ManagerFault::Timeout)))
+            .map_err(|error| match lookup.role {
+                Role::Publish => Error::Publish(error),
+                Role::Play => Error::Play(error),
+            })
+    }
+
+    /// The session that a URL means, if it is one that can still be meant.
+    fn session(
         &self,
         role: Role,
-        key: StreamKey,
-        purpose: Purpose,
+        key: &StreamKey,
+        token: Option<&str>,
+        client: Option<&Client>,
+    ) -> Option<Session> {
+        let session = match token {
+            Some(token) => self.keys.borrow().open(role, key, token),
+            None => self.known.recall(client?),
+        }?;
+        let is_over = self.is_over(session.issued_at) || self.newest.has_newer(&session);
+        (!is_over).then_some(session)
+    }
+
+    /// The node that a client named. One that the manager has not named lately may still be the one that it names for
+    /// the client's own stream, so it is asked. That is done for every address that is refused, so that neither the
+    /// answer nor the time it takes tells one refusal from another.
+    async fn admit(
+        &self,
+        query: &SocketQuery,
         uri: &Uri,
+        budget: &mut Budget,
         exchange: &Exchange,
-    ) -> Result<(whipstitch_origin::Origin, Lookup), Error> {
-        let hints = Hints::from_query(uri.query().unwrap_or_default()).map_err(BadRequest::from)?;
-        let lookup = Lookup { role, key, hints };
-        let asked = Instant::now();
-        let candidates = self.directory.locate(&lookup, purpose).await;
-        exchange.looked_up(asked.elapsed());
-        let candidates = candidates.map_err(|error| match role {
-            Role::Publish => Error::Publish(error),
-            Role::Play => Error::Play(error),
-        })?;
-        let origin = candidates.iter().next().cloned().ok_or(Error::Internal)?;
-        exchange.goes_to(origin.addr());
-        Ok((origin, lookup))
+    ) -> Result<Origin, Error> {
+        let claim = Claim::Client {
+            host: &query.host,
+            private: query.private,
+        };
+        let refusal = match self.allowed.admit(claim).await {
+            Ok(origin) => return Ok(origin),
+            Err(refusal) => refused(refusal),
+        };
+        match (&refusal, &query.stream) {
+            (Error::Denied(_), Some(stream)) => {
+                self.vouch(stream.clone(), uri, budget, exchange).await;
+                self.allowed.admit(claim).await.map_err(refused)
+            }
+            _ => Err(refusal),
+        }
+    }
+
+    /// Lets the manager name the nodes of a publisher's stream to the gate. Whoever guesses hears nothing of what it
+    /// said.
+    async fn vouch(&self, stream: StreamKey, uri: &Uri, budget: &mut Budget, exchange: &Exchange) {
+        let query = query::merge(ALL_ENDPOINTS, uri.query().unwrap_or_default());
+        let Ok(hints) = Hints::from_query(&query) else {
+            return;
+        };
+        let lookup = Lookup {
+            role: Role::Publish,
+            key: stream,
+            hints,
+        };
+        let vouched = self
+            .locate(&lookup, Purpose::Inquiry, budget, exchange)
+            .await;
+        if let Err(error) = vouched {
+            debug!(id = exchange.id(), %error, "nobody vouches for an address");
+        }
     }
 
     fn is_over(&self, issued_at: u64) -> bool {
-        now() > issued_at.saturating_add(self.lifetime.as_secs())
+        let lifetime = u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX);
+        now() > issued_at.saturating_add(lifetime)
     }
 }
 
-/// Seconds since 1970: session URLs outlive the process, so only the wall clock will do.
+/// Asks for all nodes that can take a stream, and not for one of them.
+const ALL_ENDPOINTS: &str = "endpoints=16";
+
+fn lookup(role: Role, key: StreamKey, uri: &Uri) -> Result<Lookup, BadRequest> {
+    let hints = Hints::from_query(uri.query().unwrap_or_default())?;
+    Ok(Lookup { role, key, hints })
+}
+
+/// Milliseconds since 1970: session URLs outlive the process, so only the wall clock will do.
 pub(crate) fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a client named is its mistake if it is no address, and none of its business otherwise.

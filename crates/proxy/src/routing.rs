@@ -174,12 +174,8 @@ mod tests {
             ask("POST", session, sdp, "v=0").await.unwrap_err(),
             Kind::Method
         );
-        assert_eq!(
-            ask("DELETE", "/live/whip/resource/s1", None, "")
-                .await
-                .unwrap_err(),
-            Kind::UnknownSession
-        );
+        let tokenless = ask("DELETE", "/live/whip/resource/s1", None, "").await;
+        assert!(tokenless.unwrap().ends_with("token: None }"));
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{ServiceBuilder, layer::layer_fn, util::BoxCloneSyncService};
 use whipstitch_origin::{AllowedOrigins, Directory, connect::ManagerAddress};
@@ -17,8 +18,10 @@ use crate::{
     config::{Limits, Proxy, Timeouts},
     cors::Cors,
     destinations::Destinations,
-    forward::Forward,
+    forward::{Forward, Nodes},
+    known_sessions::KnownSessions,
     manager::Manager,
+    newest::Newest,
     observe::Observe,
     problems::Problems,
     resolving::{Resolver, Resolving},
@@ -44,10 +47,12 @@ pub struct Dependencies {
     pub directory: Arc<dyn Directory>,
     /// Tells which addresses may be dialled.
     pub allowed: Arc<AllowedOrigins>,
-    /// Seals and opens session URLs.
-    pub session_keys: Arc<SessionKeys>,
+    /// Seals and opens session URLs; may change at any time.
+    pub session_keys: watch::Receiver<Arc<SessionKeys>>,
     /// How long a session URL is good for.
     pub session_lifetime: Duration,
+    /// Whether a session URL without a token means the session of the client that asks.
+    pub sessions_by_client: bool,
     /// Takes the socket out of an upgraded connection.
     pub detach: Detach,
     /// Knows the exchanges under way.
@@ -66,27 +71,35 @@ pub struct Dependencies {
 /// The system's certificate roots cannot be read; only for a Stream Manager over `https`.
 pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
     let manager = Manager::new(d.manager, d.allowed.clone(), &d.timeouts)?;
-    let forward = Forward::new(
-        d.directory.clone(),
-        d.session_keys.clone(),
-        d.proxy.public_url.clone(),
-        d.timeouts.clone(),
-    );
+    let known = Arc::new(KnownSessions::new(d.sessions_by_client, d.session_lifetime));
+    let newest = Arc::new(Newest::new(d.session_lifetime));
+    let forward = Forward {
+        nodes: Nodes::new(&d.timeouts),
+        directory: d.directory.clone(),
+        keys: d.session_keys.clone(),
+        known: known.clone(),
+        newest: newest.clone(),
+        public_url: d.proxy.public_url.clone(),
+        metrics: d.metrics.clone(),
+    };
     let splice = Splice::new(
         d.directory.clone(),
         d.detach,
         d.limits.sockets,
-        &d.timeouts,
+        d.timeouts.connect,
         d.sockets,
         d.close_sockets,
         d.metrics.clone(),
     );
-    let resolver = || Resolver {
-        directory: d.directory.clone(),
-        allowed: d.allowed.clone(),
-        keys: d.session_keys.clone(),
+    let resolver = Arc::new(Resolver {
+        directory: d.directory,
+        allowed: d.allowed,
+        keys: d.session_keys,
+        known,
+        newest,
         lifetime: d.session_lifetime,
-    };
+        budget: d.timeouts.answer,
+    });
     let service = ServiceBuilder::new()
         .layer(layer_fn(|inner| {
             Observe::new(inner, d.exchanges.clone(), d.metrics.clone())
@@ -98,7 +111,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         .layer(layer_fn(|inner| {
             Routing::new(inner, d.proxy.clone(), d.limits.clone(), d.timeouts.clone())
         }))
-        .layer(layer_fn(|inner| Resolving::new(inner, resolver())))
+        .layer(layer_fn(|inner| Resolving::new(inner, resolver.clone())))
         .service(Destinations::new(forward, splice, manager));
     // Erased once, here: the type is a page long.
     Ok(BoxCloneSyncService::new(service))

@@ -1,10 +1,11 @@
 //! What is made of what. Nothing here decides anything about a request; see `whipstitch_proxy::stack` for that.
 
-use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::upgrade::Upgraded;
 use prometheus::{IntGauge, Opts, Registry};
 use thiserror::Error;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower_http::add_extension::AddExtension;
 use tracing::{info, warn};
@@ -20,7 +21,8 @@ use whipstitch_signaling::session::{KeyError, SessionKeys};
 
 use crate::{
     admin::{self, View},
-    config::Config,
+    config::{Config, Sessions},
+    session_keys::{KeyFile, KeyFileError, Reloads},
     shutdown::{Drained, Shutdown},
     telemetry::LinesDropped,
 };
@@ -195,7 +197,7 @@ fn compose(
     registry: &Registry,
     shutdown: &Shutdown,
 ) -> Result<Stack, StartError> {
-    let session_keys = Arc::new(session_keys(config.sessions.key_file)?);
+    let session_keys = session_keys(&config.sessions, registry, shutdown)?;
     stack(Dependencies {
         proxy: config.proxy,
         limits: config.limits,
@@ -205,6 +207,7 @@ fn compose(
         allowed: finding.allowed,
         session_keys,
         session_lifetime: config.sessions.lifetime,
+        sessions_by_client: config.sessions.by_client,
         detach,
         exchanges: shutdown.exchanges.clone(),
         sockets: shutdown.sockets.clone(),
@@ -212,6 +215,28 @@ fn compose(
         metrics: proxy::Metrics::register(registry)?,
     })
     .map_err(StartError::Roots)
+}
+
+/// The keys of session URLs, now and whenever their file changes.
+fn session_keys(
+    config: &Sessions,
+    registry: &Registry,
+    shutdown: &Shutdown,
+) -> Result<watch::Receiver<Arc<SessionKeys>>, StartError> {
+    let reloads = Reloads::register(registry)?;
+    let Some(path) = &config.key_file else {
+        warn!(
+            "sessions.key_file is not set: session URLs are sealed with a key that ends with this process; \
+             set it to the same file on every replica, or PATCH and DELETE fail after a restart and on other replicas"
+        );
+        let keys = SessionKeys::random().map_err(StartError::Keys)?;
+        return Ok(watch::channel(Arc::new(keys)).1);
+    };
+    let (file, keys) = KeyFile::load(path)?;
+    shutdown
+        .background
+        .spawn(file.watch(shutdown.stop_accepting.clone(), reloads));
+    Ok(keys)
 }
 
 /// The one place that knows both what the proxy needs of a socket and what kinds of socket there are.
@@ -245,6 +270,7 @@ pub(crate) fn metric_families() -> Vec<prometheus::proto::MetricFamily> {
         ingress::Metrics::register(registry).is_ok()
             && origin::Metrics::register(registry).is_ok()
             && proxy::Metrics::register(registry).is_ok()
+            && Reloads::register(registry).is_ok()
     });
     families
         .map(|registry| registry.gather())
@@ -271,20 +297,6 @@ fn tls(config: &Config, registry: &Registry, shutdown: &Shutdown) -> Result<Tls,
         _ => return Err(StartError::NoCertificate),
     };
     Ok(Tls { acceptor, metrics })
-}
-
-fn session_keys(file: Option<PathBuf>) -> Result<SessionKeys, StartError> {
-    let Some(path) = file else {
-        warn!(
-            "sessions.key_file is not set: session URLs are sealed with a key that ends with this process; \
-             set it to the same file on every replica, or PATCH and DELETE fail after a restart and on other replicas"
-        );
-        return SessionKeys::random().map_err(|error| StartError::Keys(PathBuf::new(), error));
-    };
-    match fs::read_to_string(&path) {
-        Ok(text) => SessionKeys::parse(&text).map_err(|error| StartError::Keys(path, error)),
-        Err(error) => Err(StartError::Unreadable(path, error)),
-    }
 }
 
 fn bind(addrs: &[SocketAddr]) -> Result<Vec<Listener>, StartError> {
@@ -332,12 +344,12 @@ pub enum StartError {
     /// `listen.https` without `tls.cert` and `tls.key`.
     #[error("listen.https needs tls.cert and tls.key")]
     NoCertificate,
-    /// A file cannot be read.
-    #[error("{}: {_1}", _0.display())]
-    Unreadable(PathBuf, #[source] io::Error),
-    /// The session keys cannot be used.
-    #[error("{}: {_1}", _0.display())]
-    Keys(PathBuf, #[source] KeyError),
+    /// The file of the session keys cannot be used.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// No session key can be made.
+    #[error("no session key can be made: {0}")]
+    Keys(#[source] KeyError),
     /// The Stream Manager's URL cannot be used.
     #[error("stream_manager.url {0}")]
     Manager(#[from] BaseUrlError),

@@ -66,9 +66,12 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sessions {
-    /// File with the keys that seal session URLs; the same file on every replica. Without one a key is made at start,
-    /// which no other replica and no later start knows.
+    /// File with the keys that seal session URLs; the same file on every replica. Read again when it changes. Without
+    /// one, or as long as it does not exist, a key is made at start, which no other replica and no later start knows.
     pub key_file: Option<PathBuf>,
+    /// Whether a session URL without a token means the session that this replica made for the client that asks: the same
+    /// address, `User-Agent`, `Origin` and `Authorization`. Off where a TCP load balancer hides the addresses of clients.
+    pub by_client: bool,
     /// Life of a session URL, counted from the answer that gave it.
     #[serde(with = "days")]
     pub lifetime: Duration,
@@ -78,6 +81,7 @@ impl Default for Sessions {
     fn default() -> Self {
         Self {
             key_file: None,
+            by_client: true,
             lifetime: Duration::from_hours(168),
         }
     }

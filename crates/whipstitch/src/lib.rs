@@ -9,6 +9,7 @@
 //! | [`shutdown`] | the order of the end |
 //! | [`config`], [`cli`] | what an operator can set, and how |
 //! | [`admin`], [`readiness`] | what probes and Prometheus see |
+//! | [`session_keys`] | the key file, read again when it changes |
 //! | [`telemetry`] | the log |
 //! | [`reference`](mod@reference) | the reference pages, made from the types |
 
@@ -18,5 +19,6 @@ pub mod cli;
 pub mod config;
 pub mod readiness;
 pub mod reference;
+pub mod session_keys;
 pub mod shutdown;
 pub mod telemetry;

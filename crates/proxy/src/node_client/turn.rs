@@ -13,16 +13,26 @@ use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::{Body, BodyError};
+use crate::{Body, BodyError, body::Patience};
 
-/// Since when it is the destination's turn; `None` while it is the client's.
+/// What one destination had of the time of a request so far.
 #[derive(Clone)]
-pub(super) struct Turn(Arc<Mutex<Option<Instant>>>);
+pub(crate) struct Turn(Arc<Mutex<Clock>>);
+
+struct Clock {
+    /// All of its turns before this one.
+    before: Duration,
+    /// Since when it is its turn; `None` while it is the client's.
+    since: Option<Instant>,
+}
 
 impl Default for Turn {
     /// The destination's: it has to take the header.
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Some(Instant::now()))))
+        Self(Arc::new(Mutex::new(Clock {
+            before: Duration::ZERO,
+            since: Some(Instant::now()),
+        })))
     }
 }
 
@@ -36,20 +46,51 @@ impl Turn {
         .boxed_unsync()
     }
 
-    /// Ends when the destination has had its turn for longer than `patience`.
-    pub(super) async fn overrun(self, patience: Duration) {
+    /// All that the destination had of the time.
+    pub(crate) fn spent(&self) -> Duration {
+        let clock = self.lock();
+        clock.before + clock.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Ends when the destination has had more time than it gets: in all of its turns, or in a single one.
+    pub(super) async fn overrun(&self, patience: Patience) {
         loop {
-            let since = *self.lock();
+            let (left, since) = {
+                let clock = self.lock();
+                let left = match patience {
+                    Patience::Whole(all) => all.saturating_sub(clock.before),
+                    Patience::Piece(one) => one,
+                };
+                (left, clock.since)
+            };
             match since {
+                _ if left.is_zero() => return,
+                Some(since) if since + left <= Instant::now() => return,
+                Some(since) => sleep_until(since + left).await,
                 // Looked at again when a turn that begins now could be over.
-                None => sleep(patience).await,
-                Some(since) if since + patience <= Instant::now() => return,
-                Some(since) => sleep_until(since + patience).await,
+                None => sleep(left).await,
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+    fn passes_to(&self, destination: bool) {
+        let mut clock = self.lock();
+        match (destination, clock.since) {
+            (true, None) => clock.since = Some(Instant::now()),
+            // Another piece is on its way: a new turn, right after the one before.
+            (true, Some(since)) => {
+                clock.before += since.elapsed();
+                clock.since = Some(Instant::now());
+            }
+            (false, Some(since)) => {
+                clock.before += since.elapsed();
+                clock.since = None;
+            }
+            (false, None) => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Clock> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,7 +109,7 @@ impl http_body::Body for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = Pin::new(&mut self.inner).poll_frame(cx);
-        *self.turn.lock() = frame.is_ready().then(Instant::now);
+        self.turn.passes_to(frame.is_ready());
         frame
     }
 
@@ -90,36 +131,72 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(6);
 
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_its_time_is_not_the_destinations_fault() {
+    fn body_of(turn: &Turn) -> (mpsc::Sender<Result<Frame<Bytes>, BodyError>>, Body) {
         let (send, mut receive) = mpsc::channel(1);
         let pieces = futures_util::stream::poll_fn(move |cx| receive.poll_recv(cx));
-        let turn = Turn::default();
-        let mut body = turn.watch(StreamBody::new(pieces).boxed_unsync());
-        let began = Instant::now();
-        let client = async {
-            sleep(PATIENCE * 5).await;
-            send.send(Ok(Frame::data(Bytes::from_static(b"late"))))
-                .await
-                .unwrap();
-        };
-        // The client is waited for as long as it takes; the destination, which never answers, from then on.
-        let waits = async { tokio::join!(client, body.frame()) };
-        let overrun = turn.overrun(PATIENCE);
-        let (_, ()) = tokio::join!(waits, overrun);
-        let waited = began.elapsed();
-        assert!(
-            waited >= PATIENCE * 6 && waited <= PATIENCE * 7,
-            "{waited:?}"
-        );
+        (send, turn.watch(StreamBody::new(pieces).boxed_unsync()))
+    }
+
+    fn piece() -> Result<Frame<Bytes>, BodyError> {
+        Ok(Frame::data(Bytes::from_static(b"late")))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_its_time_is_not_the_destinations_fault() {
+        for patience in [Patience::Whole(PATIENCE), Patience::Piece(PATIENCE)] {
+            let turn = Turn::default();
+            let (send, mut body) = body_of(&turn);
+            let began = Instant::now();
+            let client = async {
+                sleep(PATIENCE * 5).await;
+                send.send(piece()).await.unwrap();
+            };
+            // The client is waited for as long as it takes; the destination, which never answers, from then on.
+            let waits = async { tokio::join!(client, body.frame()) };
+            let overrun = turn.overrun(patience);
+            let (_, ()) = tokio::join!(waits, overrun);
+            let waited = began.elapsed();
+            assert!(
+                waited >= PATIENCE * 6 && waited <= PATIENCE * 7,
+                "{waited:?}"
+            );
+            assert!(turn.spent() >= PATIENCE && turn.spent() <= PATIENCE * 2);
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_destination_that_takes_nothing_is() {
-        assert!(
-            timeout(PATIENCE * 2, Turn::default().overrun(PATIENCE))
-                .await
-                .is_ok()
-        );
+        for patience in [Patience::Whole(PATIENCE), Patience::Piece(PATIENCE)] {
+            let turn = Turn::default();
+            assert!(timeout(PATIENCE * 2, turn.overrun(patience)).await.is_ok());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_short_turns_are_one_long_one_where_they_add_up() {
+        let turn = Turn::default();
+        let (send, mut body) = body_of(&turn);
+        let began = Instant::now();
+        // Both take four seconds a turn: the client to send a piece, the destination to want the next one.
+        let client = async {
+            loop {
+                sleep(Duration::from_secs(4)).await;
+                send.send(piece()).await.unwrap();
+            }
+        };
+        let destination = async {
+            loop {
+                body.frame().await;
+                sleep(Duration::from_secs(4)).await;
+            }
+        };
+        tokio::select! {
+            () = client => {}
+            () = destination => {}
+            () = turn.overrun(Patience::Whole(PATIENCE)) => {}
+        }
+        let waited = began.elapsed();
+        assert!(waited < Duration::from_secs(20), "{waited:?}");
+        assert!(turn.spent() >= PATIENCE && turn.spent() < PATIENCE * 2);
     }
 }

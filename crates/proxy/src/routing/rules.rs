@@ -99,7 +99,6 @@ impl Rules {
                 });
             }
         }
-        let token = token.ok_or(Error::UnknownSession)?;
         self.signaling(clean, Ask::Session { role, key, token })
     }
 

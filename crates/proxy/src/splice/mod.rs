@@ -35,7 +35,9 @@ use whipstitch_signaling::headers::strip_hop_by_hop;
 
 pub use self::session::Ended;
 use self::{handshake::Handshake, session::Session};
-use crate::{Body, Error, Metrics, body, config::Timeouts, error::NodeFault, message::ToSocket};
+use crate::{
+    Body, Error, Metrics, body, budget::Budget, error::NodeFault, failover, message::ToSocket,
+};
 
 /// A connection that left hyper: both directions of raw bytes.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -59,7 +61,6 @@ pub(crate) struct Splice {
     detach: Detach,
     places: Arc<Semaphore>,
     connect: Duration,
-    answer: Duration,
     sessions: TaskTracker,
     close: CancellationToken,
     metrics: Metrics,
@@ -70,18 +71,16 @@ impl Splice {
         directory: Arc<dyn Directory>,
         detach: Detach,
         places: usize,
-        timeouts: &Timeouts,
+        connect: Duration,
         sessions: TaskTracker,
         close: CancellationToken,
         metrics: Metrics,
     ) -> Self {
-        let (connect, answer) = (timeouts.connect, timeouts.answer);
         Self {
             directory,
             detach,
             places: Arc::new(Semaphore::new(places)),
             connect,
-            answer,
             sessions,
             close,
             metrics,
@@ -92,6 +91,7 @@ impl Splice {
         let ToSocket {
             origin,
             query,
+            mut budget,
             mut request,
             exchange,
         } = to;
@@ -103,13 +103,12 @@ impl Splice {
             .map_err(|_| Error::Overloaded {
                 what: "limits.sockets",
             })?;
-        let socket = self
-            .dial(&origin)
-            .await
-            .inspect_err(|_| self.directory.report(&origin, Outcome::Unreachable))?;
+        exchange.goes_to(origin.addr());
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
         let asked = handshake.to_node(&request, &origin, &query.target())?;
-        let mut answer = self.ask(socket, asked).await?;
+        let answer = self.try_node(&origin, asked, &mut budget).await;
+        self.directory.report(&origin, outcome(&answer));
+        let mut answer = answer?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return not_switched(answer);
         }
@@ -124,6 +123,7 @@ impl Splice {
             place,
         );
         let (detach, close) = (self.detach, self.close.clone());
+        let (directory, published) = (self.directory.clone(), query.stream);
         self.sessions.spawn(async move {
             // The client's half completes when its 101 has been written; if it left before, there is nothing to do.
             if let (Ok(node), Ok(client)) = (node.await, client.await)
@@ -133,46 +133,63 @@ impl Splice {
                     .run(detach(client), node.io.into_inner(), node.read_buf, close)
                     .await;
             }
+            if let Some(stream) = published {
+                directory.ended(&stream);
+            }
         });
         Ok(response)
     }
 
-    async fn dial(&self, origin: &Origin) -> Result<TcpStream, NodeFault> {
-        let socket = match timeout(self.connect, TcpStream::connect(origin.addr())).await {
-            Ok(Ok(socket)) => socket,
-            Ok(Err(error)) => {
-                debug!(node = %origin, %error, "the node cannot be dialled");
-                return Err(NodeFault::Unreachable);
-            }
-            Err(_) => return Err(NodeFault::Unreachable),
+    async fn try_node(
+        &self,
+        origin: &Origin,
+        request: Request<Empty<Bytes>>,
+        budget: &mut Budget,
+    ) -> Result<Response<Incoming>, NodeFault> {
+        let dialled = timeout(self.connect, self.dial(origin));
+        let Some(Ok(Some(socket))) = budget.pay(dialled).await else {
+            return Err(NodeFault::Unreachable);
         };
+        match budget.pay(self.ask(socket, request)).await {
+            Some(answer) => answer.map_err(|_| NodeFault::Unreachable),
+            None => Err(NodeFault::Timeout),
+        }
+    }
+
+    async fn dial(&self, origin: &Origin) -> Option<TcpStream> {
+        let socket = TcpStream::connect(origin.addr())
+            .await
+            .inspect_err(|error| debug!(node = %origin, %error, "the node cannot be dialled"))
+            .ok()?;
         let _ = socket.set_nodelay(true);
         // A node that lost power sends nothing, ever; this notices within a minute.
         let probes = TcpKeepalive::new()
             .with_time(Duration::from_secs(30))
             .with_interval(Duration::from_secs(10));
         let _ = SockRef::from(&socket).set_tcp_keepalive(&probes.with_retries(3));
-        Ok(socket)
+        Some(socket)
     }
 
     async fn ask(
         &self,
         socket: TcpStream,
         request: Request<Empty<Bytes>>,
-    ) -> Result<Response<Incoming>, NodeFault> {
-        let exchange = async {
-            let (mut send, connection) = http1::handshake(TokioIo::new(socket)).await?;
-            self.sessions.spawn(async move {
-                if let Err(error) = connection.with_upgrades().await {
-                    debug!(%error, "the connection to the node broke before its 101");
-                }
-            });
-            send.send_request(request).await
-        };
-        match timeout(self.answer, exchange).await {
-            Ok(answer) => answer.map_err(|_: hyper::Error| NodeFault::Unreachable),
-            Err(_) => Err(NodeFault::Timeout),
-        }
+    ) -> hyper::Result<Response<Incoming>> {
+        let (mut send, connection) = http1::handshake(TokioIo::new(socket)).await?;
+        self.sessions.spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                debug!(%error, "the connection to the node broke before its 101");
+            }
+        });
+        send.send_request(request).await
+    }
+}
+
+fn outcome(answer: &Result<Response<Incoming>, NodeFault>) -> Outcome {
+    match answer {
+        Ok(answer) => failover::answered(answer.status()),
+        Err(NodeFault::Timeout) => Outcome::Silent,
+        Err(_) => Outcome::Unreachable,
     }
 }
 

@@ -10,6 +10,7 @@ use whipstitch_ingress::CertStore;
 use whipstitch_signaling::session::SessionKeys;
 
 use super::{Config, pem};
+use crate::session_keys;
 
 /// Something that a configuration breaks.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,11 +98,25 @@ fn session_key(config: &Config, found: &mut Vec<Finding>) {
     let Some(path) = &config.sessions.key_file else {
         return;
     };
+    let key = ["sessions.key_file"];
+    if pem::is_a_name(path).is_ok() && session_keys::is_missing(path) {
+        let what = format!("{} {}", path.display(), session_keys::MISSING);
+        found.push(Finding::new(key, what).warning());
+        return;
+    }
     let keys = pem::readable(path).and_then(|text| {
         SessionKeys::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
     });
-    if let Err(what) = keys {
-        found.push(Finding::new(["sessions.key_file"], what));
+    match keys {
+        Err(what) => found.push(Finding::new(key, what)),
+        Ok(_) if session_keys::is_open_to_others(path) => {
+            let what = format!(
+                "{} can be read by others than its owner; chmod 600",
+                path.display()
+            );
+            found.push(Finding::new(key, what).warning());
+        }
+        Ok(_) => {}
     }
 }
 

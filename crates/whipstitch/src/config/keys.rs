@@ -176,9 +176,10 @@ pub const SECTIONS: &[Section] = &[
         name: "sessions",
         meaning: "The sealed session URLs, in which any replica with the same key finds the node of a session again.",
         keys: &[
-            Key::new("sessions.key_file", Path, "WHIPSTITCH_SESSION_KEY", "File with the keys that seal session URLs; the same on every replica. Without one a key is made at start, and session URLs end with the process.")
+            Key::new("sessions.key_file", Path, "WHIPSTITCH_SESSION_KEY", "File with the keys that seal session URLs; the same on every replica. Looked at every 10 s: a changed file is taken up without a restart, its first key seals, and the keys of before still open. Without one, or as long as it does not exist, a key is made at start, and session URLs end with the process.")
                 .flag("--session-key")
                 .sample(r#""/etc/whipstitch/session.key""#),
+            Key::new("sessions.by_client", Switch, "WHIPSTITCH_SESSIONS_BY_CLIENT", "On: a session URL without a token, as Red5's SDK makes one when it cannot read `Location`, reaches the session that this replica made for the same client (address, `User-Agent`, `Origin`, `Authorization`), and nobody else's. Set it to false behind a TCP load balancer that hides the addresses of clients."),
             Key::new("sessions.lifetime", Lifetime, "WHIPSTITCH_SESSIONS_LIFETIME", "Life of a session URL, counted from the answer that gave it."),
         ],
     },
@@ -200,8 +201,8 @@ pub const SECTIONS: &[Section] = &[
         name: "timeouts",
         meaning: "How long each wait on a node, the Stream Manager or a client's body may take.",
         keys: &[
-            Key::new("timeouts.connect", Duration, "WHIPSTITCH_TIMEOUTS_CONNECT", "Longest wait for a TCP connection to a node."),
-            Key::new("timeouts.answer", Duration, "WHIPSTITCH_TIMEOUTS_ANSWER", "Longest wait for the header of a node's answer, or for its 101; below the 8 s after which OBS gives up."),
+            Key::new("timeouts.connect", Duration, "WHIPSTITCH_TIMEOUTS_CONNECT", "Longest wait for one TCP connection to a node, as far as `timeouts.answer` allows."),
+            Key::new("timeouts.answer", Duration, "WHIPSTITCH_TIMEOUTS_ANSWER", "All the time that one WHIP or WHEP request or WebSocket handshake may take of the Stream Manager and the nodes together: lookups, connections and answers, however many nodes are tried. The wait for the client's own body is not part of it. Below the 8 s after which OBS gives up."),
             Key::new("timeouts.manager_answer", Duration, "WHIPSTITCH_TIMEOUTS_MANAGER_ANSWER", "Longest wait for the header of the Stream Manager's answer to a request that is passed on."),
             Key::new("timeouts.body", Duration, "WHIPSTITCH_TIMEOUTS_BODY", "Longest wait for the whole body of a WHIP or WHEP request, and for the next piece of any other body."),
         ],

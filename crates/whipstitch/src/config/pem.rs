@@ -3,6 +3,8 @@
 
 use std::{fs::File, io::Read, path::Path};
 
+use whipstitch_signaling::session::SessionKeys;
+
 /// Longest file that is looked at, in bytes; a chain of certificates takes a few thousand.
 const LONGEST: u64 = 1 << 20;
 
@@ -63,15 +65,22 @@ pub(super) fn check(path: &Path, block: Block) -> Result<(), String> {
     ))
 }
 
-/// The text of a file, which must not be empty.
-pub(super) fn readable(path: &Path) -> Result<String, String> {
+/// Whether this is a file's name, and not what should stand in the file.
+pub(super) fn is_a_name(path: &Path) -> Result<(), String> {
     let name = path.to_string_lossy();
     if name.is_empty() {
         return Err("is empty; it has to be the name of a file".to_owned());
     }
-    if name.contains("-----BEGIN") || name.contains('\n') {
+    if name.contains("-----BEGIN") || name.contains('\n') || SessionKeys::parse(&name).is_ok() {
         return Err("is the contents of a file; give the file's name instead".to_owned());
     }
+    Ok(())
+}
+
+/// The text of a file, which must not be empty.
+pub(super) fn readable(path: &Path) -> Result<String, String> {
+    is_a_name(path)?;
+    let name = path.to_string_lossy();
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
     match read {

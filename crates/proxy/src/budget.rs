@@ -1,0 +1,60 @@
+//! The time that one request may take of the Stream Manager and the nodes together.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+/// What is left of it. The client's own slowness is not taken from it.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: Duration,
+}
+
+impl Budget {
+    /// All of it.
+    pub(crate) const fn new(whole: Duration) -> Self {
+        Self { left: whole }
+    }
+
+    pub(crate) const fn left(&self) -> Duration {
+        self.left
+    }
+
+    pub(crate) const fn is_over(&self) -> bool {
+        self.left.is_zero()
+    }
+
+    pub(crate) fn spend(&mut self, time: Duration) {
+        self.left = self.left.saturating_sub(time);
+    }
+
+    /// What comes of `work`, which is paid for; `None` if the budget ends before it.
+    pub(crate) async fn pay<W: Future>(&mut self, work: W) -> Option<W::Output> {
+        let began = Instant::now();
+        let done = timeout(self.left, work).await;
+        match done {
+            Ok(_) => self.spend(began.elapsed()),
+            // To the last bit: a timer may ring a millisecond late, never early.
+            Err(_) => self.left = Duration::ZERO,
+        }
+        done.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn all_that_is_paid_for_comes_out_of_one_purse() {
+        let mut budget = Budget::new(Duration::from_secs(6));
+        assert_eq!(budget.pay(sleep(Duration::from_secs(2))).await, Some(()));
+        budget.spend(Duration::from_secs(3));
+        assert!(!budget.is_over() && budget.left() <= Duration::from_secs(1));
+        let began = Instant::now();
+        assert_eq!(budget.pay(sleep(Duration::from_secs(2))).await, None);
+        assert!(budget.is_over() && began.elapsed() <= Duration::from_millis(1002));
+    }
+}

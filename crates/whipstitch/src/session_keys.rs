@@ -1,0 +1,327 @@
+//! The file with the session keys: read at the start, and again whenever it changes, so that a key is rotated by
+//! replacing the file.
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use prometheus::{IntCounterVec, Opts, Registry};
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use whipstitch_signaling::session::{KeyError, SessionKeys};
+
+/// How often the file is looked at. Its content is compared, not its time: a Kubernetes secret changes by swapping a
+/// symbolic link, and a watch on the file would be lost with it.
+const LOOK: Duration = Duration::from_secs(10);
+/// Longest file that is read, in bytes; 16 keys take less than one thousand.
+const LONGEST: u64 = 64 * 1024;
+
+/// What it means that the file is not there.
+pub(crate) const MISSING: &str = "does not exist: until it does, session URLs are sealed with a key that ends with \
+    this process, and PATCH and DELETE fail after a restart and on other replicas; make one with `openssl rand -base64 \
+    32` and put the same file on every replica";
+
+/// A key file, as it was when it was last looked at.
+#[derive(Debug)]
+pub(crate) struct KeyFile {
+    path: PathBuf,
+    /// What it held when it was last taken up; `None` if it never was.
+    text: Option<String>,
+    /// What was wrong with it at the last look, so that it is said once.
+    wrong: Option<String>,
+    keys: watch::Sender<Arc<SessionKeys>>,
+}
+
+impl KeyFile {
+    /// Reads the file. One that does not exist is waited for, with a key of this process' own until then.
+    ///
+    /// # Errors
+    /// It cannot be read, or does not hold keys.
+    pub(crate) fn load(
+        path: &Path,
+    ) -> Result<(Self, watch::Receiver<Arc<SessionKeys>>), KeyFileError> {
+        let file = |text, wrong, keys| {
+            let (keys, receiver) = watch::channel(Arc::new(keys));
+            let path = path.to_owned();
+            (
+                Self {
+                    path,
+                    text,
+                    wrong,
+                    keys,
+                },
+                receiver,
+            )
+        };
+        let malformed = |error| KeyFileError::Malformed(path.to_owned(), error);
+        match read(path) {
+            Ok(text) => {
+                let keys = SessionKeys::parse(&text).map_err(malformed)?;
+                Ok(file(Some(text), None, keys))
+            }
+            Err(KeyFileError::Unreadable(path, error)) if error.kind() == ErrorKind::NotFound => {
+                warn!(file = %path.display(), "sessions.key_file {MISSING}");
+                let missing = KeyFileError::Unreadable(path, error).to_string();
+                let keys = SessionKeys::random().map_err(malformed)?;
+                Ok(file(None, Some(missing), keys))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks at the file every 10 s until `stop`.
+    pub(crate) async fn watch(mut self, stop: CancellationToken, reloads: Reloads) {
+        while stop
+            .run_until_cancelled(tokio::time::sleep(LOOK))
+            .await
+            .is_some()
+        {
+            let looked = tokio::task::spawn_blocking(move || {
+                let look = self.look();
+                (self, look)
+            });
+            let look;
+            (self, look) = match looked.await {
+                Ok(done) => done,
+                Err(_) => return,
+            };
+            match look {
+                Look::Same => {}
+                Look::Renewed { keys } => {
+                    reloads.count("ok");
+                    info!(file = %self.path.display(), keys, "the changed session keys are in use");
+                }
+                Look::Wrong(error) => {
+                    reloads.count("failed");
+                    warn!(%error, "the changed session keys cannot be used; the former ones stay");
+                }
+            }
+        }
+    }
+
+    /// Takes up what has changed.
+    fn look(&mut self) -> Look {
+        let text = match read(&self.path) {
+            Ok(text) => text,
+            Err(error) => return self.is_wrong(&error),
+        };
+        if self.text.as_ref() == Some(&text) {
+            self.wrong = None;
+            return Look::Same;
+        }
+        let newer = match SessionKeys::parse(&text) {
+            Ok(newer) => newer,
+            Err(error) => {
+                return self.is_wrong(&KeyFileError::Malformed(self.path.clone(), error));
+            }
+        };
+        let renewed = self.keys.borrow().renewed(newer);
+        let keys = renewed.count();
+        self.keys.send_replace(Arc::new(renewed));
+        (self.text, self.wrong) = (Some(text), None);
+        Look::Renewed { keys }
+    }
+
+    fn is_wrong(&mut self, error: &KeyFileError) -> Look {
+        let error = error.to_string();
+        if self.wrong.as_ref() == Some(&error) {
+            return Look::Same;
+        }
+        self.wrong = Some(error.clone());
+        Look::Wrong(error)
+    }
+}
+
+/// What a look at the file has brought.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    /// Nothing new.
+    Same,
+    /// New keys are in use.
+    Renewed {
+        /// How many there are now, the former ones included.
+        keys: usize,
+    },
+    /// It has changed and cannot be used.
+    Wrong(String),
+}
+
+fn read(path: &Path) -> Result<String, KeyFileError> {
+    let unreadable = |error| KeyFileError::Unreadable(path.to_owned(), error);
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+        .map_err(unreadable)?;
+    Ok(text)
+}
+
+/// Whether there is no such file.
+pub(crate) fn is_missing(path: &Path) -> bool {
+    fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// Whether the file's group or everybody may read it.
+pub(crate) fn is_open_to_others(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o044 != 0)
+}
+
+/// A key file that cannot be used.
+#[derive(Debug, Error)]
+pub enum KeyFileError {
+    /// It cannot be read.
+    #[error("{}: {_1}", _0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// It does not hold keys.
+    #[error("{}: {_1}", _0.display())]
+    Malformed(PathBuf, #[source] KeyError),
+}
+
+/// `whipstitch_session_key_reloads_total`.
+#[derive(Clone, Debug)]
+pub(crate) struct Reloads(IntCounterVec);
+
+impl Reloads {
+    /// Makes the counter and registers it.
+    ///
+    /// # Errors
+    /// Another of the same name is registered already.
+    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let reloads = IntCounterVec::new(
+            Opts::new(
+                "session_key_reloads_total",
+                "Times that a changed file of session keys was read, by result.",
+            ),
+            &["result"],
+        )?;
+        for result in ["ok", "failed"] {
+            reloads.with_label_values(&[result]);
+        }
+        registry.register(Box::new(reloads.clone()))?;
+        Ok(Self(reloads))
+    }
+
+    fn count(&self, result: &str) {
+        self.0.with_label_values(&[result]).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::uri::PathAndQuery;
+    use whipstitch_signaling::{Role, StreamKey, session::Session};
+
+    use super::*;
+
+    const KEY_A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+    const KEY_B: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n";
+
+    fn stream() -> StreamKey {
+        StreamKey::new("live", "s1").unwrap()
+    }
+
+    fn seal(keys: &SessionKeys) -> String {
+        let session = Session {
+            node: [10, 0, 0, 1].into(),
+            resource: PathAndQuery::from_static("/x"),
+            issued_at: 1,
+        };
+        keys.seal(Role::Publish, &stream(), &session).unwrap()
+    }
+
+    fn opens(keys: &SessionKeys, token: &str) -> bool {
+        keys.open(Role::Publish, &stream(), token).is_some()
+    }
+
+    #[test]
+    fn a_changed_file_is_taken_up_and_old_tokens_live_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("session.key");
+        fs::write(&path, KEY_A).unwrap();
+        let (mut file, keys) = KeyFile::load(&path).unwrap();
+        let old = seal(&keys.borrow());
+        assert_eq!(file.look(), Look::Same);
+        fs::write(&path, KEY_B).unwrap();
+        assert_eq!(file.look(), Look::Renewed { keys: 2 });
+        assert_eq!(file.look(), Look::Same);
+        assert!(opens(&keys.borrow(), &old));
+        let only_b = SessionKeys::parse(KEY_B).unwrap();
+        assert!(opens(&only_b, &seal(&keys.borrow())));
+    }
+
+    #[test]
+    fn a_wrong_file_changes_nothing_and_is_told_of_once_a_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("session.key");
+        fs::write(&path, KEY_A).unwrap();
+        let (mut file, keys) = KeyFile::load(&path).unwrap();
+        let old = seal(&keys.borrow());
+        fs::write(&path, "junk").unwrap();
+        assert!(matches!(file.look(), Look::Wrong(_)));
+        assert_eq!(file.look(), Look::Same);
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(file.look(), Look::Wrong(_)));
+        assert_eq!(file.look(), Look::Same);
+        assert!(opens(&keys.borrow(), &old));
+        // Healed and broken again is another change.
+        fs::write(&path, KEY_A).unwrap();
+        assert_eq!(file.look(), Look::Same);
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(file.look(), Look::Wrong(_)));
+    }
+
+    #[test]
+    fn a_file_that_comes_later_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("session.key");
+        let (mut file, keys) = KeyFile::load(&path).unwrap();
+        let random = seal(&keys.borrow());
+        assert_eq!(file.look(), Look::Same);
+        fs::write(&path, KEY_A).unwrap();
+        assert_eq!(file.look(), Look::Renewed { keys: 2 });
+        assert!(opens(&keys.borrow(), &random));
+        let only_a = SessionKeys::parse(KEY_A).unwrap();
+        assert!(opens(&only_a, &seal(&keys.borrow())));
+    }
+
+    #[test]
+    fn what_is_there_and_wrong_keeps_from_starting() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("session.key");
+        fs::write(&path, "junk").unwrap();
+        assert!(matches!(
+            KeyFile::load(&path),
+            Err(KeyFileError::Malformed(..))
+        ));
+        assert!(matches!(
+            KeyFile::load(dir.path()),
+            Err(KeyFileError::Unreadable(..))
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_watch_looks_every_ten_seconds_and_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("session.key");
+        fs::write(&path, KEY_A).unwrap();
+        let (file, mut keys) = KeyFile::load(&path).unwrap();
+        let reloads = Reloads::register(&Registry::new()).unwrap();
+        let stop = CancellationToken::new();
+        let change = async {
+            fs::write(&path, KEY_B).unwrap();
+            let began = tokio::time::Instant::now();
+            keys.changed().await.unwrap();
+            assert!(began.elapsed() <= LOOK + Duration::from_secs(1));
+            stop.cancel();
+        };
+        tokio::join!(file.watch(stop.clone(), reloads.clone()), change);
+        assert_eq!(reloads.0.with_label_values(&["ok"]).get(), 1);
+        assert_eq!(reloads.0.with_label_values(&["failed"]).get(), 0);
+    }
+}
