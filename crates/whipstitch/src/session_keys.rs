@@ -87,11 +87,10 @@ impl KeyFile {
                 let look = self.look();
                 (self, look)
             });
-            let look;
-            (self, look) = match looked.await {
-                Ok(done) => done,
-                Err(_) => return,
+            let Ok((file, look)) = looked.await else {
+                return;
             };
+            self = file;
             match look {
                 Look::Same => {}
                 Look::Renewed { keys } => {

@@ -137,8 +137,8 @@ mod tests {
         (send, turn.watch(StreamBody::new(pieces).boxed_unsync()))
     }
 
-    fn piece() -> Result<Frame<Bytes>, BodyError> {
-        Ok(Frame::data(Bytes::from_static(b"late")))
+    fn piece() -> Frame<Bytes> {
+        Frame::data(Bytes::from_static(b"late"))
     }
 
     #[tokio::test(start_paused = true)]
@@ -149,7 +149,7 @@ mod tests {
             let began = Instant::now();
             let client = async {
                 sleep(PATIENCE * 5).await;
-                send.send(piece()).await.unwrap();
+                send.send(Ok(piece())).await.unwrap();
             };
             // The client is waited for as long as it takes; the destination, which never answers, from then on.
             let waits = async { tokio::join!(client, body.frame()) };
@@ -181,7 +181,7 @@ mod tests {
         let client = async {
             loop {
                 sleep(Duration::from_secs(4)).await;
-                send.send(piece()).await.unwrap();
+                send.send(Ok(piece())).await.unwrap();
             }
         };
         let destination = async {
