@@ -209,16 +209,22 @@ impl Resolver {
             host: &query.host,
             private: query.private,
         };
-        let refusal = match self.allowed.admit(claim).await {
-            Ok(origin) => return Ok(origin),
-            Err(refusal) => refused(refusal),
+        let refusal = match self.gate(claim, budget).await {
+            Err(refusal @ Error::Denied(_)) => refusal,
+            decided => return decided,
         };
-        match (&refusal, &query.stream) {
-            (Error::Denied(_), Some(stream)) => {
-                self.vouch(stream.clone(), uri, budget, exchange).await;
-                self.allowed.admit(claim).await.map_err(refused)
-            }
-            _ => Err(refusal),
+        let Some(stream) = &query.stream else {
+            return Err(refusal);
+        };
+        self.vouch(stream.clone(), uri, budget, exchange).await;
+        self.gate(claim, budget).await
+    }
+
+    /// The gate may have to resolve a name.
+    async fn gate(&self, claim: Claim<'_>, budget: &mut Budget) -> Result<Origin, Error> {
+        match budget.pay(self.allowed.admit(claim)).await {
+            Some(decided) => decided.map_err(refused),
+            None => Err(Denied::Node.into()),
         }
     }
 
