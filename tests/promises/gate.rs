@@ -1,0 +1,364 @@
+//! Nothing but nodes is reached, whoever names it and however it is written.
+
+mod spellings;
+
+use std::{
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+};
+
+use tokio::{io::AsyncReadExt, net::TcpListener};
+use whipstitch::config::Config;
+use whipstitch_minicluster::{Config as ClusterConfig, Fault, Lie, NodeConfig};
+use whipstitch_tests::{Client, Deployment, Proxy, raw_node::RawNode, websocket::raw};
+
+/// Listeners at the port of the nodes, on addresses that are none of theirs.
+struct Canaries(Vec<std::net::TcpListener>);
+
+impl Canaries {
+    async fn start() -> Self {
+        let mut addresses: Vec<IpAddr> = [1, 2, 5, 9]
+            .map(|last| Ipv4Addr::new(127, 0, 0, last).into())
+            .to_vec();
+        addresses.push(Ipv6Addr::LOCALHOST.into());
+        addresses.push(own_address());
+        'port: loop {
+            let first = TcpListener::bind((Ipv4Addr::new(127, 200, 0, 1), 0)).await;
+            let mut listeners = vec![first.unwrap()];
+            for address in &addresses {
+                match TcpListener::bind((*address, port_of(&listeners))).await {
+                    Ok(listener) => listeners.push(listener),
+                    // A machine without IPv6 has nothing to watch there.
+                    Err(_) if address.is_ipv6() => {}
+                    Err(_) => continue 'port,
+                }
+            }
+            let listeners = listeners.into_iter().map(TcpListener::into_std);
+            return Self(listeners.collect::<Result<_, _>>().unwrap());
+        }
+    }
+
+    fn port(&self) -> u16 {
+        self.0[0].local_addr().unwrap().port()
+    }
+
+    /// Asks the kernel, not the runtime, which may not have heard of a connection yet.
+    fn untouched(&self) -> bool {
+        let would_block = |listener: &std::net::TcpListener| {
+            listener
+                .accept()
+                .is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        };
+        self.0.iter().all(would_block)
+    }
+}
+
+fn port_of(listeners: &[TcpListener]) -> u16 {
+    listeners[0].local_addr().unwrap().port()
+}
+
+/// This machine's address towards others; nothing is sent for it.
+fn own_address() -> IpAddr {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    match socket.connect("198.51.100.1:9") {
+        Ok(()) => socket.local_addr().unwrap().ip(),
+        Err(_) => Ipv4Addr::new(127, 0, 0, 77).into(),
+    }
+}
+
+/// The status and the body of the answer to a WebSocket handshake.
+async fn handshake(client: &Client, query: &str) -> (u16, String) {
+    let (head, mut io) = raw(client, &format!("/streammanager/?{query}"), "").await;
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    io.read_exact(&mut body).await.unwrap();
+    (status, String::from_utf8(body).unwrap())
+}
+
+/// Problem bodies that tell which address was meant would be a map of the network behind.
+fn tells_no_address(body: &str) {
+    for piece in [
+        "127.",
+        "169.254",
+        "192.0.2",
+        "::",
+        "10.0.0",
+        "100.100",
+        "168.63",
+        "localhost",
+        "metadata",
+    ] {
+        assert!(!body.contains(piece), "{piece} in {body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_spelling_of_a_client_reaches_what_is_no_node() {
+    let (deployment, canaries) = (Deployment::start().await, Canaries::start().await);
+    let mut config = deployment.config();
+    config.nodes.port = canaries.port();
+    config.nodes.allow = Vec::new();
+    let shut = deployment.proxy_with(config.clone());
+    // Somebody who wants it easy: it must not open what he did not think of.
+    config.nodes.allow = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+    let names = ["localhost", ".localdomain", "ip6-localhost"];
+    config.nodes.allow_names = names.map(|name| name.parse().unwrap()).to_vec();
+    let wide = deployment.proxy_with(config);
+    assert!(spellings::OF_CLIENTS.len() >= 80);
+    for (number, host) in spellings::OF_CLIENTS.iter().enumerate() {
+        refuses(&shut, &canaries, number, host).await;
+        refuses(&wide, &canaries, number, host).await;
+    }
+    let own = own_address();
+    for host in [format!("{own}"), format!("::ffff:{own}"), format!("{own}.")] {
+        refuses(&shut, &canaries, 0, &format!("host={host}")).await;
+    }
+}
+
+async fn refuses(proxy: &Proxy, canaries: &Canaries, number: usize, host: &str) {
+    // Once as a publisher, whose stream could be looked up, and once as a player.
+    let id = ["s1", "subscriber-1b31"][number % 2];
+    let (status, body) = handshake(&proxy.plain, &format!("id={id}&{host}&app=live")).await;
+    assert!(matches!(status, 400 | 403), "{host}: {status} {body}");
+    tells_no_address(&body);
+    assert!(canaries.untouched(), "{host}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_and_unknown_are_told_apart_by_nobody() {
+    let (deployment, canaries) = (Deployment::start().await, Canaries::start().await);
+    let mut config = deployment.config();
+    config.nodes.port = canaries.port();
+    let proxy = deployment.proxy_with(config);
+    let mut answers = Vec::new();
+    for host in [
+        "127.0.0.1",
+        "169.254.169.254",
+        "10.11.12.13",
+        "::1",
+        "2001:db8::1",
+    ] {
+        let query = format!("id=subscriber-1&host={host}&app=live");
+        let (status, body) = handshake(&proxy.plain, &query).await;
+        let mut problem: serde_json::Value = serde_json::from_str(&body).unwrap();
+        problem["instance"] = "one of its own".into();
+        answers.push((status, problem));
+    }
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:?}"
+    );
+    assert!(canaries.untouched());
+}
+
+async fn publish(proxy: &Proxy, stream: &str) -> whipstitch_tests::Reply {
+    let target = format!("/live/whip/endpoint/{stream}");
+    proxy.plain.sdp("POST", &target, "v=0\r\n").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_lie_of_the_manager_reaches_what_is_no_node() {
+    let (deployment, canaries) = (Deployment::start().await, Canaries::start().await);
+    let mut config = deployment.config();
+    config.nodes.port = canaries.port();
+    config.nodes.allow = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+    let proxy = deployment.proxy_with(config);
+    for (number, address) in spellings::OF_MANAGERS.iter().enumerate() {
+        let manager = deployment.cluster.manager();
+        manager.lie(Lie::ServerAddress((*address).to_owned()));
+        let reply = publish(&proxy, &format!("s{number}")).await;
+        assert!(
+            matches!(reply.status.as_u16(), 502..=504),
+            "{address:?}: {reply:?}"
+        );
+        tells_no_address(&reply.text());
+        // What passes through us to a page is learned by the same rules.
+        let api = format!("/streammanager/api/4.0/event/live/s{number}?action=broadcast");
+        proxy.plain.get(&api).await;
+        let host: String = address.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let query = format!("id=subscriber-1&host={host}&app=live");
+        let (status, body) = handshake(&proxy.plain, &query).await;
+        assert!(matches!(status, 400 | 403), "{address:?}: {status} {body}");
+        assert!(canaries.untouched(), "{address:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_that_is_broken_is_an_error_soon() {
+    let (deployment, canaries) = (Deployment::start().await, Canaries::start().await);
+    let mut config = deployment.config();
+    config.nodes.port = canaries.port();
+    config.stream_manager.timeout = std::time::Duration::from_millis(300);
+    let manager = deployment.cluster.manager();
+    for (number, lie) in [
+        Lie::Html,
+        Lie::Garbage,
+        Lie::Huge(32 << 20),
+        Lie::ErrorMessage("169.254.169.254".repeat(1000)),
+        Lie::ServerAddress("x".repeat(60_000)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let proxy = deployment.proxy_with(config.clone());
+        manager.lie(lie);
+        let reply = publish(&proxy, &format!("s{number}")).await;
+        assert!(reply.status.is_client_error() || reply.status.is_server_error());
+        assert!(reply.body.len() < 2_000, "{reply:?}");
+    }
+    manager.heal().await;
+    manager.fail(Fault::BlackHole).await;
+    let proxy = deployment.proxy_with(config);
+    let reply = publish(&proxy, "slow").await;
+    assert!(reply.status.is_server_error(), "{reply:?}");
+    assert!(canaries.untouched());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_of_the_manager_is_not_followed() {
+    let (deployment, canary, manager) = (
+        Deployment::start().await,
+        RawNode::start(9).await,
+        RawNode::start(8).await,
+    );
+    let mut config = deployment.config();
+    config.stream_manager.url = Some(format!("http://{}", manager.addr()));
+    let proxy = deployment.proxy_with(config);
+    let redirect = format!(
+        "HTTP/1.1 302 Found\r\nLocation: http://{}/\r\nContent-Length: 0\r\n\r\n",
+        canary.addr()
+    );
+    let (reply, _) = tokio::join!(
+        publish(&proxy, "s1"),
+        manager.answer(0, redirect.as_bytes())
+    );
+    assert!(reply.status.is_server_error(), "{reply:?}");
+    assert!(canary.untouched());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_doors_are_no_nodes() {
+    let deployment = Deployment::start().await;
+    let free = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = port_of(&[free]);
+    let mut config = deployment.config();
+    config.listen.http = vec![SocketAddr::from(([0, 0, 0, 0], port))];
+    config.nodes.port = port;
+    let own = own_address();
+    config.nodes.allow = vec![
+        "127.0.0.0/8".parse().unwrap(),
+        "192.0.2.0/24".parse().unwrap(),
+    ];
+    config
+        .nodes
+        .allow
+        .push(format!("{own}/16").parse().unwrap());
+    let proxy = deployment.proxy_with(config.clone());
+    for host in [
+        own.to_string(),
+        "127.0.0.1".to_owned(),
+        "127.8.8.8".to_owned(),
+    ] {
+        let query = format!("id=subscriber-1&host={host}&app=live");
+        assert_eq!(handshake(&proxy.h1, &query).await.0, 403, "{host}");
+    }
+    proxy
+        .until_metric(r#"whipstitch_origin_refused_total{reason="ours"}"#, 3.0)
+        .await;
+}
+
+/// A proxy that knows its only node, a raw socket on loopback, by the name `localhost`.
+fn by_name(config: &mut Config, node: &RawNode) {
+    config.nodes.port = node.addr().port();
+    config.nodes.allow = Vec::new();
+    config.nodes.allow_names = vec!["localhost".parse().unwrap()];
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_dialled_only_if_every_address_of_it_may_be() {
+    let (deployment, node) = (Deployment::start().await, RawNode::start(1).await);
+    let mut config = deployment.config();
+    by_name(&mut config, &node);
+    config.nodes.allow = Vec::new();
+    let shut = deployment.proxy_with(config.clone());
+    let query = "id=subscriber-1&host=localhost&app=live";
+    deployment
+        .cluster
+        .manager()
+        .lie(Lie::ServerAddress("localhost".to_owned()));
+    assert_eq!(publish(&shut, "s1").await.status, 502);
+    shut.plain
+        .get("/streammanager/api/4.0/event/live/s1?action=broadcast")
+        .await;
+    assert_eq!(handshake(&shut.plain, query).await.0, 403);
+    assert!(node.untouched());
+
+    config.nodes.allow = vec!["127.0.0.1/32".parse().unwrap(), "::1/128".parse().unwrap()];
+    let open = deployment.proxy_with(config);
+    // `localhost` may be ::1 first, where nobody listens.
+    let (status, _) = tokio::select! {
+        answer = handshake(&open.plain, query) => answer,
+        _ = node.accept("") => (101, String::new()),
+    };
+    assert!(matches!(status, 101 | 502), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_behind_a_public_address_is_reached_by_its_private_one() {
+    let deployment = Deployment::start().await;
+    let mut config = deployment.config();
+    let node = deployment.cluster.nodes()[0].ip();
+    config.nodes.allow = Vec::new();
+    config.nodes.map = vec![format!("203.0.113.7={node}").parse().unwrap()];
+    config.timeouts.connect = std::time::Duration::from_millis(300);
+    deployment
+        .cluster
+        .manager()
+        .lie(Lie::ServerAddress("203.0.113.7".to_owned()));
+    let always = deployment.proxy_with(config.clone());
+    // It is reached: what it says of this offer is its own answer.
+    let reply = publish(&always, "s1").await;
+    assert!(!reply.status.is_server_error(), "{reply:?}");
+
+    config.nodes.dial_private = false;
+    let asked = deployment.proxy_with(config);
+    asked
+        .plain
+        .get("/streammanager/api/4.0/event/live/s1?action=broadcast")
+        .await;
+    let query = "id=subscriber-1&host=203.0.113.7&app=live";
+    let private = format!("{query}&usePrivateProxy=true");
+    assert_eq!(handshake(&asked.plain, &private).await.0, 101);
+    let (status, _) = handshake(&asked.plain, query).await;
+    assert!(matches!(status, 502 | 504), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_of_the_polled_list_are_known_before_any_lookup() {
+    let ip = own_address();
+    if ip.is_loopback() {
+        // Nodes on loopback need `nodes.allow`, which would be enough by itself.
+        return;
+    }
+    let deployment = Deployment::with(ClusterConfig {
+        nodes: vec![NodeConfig::new(ip)],
+        ..ClusterConfig::default()
+    })
+    .await;
+    let token = deployment.certificate.file("token");
+    let mut config = deployment.config();
+    config.nodes.allow = Vec::new();
+    config.stream_manager.access_token_file = Some(token.clone());
+    let query = format!("id=subscriber-1&host={ip}&app=live");
+    for (text, result, status) in [("wrong", "failed", 403), ("minicluster\n", "ok", 101)] {
+        std::fs::write(&token, text).unwrap();
+        let proxy = deployment.proxy_with(config.clone());
+        let polls = format!(r#"whipstitch_node_list_polls_total{{result="{result}"}}"#);
+        proxy.until_metric(&polls, 1.0).await;
+        assert_eq!(handshake(&proxy.plain, &query).await.0, status, "{text}");
+    }
+}
