@@ -179,7 +179,9 @@ async fn no_lie_of_the_manager_reaches_what_is_no_node() {
         // What passes through us to a page is learned by the same rules.
         let api = format!("/streammanager/api/4.0/event/live/s{number}?action=broadcast");
         proxy.plain.get(&api).await;
-        let host: String = address.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let host = address
+            .bytes()
+            .fold(String::new(), |host, byte| format!("{host}%{byte:02X}"));
         let query = format!("id=subscriber-1&host={host}&app=live");
         let (status, body) = handshake(&proxy.plain, &query).await;
         assert!(matches!(status, 400 | 403), "{address:?}: {status} {body}");
