@@ -13,6 +13,7 @@ mod bodies;
 mod cors;
 mod directory;
 mod drain;
+mod failover;
 mod gate;
 mod hostile;
 mod lookups;

@@ -4,7 +4,7 @@ use std::fs;
 
 use whipstitch::config::Config;
 use whipstitch_minicluster::peer::Publisher;
-use whipstitch_tests::{Deployment, http::path_of, round_robin::RoundRobin};
+use whipstitch_tests::{Deployment, deployment::SOON, http::path_of, round_robin::RoundRobin};
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
 const OTHER_KEY: &str = "HxweHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE=\n";
@@ -94,4 +94,33 @@ async fn a_session_outlives_the_process_that_made_it_but_not_the_key() {
         "unknown-session"
     );
     assert_eq!(after.h1.bare("DELETE", &session).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_rotated_by_replacing_the_file() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy_with(with_key(&deployment, KEY));
+    let publish = async |stream: &str| {
+        let publisher = Publisher::new().await.unwrap();
+        let offer = publisher.offer().await.unwrap();
+        let target = format!("/live/whip/endpoint/{stream}");
+        let created = proxy.h1.sdp("POST", &target, &offer).await;
+        assert_eq!(created.status, 201, "{}", created.text());
+        path_of(created.header("location"))
+    };
+    let old = publish("old").await;
+    // From here on every replica that starts knows the new key only.
+    let other = deployment.proxy_with(with_key(&deployment, OTHER_KEY));
+    let reloaded = async {
+        // The file is looked at every 10 s; a counter tells, and there is nothing to be woken by.
+        let metric = r#"whipstitch_session_key_reloads_total{result="ok"}"#;
+        while proxy.metric(metric).await < 1.0 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(SOON * 2, reloaded).await.unwrap();
+    let new = publish("new").await;
+    assert_eq!(other.h1.bare("DELETE", &new).await.status, 200);
+    assert_eq!(other.h1.bare("DELETE", &old).await.status, 404);
+    assert_eq!(proxy.h1.bare("DELETE", &old).await.status, 200);
 }

@@ -361,3 +361,31 @@ async fn a_node_that_cannot_be_dialled_is_asked_about_anew() {
         "from the other node"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_manager_may_vouch_for_a_host_and_a_refusal_looks_always_the_same() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let seen = deployment.cluster.seen();
+    let ask = async |host: &str, id: &str| {
+        let target = format!("/streammanager/?id={id}&region=us-east-1&host={host}&app=live");
+        let (answer, _) = raw(&proxy.h1, &target, "").await;
+        assert!(answer.starts_with("HTTP/1.1 403"), "{host}: {answer}");
+    };
+    for (number, host) in (1..).zip(["10.11.12.13", "127.0.0.9", "169.254.169.254"]) {
+        ask(host, &format!("s{number}")).await;
+        assert_eq!(seen.all_lookups(), number, "{host}");
+        let asked = seen.requests_to(Server::Manager).pop().unwrap();
+        assert_eq!(
+            asked.target,
+            format!(
+                "/streammanager/api/4.0/event/live/s{number}?action=broadcast&endpoints=16&region=us-east-1"
+            )
+        );
+        // A subscriber names no stream to ask about.
+        ask(host, "subscriber-1b31").await;
+        assert_eq!(seen.all_lookups(), number, "{host}");
+    }
+    deployment.cluster.manager().fail(Fault::Refuse).await;
+    ask("10.11.12.13", "another").await;
+}
