@@ -312,7 +312,75 @@ pub(crate) fn public_base(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    /// Names a node to the gate whenever it is asked, and counts.
+    struct Naming {
+        gate: Arc<AllowedOrigins>,
+        asked: AtomicUsize,
+    }
+
+    impl Directory for Naming {
+        fn locate<'a>(
+            &'a self,
+            lookup: &'a Lookup,
+            purpose: Purpose,
+        ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+            Box::pin(async move {
+                assert_eq!((lookup.role, purpose), (Role::Publish, Purpose::Inquiry));
+                assert_eq!(lookup.hints.as_str(), "endpoints=16&region=r");
+                self.asked.fetch_add(1, Ordering::SeqCst);
+                let named = self.gate.admit(Claim::Manager("10.0.0.7")).await;
+                Candidates::new(named.into_iter().collect()).ok_or(LookupError::NotFound(None))
+            })
+        }
+
+        fn forget(&self, _: &Lookup) {}
+        fn ended(&self, _: &StreamKey) {}
+        fn report(&self, _: &Origin, _: whipstitch_origin::Outcome) {}
+    }
+
+    /// Whether a socket to this host is let through, and how often the manager was asked.
+    async fn admitted(host: &str, id: &str) -> (bool, usize) {
+        let nodes = whipstitch_origin::config::Nodes::default();
+        let gate = Arc::new(AllowedOrigins::new(
+            &nodes,
+            whipstitch_origin::Metrics::default(),
+        ));
+        let directory = Arc::new(Naming {
+            gate: gate.clone(),
+            asked: AtomicUsize::new(0),
+        });
+        let resolver = Resolver {
+            directory: directory.clone(),
+            allowed: gate,
+            keys: watch::channel(Arc::new(SessionKeys::random().unwrap())).1,
+            known: Arc::new(KnownSessions::new(true, Duration::from_hours(1))),
+            newest: Arc::new(Newest::new(Duration::from_hours(1))),
+            lifetime: Duration::from_hours(1),
+            budget: Duration::from_secs(6),
+        };
+        let raw = format!("id={id}&region=r&host={host}&app=live");
+        let query = SocketQuery::parse(&raw).unwrap();
+        let uri: Uri = format!("/streammanager/?{raw}").parse().unwrap();
+        let exchange = Exchange::begin(&http::HeaderMap::new(), None);
+        let mut budget = Budget::new(resolver.budget);
+        let decided = resolver.admit(&query, &uri, &mut budget, &exchange).await;
+        (decided.is_ok(), directory.asked.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test]
+    async fn the_manager_vouches_for_the_node_of_the_clients_own_stream() {
+        assert_eq!(admitted("10.0.0.7", "s1").await, (true, 1));
+        for other in ["10.0.0.8", "127.0.0.1", "169.254.169.254"] {
+            assert_eq!(admitted(other, "s1").await, (false, 1), "{other}");
+            assert_eq!(admitted(other, "subscriber-1b31").await, (false, 0));
+        }
+        assert_eq!(admitted("10.0.0.7", "subscriber-1b31").await, (false, 0));
+        assert_eq!(admitted("10.0.0.7:80", "s1").await, (false, 0));
+    }
 
     #[test]
     fn a_sessions_own_query_stays_and_the_clients_is_added() {

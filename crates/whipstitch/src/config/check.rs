@@ -139,3 +139,45 @@ fn log_filter(config: &Config, found: &mut Vec<Finding>) {
         found.push(Finding::new(["log.filter"], what));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    /// What is said of a key file, and whether it is only a warning.
+    fn said(path: &std::path::Path) -> Vec<(String, bool)> {
+        let mut config = Config::default();
+        config.sessions.key_file = Some(path.to_owned());
+        let mut found = Vec::new();
+        session_key(&config, &mut found);
+        found
+            .into_iter()
+            .map(|finding| (finding.what, finding.warning))
+            .collect()
+    }
+
+    #[test]
+    fn a_key_file_that_is_missing_or_open_to_others_is_worth_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.key");
+        let missing = said(&path);
+        assert!(
+            matches!(&*missing, [(what, true)] if what.contains("does not exist") && what.contains("replicas")),
+            "{missing:?}"
+        );
+        fs::write(&path, "A".repeat(43) + "=\n").unwrap();
+        for (mode, open) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let found = said(&path);
+            assert_eq!(found.len(), usize::from(open), "{mode:o}: {found:?}");
+            assert!(found.iter().all(|(_, warning)| *warning));
+        }
+        let key = said(std::path::Path::new(&("A".repeat(43) + "=")));
+        assert!(
+            matches!(&*key, [(what, false)] if !what.contains("AAAA")),
+            "{key:?}"
+        );
+    }
+}
