@@ -148,6 +148,20 @@ struct Came {
 
 /// Sends a request with a body to the nodes of `first`; a further lookup names those of `second`, after a while.
 async fn send(method: Method, moods: &[Mood], first: &[u8], second: Option<(u64, &[u8])>) -> Came {
+    let body = match method {
+        Method::OPTIONS => body::empty(),
+        _ => body::full("v=0"),
+    };
+    send_body(method, body, moods, first, second).await
+}
+
+async fn send_body(
+    method: Method,
+    body: Body,
+    moods: &[Mood],
+    first: &[u8],
+    second: Option<(u64, &[u8])>,
+) -> Came {
     let nodes = Nodes {
         moods: moods.to_vec(),
         got: Mutex::default(),
@@ -174,10 +188,6 @@ async fn send(method: Method, moods: &[Mood], first: &[u8], second: Option<(u64,
         directory: &*directory,
         metrics: &metrics,
         exchange: &exchange,
-    };
-    let body = match method {
-        Method::OPTIONS => body::empty(),
-        _ => body::full("v=0"),
     };
     let request = Request::builder().method(method).body(body).unwrap();
     let began = Instant::now();
@@ -334,4 +344,13 @@ async fn there_is_an_end_to_the_nodes_that_are_tried() {
     let numbers: Vec<u8> = (1..=50).collect();
     let came = send(Method::POST, &[Refuses; 50], &numbers, Some((0, &numbers))).await;
     assert_eq!((&*came.of, came.tries), ("node-unreachable", 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_without_a_body_is_not_sent_again_either() {
+    for mood in [HangsUp, Answers(503)] {
+        let moods = [mood, Answers(201)];
+        let came = send_body(Method::POST, body::empty(), &moods, &[1, 2], None).await;
+        assert_eq!((came.got.len(), came.tries), (1, 1));
+    }
 }
