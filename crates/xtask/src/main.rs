@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod command;
 mod debian;
+mod fetch;
 mod reference;
 mod rerun;
 mod tally;
@@ -23,16 +24,18 @@ pub(crate) type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> =
 ///
 /// One set for every command: with two, cargo would compile nearly every dependency twice (the browser tests alone
 /// change the features of `syn`, and so every derive above it).
-pub(crate) const FEATURES: &str = "whipstitch-tests/browser,xtask/bench,xtask/reference";
+pub(crate) const FEATURES: &str =
+    "whipstitch-tests/browser,whipstitch-tests/programs,xtask/bench,xtask/reference";
 
 /// The chores of the Whipstitch workspace.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Chore {
-    /// Run all tests: unit, property, integration, browser and doc
+    /// Run all tests: unit, property, integration, browser, real programs and doc
     ///
-    /// Installs Debian's chromium and chromium-driver first when they are absent and you are root; otherwise says what
-    /// to install. Fails when a test was ignored or a runner ran none.
+    /// Installs Debian's chromium, chromium-driver, pip and npm first when they are absent and you are root; otherwise
+    /// says what to install. Fetches the pinned clients of tests/programs into the target directory. Fails when one
+    /// cannot be had, a test was ignored or a runner ran none.
     Test,
     /// Do what continuous integration does: format, arrows, lints, tests, docs, reference pages
     Ci,

@@ -3,7 +3,7 @@
 use crate::command::{cargo, run_lines};
 use crate::debian::{self, Need};
 use crate::tally::{Counts, Tally};
-use crate::{FEATURES, Result};
+use crate::{FEATURES, Result, fetch};
 
 const BROWSER: [Need; 2] = [
     Need {
@@ -16,8 +16,9 @@ const BROWSER: [Need; 2] = [
     },
 ];
 
-/// The test binary that drives the browser, counted apart: were it to run nothing, its absence would not show in a sum.
-const BROWSER_BINARY: &str = "browser";
+/// The test binaries that need what has to be installed, counted apart: were one to run nothing, its absence would not
+/// show in a sum.
+const APART: [&str; 2] = ["browser", "programs"];
 
 /// Runs all tests and prints one closing line a runner.
 ///
@@ -25,6 +26,7 @@ const BROWSER_BINARY: &str = "browser";
 /// When a test failed or was skipped, or a runner ran none. The closing lines are printed all the same.
 pub(crate) fn run() -> Result<Vec<String>> {
     debian::ensure(&BROWSER)?;
+    fetch::ensure()?;
     let (mut complaints, mut closing) = (Vec::new(), Vec::new());
     let mut close = |runner: &str, counts: Counts, complaints: &mut Vec<String>| {
         complaints.extend(complaint(runner, counts));
@@ -32,10 +34,11 @@ pub(crate) fn run() -> Result<Vec<String>> {
     };
 
     let tally = cargo_test("--all-targets", &mut complaints)?;
-    let native = tally.sum(|binary| binary != BROWSER_BINARY);
-    let browser = tally.sum(|binary| binary == BROWSER_BINARY);
+    let native = tally.sum(|binary| !APART.contains(&binary));
     close("native", native, &mut complaints);
-    close("browser", browser, &mut complaints);
+    for name in APART {
+        close(name, tally.sum(|binary| binary == name), &mut complaints);
+    }
 
     let doc = cargo_test("--doc", &mut complaints)?;
     close("doc", doc.sum(|_| true), &mut complaints);

@@ -4,6 +4,7 @@ mod lines;
 mod negotiation;
 mod session;
 mod studio;
+mod stun;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::session::{Happening, Session};
+use super::stun::Incomplete;
 use super::{COMMANDS, Command, Frame, MediaHandle, Relayed, Relays};
 use crate::registry::{Registry, SessionId};
 
@@ -153,6 +154,8 @@ impl Studio {
     }
 
     fn datagram(&mut self, bytes: &[u8], source: SocketAddr) {
+        let mended = Incomplete::read(bytes).and_then(|check| self.mend(&check));
+        let bytes = mended.as_deref().unwrap_or(bytes);
         let Ok(contents) = bytes.try_into() else {
             return;
         };
@@ -171,6 +174,15 @@ impl Studio {
             session.input(input);
             session.drive(&self.socket, &mut self.happenings);
         }
+    }
+
+    fn mend(&mut self, check: &Incomplete<'_>) -> Option<Vec<u8>> {
+        let hmac = self.crypto.sha1_hmac_provider;
+        let sessions = self.sessions.values_mut();
+        let mut credentials =
+            sessions.map(|session| session.rtc.direct_api().local_ice_credentials());
+        let ours = credentials.find(|ours| check.is_for(ours))?;
+        check.complete(&ours, hmac)
     }
 
     fn advance(&mut self, now: Instant) {

@@ -363,6 +363,7 @@ fn connection(
         .clear_codecs()
         .enable_opus(true, false)
         .enable_vp8(true)
+        .enable_h264(true)
         .build(now);
     let candidate = Candidate::host(address, "udp")?;
     let text = candidate.to_sdp_string();

@@ -1,0 +1,35 @@
+//! Clients that others wrote, as they are: each publishes through the proxy, and its media arrives at a player.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all of it is a test: to panic is to fail it"
+)]
+
+#[expect(dead_code, reason = "these tests look at no screen")]
+#[path = "../browser/chrome.rs"]
+mod chrome;
+mod ffmpeg;
+mod page;
+mod stage;
+mod web_clients;
+
+use std::path::PathBuf;
+
+/// Where `cargo xtask test` puts the programs.
+fn programs() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("programs")
+}
+
+/// A file among the programs.
+fn program(path: &str) -> PathBuf {
+    let file = programs().join(path);
+    assert!(
+        file.is_file(),
+        "{} is missing: `cargo xtask test` fetches it",
+        file.display()
+    );
+    file
+}

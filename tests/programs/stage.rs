@@ -1,0 +1,104 @@
+//! A cluster behind a proxy, and what each program has to bring about there.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::{sleep, timeout},
+};
+use whipstitch_minicluster::{Node, Server, peer::Counts, peer::Player};
+use whipstitch_tests::{Deployment, Proxy, http::path_of};
+
+/// One program at a time: each encodes video in software.
+static ONE: Mutex<()> = Mutex::const_new(());
+
+/// Longest wait for a program, which may have to start and to find its codecs on a machine with much else to do.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How often something in another process, which wakes nobody here, is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+const FRAMES: u64 = 20;
+
+/// Where programs publish.
+pub(crate) struct Stage {
+    pub(crate) deployment: Deployment,
+    pub(crate) proxy: Proxy,
+    _one: MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    pub(crate) async fn set() -> Self {
+        let one = ONE.lock().await;
+        let deployment = Deployment::start().await;
+        Self {
+            proxy: deployment.proxy(),
+            deployment,
+            _one: one,
+        }
+    }
+
+    /// The WHIP endpoint of a stream over TLS.
+    pub(crate) fn https(&self, stream: &str) -> String {
+        let port = self.proxy.h2.addr().port();
+        format!("https://localhost:{port}/live/whip/endpoint/{stream}")
+    }
+
+    /// The WHIP endpoint of a stream without TLS.
+    pub(crate) fn http(&self, stream: &str) -> String {
+        let port = self.proxy.plain.addr().port();
+        format!("http://localhost:{port}/live/whip/endpoint/{stream}")
+    }
+
+    /// Plays the stream through the proxy as soon as it is live, until enough has come.
+    pub(crate) async fn watch(&self, stream: &str) -> Counts {
+        let player = Player::new().await.unwrap();
+        let offer = player.offer().await.unwrap();
+        let target = format!("/live/whep/endpoint/{stream}?requestId=watcher");
+        let live = async {
+            loop {
+                let created = self.proxy.h2.sdp("POST", &target, &offer).await;
+                if created.status == 201 {
+                    return created;
+                }
+                sleep(LOOK).await;
+            }
+        };
+        let created = timeout(PATIENCE, live).await.expect("the stream is live");
+        let session = path_of(created.header("location"));
+        let answer = player.accept(&created.text()).await.unwrap();
+        let patched = self.proxy.h2.sdp("PATCH", &session, &answer).await;
+        assert_eq!(patched.status, 204);
+        let counts = player.wait_for_frames(FRAMES, PATIENCE).await.unwrap();
+        assert!(counts.keyframes > 0, "{counts:?}");
+        let left = self.proxy.h2.bare("DELETE", &session).await;
+        assert_eq!(left.status, 200);
+        counts
+    }
+
+    /// The headers of the requests of this method for the publishing of a stream that have come to nodes.
+    pub(crate) fn requests(&self, method: &Method, stream: &str) -> Vec<HeaderMap> {
+        let seen = self.deployment.cluster.seen().requests();
+        let whip = |target: &str| target.contains("/whip/") && target.contains(stream);
+        seen.into_iter()
+            .filter(|request| request.server != Server::Manager)
+            .filter(|request| request.method == *method && whip(&request.target))
+            .map(|request| request.headers)
+            .collect()
+    }
+
+    pub(crate) fn sessions(&self) -> usize {
+        let nodes = self.deployment.cluster.nodes();
+        nodes.iter().map(Node::sessions).sum()
+    }
+
+    /// The publisher has left as it should: by one DELETE, and nothing of it remains.
+    pub(crate) async fn is_over(&self, stream: &str) {
+        let over = async {
+            while self.sessions() > 0 {
+                sleep(LOOK).await;
+            }
+        };
+        timeout(PATIENCE, over).await.expect("the session ends");
+        assert_eq!(self.requests(&Method::DELETE, stream).len(), 1);
+    }
+}
