@@ -19,6 +19,8 @@ pub mod kept;
 pub mod raw_node;
 #[path = "harness/round_robin.rs"]
 pub mod round_robin;
+#[path = "harness/sdk.rs"]
+pub mod sdk;
 #[path = "harness/websocket.rs"]
 pub mod websocket;
 

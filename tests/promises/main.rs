@@ -22,6 +22,7 @@ mod media;
 mod metrics;
 mod outage;
 mod replicas;
+mod sdk;
 mod sessions;
 mod spreading;
 mod tls;

@@ -79,6 +79,30 @@ impl Hints {
         query::get(self.as_str(), key)
     }
 
+    /// These hints, after earlier ones of the same client: all of both, and where both say something, these. `None` if
+    /// that is longer than any honest client's.
+    #[must_use]
+    pub fn after(&self, earlier: &Self) -> Option<Self> {
+        let both = query::merge(earlier.as_str(), self.as_str());
+        match both.len() {
+            0 => Some(Self(None)),
+            1..=MAX_HINTS => Some(Self(Some(both.into()))),
+            _ => None,
+        }
+    }
+
+    /// Whether both ask the same, in whatever order.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let sorted = |hints: &Self| {
+            let mut pairs: Vec<String> = query::pairs(hints.as_str())
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            pairs.sort_unstable();
+            pairs
+        };
+        self == other || sorted(self) == sorted(other)
+    }
+
     /// The pairs, joined by `&`; empty if there are none.
     pub fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
@@ -201,6 +225,31 @@ pub enum ManagerFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hints_of_two_requests_are_one_question_and_the_later_one_wins() {
+        let hints = |query| Hints::from_query(query).unwrap();
+        // What red5pro-webrtc-sdk 11.0.0 sends: `transcode` on OPTIONS only, the rest on POST only.
+        for (options, post, both) in [
+            ("transcode=true", "region=eu", "transcode=true&region=eu"),
+            ("transcode=true", "", "transcode=true"),
+            ("", "strict=true", "strict=true"),
+            (
+                "region=us&strict=true",
+                "region=eu",
+                "strict=true&region=eu",
+            ),
+            ("", "", ""),
+        ] {
+            assert_eq!(hints(post).after(&hints(options)), Some(hints(both)));
+        }
+        let long = format!("region={}", "x".repeat(400));
+        let longer = format!("zone={}", "x".repeat(400));
+        assert_eq!(hints(&long).after(&hints(&longer)), None);
+        assert!(hints("region=eu&strict=true").says_the_same(&hints("strict=true&region=eu")));
+        assert!(!hints("region=eu").says_the_same(&hints("region=us")));
+        assert!(!hints("region=eu").says_the_same(&hints("region=eu&strict=true")));
+    }
 
     #[test]
     fn hints_are_kept_byte_for_byte_and_nothing_else_is() {

@@ -32,6 +32,7 @@ use crate::{
     message::{Endpoint, Goal, Known, ToNode},
     newest::Newest,
     node_client::{self, Failed, Turn},
+    pins::Pins,
     resolving::{now, public_base},
 };
 
@@ -44,6 +45,7 @@ pub(crate) struct Forward {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) keys: watch::Receiver<Arc<SessionKeys>>,
     pub(crate) known: Arc<KnownSessions>,
+    pub(crate) pins: Arc<Pins>,
     pub(crate) newest: Arc<Newest>,
     pub(crate) public_url: Option<String>,
     pub(crate) metrics: Metrics,
@@ -84,6 +86,10 @@ impl Forward {
                     };
                     self.name_session(&mut response, made)?;
                     return Ok(passed(response));
+                }
+                if let Some(client) = client.filter(|_| is_pinning(&method, response.status())) {
+                    let hints = endpoint.lookup.hints.clone();
+                    self.pins.remember(client, origin.named(), hints);
                 }
                 response
             }
@@ -192,6 +198,11 @@ fn passed(mut response: Response<Body>) -> Response<Body> {
     strip_hop_by_hop(response.headers_mut());
     response.headers_mut().remove(SESSION_HOST);
     response
+}
+
+/// Whether an answer tells a client something of the node that its `POST` should find there.
+fn is_pinning(method: &Method, status: StatusCode) -> bool {
+    method == Method::OPTIONS && status.is_success()
 }
 
 /// Whether an answer says that the lookup which led to the node did not hold: the node does not have the stream, or not

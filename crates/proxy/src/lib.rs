@@ -53,6 +53,7 @@ pub mod metrics;
 mod newest;
 mod node_client;
 mod observe;
+mod pins;
 pub mod problem;
 mod problems;
 pub mod resolving;

@@ -1,5 +1,7 @@
 //! Resolving: which node. Whoever names it, it has passed the gate of [`AllowedOrigins`].
 
+mod pinned;
+
 use std::{
     sync::Arc,
     task::{Context, Poll},
@@ -24,6 +26,7 @@ use whipstitch_signaling::{
     socket::SocketQuery,
 };
 
+use self::pinned::purpose;
 use crate::{
     Body, Bound, Error, Exchange, Routed,
     budget::Budget,
@@ -31,6 +34,7 @@ use crate::{
     known_sessions::{Client, KnownSessions},
     message::{Ask, Endpoint, Goal, Known, ToNode, ToSocket},
     newest::Newest,
+    pins::Pins,
 };
 
 /// The layer's service.
@@ -46,6 +50,7 @@ pub(crate) struct Resolver {
     pub(crate) allowed: Arc<AllowedOrigins>,
     pub(crate) keys: watch::Receiver<Arc<SessionKeys>>,
     pub(crate) known: Arc<KnownSessions>,
+    pub(crate) pins: Arc<Pins>,
     pub(crate) newest: Arc<Newest>,
     /// How long a session URL is good for.
     pub(crate) lifetime: Duration,
@@ -106,14 +111,19 @@ impl Resolver {
         match ask {
             Ask::Endpoint { role, key } => {
                 let client = self.known.client(role, &key, &request, &exchange);
-                let lookup = lookup(role, key, request.uri())?;
-                let purpose = match *request.method() {
-                    Method::POST => Purpose::Session,
-                    _ => Purpose::Inquiry,
+                let mut lookup = lookup(role, key, request.uri())?;
+                let purpose = purpose(request.method(), client.as_ref());
+                let pinned = match *request.method() {
+                    Method::POST => self.pinned(client.as_ref(), &mut lookup).await,
+                    _ => None,
                 };
-                let candidates = self
-                    .locate(&lookup, purpose, &mut budget, &exchange)
-                    .await?;
+                let candidates = match pinned {
+                    Some(node) => node,
+                    None => {
+                        self.locate(&lookup, purpose, &mut budget, &exchange)
+                            .await?
+                    }
+                };
                 let target = target(request.uri());
                 let goal = Goal::Endpoint(Endpoint {
                     lookup,
@@ -358,6 +368,7 @@ mod tests {
             allowed: gate,
             keys: watch::channel(Arc::new(SessionKeys::random().unwrap())).1,
             known: Arc::new(KnownSessions::new(true, Duration::from_hours(1))),
+            pins: Arc::new(Pins::new()),
             newest: Arc::new(Newest::new(Duration::from_hours(1))),
             lifetime: Duration::from_hours(1),
             budget: Duration::from_secs(6),

@@ -23,6 +23,7 @@ use crate::{
     manager::Manager,
     newest::Newest,
     observe::Observe,
+    pins::Pins,
     problems::Problems,
     resolving::{Resolver, Resolving},
     routing::Routing,
@@ -72,12 +73,14 @@ pub struct Dependencies {
 pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
     let manager = Manager::new(d.manager, d.allowed.clone(), &d.timeouts)?;
     let known = Arc::new(KnownSessions::new(d.sessions_by_client, d.session_lifetime));
+    let pins = Arc::new(Pins::new());
     let newest = Arc::new(Newest::new(d.session_lifetime));
     let forward = Forward {
         nodes: Nodes::new(&d.timeouts),
         directory: d.directory.clone(),
         keys: d.session_keys.clone(),
         known: known.clone(),
+        pins: pins.clone(),
         newest: newest.clone(),
         public_url: d.proxy.public_url.clone(),
         metrics: d.metrics.clone(),
@@ -96,6 +99,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         allowed: d.allowed,
         keys: d.session_keys,
         known,
+        pins,
         newest,
         lifetime: d.session_lifetime,
         budget: d.timeouts.answer,

@@ -1,0 +1,41 @@
+//! Where a client was led a moment ago.
+
+use http::Method;
+use whipstitch_origin::{Candidates, Claim, Lookup, Purpose};
+
+use super::Resolver;
+use crate::known_sessions::Client;
+
+impl Resolver {
+    /// The node of the `OPTIONS` before this `POST`, if both ask the same; the lookup is what both ask.
+    ///
+    /// It is let in by the gate again, as the node of a session is: nobody but the manager has named it.
+    pub(super) async fn pinned(
+        &self,
+        client: Option<&Client>,
+        lookup: &mut Lookup,
+    ) -> Option<Candidates> {
+        let pin = self.pins.take(client?)?;
+        let both = lookup.hints.after(&pin.hints)?;
+        if !both.says_the_same(&pin.hints) {
+            lookup.hints = both;
+            return None;
+        }
+        // To the letter, so that it is the question whose answer is remembered.
+        lookup.hints = pin.hints;
+        let origin = self.allowed.admit(Claim::Session(pin.node)).await.ok()?;
+        Candidates::new(vec![origin])
+    }
+}
+
+/// What the node of an endpoint is wanted for.
+///
+/// An `OPTIONS` that is remembered for its `POST` is the use of the answer, since the `POST` asks no more. Were it none,
+/// all players that ask in the same moment would be led to one node.
+pub(super) fn purpose(method: &Method, client: Option<&Client>) -> Purpose {
+    match *method {
+        Method::POST => Purpose::Session,
+        Method::OPTIONS if client.is_some() => Purpose::Session,
+        _ => Purpose::Inquiry,
+    }
+}
