@@ -147,10 +147,9 @@ impl Sdk {
     pub fn session_target(&self) -> String {
         let resource = self.resource.as_deref().unwrap();
         let url = match self.release {
-            Release::V11 => resource.to_owned(),
             // Its bug: never a `?`.
             Release::V12_0 if !self.pinned().is_empty() => format!("{resource}&{}", self.pinned()),
-            Release::V12_0 => resource.to_owned(),
+            Release::V11 | Release::V12_0 => resource.to_owned(),
             Release::V12_2 => with(resource, &[&self.pinned()]),
             Release::V13 | Release::V15 => {
                 let params = only(&self.params, |key| key != "transcode");
@@ -194,7 +193,7 @@ pub fn ice_server(reply: &Reply) -> Option<(String, Vec<(String, String)>)> {
     let (mut url, mut attributes) = (String::new(), Vec::new());
     for segment in joined.split(';').map(str::trim) {
         if let Some(rest) = segment.strip_prefix('<') {
-            url = rest[..rest.len() - 1].to_owned();
+            rest[..rest.len() - 1].clone_into(&mut url);
         } else {
             let mut parts = segment.split('=');
             let name = parts.next().unwrap().to_owned();

@@ -139,6 +139,16 @@ impl Candidates {
         })
     }
 
+    /// This node first, and then the others.
+    #[must_use]
+    pub fn led_by(&self, first: &Origin) -> Self {
+        let others = self.iter().filter(|origin| *origin != first);
+        Self {
+            nodes: std::iter::once(first).chain(others).cloned().collect(),
+            first: 0,
+        }
+    }
+
     /// The same nodes, this many turns later.
     pub(crate) fn turned(&self, turns: usize) -> Self {
         Self {

@@ -88,8 +88,7 @@ impl Forward {
                     return Ok(passed(response));
                 }
                 if let Some(client) = client.filter(|_| is_pinning(&method, response.status())) {
-                    let hints = endpoint.lookup.hints.clone();
-                    self.pins.remember(client, origin.named(), hints);
+                    self.pins.remember(client, &origin, endpoint);
                 }
                 response
             }

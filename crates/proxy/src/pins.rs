@@ -7,18 +7,18 @@
 //!
 //! | the hints of both together | what comes of it |
 //! |---|---|
-//! | are those of the `OPTIONS` | its node takes the `POST`; if it cannot, the manager is asked for others |
+//! | are those of the `OPTIONS` | the node that answered it goes first, and after it the others that were named |
 //! | are more, or others | one lookup with all of them, the `POST`'s own winning |
 //!
 //! A pin is used once, and only for the client that made it, who is told from others as for sessions without a token.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
-use whipstitch_origin::Hints;
+use whipstitch_origin::{Candidates, Hints, Origin};
 
-use crate::known_sessions::Client;
+use crate::{known_sessions::Client, message::Endpoint};
 
 /// How long a client has from its `OPTIONS` to its `POST`.
 const LIFE: Duration = Duration::from_secs(30);
@@ -31,8 +31,8 @@ pub(crate) struct Pins(Cache<Client, Pin>);
 /// Where an `OPTIONS` was led, and by which question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pin {
-    /// The node, by the address that the manager names.
-    pub(crate) node: IpAddr,
+    /// The nodes that were named, the one that answered at the front.
+    pub(crate) nodes: Candidates,
     /// The hints of the question.
     pub(crate) hints: Hints,
     until: Instant,
@@ -49,9 +49,13 @@ impl Pins {
     }
 
     /// This client's `OPTIONS` was answered by this node.
-    pub(crate) fn remember(&self, client: Client, node: IpAddr, hints: Hints) {
-        let until = Instant::now() + LIFE;
-        self.0.insert(client, Pin { node, hints, until });
+    pub(crate) fn remember(&self, client: Client, answered: &Origin, asked: &Endpoint) {
+        let pin = Pin {
+            nodes: asked.candidates.led_by(answered),
+            hints: asked.lookup.hints.clone(),
+            until: Instant::now() + LIFE,
+        };
+        self.0.insert(client, pin);
     }
 
     /// Where this client was led, for the one `POST` that may use it.
@@ -64,8 +68,9 @@ impl Pins {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use http::{Request, uri::Authority};
     use tokio::time::advance;
+    use whipstitch_origin::{AllowedOrigins, Claim, Lookup, Purpose, config};
     use whipstitch_signaling::{Role, StreamKey};
 
     use super::*;
@@ -92,8 +97,39 @@ mod tests {
         }
     }
 
-    fn node(last: u8) -> IpAddr {
-        IpAddr::from([10, 0, 0, last])
+    /// A node, and a question whose answer named this one and another.
+    async fn asked(node: u8) -> (Origin, Endpoint) {
+        let nodes = config::Nodes::default();
+        let gate = AllowedOrigins::new(&nodes, whipstitch_origin::Metrics::default());
+        let named = [
+            gate.admit(Claim::Manager("10.0.0.9")).await.unwrap(),
+            gate.admit(Claim::Manager(&format!("10.0.0.{node}")))
+                .await
+                .unwrap(),
+        ];
+        let endpoint = Endpoint {
+            lookup: Lookup {
+                role: Role::Play,
+                key: StreamKey::new("live", "s1").unwrap(),
+                hints: Hints::default(),
+            },
+            purpose: Purpose::Session,
+            candidates: Candidates::new(named.to_vec()).unwrap(),
+            host: Authority::from_static("a"),
+        };
+        let [_, answered] = named;
+        (answered, endpoint)
+    }
+
+    /// The nodes for this client's `POST`.
+    fn led(pins: &Pins, client: &Client) -> Option<Vec<String>> {
+        let pin = pins.take(client)?;
+        Some(
+            pin.nodes
+                .iter()
+                .map(|node| node.named().to_string())
+                .collect(),
+        )
     }
 
     #[tokio::test(start_paused = true)]
@@ -104,15 +140,18 @@ mod tests {
                 .client(Role::Play, &format!("/x?requestId={id}&signal=true"), false)
                 .unwrap()
         };
-        pins.remember(player("a"), node(1), Hints::default());
-        pins.remember(player("b"), node(2), Hints::default());
-        advance(LIFE - Duration::from_millis(1)).await;
-        assert_eq!(pins.take(&player("a")).map(|pin| pin.node), Some(node(1)));
-        assert_eq!(pins.take(&player("a")), None, "once");
+        for (id, node) in [("a", 1), ("b", 2)] {
+            let (answered, endpoint) = asked(node).await;
+            pins.remember(player(id), &answered, &endpoint);
+        }
+        advance(Duration::from_millis(29_999)).await;
+        let nodes = led(&pins, &player("a")).unwrap();
+        assert_eq!(nodes, ["10.0.0.1", "10.0.0.9"]);
+        assert_eq!(led(&pins, &player("a")), None, "once");
         let publisher = doorman.client(Role::Publish, "/x?requestId=b", false);
-        assert_eq!(pins.take(&publisher.unwrap()), None, "another role");
+        assert_eq!(led(&pins, &publisher.unwrap()), None, "another role");
         advance(Duration::from_millis(1)).await;
-        assert_eq!(pins.take(&player("b")), None, "too late");
+        assert_eq!(led(&pins, &player("b")), None, "too late");
     }
 
     #[tokio::test]
@@ -123,10 +162,11 @@ mod tests {
     #[tokio::test]
     async fn there_is_an_end_to_what_is_remembered() {
         let (doorman, pins) = (Doorman::new(), Pins::new());
+        let (answered, endpoint) = asked(1).await;
         for number in 0..11_000 {
             let target = format!("/x?requestId={number}");
             let client = doorman.client(Role::Play, &target, false).unwrap();
-            pins.remember(client, node(1), Hints::default());
+            pins.remember(client, &answered, &endpoint);
         }
         pins.0.run_pending_tasks();
         assert!(pins.0.entry_count() <= MAX_PINS);

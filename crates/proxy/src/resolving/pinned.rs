@@ -7,9 +7,9 @@ use super::Resolver;
 use crate::known_sessions::Client;
 
 impl Resolver {
-    /// The node of the `OPTIONS` before this `POST`, if both ask the same; the lookup is what both ask.
+    /// The nodes of the `OPTIONS` before this `POST`, if both ask the same; the lookup is what both ask.
     ///
-    /// It is let in by the gate again, as the node of a session is: nobody but the manager has named it.
+    /// The one that answered is let in by the gate again, as the node of a session is: nobody but the manager has named it.
     pub(super) async fn pinned(
         &self,
         client: Option<&Client>,
@@ -23,8 +23,9 @@ impl Resolver {
         }
         // To the letter, so that it is the question whose answer is remembered.
         lookup.hints = pin.hints;
-        let origin = self.allowed.admit(Claim::Session(pin.node)).await.ok()?;
-        Candidates::new(vec![origin])
+        let node = pin.nodes.iter().next()?.named();
+        let origin = self.allowed.admit(Claim::Session(node)).await.ok()?;
+        Some(pin.nodes.led_by(&origin))
     }
 }
 
