@@ -1,9 +1,8 @@
 //! Stops asking a Stream Manager that does not answer.
 //!
 //! After a few faults in a row nobody waits for the manager any more: every question is answered at once with
-//! [`ManagerFault::Shunned`], and a probe a second finds out when it is back. The probe is a question of our own, so that
-//! a client who knows one that the manager cannot answer can neither open the breaker nor keep it open: before faults
-//! of a manager that does react (a status, garbage) open it, the probe has to fail too.
+//! [`ManagerFault::Shunned`], and a probe a second finds out when it is back. The probe is a question of our own, and it
+//! alone opens and closes: a client may know questions that the manager cannot answer, or not soon.
 
 use std::{
     fmt,
@@ -15,7 +14,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::time::{Instant, interval_at, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 use whipstitch_signaling::{Role, StreamKey};
@@ -24,6 +23,8 @@ use crate::{Candidates, Hints, Lookup, LookupError, ManagerFault, Metrics, Sourc
 
 /// Faults in a row that raise a suspicion.
 const FAULTS: u32 = 3;
+/// How long the first probe is waited for; a manager that takes longer is not there for others to wait for.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Time between two probes.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
@@ -76,7 +77,7 @@ impl Breaker {
         }
         let answer = self.0.source.ask(lookup).await;
         match &answer {
-            Err(LookupError::Manager(fault)) => self.fault(*fault),
+            Err(LookupError::Manager(_)) => self.fault(),
             // Only a probe closes: this may be the late answer to a question from before.
             Ok(_) | Err(LookupError::NotFound(_) | LookupError::Refused(_)) => {
                 self.lock().faults = 0;
@@ -86,37 +87,31 @@ impl Breaker {
         answer
     }
 
-    fn fault(&self, fault: ManagerFault) {
+    fn fault(&self) {
         let mut state = self.lock();
         state.faults = state.faults.saturating_add(1);
-        if state.faults < FAULTS {
+        if state.faults < FAULTS || std::mem::replace(&mut state.probing, true) {
             return;
         }
-        let probe = !std::mem::replace(&mut state.probing, true);
         drop(state);
-        if !reacts(fault) {
-            self.open(fault);
-        }
-        if probe {
-            let this = self.clone();
-            self.0.tasks.spawn(async move {
-                let stop = this.0.stop.clone();
-                stop.run_until_cancelled(this.probe()).await;
-            });
-        }
+        let (probing, stop) = (Probing(self.clone()), self.0.stop.clone());
+        self.0.tasks.spawn(async move {
+            stop.run_until_cancelled(probing.0.probe()).await;
+        });
     }
 
     /// Asks once a second until there is an answer. Slow answers overlap the next question, so that neither a slow
     /// manager nor a question that hangs delays the end.
     async fn probe(&self) {
         let Some(question) = question() else { return };
-        let first = self
-            .lock()
-            .last_probe
-            .map_or_else(Instant::now, |last| last + PROBE_EVERY);
+        let last = self.lock().last_probe;
+        let first = last.map_or_else(Instant::now, |last| last + PROBE_EVERY);
         sleep_until(first).await;
         let mut every = interval_at(first.max(Instant::now()), PROBE_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut asked = FuturesUnordered::new();
+        let patience = sleep(PATIENCE);
+        tokio::pin!(patience);
         loop {
             tokio::select! {
                 _ = every.tick() => {
@@ -125,14 +120,11 @@ impl Breaker {
                 }
                 Some(answer) = asked.next() => match answer {
                     Err(LookupError::Manager(fault)) => self.open(fault),
-                    Ok(_) | Err(LookupError::NotFound(_) | LookupError::Refused(_) | LookupError::Busy) => break,
-                }
+                    Ok(_) | Err(LookupError::NotFound(_) | LookupError::Refused(_) | LookupError::Busy) => return,
+                },
+                () = &mut patience, if !self.is_open() => self.open(ManagerFault::Timeout),
             }
         }
-        let mut state = self.lock();
-        (state.faults, state.probing) = (0, false);
-        drop(state);
-        self.close();
     }
 
     fn open(&self, fault: ManagerFault) {
@@ -177,11 +169,15 @@ fn question() -> Option<Lookup> {
     })
 }
 
-/// Whether the fault is one of a manager that is there, so that it can be the question's and costs nobody time.
-fn reacts(fault: ManagerFault) -> bool {
-    match fault {
-        ManagerFault::Unreachable | ManagerFault::Timeout | ManagerFault::Shunned => false,
-        ManagerFault::Status(_) | ManagerFault::NotAnAnswer | ManagerFault::TooLong => true,
+/// A search for the end of an outage. However it ends, the next fault may begin another one.
+struct Probing(Breaker);
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        (state.faults, state.probing) = (0, false);
+        drop(state);
+        self.0.close();
     }
 }
 

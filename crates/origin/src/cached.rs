@@ -6,7 +6,7 @@
 mod flights;
 mod remembered;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, hash::Hash, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use moka::{policy::EvictionPolicy, sync::Cache};
@@ -25,8 +25,8 @@ use crate::{
     Purpose, Source, config, metrics::Found,
 };
 
-/// Most streams remembered to have ended.
-const MAX_ENDED: u64 = 10_000;
+/// Most streams remembered to have ended, and lookups to have been forgotten.
+const MAX_OVER: u64 = 10_000;
 
 /// A [`Directory`] that asks a [`Source`] and remembers. Cheap to clone: all clones are one.
 #[derive(Clone)]
@@ -36,8 +36,10 @@ struct Inner {
     source: Arc<dyn Source>,
     answers: Cache<Lookup, Arc<Remembered>>,
     flights: Flights,
-    /// When each publish last ended: what was said about its stream before that is over.
+    /// When each publish last ended: what was asked about its stream before that is over.
     ended: Cache<StreamKey, Instant>,
+    /// When the answer to each lookup last did not hold.
+    forgotten: Cache<Lookup, Instant>,
     health: Health,
     config: config::Lookup,
     tasks: TaskTracker,
@@ -80,11 +82,8 @@ impl Cached {
                 .time_to_idle(broom)
                 .build(),
             flights: Flights::default(),
-            ended: Cache::builder()
-                .max_capacity(MAX_ENDED)
-                .eviction_policy(EvictionPolicy::lru())
-                .time_to_live(broom)
-                .build(),
+            ended: lately(broom),
+            forgotten: lately(broom),
             health,
             config,
             tasks,
@@ -99,7 +98,7 @@ impl Cached {
             Entry {
                 answer: remembered.answer().clone(),
                 age: remembered.said().elapsed(),
-                freshness: remembered.freshness(self.0.is_over(&lookup, &remembered)),
+                freshness: remembered.freshness(self.0.over(&lookup, &remembered)),
                 uses,
                 uses_left,
                 lookup,
@@ -118,16 +117,32 @@ impl Cached {
             }
             Recall::Ask => self.ask(lookup, purpose).await,
         };
-        let candidates = self.0.health.order(answer?);
+        let candidates = self.spared(lookup, self.0.health.order(answer?)).await;
         if purpose == Purpose::Session {
             self.0.health.chosen(&candidates);
         }
         Ok(candidates)
     }
 
+    /// Other candidates, if all of these are ejected: the manager may go on naming a node that is gone, and by default
+    /// it is asked for one node to play.
+    async fn spared(&self, lookup: &Lookup, candidates: Candidates) -> Candidates {
+        if !self.0.health.all_ejected(&candidates) {
+            return candidates;
+        }
+        let Some(wider) = lookup.wider() else {
+            return candidates;
+        };
+        let others = match self.0.recall(&wider, Purpose::Session) {
+            Recall::Use(answer) | Recall::UseAndRefresh(answer) => answer,
+            Recall::Ask => self.ask(&wider, Purpose::Session).await,
+        };
+        others.map_or(candidates, |others| self.0.health.order(others))
+    }
+
     async fn ask(&self, lookup: &Lookup, purpose: Purpose) -> Reply {
         let (reply, answer) = oneshot::channel();
-        self.board(lookup, Passenger::Caller(Caller { purpose, reply }))?;
+        self.board(lookup, Passenger::Caller(Caller::new(purpose, reply)))?;
         // Nobody replies only if the question's task was dropped, at the end of the process.
         answer
             .await
@@ -159,7 +174,7 @@ impl Inner {
     fn recall(&self, lookup: &Lookup, purpose: Purpose) -> Recall {
         let (recall, freshness) = match self.answers.get(lookup) {
             Some(remembered) => {
-                let over = self.is_over(lookup, &remembered);
+                let over = self.over(lookup, &remembered);
                 (remembered.recall(purpose, over), remembered.freshness(over))
             }
             None => (Recall::Ask, Freshness::Gone),
@@ -179,7 +194,7 @@ impl Inner {
         let Some(remembered) = self.answers.get(lookup) else {
             return Some(passenger);
         };
-        let over = self.is_over(lookup, &remembered);
+        let over = self.over(lookup, &remembered);
         match passenger {
             Passenger::Refresh => remembered.wants_refresh(over).then_some(Passenger::Refresh),
             Passenger::Caller(caller) => match remembered.recall(caller.purpose, over) {
@@ -194,31 +209,46 @@ impl Inner {
         }
     }
 
-    /// Whether something happened since the answer by which it is fresh no more.
-    fn is_over(&self, lookup: &Lookup, remembered: &Remembered) -> bool {
-        let said = remembered.said();
-        self.ended.get(&lookup.key).is_some_and(|at| at >= said)
-            || remembered.answer().as_ref().is_ok_and(|candidates| {
-                candidates
-                    .iter()
-                    .any(|origin| self.health.failed_since(origin, said))
-            })
+    /// When something last happened by which the answer is fresh no more, if anything did.
+    fn over(&self, lookup: &Lookup, remembered: &Remembered) -> Option<Instant> {
+        let asked = remembered.asked();
+        let candidates = remembered.answer().iter().flat_map(Candidates::iter);
+        let failed = candidates.filter_map(|origin| self.health.failed_since(origin, asked));
+        let told = [self.ended.get(&lookup.key), self.forgotten.get(lookup)];
+        failed
+            .chain(told.into_iter().flatten())
+            .filter(|at| *at > asked)
+            .max()
     }
 
-    /// Remembers an answer and deals it to those who wait.
-    fn land(&self, lookup: &Lookup, answer: Reply) -> After {
-        let fault = answer.clone().err();
-        match Remembered::new(answer, lookup.role, &self.config) {
+    /// Remembers an answer to what was asked at `asked`, and deals it to those who wait.
+    fn land(&self, lookup: &Lookup, asked: Instant, answer: Reply) -> After {
+        if self.is_worse_than_nothing(lookup, &answer) {
+            return self.land_in_vain(lookup, &ManagerFault::NotAnAnswer.into());
+        }
+        let (found, fault) = (answer.is_ok(), answer.as_ref().err().cloned());
+        match Remembered::new(answer, asked, lookup.role, &self.config) {
             Some(remembered) => {
                 let remembered = Arc::new(remembered);
                 self.answers.insert(lookup.clone(), remembered.clone());
-                let each =
-                    (lookup.role == Role::Play && fault.is_none()).then_some(self.config.play_uses);
+                let spread = lookup.role == Role::Play && found;
+                let each = spread.then_some(self.config.play_uses);
+                let over = self.over(lookup, &remembered);
                 self.flights
-                    .land(lookup, each, |caller, _| deal(&remembered, caller))
+                    .land(lookup, each, |caller, _| deal(&remembered, over, caller))
             }
             None => self.land_in_vain(lookup, &fault.unwrap_or(LookupError::Busy)),
         }
+    }
+
+    /// A "no" without a word of the event API can come from whoever stands where the manager should: a container before
+    /// its application is there, a proxy without a route. It does not outweigh what the manager itself said.
+    fn is_worse_than_nothing(&self, lookup: &Lookup, answer: &Reply) -> bool {
+        matches!(answer, Err(LookupError::NotFound(None)))
+            && self.answers.get(lookup).is_some_and(|known| {
+                known.answer().is_ok()
+                    && known.freshness(self.over(lookup, &known)) != Freshness::Gone
+            })
     }
 
     /// The manager could not tell: what was remembered is used if there is any, stale or not.
@@ -227,9 +257,7 @@ impl Inner {
         if let Some(stale) = &stale {
             stale.refresh_failed();
         }
-        let over = stale
-            .as_ref()
-            .is_some_and(|stale| self.is_over(lookup, stale));
+        let over = stale.as_ref().and_then(|stale| self.over(lookup, stale));
         self.flights.land(lookup, None, |caller, only| {
             if !only {
                 // Another question is under way, which may fare better.
@@ -244,10 +272,23 @@ impl Inner {
     }
 }
 
-/// Gives a caller its use of an answer; gives the caller back if there is none left.
-fn deal(remembered: &Remembered, caller: Caller) -> Option<Caller> {
+/// When something last happened to each of many.
+fn lately<K: Hash + Eq + Send + Sync + 'static>(broom: Duration) -> Cache<K, Instant> {
+    Cache::builder()
+        .max_capacity(MAX_OVER)
+        .eviction_policy(EvictionPolicy::lru())
+        .time_to_live(broom)
+        .build()
+}
+
+/// Gives a caller its use of an answer; gives the caller back if there is none left, or if it came after something of
+/// which the answer does not know.
+fn deal(remembered: &Remembered, over: Option<Instant>, caller: Caller) -> Option<Caller> {
     if caller.reply.is_closed() {
         return None;
+    }
+    if over.is_some_and(|over| caller.since >= over) {
+        return Some(caller);
     }
     let Some(answer) = remembered.take(caller.purpose) else {
         return Some(caller);
@@ -268,8 +309,9 @@ struct Flying {
 impl Flying {
     async fn fly(mut self) {
         loop {
+            let asked = Instant::now();
             let answer = self.cached.0.source.ask(&self.lookup).await;
-            let After { again, more } = self.cached.0.land(&self.lookup, answer);
+            let After { again, more } = self.cached.0.land(&self.lookup, asked, answer);
             for _ in 0..more {
                 self.cached.depart(&self.lookup);
             }
@@ -300,9 +342,7 @@ impl Directory for Cached {
     }
 
     fn forget(&self, lookup: &Lookup) {
-        if let Some(remembered) = self.0.answers.get(lookup) {
-            remembered.is_over();
-        }
+        self.0.forgotten.insert(lookup.clone(), Instant::now());
     }
 
     fn ended(&self, stream: &StreamKey) {
@@ -322,7 +362,6 @@ impl fmt::Debug for Cached {
     }
 }
 
-#[cfg(test)]
 #[cfg(test)]
 mod interleavings;
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! answers in a row make it a node like any other.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -31,10 +31,11 @@ const TRIALS: u32 = 5;
 /// Time without an ejection after which earlier ones count no more.
 const FORGIVEN: Duration = Duration::from_mins(10);
 
-/// What is known of the nodes' conduct. Cheap to clone: all clones are one.
+/// What is known of the nodes' conduct, by the address that is dialled: where a node has two, one may lead there and the
+/// other not. Cheap to clone: all clones are one.
 #[derive(Clone, Debug)]
 pub struct Health {
-    nodes: Cache<IpAddr, Arc<Node>>,
+    nodes: Cache<SocketAddr, Arc<Node>>,
     trouble: Arc<Trouble>,
     eject_after: u32,
     eject_for: Duration,
@@ -50,8 +51,9 @@ struct Trouble {
     unreachable_at: Mutex<Option<Instant>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Node {
+    named: IpAddr,
     sessions: AtomicU64,
     failures: AtomicU64,
     conduct: Mutex<Conduct>,
@@ -121,7 +123,7 @@ impl Health {
 
     /// Notes what became of a request to a node.
     pub fn report(&self, origin: &Origin, outcome: Outcome) {
-        if outcome == Outcome::Answered && !self.nodes.contains_key(&origin.named()) {
+        if outcome == Outcome::Answered && !self.nodes.contains_key(&origin.addr()) {
             return;
         }
         let node = self.node(origin);
@@ -153,14 +155,21 @@ impl Health {
         }
     }
 
-    /// Whether a node could not be reached since then.
-    pub fn failed_since(&self, origin: &Origin, since: Instant) -> bool {
-        if self.trouble.unreachable_at().is_none_or(|at| at < since) {
-            return false;
-        }
-        let node = self.nodes.get(&origin.named());
-        node.and_then(|node| node.conduct().unreachable_at)
-            .is_some_and(|at| at >= since)
+    /// When a node was last not reached, if that was since then.
+    pub fn failed_since(&self, origin: &Origin, since: Instant) -> Option<Instant> {
+        self.trouble.unreachable_at().filter(|at| *at > since)?;
+        let node = self.nodes.get(&origin.addr())?;
+        let at = node.conduct().unreachable_at;
+        at.filter(|at| *at > since)
+    }
+
+    /// Whether none of these is like any other node.
+    pub fn all_ejected(&self, candidates: &Candidates) -> bool {
+        self.trouble.ejected.load(Ordering::Relaxed) > 0
+            && candidates.iter().all(|origin| {
+                let node = self.nodes.get(&origin.addr());
+                node.is_some_and(|node| node.conduct().ejected.is_some())
+            })
     }
 
     /// The same candidates, those that are ejected last.
@@ -172,7 +181,7 @@ impl Health {
         let mut last = Vec::new();
         let mut first = Vec::new();
         for origin in candidates.iter() {
-            let preferred = self.nodes.get(&origin.named()).is_none_or(|node| {
+            let preferred = self.nodes.get(&origin.addr()).is_none_or(|node| {
                 // A trial is spent only on a request that really goes there.
                 node.conduct().is_preferred(now, first.is_empty())
             });
@@ -198,10 +207,10 @@ impl Health {
         let now = Instant::now();
         self.nodes
             .iter()
-            .map(|(address, node)| {
+            .map(|(_, node)| {
                 let conduct = node.conduct();
                 Seen {
-                    address: *address,
+                    address: node.named,
                     sessions: node.sessions.load(Ordering::Relaxed),
                     failures: node.failures.load(Ordering::Relaxed),
                     standing: conduct.standing(now),
@@ -212,9 +221,10 @@ impl Health {
     }
 
     fn node(&self, origin: &Origin) -> Arc<Node> {
+        let addr = origin.addr();
         self.nodes
-            .get(&origin.named())
-            .unwrap_or_else(|| self.nodes.get_with(origin.named(), Arc::default))
+            .get(&addr)
+            .unwrap_or_else(|| self.nodes.get_with(addr, || Arc::new(Node::new(origin))))
     }
 }
 
@@ -227,6 +237,15 @@ impl Trouble {
 }
 
 impl Node {
+    fn new(origin: &Origin) -> Self {
+        Self {
+            named: origin.named(),
+            sessions: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            conduct: Mutex::default(),
+        }
+    }
+
     fn conduct(&self) -> MutexGuard<'_, Conduct> {
         self.conduct.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,6 +10,9 @@ use crate::Origin;
 /// Longest hints that are taken, in bytes.
 const MAX_HINTS: usize = 512;
 
+/// Nodes that are asked for when those of a usual answer cannot be reached.
+const SPARES: usize = 4;
+
 /// A question to the Stream Manager, and the key under which its answer is remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lookup {
@@ -22,6 +25,18 @@ pub struct Lookup {
 }
 
 impl Lookup {
+    /// The same question for more nodes, if the client did not say how many it wants.
+    pub(crate) fn wider(&self) -> Option<Self> {
+        if self.hints.get("endpoints").is_some() {
+            return None;
+        }
+        let query = format!("{}&endpoints={SPARES}", self.hints.as_str());
+        Some(Self {
+            hints: Hints::from_query(&query).ok()?,
+            ..self.clone()
+        })
+    }
+
     /// The stream that a transcoder was provisioned for, if this one is a variant of it.
     ///
     /// A publisher sends `stream1_2` where `stream1` was provisioned, and some managers know only the latter (red5pro

@@ -179,7 +179,7 @@ impl Inner {
             )?,
             manager_up: IntGauge::new(
                 "stream_manager_up",
-                "Whether the last call to the Stream Manager's event API got an answer (1) or not (0); 1 before the first.",
+                "Whether the last call to the Stream Manager's event API got an answer (1) or not (0); 1 before the first. One question that it cannot answer is enough for 0: alert on stream_manager_breaker_open.",
             )?,
             breaker_open: IntGauge::new(
                 "stream_manager_breaker_open",

@@ -67,10 +67,9 @@ impl StreamManager {
 
     async fn look_up(&self, lookup: &Lookup) -> Result<Candidates, LookupError> {
         let asked = Instant::now();
-        let answer = match timeout(self.timeout, self.find(lookup)).await {
-            Ok(Ok(answer)) => self.admit(&answer, asked + self.timeout).await,
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(LookupError::Manager(ManagerFault::Timeout)),
+        let answer = match self.find(lookup).await {
+            Ok(answer) => self.admit(&answer, Instant::now() + self.timeout).await,
+            Err(error) => Err(error),
         };
         self.metrics.asked(asked, &answer);
         debug!(stream = %lookup.key, role = lookup.role.action(), ?answer, elapsed = ?asked.elapsed(), "lookup");
@@ -83,11 +82,17 @@ impl StreamManager {
 
     /// Asks for the stream, and for the one that it is a variant of if only that is known.
     async fn find(&self, lookup: &Lookup) -> Result<Answer, LookupError> {
-        let answer = self.fetch(&lookup.key, lookup).await;
+        let answer = self.fetch_in_time(&lookup.key, lookup).await;
         match (&answer, lookup.transcoded_base()) {
-            (Err(LookupError::NotFound(_)), Some(base)) => self.fetch(&base, lookup).await,
+            (Err(LookupError::NotFound(_)), Some(base)) => self.fetch_in_time(&base, lookup).await,
             _ => answer,
         }
+    }
+
+    async fn fetch_in_time(&self, key: &StreamKey, lookup: &Lookup) -> Result<Answer, LookupError> {
+        timeout(self.timeout, self.fetch(key, lookup))
+            .await
+            .unwrap_or(Err(ManagerFault::Timeout.into()))
     }
 
     async fn fetch(&self, key: &StreamKey, lookup: &Lookup) -> Result<Answer, LookupError> {

@@ -30,6 +30,10 @@ impl Source for Moody {
                 Mood::Answers if lookup.key.name() == "poison" => {
                     Err(ManagerFault::Status(500).into())
                 }
+                Mood::Answers if lookup.key.name() == "slow" => {
+                    sleep(Duration::from_secs(2)).await;
+                    Err(ManagerFault::Timeout.into())
+                }
                 Mood::Answers => Err(LookupError::NotFound(None)),
                 Mood::Faults(fault) => Err(fault.into()),
                 Mood::Hangs => {
@@ -95,7 +99,7 @@ async fn after_three_faults_in_a_row_nobody_waits() {
         }
         assert!(!breaker.is_open(), "not in a row");
         ask().await.unwrap_err();
-        sleep(Duration::from_millis(1)).await;
+        sleep(PATIENCE + Duration::from_millis(1)).await;
         assert!(breaker.is_open());
         let began = Instant::now();
         assert_eq!(ask().await, SHUNNED);
@@ -112,6 +116,7 @@ async fn a_probe_a_second_and_no_more_finds_out_when_it_is_back() {
         for _ in 0..3 {
             breaker.ask(&stream).await.unwrap_err();
         }
+        sleep(PATIENCE + Duration::from_millis(1)).await;
         let (asked, began) = (moody.asked.load(Ordering::SeqCst), Instant::now());
         for _ in 0..6_000 {
             assert_eq!(breaker.ask(&stream).await, SHUNNED);
@@ -170,4 +175,56 @@ async fn a_stop_ends_the_probes() {
     tasks.close();
     breaker.0.stop.cancel();
     tasks.wait().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_knows_a_question_that_takes_long_opens_nothing() {
+    let (moody, breaker) = breaker();
+    let (slow, stream) = (lookup("slow"), lookup("s1"));
+    let (attack, tasks) = (breaker.clone(), TaskTracker::new());
+    for _ in 0..600 {
+        let (attack, slow) = (attack.clone(), slow.clone());
+        tasks.spawn(async move { attack.ask(&slow).await });
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(breaker.ask(&stream).await, Err(LookupError::NotFound(None)));
+    }
+    assert!(moody.probes() <= 61, "{}", moody.probes());
+}
+
+/// A manager that is away, and a probe of it that panics once.
+struct Panics(AtomicUsize);
+
+impl Source for Panics {
+    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+        Box::pin(async {
+            let probe = lookup.key.name() == "whipstitch-probe";
+            let number = if probe {
+                self.0.fetch_add(1, Ordering::SeqCst)
+            } else {
+                0
+            };
+            assert_ne!(number, 1, "a defect");
+            match self.0.load(Ordering::SeqCst) {
+                ..2 => Err(ManagerFault::Unreachable.into()),
+                _ => Err(LookupError::NotFound(None)),
+            }
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_panics_does_not_shut_it_for_ever() {
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let panics = Arc::new(Panics(AtomicUsize::new(0)));
+    let breaker = Breaker::new(panics, tasks, stop, Metrics::default());
+    for _ in 0..3 {
+        breaker.ask(&lookup("s1")).await.unwrap_err();
+    }
+    sleep(Duration::from_millis(1)).await;
+    assert!(breaker.is_open());
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(
+        breaker.ask(&lookup("s1")).await,
+        Err(LookupError::NotFound(None))
+    );
 }

@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{Candidates, Lookup, LookupError, Purpose};
 
@@ -27,7 +27,19 @@ pub(super) type Reply = Result<Candidates, LookupError>;
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) purpose: Purpose,
+    pub(super) since: Instant,
     pub(super) reply: oneshot::Sender<Reply>,
+}
+
+impl Caller {
+    pub(super) fn new(purpose: Purpose, reply: oneshot::Sender<Reply>) -> Self {
+        let since = Instant::now();
+        Self {
+            purpose,
+            since,
+            reply,
+        }
+    }
 }
 
 /// Why a question is asked.

@@ -13,7 +13,7 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -26,18 +26,21 @@ use crate::{Candidates, LookupError, Purpose, config};
 /// Time between two attempts to replace an answer while the manager cannot tell.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// Time for which a fault of the manager counts: after that it may be well again, and is asked before anything stale is
+/// used.
+pub(super) const LATELY: Duration = Duration::from_secs(2);
+
 /// An answer of the Stream Manager: nodes, or that there are none.
 #[derive(Debug)]
 pub(super) struct Remembered {
     answer: Result<Candidates, LookupError>,
+    asked: Instant,
     said: Instant,
     life: Duration,
     stale_for: Duration,
     /// Most sessions; unlimited if `None`.
     most: Option<usize>,
     used: AtomicUsize,
-    /// Something happened by which it is fresh no more.
-    over: AtomicBool,
     /// When the manager was last asked anew in vain.
     failed_at: Mutex<Option<Instant>>,
 }
@@ -51,6 +54,16 @@ pub(super) enum Recall {
     UseAndRefresh(Result<Candidates, LookupError>),
     /// The manager has to be asked.
     Ask,
+}
+
+/// Whether the manager was asked for something newer in vain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Vain {
+    No,
+    /// It can be asked again, but nobody should wait for it.
+    Lately,
+    /// It is not asked again yet.
+    JustNow,
 }
 
 /// The age of an answer.
@@ -67,9 +80,11 @@ pub enum Freshness {
 }
 
 impl Remembered {
-    /// `None` for what is not worth remembering: a fault is no answer.
+    /// An answer to what was asked at `asked`: what happened meanwhile it may not know. `None` for what is not worth
+    /// remembering: a fault is no answer.
     pub(super) fn new(
         answer: Result<Candidates, LookupError>,
+        asked: Instant,
         role: Role,
         config: &config::Lookup,
     ) -> Option<Self> {
@@ -84,35 +99,33 @@ impl Remembered {
         let spread = answer.is_ok() && role == Role::Play;
         Some(Self {
             answer,
+            asked,
             said: Instant::now(),
             life,
             stale_for,
             most: spread.then_some(config.play_uses),
             used: AtomicUsize::new(0),
-            over: AtomicBool::new(false),
             failed_at: Mutex::new(None),
         })
     }
 
-    /// What it is good for now. `over` says that it did not hold for a reason that is not noted in it.
-    pub(super) fn recall(&self, purpose: Purpose, over: bool) -> Recall {
+    /// What it is good for now. `over` is when something last happened by which it did not hold.
+    pub(super) fn recall(&self, purpose: Purpose, over: Option<Instant>) -> Recall {
         let freshness = self.freshness(over);
-        let failed = *self.failed_at();
-        let failed_lately = failed.is_some_and(|at| at.elapsed() < RETRY);
-        match (freshness, failed) {
-            (Freshness::Gone, _) | (Freshness::Stale, None) => Recall::Ask,
+        match (freshness, self.asked_in_vain(over)) {
+            (Freshness::Gone, _) | (Freshness::Stale, Vain::No) => Recall::Ask,
             // The manager was asked in vain: nobody waits for that again.
-            (Freshness::Stale, Some(_)) if failed_lately => Recall::Use(self.turn(purpose)),
-            (Freshness::Stale, Some(_)) => Recall::UseAndRefresh(self.turn(purpose)),
-            (Freshness::Fresh | Freshness::Aging, _) => match self.take(purpose) {
-                None if failed.is_none() => Recall::Ask,
-                None if failed_lately => Recall::Use(self.turn(purpose)),
-                None => Recall::UseAndRefresh(self.turn(purpose)),
-                Some(answer) if failed_lately => Recall::Use(answer),
-                Some(answer) if freshness == Freshness::Aging || self.is_nearly_used_up() => {
+            (Freshness::Stale, Vain::JustNow) => Recall::Use(self.turn(purpose)),
+            (Freshness::Stale, Vain::Lately) => Recall::UseAndRefresh(self.turn(purpose)),
+            (Freshness::Fresh | Freshness::Aging, vain) => match (self.take(purpose), vain) {
+                (None, Vain::No) => Recall::Ask,
+                (None, Vain::JustNow) => Recall::Use(self.turn(purpose)),
+                (None, Vain::Lately) => Recall::UseAndRefresh(self.turn(purpose)),
+                (Some(answer), Vain::JustNow) => Recall::Use(answer),
+                (Some(answer), _) if freshness == Freshness::Aging || self.is_nearly_used_up() => {
                     Recall::UseAndRefresh(answer)
                 }
-                Some(answer) => Recall::Use(answer),
+                (Some(answer), _) => Recall::Use(answer),
             },
         }
     }
@@ -142,14 +155,9 @@ impl Remembered {
     pub(super) fn rescue(
         &self,
         purpose: Purpose,
-        over: bool,
+        over: Option<Instant>,
     ) -> Option<Result<Candidates, LookupError>> {
         (self.answer.is_ok() && self.freshness(over) != Freshness::Gone).then(|| self.turn(purpose))
-    }
-
-    /// It did not hold.
-    pub(super) fn is_over(&self) {
-        self.over.store(true, Ordering::Relaxed);
     }
 
     /// The manager was asked for a newer one in vain.
@@ -158,9 +166,9 @@ impl Remembered {
     }
 
     /// How old it is, in words.
-    pub(super) fn freshness(&self, over: bool) -> Freshness {
+    pub(super) fn freshness(&self, over: Option<Instant>) -> Freshness {
         let age = self.said.elapsed();
-        let fresh = !over && !self.over.load(Ordering::Relaxed);
+        let fresh = over.is_none_or(|over| over <= self.asked);
         let renewed = if self.answer.is_ok() {
             self.life
         } else {
@@ -180,6 +188,11 @@ impl Remembered {
     /// When the manager said it.
     pub(super) fn said(&self) -> Instant {
         self.said
+    }
+
+    /// When the manager was asked for it: of what happened later it may not know.
+    pub(super) fn asked(&self) -> Instant {
+        self.asked
     }
 
     /// The answer, as it was given.
@@ -214,15 +227,24 @@ impl Remembered {
     }
 
     /// Whether the manager should be asked before somebody has to wait for it.
-    pub(super) fn wants_refresh(&self, over: bool) -> bool {
-        let failed_lately = self.failed_at().is_some_and(|at| at.elapsed() < RETRY);
-        !failed_lately && (self.freshness(over) != Freshness::Fresh || self.is_nearly_used_up())
+    pub(super) fn wants_refresh(&self, over: Option<Instant>) -> bool {
+        self.asked_in_vain(over) != Vain::JustNow
+            && (self.freshness(over) != Freshness::Fresh || self.is_nearly_used_up())
     }
 
     /// Three quarters: enough are left for those who come until the next answer is there.
     fn is_nearly_used_up(&self) -> bool {
         self.most
             .is_some_and(|most| self.used.load(Ordering::Relaxed) >= most - most / 4)
+    }
+
+    /// Whether the manager was asked anew in vain, lately and after whatever happened to this answer.
+    fn asked_in_vain(&self, over: Option<Instant>) -> Vain {
+        match *self.failed_at() {
+            Some(at) if at.elapsed() < RETRY && over.is_none_or(|over| over <= at) => Vain::JustNow,
+            Some(at) if at.elapsed() < LATELY && over.is_none_or(|over| over <= at) => Vain::Lately,
+            _ => Vain::No,
+        }
     }
 
     fn failed_at(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {

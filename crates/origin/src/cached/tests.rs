@@ -19,15 +19,20 @@ const DELAY: Duration = Duration::from_millis(100);
 struct Slow {
     asked: AtomicUsize,
     nodes: Vec<Origin>,
+    /// What it names to whoever asks for several, if that is not the same.
+    others: Mutex<Vec<Origin>>,
     mood: Mutex<Result<(), LookupError>>,
 }
 
 impl Source for Slow {
-    fn ask<'a>(&'a self, _: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async {
             let turn = self.asked.fetch_add(1, Ordering::SeqCst);
             sleep(DELAY).await;
             self.mood.lock().unwrap().clone()?;
+            if lookup.hints.get("endpoints").is_some() {
+                return Ok(Candidates::new(self.others.lock().unwrap().clone()).unwrap());
+            }
             let candidates = Candidates::new(self.nodes.clone()).unwrap();
             Ok(candidates.turned(turn))
         })
@@ -56,6 +61,7 @@ async fn cached_with(nodes: u8, config: config::Lookup) -> (Arc<Slow>, Cached) {
     let slow = Arc::new(Slow {
         asked: AtomicUsize::new(0),
         nodes: join_all((1..=nodes).map(node)).await,
+        others: Mutex::default(),
         mood: Mutex::new(Ok(())),
     });
     let health = Health::new(&Nodes::default(), Metrics::default());
@@ -252,7 +258,9 @@ async fn what_did_not_hold_is_asked_for_again() {
     cached.ended(&lookup.key);
     ask().await;
     assert_eq!(slow.asked(), 3, "the publish ended");
+    pass(Duration::from_millis(1)).await;
     cached.report(&node(2).await, Outcome::Unreachable);
+    pass(Duration::from_millis(1)).await;
     ask().await;
     assert_eq!(slow.asked(), 4, "a node was not reached");
     // What is said afterwards holds.
@@ -374,4 +382,87 @@ async fn nobody_waits_for_a_question_that_was_dropped() {
     let answers = join_all((0..3).map(|_| session(&cached, &lookup))).await;
     assert!(answers.iter().all(Result::is_err));
     assert_eq!(cached.0.flights.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_of_long_ago_does_not_make_a_stale_answer_good() {
+    let (slow, cached) = cached().await;
+    let lookup = lookup(Role::Publish);
+    session(&cached, &lookup).await.unwrap();
+    pass(Duration::from_secs(15)).await;
+    slow.says(Err(FAULT));
+    session(&cached, &lookup).await.unwrap();
+    sleep(DELAY * 2).await;
+    slow.says(Ok(()));
+    let asked = slow.asked();
+    pass(Duration::from_mins(50)).await;
+    session(&cached, &lookup).await.unwrap();
+    assert_eq!(slow.asked(), asked + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_before_an_answer_did_not_hold_says_nothing_about_after() {
+    let (slow, cached) = cached().await;
+    let lookup = lookup(Role::Publish);
+    session(&cached, &lookup).await.unwrap();
+    pass(Duration::from_secs(15)).await;
+    slow.says(Err(FAULT));
+    session(&cached, &lookup).await.unwrap();
+    sleep(DELAY * 2).await;
+    slow.says(Ok(()));
+    let asked = slow.asked();
+    cached.forget(&lookup);
+    session(&cached, &lookup).await.unwrap();
+    assert_eq!(slow.asked(), asked + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_before_something_happened_does_not_know_of_it() {
+    for happens in [
+        |cached: &Cached, lookup: &Lookup| cached.ended(&lookup.key),
+        |cached: &Cached, lookup: &Lookup| cached.forget(lookup),
+    ] {
+        let (slow, cached) = cached().await;
+        let lookup = lookup(Role::Play);
+        let meanwhile = async {
+            sleep(DELAY / 2).await;
+            happens(&cached, &lookup);
+        };
+        let (answer, ()) = tokio::join!(session(&cached, &lookup), meanwhile);
+        answer.unwrap();
+        session(&cached, &lookup).await.unwrap();
+        assert_eq!(slow.asked(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_no_without_a_word_does_not_outweigh_what_was_said() {
+    let (slow, cached) = cached().await;
+    let lookup = lookup(Role::Publish);
+    session(&cached, &lookup).await.unwrap();
+    pass(Duration::from_secs(25)).await;
+    slow.says(Err(LookupError::NotFound(None)));
+    assert!(session(&cached, &lookup).await.is_ok(), "a bare 404");
+    let no = Err(LookupError::NotFound(Some("no such stream".into())));
+    slow.says(no.clone().map(|_: Candidates| ()));
+    pass(Duration::from_secs(5)).await;
+    assert_eq!(session(&cached, &lookup).await, no, "the manager's own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_the_only_candidate_is_ejected_others_are_asked_for() {
+    let (slow, cached) = cached_with(1, config::Lookup::default()).await;
+    *slow.others.lock().unwrap() = vec![node(1).await, node(2).await];
+    let lookup = lookup(Role::Play);
+    let first = || async {
+        let candidates = session(&cached, &lookup).await.unwrap();
+        candidates.iter().next().unwrap().clone()
+    };
+    assert_eq!(first().await, node(1).await);
+    cached.report(&node(1).await, Outcome::Unreachable);
+    pass(Duration::from_millis(1)).await;
+    assert_eq!(first().await, node(2).await);
+    let asked = slow.asked();
+    assert_eq!(first().await, node(2).await);
+    assert_eq!(slow.asked(), asked, "that is remembered, too");
 }

@@ -1,0 +1,122 @@
+//! A manager that keeps a record of everything.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, sleep};
+use whipstitch_signaling::Role;
+
+use super::{NODES, TIMEOUT};
+use crate::{AllowedOrigins, Candidates, Claim, Lookup, LookupError, ManagerFault, Origin, Source};
+
+/// What the manager does at present.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mood {
+    pub(super) faults: bool,
+    pub(super) delay: Duration,
+}
+
+/// An answer that was given: its nodes' addresses hold its number.
+pub(super) struct Given {
+    pub(super) lookup: Lookup,
+    pub(super) asked: Instant,
+    pub(super) said: Instant,
+    pub(super) sessions: usize,
+}
+
+/// A manager that keeps a record of everything.
+pub(super) struct Manager {
+    pub(super) gate: AllowedOrigins,
+    pub(super) book: Mutex<Book>,
+}
+
+pub(super) struct Book {
+    pub(super) mood: Mood,
+    pub(super) given: Vec<Given>,
+    /// When each lookup was last answered with a fault.
+    pub(super) faults: HashMap<Lookup, Instant>,
+    pub(super) under_way: HashMap<Lookup, usize>,
+    pub(super) most_at_once: HashMap<Role, usize>,
+    pub(super) probes: Vec<Instant>,
+}
+
+impl Manager {
+    pub(super) fn book<T>(&self, look: impl FnOnce(&mut Book) -> T) -> T {
+        look(&mut self.book.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn answer(&self, lookup: &Lookup) -> Result<Candidates, LookupError> {
+        let (mood, asked) = (self.book(|book| book.mood), Instant::now());
+        sleep(mood.delay.min(TIMEOUT)).await;
+        let now = Instant::now();
+        if mood.faults || mood.delay > TIMEOUT {
+            self.book(|book| book.faults.insert(lookup.clone(), now));
+            return Err(ManagerFault::Unreachable.into());
+        }
+        let number = self.book(|book| {
+            book.given.push(Given {
+                lookup: lookup.clone(),
+                asked,
+                said: now,
+                sessions: 0,
+            });
+            book.given.len() - 1
+        });
+        let mut nodes = Vec::new();
+        for node in 0..NODES {
+            let address = address(number, node).to_string();
+            nodes.push(self.gate.admit(Claim::Manager(&address)).await.unwrap());
+        }
+        Candidates::new(nodes).ok_or(LookupError::NotFound(None))
+    }
+}
+
+fn address(number: usize, node: usize) -> IpAddr {
+    let [.., high, low] = u32::try_from(number).unwrap().to_be_bytes();
+    Ipv4Addr::new(10, high, low, u8::try_from(node).unwrap()).into()
+}
+
+pub(super) fn number(origin: &Origin) -> usize {
+    let IpAddr::V4(address) = origin.named() else {
+        panic!("{origin}")
+    };
+    let [_, high, low, _] = address.octets();
+    usize::from(high) * 256 + usize::from(low)
+}
+
+impl Source for Manager {
+    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+        Box::pin(async move {
+            self.book(|book| book.begins(lookup));
+            let answer = self.answer(lookup).await;
+            self.book(|book| book.ends(lookup));
+            answer
+        })
+    }
+}
+
+impl Book {
+    fn begins(&mut self, lookup: &Lookup) {
+        if lookup.key.name() == "whipstitch-probe" {
+            self.probes.push(Instant::now());
+            return;
+        }
+        let at_once = self.under_way.entry(lookup.clone()).or_default();
+        *at_once += 1;
+        self.most_at_once
+            .entry(lookup.role)
+            .and_modify(|most| *most = (*most).max(*at_once))
+            .or_insert(*at_once);
+    }
+
+    fn ends(&mut self, lookup: &Lookup) {
+        if let Some(at_once) = self.under_way.get_mut(lookup) {
+            *at_once -= 1;
+        }
+    }
+}
