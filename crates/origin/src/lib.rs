@@ -73,10 +73,10 @@ pub enum Purpose {
 pub enum Outcome {
     /// It answered, whatever the answer was, unless it is one of the next.
     Answered,
-    /// It answered 502 or 503: it cannot serve now.
+    /// It answered 502 or 503, or hung up on the request: it cannot serve now, or not this.
     Unable,
     /// It took the request and did not answer in time.
     Silent,
-    /// No connection, or one that broke before the answer.
+    /// No connection.
     Unreachable,
 }

@@ -122,8 +122,9 @@ impl<A: Carrier> Failover<'_, A> {
         budget: &mut Budget,
     ) -> Result<Response<Body>, Failed> {
         self.exchange.goes_to(origin.addr());
+        let left = budget.left();
         let answer = self.nodes.carry(origin, request, budget).await;
-        if let Some(outcome) = outcome(&answer) {
+        if let Some(outcome) = outcome(&answer, budget.was_fair(left)) {
             self.directory.report(origin, outcome);
         }
         answer
@@ -149,7 +150,7 @@ impl Way {
     /// Whether another node may be asked after this.
     fn goes_on(&self, answer: &Result<Response<Body>, Failed>) -> bool {
         match answer {
-            Err(Failed::NotConnected) => true,
+            Err(Failed::NotConnected | Failed::OutOfTime) => true,
             Err(Failed::Broken) => !self.creates,
             Ok(answer) => !self.creates && is_unable(answer.status()),
             Err(Failed::Body(_) | Failed::Timeout) => false,
@@ -157,22 +158,20 @@ impl Way {
     }
 }
 
-/// What a try says about the node; nothing, if the client did not do its part.
-fn outcome(answer: &Result<Response<Body>, Failed>) -> Option<Outcome> {
+/// What a try says about the node; nothing, if the client did not do its part, or if the node did not have its `fair`
+/// share of the time.
+///
+/// To hang up on a request is no more than to be unable: it may be the request, and one client who sends that again and
+/// again must not take a node from everybody at once.
+pub(crate) fn outcome<B>(answer: &Result<Response<B>, Failed>, fair: bool) -> Option<Outcome> {
     match answer {
-        Ok(answer) => Some(answered(answer.status())),
+        Ok(answer) if is_unable(answer.status()) => Some(Outcome::Unable),
+        Ok(_) => Some(Outcome::Answered),
+        Err(Failed::Broken) => Some(Outcome::Unable),
+        Err(Failed::NotConnected) => Some(Outcome::Unreachable),
+        Err(Failed::OutOfTime) => fair.then_some(Outcome::Unreachable),
+        Err(Failed::Timeout) => fair.then_some(Outcome::Silent),
         Err(Failed::Body(_)) => None,
-        Err(Failed::Timeout) => Some(Outcome::Silent),
-        Err(Failed::NotConnected | Failed::Broken) => Some(Outcome::Unreachable),
-    }
-}
-
-/// What an answer of this status says about the node.
-pub(crate) fn answered(status: StatusCode) -> Outcome {
-    if is_unable(status) {
-        Outcome::Unable
-    } else {
-        Outcome::Answered
     }
 }
 
@@ -183,11 +182,11 @@ fn is_unable(status: StatusCode) -> bool {
     )
 }
 
-fn error(failed: Failed) -> Error {
+pub(crate) fn error(failed: Failed) -> Error {
     match failed {
         Failed::Body(error) => error.into(),
         Failed::Timeout => NodeFault::Timeout.into(),
-        Failed::NotConnected | Failed::Broken => NodeFault::Unreachable.into(),
+        Failed::NotConnected | Failed::OutOfTime | Failed::Broken => NodeFault::Unreachable.into(),
     }
 }
 

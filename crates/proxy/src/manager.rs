@@ -67,7 +67,9 @@ impl Manager {
             .map_err(|failed| match failed {
                 Failed::Body(error) => error.into(),
                 Failed::Timeout => Error::Manager(ManagerFault::Timeout),
-                Failed::NotConnected | Failed::Broken => Error::Manager(ManagerFault::Unreachable),
+                Failed::NotConnected | Failed::OutOfTime | Failed::Broken => {
+                    Error::Manager(ManagerFault::Unreachable)
+                }
             })?;
         let mut response = answer.map(body::incoming);
         strip_hop_by_hop(response.headers_mut());

@@ -41,8 +41,10 @@ pub(crate) fn client(connect: Duration) -> Client<HttpConnector, Body> {
 pub(crate) enum Failed {
     /// The client's own body broke off, or broke a limit.
     Body(BodyError),
-    /// No connection: nothing was sent.
+    /// No connection, since the node refused it or let `timeouts.connect` pass: nothing was sent.
     NotConnected,
+    /// No connection by the time that the budget was over: nothing was sent.
+    OutOfTime,
     /// A connection that broke before the answer.
     Broken,
     /// A connection, but no header of an answer in time.
@@ -73,7 +75,7 @@ where
         answer = client.request(request) => answer.map_err(|error| blame(&error)),
         () = turn.overrun(patience) => Err(match *connection.connection_metadata() {
             Some(_) => Failed::Timeout,
-            None => Failed::NotConnected,
+            None => Failed::OutOfTime,
         }),
     }
 }

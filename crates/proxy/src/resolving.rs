@@ -56,6 +56,8 @@ pub(crate) struct Resolver {
     pub(crate) lifetime: Duration,
     /// What one request may take of the manager's and the nodes' time.
     pub(crate) budget: Duration,
+    /// What one connection to a node may take.
+    pub(crate) connect: Duration,
 }
 
 impl<S> Resolving<S> {
@@ -97,7 +99,7 @@ impl Resolver {
             host,
             exchange,
         } = routed;
-        let mut budget = Budget::new(self.budget);
+        let mut budget = Budget::new(self.budget, self.connect);
         let to_node = |goal, target, client, budget, request, exchange| {
             Bound::Node(ToNode {
                 goal,
@@ -372,12 +374,13 @@ mod tests {
             newest: Arc::new(Newest::new(Duration::from_hours(1))),
             lifetime: Duration::from_hours(1),
             budget: Duration::from_secs(6),
+            connect: Duration::from_secs(2),
         };
         let raw = format!("id={id}&region=r&host={host}&app=live");
         let query = SocketQuery::parse(&raw).unwrap();
         let uri: Uri = format!("/streammanager/?{raw}").parse().unwrap();
         let exchange = Exchange::begin(&http::HeaderMap::new(), None);
-        let mut budget = Budget::new(resolver.budget);
+        let mut budget = Budget::new(resolver.budget, resolver.connect);
         let decided = resolver.admit(&query, &uri, &mut budget, &exchange).await;
         (decided.is_ok(), directory.asked.load(Ordering::SeqCst))
     }

@@ -103,6 +103,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         newest,
         lifetime: d.session_lifetime,
         budget: d.timeouts.answer,
+        connect: d.timeouts.connect,
     });
     let service = ServiceBuilder::new()
         .layer(layer_fn(|inner| {

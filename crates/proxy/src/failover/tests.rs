@@ -56,8 +56,8 @@ impl Carrier for Nodes {
         match mood {
             Refuses => return Err(Failed::NotConnected),
             Unheard => {
-                let _ = budget.pay(sleep(CONNECT)).await;
-                return Err(Failed::NotConnected);
+                let waited = budget.pay(sleep(CONNECT)).await;
+                return Err(waited.map_or(Failed::OutOfTime, |()| Failed::NotConnected));
             }
             _ => {}
         }
@@ -191,7 +191,7 @@ async fn send_body(
     };
     let request = Request::builder().method(method).body(body).unwrap();
     let began = Instant::now();
-    let mut budget = Budget::new(BUDGET);
+    let mut budget = Budget::new(BUDGET, CONNECT);
     let answer = failover.any(&endpoint, request, &mut budget).await;
     let took = began.elapsed();
     let of = match answer {
@@ -244,7 +244,7 @@ async fn when_nobody_is_left_the_manager_is_asked_once_more() {
 #[tokio::test(start_paused = true)]
 async fn a_post_that_a_node_got_is_never_sent_again() {
     for (mood, of, said) in [
-        (HangsUp, "node-unreachable", "1 Unreachable"),
+        (HangsUp, "node-unreachable", "1 Unable"),
         (Silent, "node-timeout", "1 Silent"),
         (Answers(503), "1 503", "1 Unable"),
         (Answers(502), "1 502", "1 Unable"),
@@ -269,7 +269,7 @@ async fn a_post_that_a_node_got_is_never_sent_again() {
 #[tokio::test(start_paused = true)]
 async fn a_question_goes_on_where_it_is_not_answered() {
     for (mood, said) in [
-        (HangsUp, "1 Unreachable"),
+        (HangsUp, "1 Unable"),
         (Answers(503), "1 Unable"),
         (Answers(502), "1 Unable"),
     ] {
@@ -337,6 +337,25 @@ async fn all_tries_share_one_budget() {
         "{:?}",
         came.took
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_had_hardly_any_time_is_not_blamed() {
+    // The lookup leaves it one second of six.
+    for mood in [Unheard, Silent] {
+        let came = send(Method::POST, &[Refuses, mood], &[1], Some((5, &[2]))).await;
+        assert_eq!(came.heard, ["1 Unreachable", "forget", "locate"]);
+    }
+    // What it did itself counts, however short the time.
+    for (mood, said) in [(Refuses, "2 Unreachable"), (HangsUp, "2 Unable")] {
+        let came = send(Method::POST, &[Refuses, mood], &[1], Some((5, &[2]))).await;
+        assert_eq!(came.heard.last().unwrap(), said);
+    }
+    // As does what it let pass.
+    for (mood, said) in [(Unheard, "2 Unreachable"), (Silent, "2 Silent")] {
+        let came = send(Method::POST, &[Refuses, mood], &[1], Some((3, &[2]))).await;
+        assert_eq!(came.heard.last().unwrap(), said);
+    }
 }
 
 #[tokio::test(start_paused = true)]

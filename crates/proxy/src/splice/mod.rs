@@ -30,13 +30,14 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
-use whipstitch_origin::{Directory, Origin, Outcome};
+use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::headers::strip_hop_by_hop;
 
 pub use self::session::Ended;
 use self::{handshake::Handshake, session::Session};
 use crate::{
     Body, Error, Metrics, body, budget::Budget, error::NodeFault, failover, message::ToSocket,
+    node_client::Failed,
 };
 
 /// A connection that left hyper: both directions of raw bytes.
@@ -106,9 +107,12 @@ impl Splice {
         exchange.goes_to(origin.addr());
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
         let asked = handshake.to_node(&request, &origin, &query.target())?;
+        let left = budget.left();
         let answer = self.try_node(&origin, asked, &mut budget).await;
-        self.directory.report(&origin, outcome(&answer));
-        let mut answer = answer?;
+        if let Some(outcome) = failover::outcome(&answer, budget.was_fair(left)) {
+            self.directory.report(&origin, outcome);
+        }
+        let mut answer = answer.map_err(failover::error)?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return not_switched(answer);
         }
@@ -145,14 +149,16 @@ impl Splice {
         origin: &Origin,
         request: Request<Empty<Bytes>>,
         budget: &mut Budget,
-    ) -> Result<Response<Incoming>, NodeFault> {
+    ) -> Result<Response<Incoming>, Failed> {
         let dialled = timeout(self.connect, self.dial(origin));
-        let Some(Ok(Some(socket))) = budget.pay(dialled).await else {
-            return Err(NodeFault::Unreachable);
+        let socket = match budget.pay(dialled).await {
+            Some(Ok(Some(socket))) => socket,
+            Some(_) => return Err(Failed::NotConnected),
+            None => return Err(Failed::OutOfTime),
         };
         match budget.pay(self.ask(socket, request)).await {
-            Some(answer) => answer.map_err(|_| NodeFault::Unreachable),
-            None => Err(NodeFault::Timeout),
+            Some(answer) => answer.map_err(|_| Failed::Broken),
+            None => Err(Failed::Timeout),
         }
     }
 
@@ -182,14 +188,6 @@ impl Splice {
             }
         });
         send.send_request(request).await
-    }
-}
-
-fn outcome(answer: &Result<Response<Incoming>, NodeFault>) -> Outcome {
-    match answer {
-        Ok(answer) => failover::answered(answer.status()),
-        Err(NodeFault::Timeout) => Outcome::Silent,
-        Err(_) => Outcome::Unreachable,
     }
 }
 
