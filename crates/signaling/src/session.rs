@@ -73,7 +73,11 @@ impl SessionKeys {
     }
 
     /// Reads a key file: one key a line, 32 bytes in base64 (`openssl rand -base64 32`); empty lines and `#` comments
-    /// are skipped. To rotate, put the new key first and keep the old one until its sessions are over.
+    /// are skipped.
+    ///
+    /// To rotate, add the new key as the last line everywhere; when every replica has read it, move it to the top; take
+    /// the old one out when its sessions are over. A new key that comes first seals tokens at once, which replicas that
+    /// have not read it yet cannot open.
     ///
     /// # Errors
     /// The line that is not a key; no key at all; more than 16.

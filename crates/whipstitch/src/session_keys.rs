@@ -3,6 +3,7 @@
 
 use std::{
     fs::{self, File},
+    hash::{BuildHasher, RandomState},
     io::{self, ErrorKind, Read},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -32,8 +33,10 @@ pub(crate) const MISSING: &str = "does not exist: until it does, session URLs ar
 #[derive(Debug)]
 pub(crate) struct KeyFile {
     path: PathBuf,
-    /// What it held when it was last taken up; `None` if it never was.
-    text: Option<String>,
+    /// A digest of what it held when it was last taken up; `None` if it never was. The keys themselves would end up
+    /// wherever this is printed.
+    digest: Option<u64>,
+    digests: RandomState,
     /// What was wrong with it at the last look, so that it is said once.
     wrong: Option<String>,
     keys: watch::Sender<Arc<SessionKeys>>,
@@ -47,18 +50,17 @@ impl KeyFile {
     pub(crate) fn load(
         path: &Path,
     ) -> Result<(Self, watch::Receiver<Arc<SessionKeys>>), KeyFileError> {
-        let file = |text, wrong, keys| {
+        let file = |text: Option<String>, wrong, keys| {
             let (keys, receiver) = watch::channel(Arc::new(keys));
-            let path = path.to_owned();
-            (
-                Self {
-                    path,
-                    text,
-                    wrong,
-                    keys,
-                },
-                receiver,
-            )
+            let digests = RandomState::new();
+            let file = Self {
+                path: path.to_owned(),
+                digest: text.map(|text| digests.hash_one(text)),
+                digests,
+                wrong,
+                keys,
+            };
+            (file, receiver)
         };
         let malformed = |error| KeyFileError::Malformed(path.to_owned(), error);
         match read(path) {
@@ -77,21 +79,29 @@ impl KeyFile {
     }
 
     /// Looks at the file every 10 s until `stop`.
-    pub(crate) async fn watch(mut self, stop: CancellationToken, reloads: Reloads) {
+    pub(crate) async fn watch(self, stop: CancellationToken, reloads: Reloads) {
+        self.watch_with(read, stop, reloads).await;
+    }
+
+    async fn watch_with<R>(mut self, read: R, stop: CancellationToken, reloads: Reloads)
+    where
+        R: Fn(&Path) -> Result<String, KeyFileError> + Clone + Send + 'static,
+    {
         while stop
             .run_until_cancelled(tokio::time::sleep(LOOK))
             .await
             .is_some()
         {
-            let looked = tokio::task::spawn_blocking(move || {
-                let look = self.look();
-                (self, look)
-            });
-            let Ok((file, look)) = looked.await else {
-                return;
+            let (read, path) = (read.clone(), self.path.clone());
+            let found = match tokio::task::spawn_blocking(move || read(&path)).await {
+                Ok(found) => found,
+                Err(error) => {
+                    reloads.count("failed");
+                    warn!(%error, "the look at the session keys failed; the next one is due");
+                    continue;
+                }
             };
-            self = file;
-            match look {
+            match self.take_up(found) {
                 Look::Same => {}
                 Look::Renewed { keys } => {
                     reloads.count("ok");
@@ -106,12 +116,13 @@ impl KeyFile {
     }
 
     /// Takes up what has changed.
-    fn look(&mut self) -> Look {
-        let text = match read(&self.path) {
+    fn take_up(&mut self, found: Result<String, KeyFileError>) -> Look {
+        let text = match found {
             Ok(text) => text,
             Err(error) => return self.is_wrong(&error),
         };
-        if self.text.as_ref() == Some(&text) {
+        let digest = Some(self.digests.hash_one(&text));
+        if self.digest == digest {
             self.wrong = None;
             return Look::Same;
         }
@@ -124,7 +135,7 @@ impl KeyFile {
         let renewed = self.keys.borrow().renewed(newer);
         let keys = renewed.count();
         self.keys.send_replace(Arc::new(renewed));
-        (self.text, self.wrong) = (Some(text), None);
+        (self.digest, self.wrong) = (digest, None);
         Look::Renewed { keys }
     }
 
@@ -221,6 +232,12 @@ mod tests {
     const KEY_A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
     const KEY_B: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n";
 
+    impl KeyFile {
+        fn look(&mut self) -> Look {
+            self.take_up(read(&self.path))
+        }
+    }
+
     fn stream() -> StreamKey {
         StreamKey::new("live", "s1").unwrap()
     }
@@ -302,6 +319,43 @@ mod tests {
             KeyFile::load(dir.path()),
             Err(KeyFileError::Unreadable(..))
         ));
+    }
+
+    #[test]
+    fn nothing_that_is_printed_holds_a_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("session.key");
+        fs::write(&path, KEY_B).unwrap();
+        let (file, _keys) = KeyFile::load(&path).unwrap();
+        let printed = format!("{file:?} {file:#?}");
+        assert!(!printed.contains(KEY_B.trim()), "{printed}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_fails_is_not_the_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("session.key");
+        fs::write(&path, KEY_A).unwrap();
+        let (file, mut keys) = KeyFile::load(&path).unwrap();
+        let reloads = Reloads::register(&Registry::new()).unwrap();
+        let stop = CancellationToken::new();
+        let looks = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let fails_once = move |path: &Path| {
+            let look = looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            assert!(look > 0, "the first one fails");
+            read(path)
+        };
+        fs::write(&path, KEY_B).unwrap();
+        let changed = async {
+            keys.changed().await.unwrap();
+            stop.cancel();
+        };
+        tokio::join!(
+            file.watch_with(fails_once, stop.clone(), reloads.clone()),
+            changed
+        );
+        assert_eq!(reloads.0.with_label_values(&["ok"]).get(), 1);
+        assert_eq!(reloads.0.with_label_values(&["failed"]).get(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -122,7 +122,7 @@ pub const SECTIONS: &[Section] = &[
             Key::new("listen.http", Addresses, "WHIPSTITCH_HTTP", "Addresses that speak plain HTTP/1.1. Browsers give a page the camera only over TLS or on localhost.")
                 .flag("--http")
                 .sample(r#"["127.0.0.1:8080"]"#),
-            Key::new("listen.admin", Address, "WHIPSTITCH_ADMIN", "Address of `/metrics`, `/livez` and `/readyz`, in plain HTTP; not for the internet. Not served unless set.")
+            Key::new("listen.admin", Address, "WHIPSTITCH_ADMIN", "Address of `/metrics`, `/livez`, `/readyz`, `/nodes` and `/lookups`, in plain HTTP; not for the internet, since it shows addresses of nodes and names of streams. Not served unless set.")
                 .flag("--admin")
                 .sample(r#""127.0.0.1:9090""#),
         ],
@@ -176,10 +176,10 @@ pub const SECTIONS: &[Section] = &[
         name: "sessions",
         meaning: "The sealed session URLs, in which any replica with the same key finds the node of a session again.",
         keys: &[
-            Key::new("sessions.key_file", Path, "WHIPSTITCH_SESSION_KEY", "File with the keys that seal session URLs; the same on every replica. Looked at every 10 s: a changed file is taken up without a restart, its first key seals, and the keys of before still open. Without one, or as long as it does not exist, a key is made at start, and session URLs end with the process.")
+            Key::new("sessions.key_file", Path, "WHIPSTITCH_SESSION_KEY", "File with the keys that seal session URLs; the same on every replica. Looked at every 10 s: a changed file is taken up without a restart, its first key seals, and the keys of before still open until the process ends. To rotate, add the new key as the last line on every replica; when all have read it, move it to the top; take the old one out after `sessions.lifetime`. A key that was taken out opens nothing any more after a restart. Without one, or as long as it does not exist, a key is made at start, and session URLs end with the process.")
                 .flag("--session-key")
                 .sample(r#""/etc/whipstitch/session.key""#),
-            Key::new("sessions.by_client", Switch, "WHIPSTITCH_SESSIONS_BY_CLIENT", "On: a session URL without a token, as Red5's SDK makes one when it cannot read `Location`, reaches the session that this replica made for the same client (address, `User-Agent`, `Origin`, `Authorization`), and nobody else's. Set it to false behind a TCP load balancer that hides the addresses of clients."),
+            Key::new("sessions.by_client", Switch, "WHIPSTITCH_SESSIONS_BY_CLIENT", "On: a session URL without a token, as Red5's SDK makes one when it cannot read `Location`, reaches the session that this replica made for the same client (address, `User-Agent`, `Origin`, `Authorization`), and nobody else's. Set it to false behind a NAT, a TCP load balancer, or a Kubernetes Service with `externalTrafficPolicy: Cluster`, all of which hide the addresses of clients."),
             Key::new("sessions.lifetime", Lifetime, "WHIPSTITCH_SESSIONS_LIFETIME", "Life of a session URL, counted from the answer that gave it."),
         ],
     },
