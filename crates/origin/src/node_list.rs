@@ -99,19 +99,34 @@ impl NodeList {
         }
     }
 
-    /// Looks once; how many nodes were named.
+    /// Looks once; how many nodes were named. Those of the groups that answered are named also if another one failed.
     async fn poll(&self) -> Result<usize, PollError> {
         let file = self.token_file.clone();
         let read = tokio::task::spawn_blocking(move || read(&file)).await;
         let text = read.ok().flatten().ok_or(PollError::TokenUnreadable)?;
         let token = AccessToken::parse(&text)?;
         let groups = reply::groups(&self.get("", &token).await?).ok_or(PollError::NotAList)?;
-        let mut running = BTreeSet::new();
+        let (mut running, mut failed) = (BTreeSet::new(), None);
         for group in groups.iter().take(MAX_GROUPS) {
-            let path = format!("/{}/node", reply::percent_encoded(group));
-            let body = self.get(&path, &token).await?;
-            running.extend(reply::running(&body).ok_or(PollError::NotAList)?);
+            match self.group(group, &token).await {
+                Ok(nodes) => running.extend(nodes),
+                // One that is just being deleted, or that cannot be read, is no word against the nodes of the others.
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
+        let named = self.hear(&running);
+        failed.map_or(Ok(named), Err)
+    }
+
+    async fn group(&self, name: &str, token: &AccessToken) -> Result<BTreeSet<String>, PollError> {
+        let path = format!("/{}/node", reply::percent_encoded(name));
+        let body = self.get(&path, token).await?;
+        let running = reply::running(&body).ok_or(PollError::NotAList)?;
+        Ok(running.into_iter().collect())
+    }
+
+    /// How many of these are nodes.
+    fn hear(&self, running: &BTreeSet<String>) -> usize {
         let mut named = 0;
         for address in running.iter().take(MAX_NODES) {
             match self.allowed.hear(address) {
@@ -121,7 +136,7 @@ impl NodeList {
                 }
             }
         }
-        Ok(named)
+        named
     }
 
     async fn get(&self, path: &str, token: &AccessToken) -> Result<Bytes, PollError> {

@@ -121,6 +121,23 @@ async fn nodes_of_every_group_are_named() {
 }
 
 #[tokio::test]
+async fn a_group_that_fails_takes_no_other_with_it() {
+    let manager = manager(vec![
+        ok(r#"[{"name":"a"},{"name":"gone"},{"name":"junk"},{"name":"b"}]"#),
+        ok(r#"[{"address":"10.0.0.1","state":"inservice"}]"#),
+        b"HTTP/1.1 404 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        ok("<html>"),
+        ok(r#"[{"address":"10.0.0.2","state":"running"}]"#),
+    ])
+    .await;
+    let poll = poll(&manager);
+    assert_eq!(poll.list.poll().await, Err(PollError::Status(404)));
+    for host in ["10.0.0.1", "10.0.0.2"] {
+        assert!(poll.allowed.admit(Claim::client(host)).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn a_manager_that_is_broken_or_hostile_harms_nobody() {
     let huge = format!("[{}]", r#"{"name":"x"},"#.repeat(200_000));
     let redirect =
