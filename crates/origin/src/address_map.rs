@@ -132,12 +132,11 @@ impl AddressMap {
         Self(mappings)
     }
 
-    /// The address that leads to the node of this public address; the same if there is no other.
-    pub(crate) fn private(&self, public: IpAddr) -> IpAddr {
+    /// The address that leads to the node of this public address, and the private side of the entry that says so.
+    pub(crate) fn private(&self, public: IpAddr) -> Option<(IpAddr, IpNet)> {
         self.0
             .iter()
-            .find_map(|mapping| mapping.apply(public))
-            .unwrap_or(public)
+            .find_map(|mapping| Some((mapping.apply(public)?, mapping.private)))
     }
 }
 
@@ -153,7 +152,8 @@ mod tests {
     }
 
     fn private(map: &AddressMap, public: &str) -> String {
-        map.private(public.parse().unwrap()).to_string()
+        let public = public.parse().unwrap();
+        map.private(public).map_or(public, |(ip, _)| ip).to_string()
     }
 
     #[test]

@@ -22,7 +22,9 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::{Metrics, address_map::AddressMap, config::Nodes, resolve::Resolver};
+use crate::{
+    Metrics, address_map::AddressMap, config::Nodes, connect::ManagerAddress, resolve::Resolver,
+};
 
 pub(crate) use special::is_one_host;
 use {
@@ -81,7 +83,10 @@ pub struct AllowedOrigins {
     map: AddressMap,
     dial_private: bool,
     ours: Listeners,
+    manager: Option<ManagerAddress>,
     resolver: Resolver,
+    /// For names that nobody vouches for.
+    strangers: Resolver,
     named_for: Duration,
     named: Cache<Known, Instant>,
     metrics: Metrics,
@@ -91,6 +96,7 @@ impl AllowedOrigins {
     /// A gate that knows the configured networks and has heard of no node yet. It asks the system for names, and knows
     /// of no listener of ours.
     pub fn new(config: &Nodes, metrics: Metrics) -> Self {
+        let resolver = Resolver::system(TaskTracker::new());
         Self {
             port: config.port,
             networks: config.allow.clone(),
@@ -98,7 +104,9 @@ impl AllowedOrigins {
             map: AddressMap::new(&config.map),
             dial_private: config.dial_private,
             ours: Listeners::default(),
-            resolver: Resolver::system(TaskTracker::new()),
+            manager: None,
+            strangers: resolver.for_strangers(),
+            resolver,
             named_for: config.named_for,
             named: Cache::builder()
                 .max_capacity(MAX_NAMED)
@@ -117,16 +125,26 @@ impl AllowedOrigins {
         self
     }
 
+    /// The same gate, shut for the Stream Manager's own address: it is no node, and whoever reached it as one would be
+    /// past the rule that keeps its administration API closed.
+    #[must_use]
+    pub fn apart_from(mut self, manager: ManagerAddress) -> Self {
+        self.manager = (manager.base().port() == self.port).then_some(manager);
+        self
+    }
+
     /// The same gate, which asks this resolver for names.
     #[must_use]
     pub fn resolving_with(mut self, resolver: Resolver) -> Self {
+        self.strangers = resolver.for_strangers();
         self.resolver = resolver;
         self
     }
 
     /// Lets an address through, or says why not. The one door: what it admits is exactly what is dialled.
     ///
-    /// Takes no longer for one IP address than for another. A name is resolved, for a second at most.
+    /// Takes no longer for one IP address than for another. A name is resolved, for a second at most; so is the Stream
+    /// Manager's, if it has one and listens at the port of the nodes.
     ///
     /// # Errors
     /// The reason; it is counted.
@@ -135,6 +153,9 @@ impl AllowedOrigins {
             Claim::Manager(text) | Claim::Client { host: text, .. } => parse(text),
             Claim::Session(ip) => Ok(Known::Ip(ip.to_canonical())),
         };
+        if let Some(manager) = &self.manager {
+            manager.look().await;
+        }
         let admitted = match known {
             Ok(Known::Ip(ip)) => self.admit_ip(ip, claim),
             Ok(Known::Name(name)) => self.admit_name(name, claim).await,
@@ -168,7 +189,7 @@ impl AllowedOrigins {
             }
             (Standing::Open | Standing::Common, _) => {}
         }
-        let origin = self.origin(ip, claim)?;
+        let origin = self.origin(ip, None, claim)?;
         if matches!(claim, Claim::Manager(_)) {
             self.remember(Known::Ip(ip));
         }
@@ -189,11 +210,13 @@ impl AllowedOrigins {
         if !vouched && self.networks.is_empty() {
             return Err(Refusal::Unknown);
         }
-        let addresses = self
-            .resolver
-            .resolve(name.as_str())
-            .await
-            .map_err(|_| Refusal::Unresolved)?;
+        let resolver = if vouched {
+            &self.resolver
+        } else {
+            &self.strangers
+        };
+        let addresses = resolver.resolve(name.as_str()).await;
+        let addresses = addresses.map_err(|_| Refusal::Unresolved)?;
         for ip in addresses.iter() {
             match standing(*ip, &self.networks) {
                 Standing::Shut => return Err(Refusal::Special),
@@ -201,10 +224,10 @@ impl AllowedOrigins {
                 Standing::Common | Standing::Open => {}
             }
             // None of them, whichever is dialled today.
-            self.origin(*ip, claim)?;
+            self.origin(*ip, Some(&name), claim)?;
         }
         let ip = addresses.first().ok_or(Refusal::Unresolved)?;
-        let origin = self.origin(*ip, claim)?;
+        let origin = self.origin(*ip, Some(&name), claim)?;
         if matches!(claim, Claim::Manager(_)) {
             self.remember(known);
         }
@@ -240,21 +263,33 @@ impl AllowedOrigins {
     }
 
     /// What is dialled for a public address that may be.
-    fn origin(&self, public: IpAddr, claim: Claim<'_>) -> Result<Origin, Refusal> {
+    fn origin(
+        &self,
+        public: IpAddr,
+        name: Option<&HostName>,
+        claim: Claim<'_>,
+    ) -> Result<Origin, Refusal> {
         let private = self.dial_private || matches!(claim, Claim::Client { private: true, .. });
-        let dialled = if private {
-            self.map.private(public)
-        } else {
-            public
+        let dialled = match self.map.private(public) {
+            Some((dialled, network)) if private => {
+                // A network that holds more than special addresses was not meant to lead to those.
+                let shut = |networks: &[IpNet]| standing(dialled, networks) == Standing::Shut;
+                if !is_one_host(dialled) || (shut(&self.networks) && shut(&[network])) {
+                    return Err(Refusal::Special);
+                }
+                dialled
+            }
+            _ => public,
         };
-        if dialled != public && !is_one_host(dialled) {
-            return Err(Refusal::Special);
-        }
         let addr = SocketAddr::new(dialled, self.port);
-        if !self.opens_just(dialled) && self.ours.hold(addr) {
+        if !self.opens_just(dialled) && (self.ours.hold(addr) || self.is_manager(dialled)) {
             return Err(Refusal::Ours);
         }
-        Origin::new(public, addr)
+        Origin::new(public, addr, name.cloned())
+    }
+
+    fn is_manager(&self, ip: IpAddr) -> bool {
+        self.manager.as_ref().is_some_and(|manager| manager.is(ip))
     }
 
     fn opens_just(&self, ip: IpAddr) -> bool {

@@ -48,6 +48,12 @@ impl BaseUrl {
         &self.scheme
     }
 
+    /// Its port, written or implied.
+    pub fn port(&self) -> u16 {
+        let implied = if self.is_https() { 443 } else { 80 };
+        self.authority.port_u16().unwrap_or(implied)
+    }
+
     /// Host and port.
     pub fn authority(&self) -> &Authority {
         &self.authority
@@ -87,6 +93,13 @@ mod tests {
             BaseUrl::parse("http://sm:5080/").unwrap().to_string(),
             "http://sm:5080"
         );
+        for (text, port) in [
+            ("http://sm:5080", 5080),
+            ("http://sm", 80),
+            ("https://[::1]", 443),
+        ] {
+            assert_eq!(BaseUrl::parse(text).unwrap().port(), port, "{text}");
+        }
         for (text, error) in [
             ("", BaseUrlError::NotAUrl),
             ("sm:5080", BaseUrlError::NotAUrl),

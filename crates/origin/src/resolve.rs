@@ -20,6 +20,8 @@ use tokio_util::task::TaskTracker;
 pub const PATIENCE: Duration = Duration::from_secs(1);
 /// Most names asked for at once. Each may hold a thread of tokio's for as long as the system's resolver hangs.
 const MAX_QUESTIONS: usize = 16;
+/// Most of those that nobody but clients speaks of.
+const MAX_STRANGERS: usize = 4;
 /// Most addresses taken from one answer.
 const MAX_ADDRESSES: usize = 64;
 
@@ -68,6 +70,7 @@ pub struct Resolver {
     asked: Arc<dyn Resolve>,
     under_way: Arc<Mutex<HashMap<Arc<str>, watch::Receiver<Answer>>>>,
     tasks: TaskTracker,
+    most: usize,
 }
 
 impl Resolver {
@@ -82,6 +85,18 @@ impl Resolver {
             asked,
             under_way: Arc::default(),
             tasks,
+            most: MAX_QUESTIONS,
+        }
+    }
+
+    /// The same for names that nobody but clients speaks of: it has few places, and all of its own, so that whoever
+    /// writes names that take long keeps nobody's node from being found.
+    #[must_use]
+    pub(crate) fn for_strangers(&self) -> Self {
+        Self {
+            under_way: Arc::default(),
+            most: MAX_STRANGERS,
+            ..self.clone()
         }
     }
 
@@ -115,7 +130,7 @@ impl Resolver {
         if let Some(question) = under_way.get(name) {
             return Ok(question.clone());
         }
-        if under_way.len() >= MAX_QUESTIONS {
+        if under_way.len() >= self.most {
             return Err(ResolveError::Busy);
         }
         let name: Arc<str> = name.into();

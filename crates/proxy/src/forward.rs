@@ -142,7 +142,12 @@ impl Forward {
             .to_str()
             .map_err(|_| rewrite::LocationError::Malformed)
             .and_then(|location| {
-                rewrite::resource(node.authority(), node.named(), made.target, location)
+                let node = rewrite::Node {
+                    dialled: node.authority(),
+                    address: node.named(),
+                    name: node.name(),
+                };
+                rewrite::resource(node, made.target, location)
             })
             .inspect_err(|error| warn!(id, %node, %error, "a session is lost"))
             .map_err(NodeFault::Location)?;

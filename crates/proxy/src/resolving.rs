@@ -3,6 +3,7 @@
 mod pinned;
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -228,7 +229,11 @@ impl Resolver {
         let Some(stream) = &query.stream else {
             return Err(refusal);
         };
-        self.vouch(stream.clone(), uri, budget, exchange).await;
+        let vouched = self.vouch(stream.clone(), uri, budget, exchange).await;
+        if vouched.is_some_and(|nodes| nodes.iter().any(|node| is_called(node, &query.host))) {
+            // A remembered answer has told the gate long ago, and the gate may have forgotten.
+            let _ = self.allowed.hear(&query.host);
+        }
         self.gate(claim, budget).await
     }
 
@@ -242,11 +247,15 @@ impl Resolver {
 
     /// Lets the manager name the nodes of a publisher's stream to the gate. Whoever guesses hears nothing of what it
     /// said.
-    async fn vouch(&self, stream: StreamKey, uri: &Uri, budget: &mut Budget, exchange: &Exchange) {
+    async fn vouch(
+        &self,
+        stream: StreamKey,
+        uri: &Uri,
+        budget: &mut Budget,
+        exchange: &Exchange,
+    ) -> Option<Candidates> {
         let query = query::merge(ALL_ENDPOINTS, uri.query().unwrap_or_default());
-        let Ok(hints) = Hints::from_query(&query) else {
-            return;
-        };
+        let hints = Hints::from_query(&query).ok()?;
         let lookup = Lookup {
             role: Role::Publish,
             key: stream,
@@ -255,14 +264,26 @@ impl Resolver {
         let vouched = self
             .locate(&lookup, Purpose::Inquiry, budget, exchange)
             .await;
-        if let Err(error) = vouched {
-            debug!(id = exchange.id(), %error, "nobody vouches for an address");
-        }
+        vouched
+            .inspect_err(
+                |error| debug!(id = exchange.id(), %error, "nobody vouches for an address"),
+            )
+            .ok()
     }
 
     fn is_over(&self, issued_at: u64) -> bool {
         let lifetime = u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX);
         now() > issued_at.saturating_add(lifetime)
+    }
+}
+
+/// Whether a node was named in this way: by this name, or by this address.
+fn is_called(node: &Origin, host: &str) -> bool {
+    match node.name() {
+        Some(name) => name.eq_ignore_ascii_case(host),
+        None => host
+            .parse::<IpAddr>()
+            .is_ok_and(|ip| ip.to_canonical() == node.named()),
     }
 }
 
@@ -354,15 +375,27 @@ mod tests {
         fn report(&self, _: &Origin, _: whipstitch_origin::Outcome) {}
     }
 
+    fn gate() -> Arc<AllowedOrigins> {
+        let nodes = whipstitch_origin::config::Nodes::default();
+        let metrics = whipstitch_origin::Metrics::default();
+        Arc::new(AllowedOrigins::new(&nodes, metrics))
+    }
+
     /// Whether a socket to this host is let through, and how often the manager was asked.
     async fn admitted(host: &str, id: &str) -> (bool, usize) {
-        let nodes = whipstitch_origin::config::Nodes::default();
-        let gate = Arc::new(AllowedOrigins::new(
-            &nodes,
-            whipstitch_origin::Metrics::default(),
-        ));
+        let gate = gate();
+        let named_to = gate.clone();
+        admitted_by(gate, named_to, host, id).await
+    }
+
+    async fn admitted_by(
+        gate: Arc<AllowedOrigins>,
+        named_to: Arc<AllowedOrigins>,
+        host: &str,
+        id: &str,
+    ) -> (bool, usize) {
         let directory = Arc::new(Naming {
-            gate: gate.clone(),
+            gate: named_to,
             asked: AtomicUsize::new(0),
         });
         let resolver = Resolver {
@@ -394,6 +427,17 @@ mod tests {
         }
         assert_eq!(admitted("10.0.0.7", "subscriber-1b31").await, (false, 0));
         assert_eq!(admitted("10.0.0.7:80", "s1").await, (false, 0));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_remembered_vouches_as_well() {
+        // Such an answer is not named to the gate again.
+        let by = |host| admitted_by(gate(), gate(), host, "s1");
+        assert_eq!(by("10.0.0.7").await, (true, 1));
+        assert_eq!(by("::ffff:10.0.0.7").await, (true, 1));
+        for other in ["10.0.0.8", "127.0.0.1", "::a00:7"] {
+            assert_eq!(by(other).await, (false, 1), "{other}");
+        }
     }
 
     #[test]

@@ -14,9 +14,34 @@ use crate::query;
 /// Longest path and query of a session at a node, in bytes; more would not fit the URLs that clients keep.
 pub const MAX_RESOURCE: usize = 512;
 
+/// What a node may call itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    /// What was dialled.
+    pub dialled: &'a Authority,
+    /// Its public address.
+    pub address: IpAddr,
+    /// The host name by which it was named, if it was.
+    pub name: Option<&'a str>,
+}
+
+impl Node<'_> {
+    /// Whether a URL's host is this node.
+    fn is(&self, host: &str) -> bool {
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
+        host == self.dialled.host()
+            || bare.parse() == Ok(self.address)
+            || self
+                .name
+                .is_some_and(|name| name.eq_ignore_ascii_case(host))
+    }
+}
+
 /// The path and query at the node that a `Location` names.
 ///
-/// `node` is what was dialled, `known_as` the public address of the same node: it may name itself by either.
 /// `endpoint` is the request target of the POST that made the session. Two habits of Red5's clients are kept: a
 /// `Location` that still says `endpoint` means `resource` (red5pro-webrtc-sdk 11.0.0), and the `requestId` of the
 /// endpoint, by which a node tells a player's session, stays if the `Location` does not bring one of its own.
@@ -24,12 +49,11 @@ pub const MAX_RESOURCE: usize = 512;
 /// # Errors
 /// The `Location` names another host, or is no URL.
 pub fn resource(
-    node: &Authority,
-    known_as: IpAddr,
+    node: Node<'_>,
     endpoint: &PathAndQuery,
     location: &str,
 ) -> Result<PathAndQuery, LocationError> {
-    let target = at_node(node, known_as, endpoint, location)?;
+    let target = at_node(node, endpoint, location)?;
     let (path, own_query) = target.split_once('?').unwrap_or((&target, ""));
     let path = remove_dot_segments(path);
     let path = match path.strip_prefix(endpoint.path()) {
@@ -61,17 +85,16 @@ fn as_resource(endpoint: &str) -> String {
 
 /// The reference resolved against the endpoint (RFC 3986 §5.2), without scheme, authority and fragment.
 fn at_node(
-    node: &Authority,
-    known_as: IpAddr,
+    node: Node<'_>,
     endpoint: &PathAndQuery,
     location: &str,
 ) -> Result<String, LocationError> {
     let reference = location.split('#').next().unwrap_or_default();
     if let Some(after) = reference.strip_prefix("//") {
-        return absolute(node, known_as, &format!("http://{after}"));
+        return absolute(node, &format!("http://{after}"));
     }
     if has_scheme(reference) {
-        return absolute(node, known_as, reference);
+        return absolute(node, reference);
     }
     let base = endpoint.path();
     Ok(if reference.starts_with('/') {
@@ -92,7 +115,7 @@ fn has_scheme(reference: &str) -> bool {
     reference.get(..end).is_some_and(|head| head.contains(':'))
 }
 
-fn absolute(node: &Authority, known_as: IpAddr, reference: &str) -> Result<String, LocationError> {
+fn absolute(node: Node<'_>, reference: &str) -> Result<String, LocationError> {
     let uri = Uri::try_from(reference).map_err(|_| LocationError::Malformed)?;
     let scheme = uri.scheme_str().unwrap_or_default();
     if !matches!(scheme, "http" | "https") {
@@ -100,25 +123,13 @@ fn absolute(node: &Authority, known_as: IpAddr, reference: &str) -> Result<Strin
     }
     // A port that is not ours is forgiven (a node may name its public one); another host never is.
     match uri.authority() {
-        Some(authority)
-            if (authority.host() == node.host() || is(authority.host(), known_as))
-                && !authority.as_str().contains('@') =>
-        {
+        Some(authority) if node.is(authority.host()) && !authority.as_str().contains('@') => {
             Ok(uri
                 .path_and_query()
                 .map_or_else(|| "/".to_owned(), ToString::to_string))
         }
         _ => Err(LocationError::Foreign),
     }
-}
-
-/// Whether a URL's host is this address.
-fn is(host: &str, address: IpAddr) -> bool {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    bare.parse() == Ok(address)
 }
 
 /// RFC 3986 §5.2.4.
@@ -165,8 +176,11 @@ mod tests {
 
     fn at(endpoint: &str, location: &str) -> Result<String, LocationError> {
         resource(
-            &Authority::from_static("10.0.0.5:5080"),
-            IpAddr::from([203, 0, 113, 5]),
+            Node {
+                dialled: &Authority::from_static("10.0.0.5:5080"),
+                address: IpAddr::from([203, 0, 113, 5]),
+                name: Some("a.nodes.example.com"),
+            },
             &endpoint.parse().unwrap(),
             location,
         )
@@ -190,6 +204,8 @@ mod tests {
             ("//10.0.0.5:5080/x", "/x"),
             ("http://203.0.113.5:5080/x", "/x"),
             ("//203.0.113.5/x", "/x"),
+            ("https://a.nodes.example.com/x", "/x"),
+            ("//A.Nodes.example.com:5080/x", "/x"),
         ] {
             assert_eq!(at(whip, location).as_deref(), Ok(target), "{location}");
         }
@@ -218,6 +234,9 @@ mod tests {
             "//169.254.169.254/latest",
             "http://user@10.0.0.5/x",
             "http://10.0.0.5.evil.example/x",
+            "http://b.nodes.example.com/x",
+            "http://a.nodes.example.com.evil.example/x",
+            "http://user@a.nodes.example.com/x",
         ] {
             assert_eq!(
                 at(whip, location),

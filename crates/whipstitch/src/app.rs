@@ -147,7 +147,8 @@ fn finding(
     let origin_metrics = origin::Metrics::register(registry)?;
     let allowed = AllowedOrigins::new(&config.nodes, origin_metrics.clone())
         .resolving_with(Resolver::system(shutdown.background.clone()))
-        .listening_on(listeners);
+        .listening_on(listeners)
+        .apart_from(manager.clone());
     let allowed = Arc::new(allowed);
     let asked = StreamManager::new(
         manager.clone(),

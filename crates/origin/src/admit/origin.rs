@@ -7,7 +7,7 @@ use std::{
 
 use http::uri::Authority;
 
-use super::Refusal;
+use super::{Refusal, name::HostName};
 
 /// The HTTP address of a node that may be dialled.
 ///
@@ -17,21 +17,32 @@ pub struct Origin {
     named: IpAddr,
     addr: SocketAddr,
     authority: Authority,
+    name: Option<HostName>,
 }
 
 impl Origin {
-    pub(super) fn new(named: IpAddr, addr: SocketAddr) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        named: IpAddr,
+        addr: SocketAddr,
+        name: Option<HostName>,
+    ) -> Result<Self, Refusal> {
         let authority = Authority::try_from(addr.to_string()).map_err(|_| Refusal::NotAnAddress)?;
         Ok(Self {
             named,
             addr,
             authority,
+            name,
         })
     }
 
     /// The public address by which it is known: what the Stream Manager named, or what a name of its stands for.
     pub fn named(&self) -> IpAddr {
         self.named
+    }
+
+    /// The host name by which it was named, in lower case; none if it was named by its address.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_ref().map(HostName::as_str)
     }
 
     /// The address to dial: the public one, or the private one that `nodes.map` gives for it.

@@ -22,9 +22,9 @@ pub enum Refusal {
     /// The Stream Manager has not named it lately, and no configured network holds it.
     #[error("was not named by the Stream Manager; `nodes.allow` can open it")]
     Unknown,
-    /// This proxy itself listens there.
+    /// This proxy itself listens there, or the Stream Manager.
     #[error(
-        "is an address that this proxy listens on; only an entry of `nodes.allow` for just this address can open it"
+        "is an address that this proxy or the Stream Manager listens on; only an entry of `nodes.allow` for just this address can open it"
     )]
     Ours,
 }

@@ -4,7 +4,10 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 
 use super::*;
-use crate::resolve::fake::{Fake, Said, ips, said};
+use crate::{
+    BaseUrl,
+    resolve::fake::{Fake, Said, ips, said},
+};
 
 fn config(allow: &[&str]) -> Nodes {
     Nodes {
@@ -275,6 +278,95 @@ async fn a_name_that_is_not_resolved_in_time_is_refused() {
         assert!(asked.elapsed() <= Duration::from_secs(1));
         // It was named, but nobody knows where it is: that it could be is not remembered.
         assert_eq!(gate.admit(client(NAME)).await, Err(Refusal::Unknown));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_names_that_hang_keep_no_node_from_being_found() {
+    let late = || Said::After(Duration::from_secs(30), ips("10.0.0.9"));
+    let fake = Fake::new((0..4).map(|_| late()).chain([said("10.0.0.1")]));
+    let gate = by_name(&fake, &["10.0.0.0/24"]);
+    let names: Vec<String> = (0..40).map(|n| format!("n{n}.nodes.example.com")).collect();
+    let claims = names.iter().map(|name| gate.admit(client(name)));
+    for decided in futures_util::future::join_all(claims).await {
+        assert_eq!(decided, Err(Refusal::Unresolved));
+    }
+    assert_eq!(fake.times_asked(), 4);
+    assert!(gate.admit(Claim::Manager(NAME)).await.is_ok());
+    // What the manager has named is no stranger's.
+    fake.say([said("10.0.0.1")]);
+    assert!(gate.admit(client(NAME)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_origin_knows_the_name_it_was_named_by() {
+    let gate = by_name(&Fake::new([said("10.0.0.1")]), &[]);
+    let origin = gate.admit(Claim::Manager("A.nodes.example.com")).await;
+    assert_eq!(origin.unwrap().name(), Some(NAME));
+    let origin = gate.admit(Claim::Manager("10.0.0.1")).await.unwrap();
+    assert_eq!(origin.name(), None);
+}
+
+fn manager(url: &str, fake: &Arc<Fake>) -> ManagerAddress {
+    ManagerAddress::new(BaseUrl::parse(url).unwrap(), fake.resolver())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_manager_itself_is_no_node_unless_written_out() {
+    for url in ["http://10.0.0.1:5080", "http://sm.example.com:5080"] {
+        let fake = Fake::new([said("10.0.0.1 10.0.0.2")]);
+        let shut = gate(&["10.0.0.0/24"]).apart_from(manager(url, &fake));
+        let session = Claim::Session("10.0.0.1".parse().unwrap());
+        for claim in [
+            Claim::Manager("10.0.0.1"),
+            client("::ffff:10.0.0.1"),
+            session,
+        ] {
+            assert_eq!(shut.admit(claim).await, Err(Refusal::Ours), "{url}");
+        }
+        assert!(shut.admit(client("10.0.0.3")).await.is_ok());
+        let by_name = url.contains("sm.");
+        assert_eq!(shut.admit(client("10.0.0.2")).await.is_err(), by_name);
+        let fake = Fake::new([said("10.0.0.1 10.0.0.2")]);
+        let open = gate(&["10.0.0.1/32"]).apart_from(manager(url, &fake));
+        assert!(open.admit(client("10.0.0.1")).await.is_ok());
+    }
+    // Its machine may be a node's at another port.
+    let fake = Fake::new([]);
+    let other = gate(&["10.0.0.0/24"]).apart_from(manager("http://10.0.0.1", &fake));
+    assert!(dialled(&other, client("10.0.0.1")).is_ok());
+}
+
+#[tokio::test]
+async fn no_mapping_leads_to_a_special_address_that_was_not_meant() {
+    let gate = |entry: &str| {
+        let nodes = Nodes {
+            map: vec![entry.parse().unwrap()],
+            dial_private: true,
+            ..Nodes::default()
+        };
+        AllowedOrigins::new(&nodes, Metrics::default())
+    };
+    let wide = gate("192.0.0.0/3=96.0.0.0/3");
+    assert_eq!(
+        dialled(&wide, Claim::Manager("203.0.113.7")),
+        Ok("107.0.113.7:5080".into())
+    );
+    assert_eq!(
+        dialled(&wide, Claim::Manager("223.0.0.1")),
+        Err(Refusal::Special),
+        "127.0.0.1"
+    );
+    for (entry, public, private) in [
+        ("203.0.113.7=127.0.0.1", "203.0.113.7", "127.0.0.1:5080"),
+        (
+            "203.0.113.0/24=127.0.0.0/24",
+            "203.0.113.9",
+            "127.0.0.9:5080",
+        ),
+    ] {
+        let meant = gate(entry);
+        assert_eq!(dialled(&meant, Claim::Manager(public)), Ok(private.into()));
     }
 }
 

@@ -30,6 +30,7 @@ struct Inner {
     base: BaseUrl,
     /// None if the URL has an address in it: then there is nothing to resolve.
     name: Option<Box<str>>,
+    address: Option<IpAddr>,
     resolver: Resolver,
     state: Mutex<State>,
 }
@@ -60,11 +61,16 @@ impl ManagerAddress {
     /// The manager at `base`, whose name, if it has one, is asked of `resolver` when it is needed.
     pub fn new(base: BaseUrl, resolver: Resolver) -> Self {
         let host = base.authority().host();
-        let address = host.trim_start_matches('[').trim_end_matches(']');
-        let name = address.parse::<IpAddr>().is_err().then(|| host.into());
+        let unbracketed = host.trim_start_matches('[').trim_end_matches(']');
+        let address = unbracketed
+            .parse::<IpAddr>()
+            .ok()
+            .map(|ip| ip.to_canonical());
+        let name = address.is_none().then(|| host.into());
         Self(Arc::new(Inner {
             base,
             name,
+            address,
             resolver,
             state: Mutex::default(),
         }))
@@ -91,8 +97,18 @@ impl ManagerAddress {
         }
     }
 
+    /// Whether this is one of its addresses, as far as they are known. See [`ManagerAddress::look`].
+    pub(crate) fn is(&self, ip: IpAddr) -> bool {
+        if let Some(address) = self.0.address {
+            return address == ip;
+        }
+        let state = self.lock();
+        let addresses = state.addresses.as_deref();
+        addresses.is_some_and(|addresses| addresses.contains(&ip))
+    }
+
     /// Asks for the addresses if they have not been asked for lately. Waits long only if there are none to go by.
-    async fn look(&self) {
+    pub(crate) async fn look(&self) {
         let Some(name) = &self.0.name else { return };
         let patience = {
             let mut state = self.lock();
