@@ -100,10 +100,11 @@ impl View {
 
     pub(crate) fn lookups(&self) -> Lookups {
         let mut entries = self.directory.entries();
-        entries.sort_by_key(|entry| entry.age);
+        let total = entries.len();
+        youngest(&mut entries, |entry| entry.age);
         Lookups {
-            total: entries.len(),
-            lookups: entries.iter().take(MAX_ROWS).map(Lookup::of).collect(),
+            total,
+            lookups: entries.iter().map(Lookup::of).collect(),
         }
     }
 }
@@ -165,6 +166,15 @@ impl Lookup {
             candidates: candidates.map(Origin::named).collect(),
         }
     }
+}
+
+/// Keeps the rows of one answer, in order. What is not shown is not sorted: `lookup.capacity` may be millions.
+fn youngest<T>(all: &mut Vec<T>, age: impl Fn(&T) -> Duration) {
+    if all.len() > MAX_ROWS {
+        all.select_nth_unstable_by_key(MAX_ROWS, &age);
+        all.truncate(MAX_ROWS);
+    }
+    all.sort_unstable_by_key(age);
 }
 
 /// To the millisecond.

@@ -56,6 +56,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     nodes::check(config, &mut found);
     bounds::check(config, &mut found);
     waits(config, &mut found);
+    lookups(config, &mut found);
     log_filter(config, &mut found);
     found
 }
@@ -128,6 +129,18 @@ fn waits(config: &Config, found: &mut Vec<Finding>) {
             timeouts.answer, timeouts.connect
         );
         found.push(Finding::new(["timeouts.answer", "timeouts.connect"], what));
+    }
+}
+
+fn lookups(config: &Config, found: &mut Vec<Finding>) {
+    let (manager, answer) = (config.stream_manager.timeout, config.timeouts.answer);
+    if manager >= answer {
+        let what = format!(
+            "is {manager:?}, not shorter than timeouts.answer ({answer:?}), which holds the lookup and the node's own \
+             answer: a slow Stream Manager leaves the node no time"
+        );
+        let keys = ["stream_manager.timeout", "timeouts.answer"];
+        found.push(Finding::new(keys, what).warning());
     }
 }
 

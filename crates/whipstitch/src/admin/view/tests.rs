@@ -91,3 +91,13 @@ async fn nodes_and_lookups_are_shown_without_the_values_of_clients() {
         ]})
     );
 }
+
+#[test]
+fn the_youngest_of_many_are_kept_in_order() {
+    let mut ages: Vec<u64> = (0..5_000).map(|n| n * 7_919 % 5_000).collect();
+    youngest(&mut ages, |age| Duration::from_secs(*age));
+    assert_eq!(ages, (0..1_000).collect::<Vec<_>>());
+    let mut few = vec![3, 1, 2];
+    youngest(&mut few, |age| Duration::from_secs(*age));
+    assert_eq!(few, [1, 2, 3]);
+}

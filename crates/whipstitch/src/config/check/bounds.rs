@@ -16,6 +16,8 @@ use crate::config::{
 
 /// The most that a number may be.
 pub(crate) const MOST_COUNT: i64 = 10_000_000;
+/// The most nodes that the Stream Manager is asked for; no request tries more than a few of them.
+const MOST_ENDPOINTS: i64 = 64;
 /// The most that a size may be, in bytes: 1 GiB.
 pub(crate) const MOST_BYTES: i64 = 1 << 30;
 /// The longest that a time may be: 365 days of 24 hours.
@@ -43,7 +45,7 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
             "8760h (365 days)",
         ),
         Kind::Lifetime => time(value, days::deserialize(value.clone()).ok()?, "365d"),
-        Kind::Count => number(value.as_integer()?, MOST_COUNT),
+        Kind::Count => number(value.as_integer()?, most(key)),
         Kind::Bytes => number(value.as_integer()?, MOST_BYTES),
         Kind::Port => {
             (value.as_integer() == Some(0)).then(|| "is 0; a port is 1 to 65535".to_owned())
@@ -59,6 +61,13 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::Mappings
         | Kind::Path
         | Kind::Format => None,
+    }
+}
+
+fn most(key: &Key) -> i64 {
+    match key.path {
+        "lookup.publish_endpoints" | "lookup.play_endpoints" => MOST_ENDPOINTS,
+        _ => MOST_COUNT,
     }
 }
 

@@ -22,7 +22,9 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
             found.push(Finding::new(["nodes.allow"], what).at(item).warning());
         }
     }
+    mapped(config, found);
     mappings(config, found);
+    polls(config, found);
     if let Some(path) = &config.stream_manager.access_token_file {
         token(path, found);
     }
@@ -32,6 +34,30 @@ fn is_wide(network: IpNet) -> bool {
     match network {
         IpNet::V4(network) => network.prefix_len() < WIDE_V4,
         IpNet::V6(network) => network.prefix_len() < WIDE_V6,
+    }
+}
+
+/// Addresses are compared in their IPv4 form, so that a network of the mapped ones never holds one (RFC 4291 §2.5.5.2).
+fn mapped(config: &Config, found: &mut Vec<Finding>) {
+    for (item, network) in config.nodes.allow.iter().enumerate() {
+        let IpNet::V6(v6) = network else { continue };
+        let length = v6.prefix_len().checked_sub(96);
+        let v4 = v6.network().to_ipv4_mapped().zip(length);
+        if let Some((v4, length)) = v4 {
+            let what = format!("{network} has no effect; write {v4}/{length}");
+            found.push(Finding::new(["nodes.allow"], what).at(item));
+        }
+    }
+}
+
+fn polls(config: &Config, found: &mut Vec<Finding>) {
+    let nodes = &config.nodes;
+    if config.stream_manager.access_token_file.is_some() && nodes.poll >= nodes.named_for {
+        let what = format!(
+            "is {:?}, not shorter than nodes.named_for ({:?}): nodes of the list are forgotten between two looks at it",
+            nodes.poll, nodes.named_for
+        );
+        found.push(Finding::new(["nodes.poll", "nodes.named_for"], what).warning());
     }
 }
 

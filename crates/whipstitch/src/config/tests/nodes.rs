@@ -50,6 +50,48 @@ map = ["198.51.100.0/24=10.1.2.0/24", "203.0.113.7=10.0.0.7", "198.51.100.9/24=1
 }
 
 #[test]
+fn a_network_of_mapped_addresses_is_refused_with_the_right_form() {
+    let file = format!(
+        r#"{RIGHT}
+[nodes]
+allow = ["::ffff:10.0.0.0/104", "2001:db8::/64", "::ffff:127.0.0.1/128"]
+"#
+    );
+    assert_snapshot!(Case::file(&file).printed(), @r"
+    whipstitch.toml:7: nodes.allow: ::ffff:10.0.0.0/104 has no effect; write 10.0.0.0/8
+    whipstitch.toml:7: nodes.allow: ::ffff:127.0.0.1/128 has no effect; write 127.0.0.1/32
+    2 mistakes in the configuration
+    ");
+}
+
+#[test]
+fn waits_that_leave_no_time_are_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "secret").unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let file = format!(
+        r#"{RIGHT}
+stream_manager.timeout = "6s"
+stream_manager.access_token_file = "{}"
+[nodes]
+poll = "1m"
+named_for = "1m"
+"#,
+        token.display()
+    );
+    let printed = Case::file(&file).printed();
+    let warnings: Vec<&str> = printed
+        .lines()
+        .filter(|line| line.starts_with("warning"))
+        .collect();
+    assert_snapshot!(warnings.join("\n"), @r"
+    warning: whipstitch.toml:9: nodes.poll: is 60s, not shorter than nodes.named_for (60s): nodes of the list are forgotten between two looks at it
+    warning: whipstitch.toml:6: stream_manager.timeout: is 6s, not shorter than timeouts.answer (6s), which holds the lookup and the node's own answer: a slow Stream Manager leaves the node no time
+    ");
+}
+
+#[test]
 fn a_wide_network_is_warned_of() {
     let file = format!(
         r#"{RIGHT}
