@@ -9,9 +9,11 @@
 //! | [`query`] | raw query strings, edited without decoding |
 //! | [`socket`] | the query of Red5's WebSocket proxy |
 //! | [`session`] | sealed session URLs |
+//! | [`handle`] | sealed handles of nodes, for `Session-Host` and `host=` |
 //! | [`rewrite`] | what a node's `Location` means |
 //! | [`headers`] | header names and values that matter here |
 
+pub mod handle;
 pub mod headers;
 pub mod query;
 pub mod rewrite;

@@ -133,7 +133,6 @@ impl SessionKeys {
         key: &StreamKey,
         session: &Session,
     ) -> Result<String, Unsealable> {
-        let ring = self.0.first().ok_or(Unsealable)?;
         let resource =
             Some(session.resource.as_str()).filter(|path| *path != usual_resource(role, key));
         let plain = Sealed {
@@ -141,11 +140,22 @@ impl SessionKeys {
             issued_at: session.issued_at,
             resource,
         };
-        let mut sealed = postcard::to_allocvec(&plain).map_err(|_| Unsealable)?;
+        let plain = postcard::to_allocvec(&plain).map_err(|_| Unsealable)?;
+        self.seal_for(Purpose::Session, role, key, plain)
+    }
+
+    pub(crate) fn seal_for(
+        &self,
+        purpose: Purpose,
+        role: Role,
+        key: &StreamKey,
+        mut sealed: Vec<u8>,
+    ) -> Result<String, Unsealable> {
+        let ring = self.0.first().ok_or(Unsealable)?;
         let header = ring.header();
         let nonce = ring
             .key
-            .seal_in_place_append_tag(bound_to(&header, role, key), &mut sealed)
+            .seal_in_place_append_tag(bound_to(&header, purpose, role, key), &mut sealed)
             .map_err(|_| Unsealable)?;
         let mut wire = Vec::with_capacity(HEADER_LEN + NONCE_LEN + sealed.len());
         wire.extend_from_slice(&header);
@@ -159,20 +169,8 @@ impl SessionKeys {
     /// `None` for whatever is not exactly what a key of this ring sealed for this URL: the caller cannot, and must not,
     /// tell one reason from another.
     pub fn open(&self, role: Role, key: &StreamKey, token: &str) -> Option<Session> {
-        if token.len() > MAX_TOKEN {
-            return None;
-        }
-        let wire = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (header, rest) = wire.split_at_checked(HEADER_LEN)?;
-        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
-        let ring = self.0.iter().find(|ring| ring.header() == header)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut sealed = sealed.to_vec();
-        let plain = ring
-            .key
-            .open_in_place(nonce, bound_to(header, role, key), &mut sealed)
-            .ok()?;
-        let plain: Sealed<'_> = postcard::from_bytes(plain).ok()?;
+        let plain = self.open_for(Purpose::Session, role, key, token)?;
+        let plain: Sealed<'_> = postcard::from_bytes(&plain).ok()?;
         let resource = match plain.resource {
             Some(resource) => resource.parse().ok()?,
             None => usual_resource(role, key).parse().ok()?,
@@ -182,6 +180,46 @@ impl SessionKeys {
             resource,
             issued_at: plain.issued_at,
         })
+    }
+
+    pub(crate) fn open_for(
+        &self,
+        purpose: Purpose,
+        role: Role,
+        key: &StreamKey,
+        token: &str,
+    ) -> Option<Vec<u8>> {
+        if token.len() > MAX_TOKEN {
+            return None;
+        }
+        let wire = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (header, rest) = wire.split_at_checked(HEADER_LEN)?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
+        let ring = self.0.iter().find(|ring| ring.header() == header)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut sealed = sealed.to_vec();
+        let bound = bound_to(header, purpose, role, key);
+        let plain = ring.key.open_in_place(nonce, bound, &mut sealed).ok()?;
+        Some(plain.to_vec())
+    }
+}
+
+/// What something was sealed for. It is no use for anything else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// A session's URL.
+    Session,
+    /// A node's handle.
+    Handle,
+}
+
+impl Purpose {
+    /// What the additional data of each begins with; no two begin alike, since a role stands after it.
+    const fn mark(self) -> &'static [u8] {
+        match self {
+            Self::Session => b"",
+            Self::Handle => b"host:",
+        }
     }
 }
 
@@ -213,8 +251,9 @@ impl SessionKey {
 }
 
 /// The additional data: a token works only in the URL that it was made for.
-fn bound_to(header: &[u8], role: Role, key: &StreamKey) -> Aad<Vec<u8>> {
+fn bound_to(header: &[u8], purpose: Purpose, role: Role, key: &StreamKey) -> Aad<Vec<u8>> {
     let mut bound = header.to_vec();
+    bound.extend_from_slice(purpose.mark());
     bound.extend_from_slice(role.protocol().as_bytes());
     bound.push(b'/');
     bound.extend_from_slice(key.as_str().as_bytes());
