@@ -7,6 +7,7 @@ use whipstitch_minicluster::{
 use whipstitch_tests::{
     Deployment,
     deployment::SOON,
+    http::path_of,
     sdk::{Release, Sdk, ice_server},
 };
 
@@ -168,4 +169,130 @@ async fn behind_a_forwarder_nobody_gets_the_node_of_another() {
     proxy.h1.send(request("POST", target)).await;
     let seen = deployment.cluster.seen();
     assert_eq!(seen.lookups(Action::Broadcast, "live", "s1"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_host_is_a_handle_that_leads_back_and_tells_nothing() {
+    let deployment = Deployment::start().await;
+    let (proxy, other) = (deployment.proxy(), {
+        let mut config = deployment.config();
+        // Nobody is told from another here: only the handle leads back.
+        config.sessions.by_client = false;
+        config.lookup.play_uses = 1;
+        deployment.proxy_with(config)
+    });
+    let mut sdk = Sdk::publisher(&proxy.h1, Release::V12_2, "s1", "");
+    let options = sdk.options().await;
+    let handle = options.header("session-host").to_owned();
+    assert!(
+        options
+            .header("access-control-expose-headers")
+            .contains("Session-Host")
+    );
+    let unreserved = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    assert!(
+        handle.len() > 40 && handle.chars().all(unreserved),
+        "{handle}"
+    );
+    let peer = Publisher::new().await.unwrap();
+    let created = sdk.post(&peer.offer().await.unwrap()).await;
+    assert_eq!(created.status, 201);
+    assert!(!created.header("session-host").is_empty());
+    peer.answer(&created.text()).await.unwrap();
+    peer.wait_connected(SOON).await.unwrap();
+
+    // It is neither a token, nor another stream's, nor one that was altered.
+    let session = format!("/live/whip/resource/s1/{handle}");
+    assert_eq!(proxy.h1.bare("DELETE", &session).await.status, 404);
+    for (stream, host) in [
+        ("s2", handle.clone()),
+        ("s1", handle.replacen(&handle[20..21], "~", 1)),
+    ] {
+        let target = format!("/live/whip/endpoint/{stream}?host={host}");
+        let refused = proxy.h1.sdp("POST", &target, "v=0").await;
+        assert_eq!(
+            (refused.status.as_u16(), &*refused.problem()),
+            (400, "bad-query")
+        );
+    }
+
+    // Each player goes back to where its OPTIONS was, although the manager would send the next one elsewhere.
+    deployment.cluster.seen().clear();
+    let player = |number| Sdk::player(&other.h1, Release::V15, "s1", &format!("p{number}"));
+    let mut players: Vec<Sdk> = (0..4).map(player).collect();
+    for sdk in &mut players {
+        assert_eq!(sdk.options().await.status, 200);
+    }
+    for (number, sdk) in players.iter_mut().enumerate().rev() {
+        if let Some(host) = sdk.host.as_mut().filter(|_| number == 0) {
+            // Percent-encoded is the same.
+            *host = host.replace('A', "%41").replace('-', "%2d");
+            let first = host.remove(0);
+            *host = format!("%{:02x}{host}", u32::from(first));
+        }
+        assert_eq!(sdk.post("").await.status, 201);
+        assert!(sdk.delete().await.status.is_success());
+    }
+    let asked = asked(&deployment);
+    for number in 0..4 {
+        let id = format!("p{number}");
+        let its = |request: &&SeenRequest| request.target.contains(&id);
+        let places: Vec<Server> = asked
+            .iter()
+            .filter(its)
+            .map(|request| request.server)
+            .collect();
+        assert_eq!(places.len(), 3, "{asked:?}");
+        assert!(places.iter().all(|place| *place == places[0]), "{asked:?}");
+    }
+    assert!(
+        asked
+            .iter()
+            .all(|request| !request.target.contains("host="))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_no_handle_passes_the_gate_or_is_told_why_not() {
+    let deployment = Deployment::start().await;
+    let mut config = deployment.config();
+    config.nodes.allow = vec![deployment.cluster.nodes()[1].ip().into()];
+    let proxy = deployment.proxy_with(config);
+    let endpoint = "/live/whip/endpoint/s1";
+    for (host, status, slug) in [
+        ("host=", 400, "bad-query"),
+        ("host", 400, "bad-query"),
+        ("host=undefined", 400, "bad-query"),
+        ("host=null", 400, "bad-query"),
+        ("host=%zz", 400, "bad-query"),
+        ("host=127.0.0.3&host=127.0.0.3", 400, "bad-query"),
+        ("host=127.0.0.3:80", 400, "bad-query"),
+        ("host=u@127.0.0.3", 400, "bad-query"),
+        ("host=169.254.169.254", 403, "node-not-allowed"),
+        ("host=127.0.0.1", 403, "node-not-allowed"),
+        ("host=8.8.8.8", 403, "node-not-allowed"),
+    ] {
+        let at_endpoint = format!("{endpoint}?{host}");
+        let at_session = format!("/live/whip/resource/s1?{host}");
+        for (method, target) in [("POST", &at_endpoint), ("DELETE", &at_session)] {
+            let refused = proxy.h1.sdp(method, target, "v=0").await;
+            let said = (refused.status.as_u16(), refused.problem());
+            assert_eq!(said, (status, slug.to_owned()), "{method} {host}");
+        }
+    }
+    assert!(asked(&deployment).is_empty());
+
+    let peer = Publisher::new().await.unwrap();
+    let target = format!("{endpoint}?a=b&host=127.0.0.3&token=x");
+    let created = proxy
+        .h1
+        .sdp("POST", &target, &peer.offer().await.unwrap())
+        .await;
+    assert_eq!(created.status, 201, "{}", created.text());
+    let seen = asked(&deployment);
+    assert_eq!(seen[0].server, Server::Node(1));
+    assert_eq!(seen[0].target, format!("{endpoint}?a=b&token=x"));
+    // With a token the token decides, whatever else is said.
+    let session = format!("{}?host=undefined", path_of(created.header("location")));
+    assert_eq!(proxy.h1.bare("DELETE", &session).await.status, 200);
 }

@@ -1,7 +1,7 @@
 //! Forward: WHIP and WHEP requests to a node, and its answers back.
 //!
 //! Bodies stream through untouched. Two things change in an answer: the `Location` of a new session becomes a sealed URL
-//! of ours, and `Session-Host`, which names the node, is left out.
+//! of ours, and `Session-Host`, which names the node, a sealed handle.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use tracing::warn;
 use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::{
     Role,
+    handle::Handle,
     headers::strip_hop_by_hop,
     rewrite,
     session::{Session, SessionKeys},
@@ -69,6 +70,7 @@ impl Forward {
             metrics: &self.metrics,
             exchange: &exchange,
         };
+        let mut handle = None;
         let mut response = match &goal {
             Goal::Endpoint(endpoint) => {
                 let answer = failover.any(endpoint, request, &mut budget).await;
@@ -84,8 +86,16 @@ impl Forward {
                         client,
                         exchange: &exchange,
                     };
+                    let handle = self.handle(endpoint, &origin);
                     self.name_session(&mut response, made)?;
-                    return Ok(passed(response));
+                    let mut response = passed(response);
+                    if response.status() == StatusCode::CREATED {
+                        response.headers_mut().extend(handle);
+                    }
+                    return Ok(response);
+                }
+                if is_pinning(&method, response.status()) {
+                    handle = self.handle(endpoint, &origin);
                 }
                 if let Some(client) = client.filter(|_| is_pinning(&method, response.status())) {
                     self.pins.remember(client, &origin, endpoint);
@@ -104,7 +114,21 @@ impl Forward {
             return Err(NodeFault::Redirect.into());
         }
         response.headers_mut().remove(LOCATION);
-        Ok(passed(response))
+        let mut response = passed(response);
+        response.headers_mut().extend(handle);
+        Ok(response)
+    }
+
+    /// `Session-Host`, by which red5pro-webrtc-sdk 12.0.0 and later name the node in what they ask next.
+    fn handle(&self, endpoint: &Endpoint, origin: &Origin) -> Option<(HeaderName, HeaderValue)> {
+        let handle = Handle {
+            node: origin.named(),
+            issued_at: now(),
+        };
+        let (role, key) = (endpoint.lookup.role, &endpoint.lookup.key);
+        let keys = self.keys.borrow().clone();
+        let sealed = keys.seal_handle(role, key, handle).ok()?;
+        Some((SESSION_HOST, HeaderValue::try_from(sealed).ok()?))
     }
 
     /// A DELETE that did what it says, or found nothing left to do.

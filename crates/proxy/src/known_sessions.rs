@@ -106,10 +106,18 @@ impl KnownSessions {
         });
     }
 
-    /// The one session of this client.
-    pub(crate) fn recall(&self, client: &Client) -> Option<Session> {
-        match &*self.by_client.as_ref()?.get(client)? {
-            [session] => Some(session.clone()),
+    /// The one session of this client, or its one session at this node.
+    pub(crate) fn recall(&self, client: &Client, node: Option<IpAddr>) -> Option<Session> {
+        let sessions = self.by_client.as_ref()?.get(client)?;
+        // Of so many, some may have been left out, so there is no telling which is the only one.
+        if sessions.len() >= MAX_SESSIONS {
+            return None;
+        }
+        let mut meant = sessions
+            .iter()
+            .filter(|session| node.is_none_or(|node| session.node == node));
+        match (meant.next(), meant.next()) {
+            (Some(session), None) => Some(session.clone()),
             _ => None,
         }
     }
@@ -201,7 +209,7 @@ mod tests {
         known.remember(maker, &session(1, 1));
         let ask = |from, target, fields: &[_]| {
             let client = client(&known, from, target, fields)?;
-            known.recall(&client)
+            known.recall(&client, None)
         };
         assert_eq!(ask("192.0.2.1:2000", HERE, PAGE), Some(session(1, 1)));
         assert_eq!(ask("[::ffff:192.0.2.1]:2", HERE, PAGE), Some(session(1, 1)));
@@ -248,18 +256,26 @@ mod tests {
         known.remember(client.clone(), &session(1, 1));
         known.remember(client.clone(), &session(1, 2));
         assert_eq!(
-            known.recall(&client),
+            known.recall(&client, None),
             Some(session(1, 2)),
             "one place, one session"
         );
         known.remember(client.clone(), &session(2, 3));
-        assert_eq!(known.recall(&client), None);
+        assert_eq!(known.recall(&client, None), None);
+        let at = |node| known.recall(&client, Some(session(node, 0).node));
+        assert_eq!(at(1), Some(session(1, 2)));
+        assert_eq!(at(2), Some(session(2, 3)));
+        assert_eq!(at(3), None);
         known.forget(client.clone(), &session(1, 1));
-        assert_eq!(known.recall(&client), None, "that one was over before");
+        assert_eq!(
+            known.recall(&client, None),
+            None,
+            "that one was over before"
+        );
         known.forget(client.clone(), &session(1, 2));
-        assert_eq!(known.recall(&client), Some(session(2, 3)));
+        assert_eq!(known.recall(&client, None), Some(session(2, 3)));
         known.forget(client.clone(), &session(2, 3));
-        assert_eq!(known.recall(&client), None);
+        assert_eq!(known.recall(&client, None), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Resolving: which node. Whoever names it, it has passed the gate of [`AllowedOrigins`].
 
+mod named;
 mod pinned;
 
 use std::{
@@ -24,10 +25,9 @@ use whipstitch_origin::{
 use whipstitch_signaling::{
     Role, StreamKey, query,
     session::{Session, SessionKeys},
-    socket::SocketQuery,
 };
 
-use self::pinned::purpose;
+use self::named::{bare, without_host};
 use crate::{
     Body, Bound, Error, Exchange, Routed,
     budget::Budget,
@@ -115,19 +115,24 @@ impl Resolver {
             Ask::Endpoint { role, key } => {
                 let client = self.known.client(role, &key, &request, &exchange);
                 let mut lookup = lookup(role, key, request.uri())?;
-                let purpose = purpose(request.method(), client.as_ref());
-                let pinned = match *request.method() {
-                    Method::POST => self.pinned(client.as_ref(), &mut lookup).await,
-                    _ => None,
-                };
-                let candidates = match pinned {
-                    Some(node) => node,
-                    None => {
-                        self.locate(&lookup, purpose, &mut budget, &exchange)
+                // An `OPTIONS` is a use too, since the node that it leads to is told to the client, for its `POST`. Were it
+                // none, all players that ask in the same moment would be led to one node.
+                let purpose = Purpose::Session;
+                let told = match *request.method() {
+                    Method::POST => {
+                        let query = request.uri().query();
+                        self.told(client.as_ref(), &mut lookup, query, &mut budget, &exchange)
                             .await?
                     }
+                    _ => None,
                 };
-                let target = target(request.uri());
+                let candidates = if let Some(nodes) = told {
+                    nodes
+                } else {
+                    let asked = self.locate(&lookup, purpose, &mut budget, &exchange);
+                    asked.await?
+                };
+                let target = without_host(target(request.uri()))?;
                 let goal = Goal::Endpoint(Endpoint {
                     lookup,
                     purpose,
@@ -138,8 +143,15 @@ impl Resolver {
             }
             Ask::Session { role, key, token } => {
                 let client = self.known.client(role, &key, &request, &exchange);
+                // A token says where. Without one, what the client says of the node tells its sessions apart.
+                let mut node = None;
+                if token.is_none() {
+                    let (lookup, query) = (bare(role, &key), request.uri().query());
+                    let named = self.named(&lookup, query, &mut budget, &exchange);
+                    node = named.await?;
+                }
                 let session = self
-                    .session(role, &key, token.as_deref(), client.as_ref())
+                    .session(role, &key, token.as_deref(), client.as_ref(), node.as_ref())
                     .ok_or(Error::UnknownSession)?;
                 let origin = self
                     .allowed
@@ -156,8 +168,17 @@ impl Resolver {
                 Ok(to_node(goal, target, client, budget, request, exchange))
             }
             Ask::Socket(query) => {
+                let claim = Claim::Client {
+                    host: &query.host,
+                    private: query.private,
+                };
+                // Hints that are none are no reason to refuse a node that may be dialled.
+                let lookup = query
+                    .stream
+                    .clone()
+                    .and_then(|key| lookup(Role::Publish, key, request.uri()).ok());
                 let origin = self
-                    .admit(&query, request.uri(), &mut budget, &exchange)
+                    .admit(claim, lookup.as_ref(), &mut budget, &exchange)
                     .await?;
                 Ok(Bound::Socket(ToSocket {
                     origin,
@@ -199,40 +220,39 @@ impl Resolver {
         key: &StreamKey,
         token: Option<&str>,
         client: Option<&Client>,
+        node: Option<&Origin>,
     ) -> Option<Session> {
         let session = match token {
             Some(token) => self.keys.borrow().open(role, key, token),
-            None => self.known.recall(client?),
+            None => self.known.recall(client?, node.map(Origin::named)),
         }?;
         let is_over = self.is_over(session.issued_at) || self.newest.has_newer(&session);
         (!is_over).then_some(session)
     }
 
-    /// The node that a client named. One that the manager has not named lately may still be the one that it names for
-    /// the client's own stream, so it is asked. That is done for every address that is refused, so that neither the
-    /// answer nor the time it takes tells one refusal from another.
+    /// The node that a client named. One that the manager has not named lately may still be one that it names for the
+    /// client's own stream, so it is asked. That is done for every address that is refused, so that neither the answer
+    /// nor the time it takes tells one refusal from another.
     async fn admit(
         &self,
-        query: &SocketQuery,
-        uri: &Uri,
+        claim: Claim<'_>,
+        lookup: Option<&Lookup>,
         budget: &mut Budget,
         exchange: &Exchange,
     ) -> Result<Origin, Error> {
-        let claim = Claim::Client {
-            host: &query.host,
-            private: query.private,
-        };
         let refusal = match self.gate(claim, budget).await {
             Err(refusal @ Error::Denied(_)) => refusal,
             decided => return decided,
         };
-        let Some(stream) = &query.stream else {
+        let Some(lookup) = lookup else {
             return Err(refusal);
         };
-        let vouched = self.vouch(stream.clone(), uri, budget, exchange).await;
-        if vouched.is_some_and(|nodes| nodes.iter().any(|node| is_called(node, &query.host))) {
+        let vouched = self.vouch(lookup, budget, exchange).await;
+        if let Claim::Client { host, .. } = claim
+            && vouched.is_some_and(|nodes| nodes.iter().any(|node| is_called(node, host)))
+        {
             // A remembered answer has told the gate long ago, and the gate may have forgotten.
-            let _ = self.allowed.hear(&query.host);
+            let _ = self.allowed.hear(host);
         }
         self.gate(claim, budget).await
     }
@@ -245,21 +265,18 @@ impl Resolver {
         }
     }
 
-    /// Lets the manager name the nodes of a publisher's stream to the gate. Whoever guesses hears nothing of what it
-    /// said.
+    /// Lets the manager name the nodes of a client's stream to the gate. Whoever guesses hears nothing of what it said.
     async fn vouch(
         &self,
-        stream: StreamKey,
-        uri: &Uri,
+        lookup: &Lookup,
         budget: &mut Budget,
         exchange: &Exchange,
     ) -> Option<Candidates> {
-        let query = query::merge(ALL_ENDPOINTS, uri.query().unwrap_or_default());
+        let query = query::merge(ALL_ENDPOINTS, lookup.hints.as_str());
         let hints = Hints::from_query(&query).ok()?;
         let lookup = Lookup {
-            role: Role::Publish,
-            key: stream,
             hints,
+            ..lookup.clone()
         };
         let vouched = self
             .locate(&lookup, Purpose::Inquiry, budget, exchange)
@@ -319,12 +336,13 @@ fn target(uri: &Uri) -> PathAndQuery {
         .unwrap_or(PathAndQuery::from_static("/"))
 }
 
-/// The session's own target, with what the client added to its URL.
+/// The session's own target, with what the client added to its URL; where the node is, is known already.
 fn with_query(resource: PathAndQuery, added: Option<&str>) -> Result<PathAndQuery, Error> {
-    let Some(added) = added.filter(|added| !added.is_empty()) else {
+    let added = query::filter(added.unwrap_or_default(), |key| key != "host");
+    if added.is_empty() {
         return Ok(resource);
-    };
-    let query = query::merge(resource.query().unwrap_or_default(), added);
+    }
+    let query = query::merge(resource.query().unwrap_or_default(), &added);
     PathAndQuery::try_from(format!("{}?{query}", resource.path())).map_err(|_| Error::Internal)
 }
 
@@ -346,6 +364,8 @@ pub(crate) fn public_base(
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use whipstitch_signaling::socket::SocketQuery;
 
     use super::*;
 
@@ -414,7 +434,15 @@ mod tests {
         let uri: Uri = format!("/streammanager/?{raw}").parse().unwrap();
         let exchange = Exchange::begin(&http::HeaderMap::new(), None);
         let mut budget = Budget::new(resolver.budget, resolver.connect);
-        let decided = resolver.admit(&query, &uri, &mut budget, &exchange).await;
+        let decided = {
+            let claim = Claim::client(&query.host);
+            let lookup = query
+                .stream
+                .clone()
+                .map(|key| lookup(Role::Publish, key, &uri).unwrap());
+            let admit = resolver.admit(claim, lookup.as_ref(), &mut budget, &exchange);
+            admit.await
+        };
         (decided.is_ok(), directory.asked.load(Ordering::SeqCst))
     }
 
@@ -457,5 +485,7 @@ mod tests {
             "/a?requestId=x"
         );
         assert_eq!(with("/a", Some("")), "/a");
+        assert_eq!(with("/a", Some("host=10.0.0.1")), "/a");
+        assert_eq!(with("/a", Some("x=y&host=10.0.0.1")), "/a?x=y");
     }
 }

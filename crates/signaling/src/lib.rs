@@ -10,11 +10,13 @@
 //! | [`socket`] | the query of Red5's WebSocket proxy |
 //! | [`session`] | sealed session URLs |
 //! | [`handle`] | sealed handles of nodes, for `Session-Host` and `host=` |
+//! | [`misplaced`] | a query in the wrong place |
 //! | [`rewrite`] | what a node's `Location` means |
 //! | [`headers`] | header names and values that matter here |
 
 pub mod handle;
 pub mod headers;
+pub mod misplaced;
 pub mod query;
 pub mod rewrite;
 pub mod route;

@@ -36,13 +36,7 @@ impl SocketQuery {
     /// # Errors
     /// The key that is missing, doubled or wrong.
     pub fn parse(raw: &str) -> Result<Self, SocketQueryError> {
-        let host = single(raw, "host")?;
-        if matches!(host.as_str(), "undefined" | "null") {
-            return Err(SocketQueryError {
-                key: "host",
-                why: Why::Undefined,
-            });
-        }
+        let host = host(raw)?;
         let app = single(raw, "app")?;
         let scope = match query::get(raw, "context") {
             None | Some("") => app,
@@ -79,6 +73,21 @@ impl fmt::Debug for SocketQuery {
             .field("scope", &self.scope)
             .finish_non_exhaustive()
     }
+}
+
+/// The node that a query names, decoded; not yet admitted.
+///
+/// # Errors
+/// It is missing, doubled, broken, or what a page writes that has no answer of the Stream Manager.
+pub fn host(raw: &str) -> Result<String, SocketQueryError> {
+    let host = single(raw, "host")?;
+    if matches!(host.as_str(), "undefined" | "null") {
+        return Err(SocketQueryError {
+            key: "host",
+            why: Why::Undefined,
+        });
+    }
+    Ok(host)
 }
 
 /// The only, decoded, non-empty value of a key.

@@ -1,7 +1,6 @@
 //! Where a client was led a moment ago.
 
-use http::Method;
-use whipstitch_origin::{Candidates, Claim, Lookup, Purpose};
+use whipstitch_origin::{Candidates, Claim, Lookup};
 
 use super::Resolver;
 use crate::known_sessions::Client;
@@ -26,17 +25,5 @@ impl Resolver {
         let node = pin.nodes.iter().next()?.named();
         let origin = self.allowed.admit(Claim::Session(node)).await.ok()?;
         Some(pin.nodes.led_by(&origin))
-    }
-}
-
-/// What the node of an endpoint is wanted for.
-///
-/// An `OPTIONS` that is remembered for its `POST` is the use of the answer, since the `POST` asks no more. Were it none,
-/// all players that ask in the same moment would be led to one node.
-pub(super) fn purpose(method: &Method, client: Option<&Client>) -> Purpose {
-    match *method {
-        Method::POST => Purpose::Session,
-        Method::OPTIONS if client.is_some() => Purpose::Session,
-        _ => Purpose::Inquiry,
     }
 }

@@ -5,6 +5,7 @@ use http_body::Body as _;
 use whipstitch_signaling::{
     Role, Route, StreamKey,
     headers::{self, Media, SDP},
+    misplaced::mended,
     socket::SocketQuery,
     stream::check_scope,
 };
@@ -36,7 +37,10 @@ pub(super) enum Decision {
 }
 
 impl Rules {
-    pub(super) fn decide(&self, clean: Clean) -> Result<Decision, Error> {
+    pub(super) fn decide(&self, mut clean: Clean) -> Result<Decision, Error> {
+        if let Some(meant) = clean.request.uri().path_and_query().and_then(mended) {
+            *clean.request.uri_mut() = meant.into();
+        }
         let route =
             Route::parse(clean.request.uri().path(), clean.websocket).map_err(BadRequest::from)?;
         match route {

@@ -1,0 +1,102 @@
+//! `host=`: the node that a client names, by its handle or by its address.
+//!
+//! red5pro-webrtc-sdk 12.0.0 and later send back what `Session-Host` said. A page may put an address of its own there, as
+//! it does for a WebSocket; that one has to pass the same gate.
+
+use http::uri::PathAndQuery;
+use whipstitch_origin::{Candidates, Claim, Hints, Lookup, Origin};
+use whipstitch_signaling::{Role, StreamKey, query, socket};
+
+use super::Resolver;
+use crate::{
+    Error, Exchange,
+    budget::Budget,
+    error::{BadRequest, Denied},
+    known_sessions::Client,
+};
+
+impl Resolver {
+    /// The nodes of a `POST`, as far as the client tells: by `host=`, or by its `OPTIONS` of a moment ago.
+    pub(super) async fn told(
+        &self,
+        client: Option<&Client>,
+        lookup: &mut Lookup,
+        raw: Option<&str>,
+        budget: &mut Budget,
+        exchange: &Exchange,
+    ) -> Result<Option<Candidates>, Error> {
+        let pinned = self.pinned(client, lookup).await;
+        let Some(named) = self.named(lookup, raw, budget, exchange).await? else {
+            return Ok(pinned);
+        };
+        Ok(match pinned {
+            Some(nodes) => Some(nodes.led_by(&named)),
+            // If it cannot serve, the manager is asked for others.
+            None => Candidates::new(vec![named]),
+        })
+    }
+
+    /// The node that `host=` names; `None` if there is no such key, or a handle that has grown old.
+    pub(super) async fn named(
+        &self,
+        lookup: &Lookup,
+        raw: Option<&str>,
+        budget: &mut Budget,
+        exchange: &Exchange,
+    ) -> Result<Option<Origin>, Error> {
+        let raw = raw.unwrap_or_default();
+        if query::get(raw, "host").is_none() {
+            return Ok(None);
+        }
+        let host = socket::host(raw).map_err(BadRequest::from)?;
+        let keys = self.keys.borrow().clone();
+        let Some(handle) = keys.open_handle(lookup.role, &lookup.key, &host) else {
+            let claim = Claim::client(&host);
+            let named = self.admit(claim, Some(lookup), budget, exchange).await?;
+            return Ok(Some(named));
+        };
+        if self.is_over(handle.issued_at) {
+            return Ok(None);
+        }
+        let claim = Claim::Session(handle.node);
+        let named = self.allowed.admit(claim).await;
+        Ok(Some(named.map_err(|_| Denied::Node)?))
+    }
+}
+
+/// A question without hints.
+pub(super) fn bare(role: Role, key: &StreamKey) -> Lookup {
+    Lookup {
+        role,
+        key: key.clone(),
+        hints: Hints::default(),
+    }
+}
+
+/// What a node hears: everything to the letter, but for the node that the client meant.
+pub(super) fn without_host(target: PathAndQuery) -> Result<PathAndQuery, Error> {
+    let query = target.query().unwrap_or_default();
+    if query::get(query, "host").is_none() {
+        return Ok(target);
+    }
+    let query = query::filter(query, |key| key != "host");
+    let mark = if query.is_empty() { "" } else { "?" };
+    PathAndQuery::try_from(format!("{}{mark}{query}", target.path())).map_err(|_| Error::Internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_node_hears_nothing_of_the_node() {
+        let heard = |target| {
+            let target = without_host(PathAndQuery::from_static(target)).unwrap();
+            target.to_string()
+        };
+        assert_eq!(heard("/x?a=%20b&&c"), "/x?a=%20b&&c");
+        assert_eq!(heard("/x?a=%20b&host=10.0.0.1&c=host"), "/x?a=%20b&c=host");
+        assert_eq!(heard("/x?host=10.0.0.1&host="), "/x");
+        assert_eq!(heard("/x?host"), "/x");
+    }
+}
