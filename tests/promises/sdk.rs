@@ -227,8 +227,6 @@ async fn a_session_host_is_a_handle_that_leads_back_and_tells_nothing() {
         if let Some(host) = sdk.host.as_mut().filter(|_| number == 0) {
             // Percent-encoded is the same.
             *host = host.replace('A', "%41").replace('-', "%2d");
-            let first = host.remove(0);
-            *host = format!("%{:02x}{host}", u32::from(first));
         }
         assert_eq!(sdk.post("").await.status, 201);
         assert!(sdk.delete().await.status.is_success());
