@@ -12,6 +12,7 @@
 #[path = "../browser/chrome.rs"]
 mod chrome;
 mod ffmpeg;
+mod gstreamer;
 mod page;
 mod stage;
 mod web_clients;

@@ -7,7 +7,7 @@ use tokio::{
     sync::{Mutex, MutexGuard},
     time::{sleep, timeout},
 };
-use whipstitch_minicluster::{Node, Server, peer::Counts, peer::Player};
+use whipstitch_minicluster::{Config, Node, Server, peer::Counts, peer::Player};
 use whipstitch_tests::{Deployment, Proxy, http::path_of};
 
 /// One program at a time: each encodes video in software.
@@ -28,8 +28,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn set() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
         let one = ONE.lock().await;
-        let deployment = Deployment::start().await;
+        let deployment = Deployment::with(config).await;
         Self {
             proxy: deployment.proxy(),
             deployment,

@@ -16,6 +16,9 @@ pub struct Config {
     /// The address written into ICE candidates when players and publishers are on other machines. The UDP sockets
     /// then listen on it, or on every interface if it is not this machine's; otherwise on the node's own address.
     pub media_address: Option<IpAddr>,
+    /// Whether a client's DTLS certificate has to be the one whose fingerprint its SDP names (RFC 8827 §5.1), as by
+    /// default. GStreamer 1.22 with a certificate given to it names another: it hashes the private key along.
+    pub check_fingerprints: bool,
     /// Files that the Stream Manager serves beside its API.
     pub pages: Vec<Page>,
     /// The applications that nodes know; any other scope is answered 404.
@@ -43,6 +46,7 @@ impl Default for Config {
             nodes: vec![node(2), node(3)],
             node_port: 0,
             media_address: None,
+            check_fingerprints: true,
             pages: Vec::new(),
             apps: vec!["live".to_owned()],
             ice_server: None,

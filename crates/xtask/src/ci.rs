@@ -8,7 +8,9 @@ use crate::{FEATURES, Result, arrows, reference, test};
 /// Runs every check, stops at the first that fails, and closes with the runners' lines.
 fn run_all() -> Result<Vec<String>> {
     step("format", || {
-        command::run(&mut cargo(["fmt", "--all", "--check"]))
+        command::run(&mut cargo(["fmt", "--all", "--check"]))?;
+        let apart = "tests/programs/gstreamer/Cargo.toml";
+        command::run(&mut cargo(["fmt", "--check", "--manifest-path", apart]))
     })?;
     step("arrows", arrows::run)?;
     step("lints", || command::run(&mut clippy()))?;

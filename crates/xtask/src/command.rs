@@ -48,7 +48,7 @@ pub(crate) fn run_lines(command: &mut Command, mut line: impl FnMut(&str)) -> Re
     Ok(child.wait()?)
 }
 
-/// Where `program` is on the search path.
+/// Where `program` is on the search path; a file with an absolute path is where it says.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -8,7 +8,7 @@ use crate::{Result, command};
 /// A program and the Debian package that holds it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Need {
-    /// What must be on the search path.
+    /// What must be on the search path, or the absolute path of a file.
     pub(crate) program: &'static str,
     /// What to install when it is not.
     pub(crate) package: &'static str,

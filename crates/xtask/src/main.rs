@@ -7,6 +7,7 @@ mod ci;
 mod command;
 mod debian;
 mod fetch;
+mod gstreamer;
 mod reference;
 mod rerun;
 mod tally;
@@ -33,8 +34,8 @@ pub(crate) const FEATURES: &str =
 enum Chore {
     /// Run all tests: unit, property, integration, browser, real programs and doc
     ///
-    /// Installs Debian's chromium, chromium-driver, pip and npm first when they are absent and you are root; otherwise
-    /// says what to install. Fetches the pinned clients of tests/programs into the target directory. Fails when one
+    /// Installs Debian's chromium, chromium-driver, pip, npm and GStreamer first when they are absent and you are root;
+    /// otherwise says what to install. Fetches and builds the pinned clients of tests/programs in the target directory. Fails when one
     /// cannot be had, a test was ignored or a runner ran none.
     Test,
     /// Do what continuous integration does: format, arrows, lints, tests, docs, reference pages

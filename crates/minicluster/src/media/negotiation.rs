@@ -102,6 +102,7 @@ impl Studio {
     }
 
     fn rtc(&self, config: RtcConfig, now: Instant) -> Result<Rtc, MediaError> {
+        let config = config.set_fingerprint_verification(self.check_fingerprints);
         let mut rtc = config.set_crypto_provider(self.crypto.clone()).build(now);
         let candidate = Candidate::host(self.address, "udp")
             .map_err(|error| MediaError::Sdp(error.to_string()))?;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::session::{Happening, Session};
 use super::stun::Incomplete;
 use super::{COMMANDS, Command, Frame, MediaHandle, Relayed, Relays};
+use crate::config::Config;
 use crate::registry::{Registry, SessionId};
 
 /// How often sessions are looked after when nothing else happens.
@@ -32,6 +33,7 @@ pub(crate) struct Studio {
     registry: Arc<Registry>,
     relays: Arc<Relays>,
     pub(super) crypto: Arc<CryptoProvider>,
+    pub(super) check_fingerprints: bool,
     pub(super) sessions: BTreeMap<SessionId, Session>,
     pub(super) happenings: VecDeque<Happening>,
 }
@@ -59,17 +61,18 @@ async fn bind(ip: IpAddr, written: Option<IpAddr>) -> io::Result<UdpSocket> {
 }
 
 impl Studio {
-    /// Bind the socket of node `node`. Its candidates name `written` if given, else `ip`.
+    /// Bind the socket of node `node`. Its candidates name the configured address if there is one, else `ip`.
     ///
     /// # Errors
     /// That of binding the UDP socket.
     pub(crate) async fn open(
         node: usize,
         ip: IpAddr,
-        written: Option<IpAddr>,
+        config: &Config,
         registry: Arc<Registry>,
         relays: Arc<Relays>,
     ) -> io::Result<(Self, Inbox, MediaHandle)> {
+        let written = config.media_address;
         let socket = bind(ip, written).await?;
         let address = SocketAddr::new(written.unwrap_or(ip), socket.local_addr()?.port());
         let (sender, commands) = mpsc::channel(COMMANDS);
@@ -85,6 +88,7 @@ impl Studio {
             registry,
             relays,
             crypto: Arc::new(from_feature_flags()),
+            check_fingerprints: config.check_fingerprints,
             sessions: BTreeMap::new(),
             happenings: VecDeque::new(),
         };

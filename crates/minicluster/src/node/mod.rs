@@ -196,14 +196,8 @@ impl Life {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> io::Result<Self> {
-        let (studio, inbox, media) = Studio::open(
-            index,
-            ip,
-            config.media_address,
-            registry.clone(),
-            relays.clone(),
-        )
-        .await?;
+        let (studio, inbox, media) =
+            Studio::open(index, ip, config, registry.clone(), relays.clone()).await?;
         let until = stop.child_token();
         tracker.spawn(studio.run(inbox, until.clone()));
         Ok(Self { media, until })
