@@ -10,7 +10,7 @@ use tokio::{
 use whipstitch_minicluster::Config;
 
 use crate::{
-    program,
+    program, programs,
     stage::{PATIENCE, Stage},
 };
 
@@ -23,6 +23,8 @@ fn start(stage: &Stage, url: &str) -> Child {
         // What it trusts over TLS: our throw-away certificate, checked as any other.
         .env("SSL_CERT_FILE", file("cert.pem"))
         .env("DTLS_CERTIFICATE", pem.concat())
+        // What it has found out about its plugins stays out of the user's files.
+        .env("GST_REGISTRY", programs().join("gstreamer/registry.bin"))
         .stdin(Stdio::piped())
         .kill_on_drop(true)
         .spawn()

@@ -14,7 +14,7 @@ use whipstitch_tests::{Deployment, Proxy, http::path_of};
 static ONE: Mutex<()> = Mutex::const_new(());
 
 /// Longest wait for a program, which may have to start and to find its codecs on a machine with much else to do.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// How often something in another process, which wakes nobody here, is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 const FRAMES: u64 = 20;

@@ -17,6 +17,7 @@ const PUBLISH: &str = "whipsink name=http \
     ! vp8enc deadline=1 keyframe-max-dist=15 ! rtpvp8pay ! application/x-rtp,payload=96 ! http. \
     audiotestsrc is-live=true ! audioconvert ! audio/x-raw,rate=48000,channels=2 \
     ! opusenc ! rtpopuspay ! application/x-rtp,payload=97 ! http.";
+
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome {
