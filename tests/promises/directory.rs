@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use whipstitch_minicluster::{Action, Fault, Lie, Server, peer::Publisher};
-use whipstitch_tests::{Deployment, Proxy, Reply};
+use whipstitch_tests::{Deployment, Proxy, Reply, http::path_of};
 
 async fn whip(proxy: &Proxy, stream: &str) -> Reply {
     proxy
@@ -144,7 +144,7 @@ async fn a_manager_that_is_slow_or_gone_is_not_waited_for_longer_than_configured
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_refuses_is_forgotten() {
+async fn a_node_that_refuses_is_passed_over_for_the_next_of_the_same_answer() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let publisher = Publisher::new().await.unwrap();
@@ -167,4 +167,48 @@ async fn a_node_that_refuses_is_forgotten() {
         1
     );
     assert!((proxy.metric("whipstitch_failovers_total").await - 1.0).abs() < 0.5);
+}
+
+/// What an OPTIONS and then another one cost the manager, with this in between.
+async fn lookups_around(
+    deployment: &Deployment,
+    proxy: &Proxy,
+    between: impl AsyncFnOnce(),
+) -> usize {
+    let lookups = || {
+        let seen = deployment.cluster.seen();
+        usize::try_from(seen.lookups(Action::Broadcast, "live", "s1")).unwrap()
+    };
+    whip(proxy, "s1").await;
+    let before = lookups();
+    whip(proxy, "s1").await;
+    assert_eq!(lookups(), before, "it is remembered");
+    between().await;
+    whip(proxy, "s1").await;
+    lookups() - before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_publisher_left_or_a_node_does_not_know_is_looked_up_anew() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let publisher = Publisher::new().await.unwrap();
+    let offer = publisher.offer().await.unwrap();
+    let left = lookups_around(&deployment, &proxy, async || {
+        let created = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", &offer).await;
+        assert_eq!(created.status, 201, "{}", created.text());
+        let session = path_of(created.header("location"));
+        assert_eq!(proxy.h1.bare("DELETE", &session).await.status, 200);
+    });
+    assert_eq!(left.await, 1);
+    let unknown = lookups_around(&deployment, &proxy, async || {
+        for node in deployment.cluster.nodes() {
+            node.fail(Fault::Status(404, "no such stream".into())).await;
+        }
+        assert_eq!(whip(&proxy, "s1").await.status, 404);
+        for node in deployment.cluster.nodes() {
+            node.heal().await;
+        }
+    });
+    assert_eq!(unknown.await, 1);
 }

@@ -5,6 +5,7 @@ mod spellings;
 use std::{
     io::ErrorKind,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    time::{Duration, Instant},
 };
 
 use tokio::{io::AsyncReadExt, net::TcpListener};
@@ -155,6 +156,32 @@ async fn refused_and_unknown_are_told_apart_by_nobody() {
     assert!(canaries.untouched());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_waits_for_the_manager() {
+    /// The manager's own slowness.
+    const SLOW: Duration = Duration::from_millis(50);
+    const EACH: usize = 30;
+    let (deployment, canaries) = (Deployment::start().await, Canaries::start().await);
+    let mut config = deployment.config();
+    config.nodes.port = canaries.port();
+    let proxy = deployment.proxy_with(config);
+    deployment.cluster.manager().fail(Fault::Delay(SLOW)).await;
+    for (kind, host) in [("special", "169.254.169.254"), ("unknown", "10.11.12.13")] {
+        let mut took = Vec::new();
+        for number in 0..EACH {
+            // A stream of its own, so that no answer is remembered.
+            let query = format!("id={kind}{number}&host={host}&app=live");
+            let asked = Instant::now();
+            assert_eq!(handshake(&proxy.plain, &query).await.0, 403, "{host}");
+            took.push(asked.elapsed());
+        }
+        took.sort_unstable();
+        assert!(took[0] >= SLOW, "{kind}: {took:?}");
+        assert!(took[EACH / 2] < SLOW * 10, "{kind}: {took:?}");
+    }
+    assert!(canaries.untouched());
+}
+
 async fn publish(proxy: &Proxy, stream: &str) -> whipstitch_tests::Reply {
     let target = format!("/live/whip/endpoint/{stream}");
     proxy.plain.sdp("POST", &target, "v=0\r\n").await
@@ -194,7 +221,7 @@ async fn a_manager_that_is_broken_is_an_error_soon() {
     let (deployment, canaries) = (Deployment::start().await, Canaries::start().await);
     let mut config = deployment.config();
     config.nodes.port = canaries.port();
-    config.stream_manager.timeout = std::time::Duration::from_millis(300);
+    config.stream_manager.timeout = Duration::from_millis(300);
     let manager = deployment.cluster.manager();
     for (number, lie) in [
         Lie::Html,
@@ -208,14 +235,26 @@ async fn a_manager_that_is_broken_is_an_error_soon() {
     {
         let proxy = deployment.proxy_with(config.clone());
         manager.lie(lie);
+        let asked = Instant::now();
         let reply = publish(&proxy, &format!("s{number}")).await;
+        assert!(
+            asked.elapsed() < Duration::from_secs(2),
+            "{number}: {:?}",
+            asked.elapsed()
+        );
         assert!(reply.status.is_client_error() || reply.status.is_server_error());
         assert!(reply.body.len() < 2_000, "{reply:?}");
     }
     manager.heal().await;
     manager.fail(Fault::BlackHole).await;
     let proxy = deployment.proxy_with(config);
+    let asked = Instant::now();
     let reply = publish(&proxy, "slow").await;
+    assert!(
+        asked.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        asked.elapsed()
+    );
     assert!(reply.status.is_server_error(), "{reply:?}");
     assert!(canaries.untouched());
 }
@@ -316,7 +355,7 @@ async fn a_node_behind_a_public_address_is_reached_by_its_private_one() {
     let node = deployment.cluster.nodes()[0].ip();
     config.nodes.allow = Vec::new();
     config.nodes.map = vec![format!("203.0.113.7={node}").parse().unwrap()];
-    config.timeouts.connect = std::time::Duration::from_millis(300);
+    config.timeouts.connect = Duration::from_millis(300);
     deployment
         .cluster
         .manager()

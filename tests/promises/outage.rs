@@ -131,6 +131,7 @@ async fn what_is_known_goes_on_and_what_is_not_fails_fast() {
              {probes} questions in {seconds} s",
             fast[10], fast[20]
         );
+        assert!(fast[10] < Duration::from_millis(50), "{outage:?}: {fast:?}");
         assert!(
             fast[20] < Duration::from_millis(250),
             "{outage:?}: {fast:?}"
