@@ -12,10 +12,17 @@
 //! | [`handle`] | sealed handles of nodes, for `Session-Host` and `host=` |
 //! | [`misplaced`] | a query in the wrong place |
 //! | [`rewrite`] | what a node's `Location` means |
+//! | [`dialect`] | what the client of a request understands |
+//! | [`link`] | `Link`, read and written |
+//! | [`ice`] | ICE servers and TURN credentials |
 //! | [`headers`] | header names and values that matter here |
 
+pub mod dialect;
 pub mod handle;
 pub mod headers;
+pub mod headers;
+pub mod ice;
+pub mod link;
 pub mod misplaced;
 pub mod query;
 pub mod rewrite;

@@ -1,0 +1,243 @@
+//! Who speaks, and what that client understands: one table.
+//!
+//! Today's clients disagree with each other and with RFC 9725. Whoever is not known is a standard client, and gets
+//! exactly what the RFC and the WHEP draft say; a row below says where a client differs, or why it need not.
+
+use http::{HeaderMap, header::USER_AGENT};
+
+use crate::query;
+
+/// A client whose habits are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// Red5's HTML SDK, any version that speaks WHIP and WHEP.
+    Red5,
+    /// OBS Studio.
+    Obs,
+    /// FFmpeg's WHIP muxer.
+    Ffmpeg,
+    /// Anybody else.
+    Standard,
+}
+
+/// How a request shows who sends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    /// The query has this key.
+    Query(&'static str),
+    /// The `User-Agent` contains this.
+    Agent(&'static str),
+    /// No mark.
+    None,
+}
+
+/// How ICE servers are written into `Link`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// One `Link` in all, an ICE server that it can read.
+    One,
+    /// A line for each, without `turns:` and `stuns:`.
+    Plain,
+    /// A line for each.
+    All,
+}
+
+/// What the status of a success has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statuses {
+    /// What the node says: any 2xx will do.
+    Any,
+    /// POST 201, DELETE 200, trickle and answer 204 (RFC 9725 §4.2, §4.3.1; draft-ietf-wish-whep §4.2).
+    Exact,
+}
+
+/// How a node's offer reaches a player that has sent one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodesOffer {
+    /// In the 201, where Red5's node puts it.
+    InCreated,
+    /// As the counter-offer 406 (draft-ietf-wish-whep §4.2).
+    Counter,
+}
+
+/// One client.
+#[derive(Debug)]
+struct Row {
+    client: Client,
+    mark: Mark,
+    links: Links,
+    statuses: Statuses,
+    nodes_offer: NodesOffer,
+    /// Where each of these can be checked.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for who reads the table"))]
+    sources: &'static [&'static str],
+}
+
+/// The first row whose mark a request shows is the client.
+const TABLE: [Row; 4] = [
+    Row {
+        client: Client::Red5,
+        mark: Mark::Query("signal"),
+        links: Links::One,
+        statuses: Statuses::Any,
+        nodes_offer: NodesOffer::InCreated,
+        sources: &[
+            "mark: red5pro-webrtc-sdk 11.0.0, WhipWhepSignalingHelper.getOptions and postSDPOffer: `signal=` is the first \
+             key of every OPTIONS and POST, and so it is up to 15",
+            "links: the same, getOptions: Headers.forEach joins lines with `, `, and the parser divides at `;` only",
+            "statuses: the same, postSDPOffer and the PATCH helpers: any from 200 to 299",
+            "nodes_offer: the same, WHEPClient: the body of the 201 is set as the remote `offer`",
+        ],
+    },
+    Row {
+        client: Client::Obs,
+        mark: Mark::Agent("OBS-Studio/"),
+        links: Links::Plain,
+        statuses: Statuses::Exact,
+        nodes_offer: NodesOffer::Counter,
+        sources: &[
+            "mark: OBS Studio, plugins/obs-webrtc/whip-utils.h: `Mozilla/5.0 (OBS-Studio/…`",
+            "links: whip-output.cpp, ParseLinkHeader: a line is cut at `,` and has to begin with `<stun:` or `<turn:`",
+            "statuses: whip-output.cpp, Connect: 201 and no other; SendDelete: a warning unless 200",
+        ],
+    },
+    Row {
+        client: Client::Ffmpeg,
+        mark: Mark::Agent("Lavf/"),
+        links: Links::All,
+        statuses: Statuses::Exact,
+        nodes_offer: NodesOffer::Counter,
+        sources: &[
+            "mark: FFmpeg, libavformat/http.c, DEFAULT_USER_AGENT",
+            "links: FFmpeg 8, libavformat/whip.c: does not read them",
+            "statuses: the same, exchange_sdp: anything below 400",
+        ],
+    },
+    Row {
+        client: Client::Standard,
+        mark: Mark::None,
+        links: Links::All,
+        statuses: Statuses::Exact,
+        nodes_offer: NodesOffer::Counter,
+        sources: &[
+            "links: RFC 9725 §4.6, one `Link` for each server; simple-whip-client (src/whip-client.c, 2025-10), \
+             whip-whep-js (whip.js, 2024-05) and MediaMTX's reader.js (2026-08) divide joined ones again",
+            "statuses: MediaMTX (internal/protocols/whip/client.go, 2026-08): POST 201, trickle 204, DELETE 200; \
+             simple-whip-client and whip-go: POST 201; GStreamer (net/webrtchttp/src, 2026-03): POST 200 or 201",
+            "nodes_offer: GStreamer whepsrc: 201 is an answer, 406 an offer; draft-ietf-wish-whep §4.2",
+        ],
+    },
+];
+
+/// What the client of one request understands.
+#[derive(Clone, Copy, Debug)]
+pub struct Dialect(&'static Row);
+
+impl Dialect {
+    /// Reads a request's header and query. Only what begins a session shows who Red5's SDK is; on the rest it takes what
+    /// a standard client takes.
+    pub fn of(headers: &HeaderMap, query: Option<&str>) -> Self {
+        let agent = headers
+            .get(USER_AGENT)
+            .and_then(|agent| agent.to_str().ok());
+        let [.., standard] = &TABLE;
+        let shows = |mark: Mark| match mark {
+            Mark::Query(key) => query.is_some_and(|query| query::get(query, key).is_some()),
+            Mark::Agent(part) => agent.is_some_and(|agent| agent.contains(part)),
+            Mark::None => true,
+        };
+        Self(TABLE.iter().find(|row| shows(row.mark)).unwrap_or(standard))
+    }
+
+    /// Who it is.
+    pub fn client(self) -> Client {
+        self.0.client
+    }
+
+    /// How ICE servers are written for it.
+    pub fn links(self) -> Links {
+        self.0.links
+    }
+
+    /// What the status of a success has to be.
+    pub fn statuses(self) -> Statuses {
+        self.0.statuses
+    }
+
+    /// How a node's offer reaches it.
+    pub fn nodes_offer(self) -> NodesOffer {
+        self.0.nodes_offer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn of(agent: &'static str, query: &str) -> Dialect {
+        let headers = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(agent))]);
+        Dialect::of(&headers, Some(query))
+    }
+
+    #[test]
+    fn each_client_by_its_mark() {
+        let chrome =
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36";
+        for (agent, query, client) in [
+            (chrome, "signal=true&mode=live", Client::Red5),
+            (
+                chrome,
+                "requestId=subscriber-1b31&signal=false",
+                Client::Red5,
+            ),
+            ("", "signal=true", Client::Red5),
+            (chrome, "requestId=subscriber-1b31", Client::Standard),
+            (chrome, "xsignal=true", Client::Standard),
+            (
+                "Mozilla/5.0 (OBS-Studio/32.0.1; Linux x86_64; en-US)",
+                "",
+                Client::Obs,
+            ),
+            ("Lavf/62.3.100", "token=x", Client::Ffmpeg),
+            ("Go-http-client/1.1", "", Client::Standard),
+            ("", "", Client::Standard),
+        ] {
+            assert_eq!(of(agent, query).client(), client, "{agent} {query}");
+        }
+        assert_eq!(
+            Dialect::of(&HeaderMap::new(), None).client(),
+            Client::Standard
+        );
+    }
+
+    #[test]
+    fn what_each_understands() {
+        let red5 = of("", "signal=true");
+        assert_eq!(
+            (red5.links(), red5.statuses(), red5.nodes_offer()),
+            (Links::One, Statuses::Any, NodesOffer::InCreated)
+        );
+        let obs = of("OBS-Studio/32", "");
+        assert_eq!(
+            (obs.links(), obs.statuses()),
+            (Links::Plain, Statuses::Exact)
+        );
+        let other = of("", "");
+        assert_eq!(
+            (other.links(), other.statuses(), other.nodes_offer()),
+            (Links::All, Statuses::Exact, NodesOffer::Counter)
+        );
+    }
+
+    #[test]
+    fn every_row_can_be_checked_and_the_last_is_for_all() {
+        for row in &TABLE {
+            assert!(!row.sources.is_empty(), "{:?}", row.client);
+        }
+        let unmarked = TABLE.iter().filter(|row| row.mark == Mark::None);
+        assert_eq!(unmarked.count(), 1);
+        assert_eq!(TABLE.last().unwrap().mark, Mark::None);
+    }
+}
