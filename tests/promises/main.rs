@@ -16,6 +16,7 @@ mod drain;
 mod failover;
 mod gate;
 mod hostile;
+mod ice;
 mod lookups;
 mod manager;
 mod media;

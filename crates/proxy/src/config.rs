@@ -1,9 +1,10 @@
-//! What an operator can set about requests: `[proxy]`, `[limits]` and `[timeouts]`.
+//! What an operator can set about requests: `[proxy]`, `[ice]`, `[limits]` and `[timeouts]`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use serde::{Deserialize, Serialize};
+use whipstitch_signaling::ice::IceUrl;
 
 /// `[proxy]`: what is served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,39 @@ impl Default for Proxy {
             hosts: Vec::new(),
             public_url: None,
             admin_api: false,
+        }
+    }
+}
+
+/// `[ice]`: the ICE servers that clients are told of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ice {
+    /// Servers of our own; only the node's are told of when empty.
+    pub servers: Vec<IceUrl>,
+    /// File with the secret that the TURN servers share (coturn's `static-auth-secret`): each session gets credentials
+    /// of its own.
+    pub turn_secret_file: Option<PathBuf>,
+    /// How long such credentials are good for.
+    #[serde(with = "duration")]
+    pub turn_ttl: Duration,
+    /// User name at the TURN servers, the same for every session.
+    pub username: Option<String>,
+    /// File with the password of `username`.
+    pub credential_file: Option<PathBuf>,
+    /// Leaves the node's own servers out instead of adding to them.
+    pub replace: bool,
+}
+
+impl Default for Ice {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            turn_secret_file: None,
+            turn_ttl: Duration::from_hours(12),
+            username: None,
+            credential_file: None,
+            replace: false,
         }
     }
 }

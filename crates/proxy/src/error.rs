@@ -115,6 +115,12 @@ pub enum NodeFault {
     /// A session whose URL cannot be used.
     #[error("the node made a session that cannot be reached: {0}")]
     Location(LocationError),
+    /// A 406 to a player that is no counter-offer.
+    #[error("the node could not start the playback")]
+    Playback,
+    /// A session description that is too long, or broke off.
+    #[error("the node's session description is too long, or broke off")]
+    Sdp,
     /// A session answered with a redirect.
     #[error("the node answered with a redirect")]
     Redirect,

@@ -1,7 +1,12 @@
 //! Forward: WHIP and WHEP requests to a node, and its answers back.
 //!
-//! Bodies stream through untouched. Two things change in an answer: the `Location` of a new session becomes a sealed URL
-//! of ours, and `Session-Host`, which names the node, a sealed handle.
+//! Bodies stream through untouched, but for the offer of a node to a player that takes it as a counter-offer only. What
+//! changes in an answer: the `Location` of a new session becomes a sealed URL of ours, `Session-Host`, which names the
+//! node, a sealed handle, `Link` is written as the client can read it, and a success has the status that it waits for.
+
+mod links;
+mod offer;
+mod status;
 
 use std::sync::Arc;
 
@@ -10,14 +15,17 @@ use http::{
     header::LOCATION,
     uri::{PathAndQuery, Scheme},
 };
+use http_body::Body as _;
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use tokio::sync::watch;
 use tracing::warn;
 use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::{
     Role,
+    dialect::{Dialect, NodesOffer, Statuses},
     handle::Handle,
     headers::strip_hop_by_hop,
+    ice::IceServers,
     rewrite,
     session::{Session, SessionKeys},
 };
@@ -49,6 +57,7 @@ pub(crate) struct Forward {
     pub(crate) pins: Arc<Pins>,
     pub(crate) newest: Arc<Newest>,
     pub(crate) public_url: Option<String>,
+    pub(crate) ice: IceServers,
     pub(crate) metrics: Metrics,
 }
 
@@ -63,6 +72,8 @@ impl Forward {
             exchange,
         } = to;
         let method = request.method().clone();
+        let dialect = Dialect::of(request.headers(), target.query());
+        let offers = !request.body().is_end_stream();
         *request.uri_mut() = Uri::from(target.clone());
         let failover = Failover {
             nodes: &self.nodes,
@@ -79,6 +90,15 @@ impl Forward {
                 }
                 let (origin, mut response) = answer?;
                 if method == Method::POST {
+                    if endpoint.lookup.role == Role::Play
+                        && offers
+                        && dialect.nodes_offer() == NodesOffer::Counter
+                    {
+                        response = offer::as_counter_offer(response, &mut budget).await?;
+                    }
+                    if dialect.statuses() == Statuses::Exact {
+                        status::make_exact(&method, &mut response);
+                    }
                     let made = Made {
                         origin: &origin,
                         target: &target,
@@ -92,6 +112,7 @@ impl Forward {
                     if response.status() == StatusCode::CREATED {
                         response.headers_mut().extend(handle);
                     }
+                    self.link(&mut response, dialect, &exchange);
                     return Ok(response);
                 }
                 if is_pinning(&method, response.status()) {
@@ -100,13 +121,18 @@ impl Forward {
                 if let Some(client) = client.filter(|_| is_pinning(&method, response.status())) {
                     self.pins.remember(client, &origin, endpoint);
                 }
+                self.link(&mut response, dialect, &exchange);
                 response
             }
             Goal::Session(known) => {
-                let response = failover.only(&known.origin, request, &mut budget).await?;
+                let mut response = failover.only(&known.origin, request, &mut budget).await?;
                 if method == Method::DELETE {
                     self.ended(known, client, response.status());
                 }
+                if dialect.statuses() == Statuses::Exact {
+                    status::make_exact(&method, &mut response);
+                }
+                links::taken(response.headers_mut(), &exchange);
                 response
             }
         };
@@ -129,6 +155,19 @@ impl Forward {
         let keys = self.keys.borrow().clone();
         let sealed = keys.seal_handle(role, key, handle).ok()?;
         Some((SESSION_HOST, HeaderValue::try_from(sealed).ok()?))
+    }
+
+    /// ICE servers go on what begins a session, and on an explicit question before it (RFC 9725 §4.6).
+    fn link(&self, response: &mut Response<Body>, dialect: Dialect, exchange: &Exchange) {
+        let status = response.status();
+        let headers = response.headers_mut();
+        if status.is_success()
+            || (status == StatusCode::NOT_ACCEPTABLE && headers.contains_key(LOCATION))
+        {
+            links::rewrite(headers, &self.ice, dialect, exchange);
+        } else {
+            links::taken(headers, exchange);
+        }
     }
 
     /// A DELETE that did what it says, or found nothing left to do.

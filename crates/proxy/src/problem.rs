@@ -113,7 +113,7 @@ kinds! {
         "The node took the request but sent no header before `timeouts.answer` was over, which the lookup, the connections and every node that was tried share."
         "Look at the node's load."
     NodeAnswer "node-answer" BAD_GATEWAY "The node's answer cannot be used"
-        "The node redirected, named a session on another host, or completed the WebSocket handshake wrongly."
+        "The node redirected, named a session on another host, completed the WebSocket handshake wrongly, sent a session description that broke off, or could not start a playback (a 406 without an offer, which players would take for one)."
         "Look at the node's log with the request id in `instance`."
     ManagerUnreachable "manager-unreachable" BAD_GATEWAY "The Stream Manager cannot be reached"
         "A request for the Stream Manager itself could not be passed on."
@@ -167,9 +167,11 @@ impl Kind {
             Error::Node(fault) => match fault {
                 NodeFault::Unreachable => Self::NodeUnreachable,
                 NodeFault::Timeout => Self::NodeTimeout,
-                NodeFault::Handshake(_) | NodeFault::Location(_) | NodeFault::Redirect => {
-                    Self::NodeAnswer
-                }
+                NodeFault::Handshake(_)
+                | NodeFault::Location(_)
+                | NodeFault::Playback
+                | NodeFault::Sdp
+                | NodeFault::Redirect => Self::NodeAnswer,
             },
             Error::Manager(ManagerFault::Timeout) => Self::ManagerTimeout,
             Error::Manager(

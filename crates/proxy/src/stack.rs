@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{ServiceBuilder, layer::layer_fn, util::BoxCloneSyncService};
 use whipstitch_origin::{AllowedOrigins, Directory, connect::ManagerAddress};
-use whipstitch_signaling::session::SessionKeys;
+use whipstitch_signaling::{ice::IceServers, session::SessionKeys};
 
 use crate::{
     Body, Metrics,
@@ -54,6 +54,8 @@ pub struct Dependencies {
     pub session_lifetime: Duration,
     /// Whether a session URL without a token means the session of the client that asks.
     pub sessions_by_client: bool,
+    /// ICE servers of our own.
+    pub ice: IceServers,
     /// Takes the socket out of an upgraded connection.
     pub detach: Detach,
     /// Knows the exchanges under way.
@@ -83,6 +85,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         pins: pins.clone(),
         newest: newest.clone(),
         public_url: d.proxy.public_url.clone(),
+        ice: d.ice,
         metrics: d.metrics.clone(),
     };
     let splice = Splice::new(

@@ -20,7 +20,6 @@
 pub mod dialect;
 pub mod handle;
 pub mod headers;
-pub mod headers;
 pub mod ice;
 pub mod link;
 pub mod misplaced;

@@ -22,6 +22,7 @@ use whipstitch_signaling::session::{KeyError, SessionKeys};
 use crate::{
     admin::{self, View},
     config::{Config, Sessions},
+    ice::{self, IceFileError},
     session_keys::{KeyFile, KeyFileError, Reloads},
     shutdown::{Drained, Shutdown},
     telemetry::LinesDropped,
@@ -209,6 +210,7 @@ fn compose(
         session_keys,
         session_lifetime: config.sessions.lifetime,
         sessions_by_client: config.sessions.by_client,
+        ice: ice::servers(&config.ice)?,
         detach,
         exchanges: shutdown.exchanges.clone(),
         sockets: shutdown.sockets.clone(),
@@ -348,6 +350,9 @@ pub enum StartError {
     /// The file of the session keys cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
+    /// A file with a secret of the TURN servers cannot be used.
+    #[error(transparent)]
+    Ice(#[from] IceFileError),
     /// No session key can be made.
     #[error("no session key can be made: {0}")]
     Keys(#[source] KeyError),

@@ -23,7 +23,7 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration
 use serde::{Deserialize, Serialize};
 use whipstitch_ingress::config::{Connections, Listen, Tls};
 use whipstitch_origin::config::{Lookup, Nodes, StreamManager};
-use whipstitch_proxy::config::{Limits, Proxy, Timeouts};
+use whipstitch_proxy::config::{Ice, Limits, Proxy, Timeouts};
 
 pub(crate) use check::bounds;
 pub use check::{Finding, findings};
@@ -48,6 +48,8 @@ pub struct Config {
     pub proxy: Proxy,
     /// `[sessions]`: the sealed URLs that clients get for their sessions.
     pub sessions: Sessions,
+    /// `[ice]`: the ICE servers that clients are told of.
+    pub ice: Ice,
     /// `[lookup]`: how long the Stream Manager's answers are remembered.
     pub lookup: Lookup,
     /// `[timeouts]`: how long each wait may take.

@@ -10,6 +10,7 @@
 //! | [`config`], [`cli`] | what an operator can set, and how |
 //! | [`admin`], [`readiness`] | what probes and Prometheus see |
 //! | [`session_keys`] | the key file, read again when it changes |
+//! | [`ice`] | the secrets of the TURN servers |
 //! | [`telemetry`] | the log |
 //! | [`reference`](mod@reference) | the reference pages, made from the types |
 
@@ -17,6 +18,7 @@ pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod ice;
 pub mod readiness;
 pub mod reference;
 pub mod session_keys;

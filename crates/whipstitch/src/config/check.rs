@@ -2,6 +2,7 @@
 
 mod addresses;
 pub(crate) mod bounds;
+mod ice;
 mod names;
 mod nodes;
 
@@ -54,6 +55,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     certificate(config, &mut found);
     session_key(config, &mut found);
     nodes::check(config, &mut found);
+    ice::check(config, &mut found);
     bounds::check(config, &mut found);
     waits(config, &mut found);
     lookups(config, &mut found);

@@ -4,8 +4,8 @@
 //! It feeds the flags and variables, the words of mistakes, the reference page and the annotated sample.
 
 use super::kind::Kind::{
-    self, Address, Addresses, Bytes, Count, Duration, Format, Lifetime, Mappings, Names, Networks,
-    NodeNames, Path, Port, Switch, Text, Url,
+    self, Address, Addresses, Bytes, Count, Duration, Format, IceServers, Lifetime, Mappings,
+    Names, Networks, NodeNames, Path, Port, Switch, Text, Url,
 };
 
 /// The variable that names the configuration file; like `--config` it is no key of it.
@@ -181,6 +181,22 @@ pub const SECTIONS: &[Section] = &[
                 .sample(r#""/etc/whipstitch/session.key""#),
             Key::new("sessions.by_client", Switch, "WHIPSTITCH_SESSIONS_BY_CLIENT", "On: a session URL without a token, as Red5's SDK makes one when it cannot read `Location`, reaches the session that this replica made for the same client (address, `User-Agent`, `Origin`, `Authorization`), and nobody else's. Set it to false behind a NAT, a TCP load balancer, or a Kubernetes Service with `externalTrafficPolicy: Cluster`, all of which hide the addresses of clients."),
             Key::new("sessions.lifetime", Lifetime, "WHIPSTITCH_SESSIONS_LIFETIME", "Life of a session URL, counted from the answer that gave it."),
+        ],
+    },
+    Section {
+        name: "ice",
+        meaning: "The ICE servers that clients are told of in `Link` (RFC 9725 §4.6), on answers to an explicit OPTIONS and to the POST that makes a session. Red5's SDK reads one only, and cuts a password at `=`; it gets a TURN server with `username` and `credential_file` if there is one, and a STUN server otherwise.",
+        keys: &[
+            Key::new("ice.servers", IceServers, "WHIPSTITCH_ICE_SERVERS", "URLs of servers that every client is told of; of none but the node's own when empty.")
+                .sample(r#"["stun:stun.example.com:3478", "turn:turn.example.com:3478?transport=udp"]"#),
+            Key::new("ice.turn_secret_file", Path, "WHIPSTITCH_ICE_TURN_SECRET_FILE", "File with the secret that is shared with the TURN servers (`static-auth-secret` of coturn, with `use-auth-secret`), read at start: every session gets credentials of its own, which end.")
+                .sample(r#""/etc/whipstitch/turn.secret""#),
+            Key::new("ice.turn_ttl", Duration, "WHIPSTITCH_ICE_TURN_TTL", "How long the credentials made with `ice.turn_secret_file` are good for; a TURN server refreshes no allocation past that."),
+            Key::new("ice.username", Text, "WHIPSTITCH_ICE_USERNAME", "User name at the TURN servers, the same for every session; with `ice.turn_secret_file` only for clients that cannot read a password made with it.")
+                .sample(r#""whipstitch""#),
+            Key::new("ice.credential_file", Path, "WHIPSTITCH_ICE_CREDENTIAL_FILE", "File with the password of `ice.username`, read at start. Without `=`, `;`, quotes and backslashes every client can read it.")
+                .sample(r#""/etc/whipstitch/turn.password""#),
+            Key::new("ice.replace", Switch, "WHIPSTITCH_ICE_REPLACE", "On: the node's own ICE servers are left out. Off: they stand behind those of `ice.servers`."),
         ],
     },
     Section {

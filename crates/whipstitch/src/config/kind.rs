@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use toml::Value;
 use whipstitch_origin::Mapping;
+use whipstitch_signaling::ice::IceUrl;
 
 /// What a key holds. serde decides whether a value is right; a kind says in words what would have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub enum Kind {
     NodeNames,
     /// Public addresses with the private ones that belong to them.
     Mappings,
+    /// URLs of ICE servers.
+    IceServers,
     /// The name of a file.
     Path,
     /// A [`super::LogFormat`].
@@ -58,6 +61,7 @@ impl Kind {
             Self::Networks => "networks",
             Self::Names | Self::NodeNames => "names",
             Self::Mappings => "pairs of addresses",
+            Self::IceServers => "URLs",
             Self::Path => "file",
             Self::Format => "`auto`, `text` or `json`",
         }
@@ -87,6 +91,9 @@ impl Kind {
             Self::Mappings => {
                 r#"a public and a private address, such as "203.0.113.7=10.0.0.7" or "198.51.100.0/24=10.1.2.0/24""#
             }
+            Self::IceServers => {
+                r#"the URL of an ICE server, such as "stun:stun.example.com" or "turn:turn.example.com:3478?transport=udp""#
+            }
             Self::Path => r#"the name of a file in quotes, such as "/etc/whipstitch/tls.crt""#,
             Self::Format => r#""auto", "text" or "json""#,
         }
@@ -96,7 +103,12 @@ impl Kind {
     pub(super) fn is_list(self) -> bool {
         matches!(
             self,
-            Self::Addresses | Self::Networks | Self::Names | Self::NodeNames | Self::Mappings
+            Self::Addresses
+                | Self::Networks
+                | Self::Names
+                | Self::NodeNames
+                | Self::Mappings
+                | Self::IceServers
         )
     }
 
@@ -129,7 +141,8 @@ impl Kind {
             | Self::Networks
             | Self::Names
             | Self::NodeNames
-            | Self::Mappings => as_text(),
+            | Self::Mappings
+            | Self::IceServers => as_text(),
         }
     }
 
@@ -139,6 +152,9 @@ impl Kind {
             (Self::Address | Self::Addresses, Value::String(text)) => address_hint(text),
             (Self::Mappings, Value::String(text)) => {
                 text.parse::<Mapping>().err().map(|error| error.to_string())
+            }
+            (Self::IceServers, Value::String(text)) => {
+                text.parse::<IceUrl>().err().map(|error| error.to_string())
             }
             (Self::NodeNames, Value::String(text)) if text.contains('*') => {
                 Some("there are no wildcards: write a dot in front".to_owned())

@@ -142,6 +142,8 @@ fn anchor(composed: &mut Composed, folder: &Path) {
             "stream_manager.access_token_file" => {
                 &mut composed.config.stream_manager.access_token_file
             }
+            "ice.turn_secret_file" => &mut composed.config.ice.turn_secret_file,
+            "ice.credential_file" => &mut composed.config.ice.credential_file,
             _ => continue,
         };
         // An empty name stays empty, and is refused as such.

@@ -59,6 +59,7 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::Names
         | Kind::NodeNames
         | Kind::Mappings
+        | Kind::IceServers
         | Kind::Path
         | Kind::Format => None,
     }
