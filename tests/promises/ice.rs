@@ -204,7 +204,7 @@ async fn a_player_of_the_draft_gets_the_nodes_offer_as_a_counter_offer() {
     config.ice.servers = vec!["stun:s.example.com".parse().unwrap()];
     let proxy = deployment.proxy_with(config);
     let publisher = Publisher::new().await.unwrap();
-    let published = proxy
+    let created_by = proxy
         .h1
         .sdp(
             "POST",
@@ -212,7 +212,7 @@ async fn a_player_of_the_draft_gets_the_nodes_offer_as_a_counter_offer() {
             &publisher.offer().await.unwrap(),
         )
         .await;
-    publisher.answer(&published.text()).await.unwrap();
+    publisher.answer(&created_by.text()).await.unwrap();
     publisher.wait_connected(SOON).await.unwrap();
 
     let viewer = Player::new().await.unwrap();
@@ -246,7 +246,7 @@ async fn a_player_of_the_draft_gets_the_nodes_offer_as_a_counter_offer() {
         .bare("POST", "/live/whep/endpoint/s1?requestId=subscriber-2")
         .await;
     assert_eq!(empty.status, 201);
-    publisher_ends(&proxy.h1, &published).await;
+    publisher_ends(&proxy.h1, &created_by).await;
 }
 
 async fn publisher_ends(client: &Client, published: &Reply) {
@@ -264,8 +264,8 @@ async fn a_player_of_the_draft_takes_an_answer_as_an_answer() {
     let proxy = deployment.proxy();
     let publisher = Publisher::new().await.unwrap();
     let offer = publisher.offer().await.unwrap();
-    let published = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", &offer).await;
-    publisher.answer(&published.text()).await.unwrap();
+    let created_by = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", &offer).await;
+    publisher.answer(&created_by.text()).await.unwrap();
     let viewer = Player::new().await.unwrap();
     let offer = viewer.offer().await.unwrap();
     let created = proxy.h1.sdp("POST", "/live/whep/endpoint/s1", &offer).await;

@@ -118,7 +118,7 @@ async fn locations_are_absolute_where_the_public_address_is_known() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_explicit_options_is_the_nodes_and_a_get_is_ours() {
-    let link = r#"<turn:turn.example.net:3478>; rel="ice-server"; username="u"; credential="c""#;
+    let link = r#"<turn:turn.example.net:3478>; rel="ice-server"; username="u"; credential="c"; credential-type="password""#;
     let deployment = Deployment::with(Config {
         ice_server: Some(link.into()),
         ..Config::default()
