@@ -89,7 +89,7 @@ mod tests {
     }
 
     async fn settled(response: Response<Body>) -> Result<(u16, String, Bytes), Kind> {
-        let mut budget = Budget::new(Duration::from_secs(6));
+        let mut budget = Budget::new(Duration::from_secs(6), Duration::from_secs(2));
         let settled = as_counter_offer(response, &mut budget).await;
         let settled = settled.map_err(|error| Kind::of(&error))?;
         let media = settled.headers()["content-type"]
