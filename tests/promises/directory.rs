@@ -67,6 +67,13 @@ async fn a_manager_that_does_not_answer_properly_is_a_503_and_an_array_is_an_ans
         );
         assert_eq!(reply.header("retry-after"), "2");
     }
+    // Nothing is wrong with such an answer but its length: it is refused for that, and one byte less is not.
+    let longest = 64 * 1024;
+    for (bytes, status) in [(longest, 200), (longest + 1, 503)] {
+        let fresh = deployment.proxy();
+        manager.lie(Lie::Huge(bytes));
+        assert_eq!(whip(&fresh, "padded").await.status, status, "{bytes}");
+    }
     manager.lie(Lie::ErrorMessage("no capacity".into()));
     let reply = whip(&proxy, "s2").await;
     assert_eq!((reply.status.as_u16(), &*reply.problem()), (503, "no-node"));

@@ -34,7 +34,7 @@ pub enum Lie {
     Array,
     /// 200 with `errorMessage`.
     ErrorMessage(String),
-    /// A JSON body of this many bytes (at most 64 MiB).
+    /// The true answer, padded to this many bytes (at most 64 MiB).
     Huge(usize),
     /// 200, `application/json`, and bytes that are not JSON.
     Garbage,

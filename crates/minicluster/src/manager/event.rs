@@ -93,12 +93,11 @@ fn told(manager: &ManagerState, key: &StreamKey, lie: Lie) -> Reply {
         Lie::Array => reply::json(200, &Value::Array(vec![truth])),
         Lie::ErrorMessage(message) => failure(200, &message),
         Lie::Huge(bytes) => {
-            let padding = "x".repeat(bytes.min(64 << 20).saturating_sub(14));
-            reply::body(
-                200,
-                "application/json",
-                format!("{{\"padding\":\"{padding}\"}}"),
-            )
+            let mut node = truth;
+            node["padding"] = Value::from("");
+            let padding = bytes.min(64 << 20).saturating_sub(node.to_string().len());
+            node["padding"] = Value::from("x".repeat(padding));
+            reply::json(200, &node)
         }
         Lie::Garbage => reply::body(200, "application/json", &b"{\"serverAddress\":\xff\x00"[..]),
         Lie::ServerAddress(address) => reply::json(
