@@ -93,11 +93,12 @@ fn told(manager: &ManagerState, key: &StreamKey, lie: Lie) -> Reply {
         Lie::Array => reply::json(200, &Value::Array(vec![truth])),
         Lie::ErrorMessage(message) => failure(200, &message),
         Lie::Huge(bytes) => {
-            let mut node = truth;
-            node["padding"] = Value::from("");
-            let padding = bytes.min(64 << 20).saturating_sub(node.to_string().len());
-            node["padding"] = Value::from("x".repeat(padding));
-            reply::json(200, &node)
+            let mut node = truth.as_object().cloned().unwrap_or_default();
+            node.insert("padding".to_owned(), Value::from(""));
+            let bare = Value::from(node.clone()).to_string().len();
+            let padding = "x".repeat(bytes.min(64 << 20).saturating_sub(bare));
+            node.insert("padding".to_owned(), Value::from(padding));
+            reply::json(200, &Value::from(node))
         }
         Lie::Garbage => reply::body(200, "application/json", &b"{\"serverAddress\":\xff\x00"[..]),
         Lie::ServerAddress(address) => reply::json(
