@@ -294,3 +294,27 @@ async fn a_host_that_is_no_handle_passes_the_gate_or_is_told_why_not() {
     let session = format!("{}?host=undefined", path_of(created.header("location")));
     assert_eq!(proxy.h1.bare("DELETE", &session).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_may_leave_out_the_word() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let mut sdk = Sdk::new(&proxy.h1, Release::V15, "/live/whip/s1", "token=a%2Fb=");
+    assert_eq!(sdk.options().await.status, 200);
+    let peer = Publisher::new().await.unwrap();
+    let created = sdk.post(&peer.offer().await.unwrap()).await;
+    assert_eq!(created.status, 201, "{}", created.text());
+    peer.answer(&created.text()).await.unwrap();
+    assert!(sdk.trickle().await.status.is_success());
+    assert_eq!(sdk.delete().await.status, 200);
+    let asked = asked(&deployment);
+    let endpoint = "/live/whip/endpoint/s1?signal=true&token=a%2Fb=";
+    assert!(asked[1].target.starts_with(endpoint), "{asked:?}");
+    assert!(
+        asked
+            .iter()
+            .all(|request| request.server == asked[0].server)
+    );
+    // A page of that name is the manager's.
+    assert_eq!(proxy.h1.get("/live/whip/s1").await.status, 404);
+}

@@ -7,6 +7,7 @@
 //! | [`stream`] | the name of a stream, and whether it is published or played |
 //! | [`route`] | the URL grammar: what is asked for |
 //! | [`query`] | raw query strings, edited without decoding |
+//! | [`short`] | endpoints without the word `endpoint` |
 //! | [`socket`] | the query of Red5's WebSocket proxy |
 //! | [`session`] | sealed session URLs |
 //! | [`handle`] | sealed handles of nodes, for `Session-Host` and `host=` |
@@ -27,6 +28,7 @@ pub mod query;
 pub mod rewrite;
 pub mod route;
 pub mod session;
+pub mod short;
 pub mod socket;
 pub mod stream;
 

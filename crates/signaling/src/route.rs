@@ -3,6 +3,7 @@
 //! | path | asks for | source |
 //! |---|---|---|
 //! | `/{scope…}/whip\|whep/endpoint/{stream}` | a new session | Red5 Pro documentation, WHIP/WHEP configuration |
+//! | `/{scope…}/whip\|whep/{stream}` with `OPTIONS`, `POST` | the same, once it is written in full | see [`crate::short`] |
 //! | `/{scope…}/whip\|whep/resource/{stream}/{token}` | a session that we sealed | ours, see [`crate::session`] |
 //! | `/{scope…}/whip\|whep/resource/{stream}` | a session, by its stream's name | as the first |
 //! | `/streammanager`, `/streammanager/` with `Upgrade: websocket` | a socket to a node | Red5 Pro documentation, Stream Manager proxy |

@@ -6,6 +6,7 @@ use whipstitch_signaling::{
     Role, Route, StreamKey,
     headers::{self, Media, SDP},
     misplaced::mended,
+    short::in_full,
     socket::SocketQuery,
     stream::check_scope,
 };
@@ -38,7 +39,9 @@ pub(super) enum Decision {
 
 impl Rules {
     pub(super) fn decide(&self, mut clean: Clean) -> Result<Decision, Error> {
-        if let Some(meant) = clean.request.uri().path_and_query().and_then(mended) {
+        if let Some(sent) = clean.request.uri().path_and_query()
+            && let Some(meant) = mended(sent).or_else(|| in_full(clean.request.method(), sent))
+        {
             *clean.request.uri_mut() = meant.into();
         }
         let route =
