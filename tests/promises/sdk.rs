@@ -1,6 +1,7 @@
 //! Red5's HTML SDK, 11 to 15: `OPTIONS`, `POST`, `PATCH` and `DELETE` are of one node.
 
 use http::Request;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use whipstitch_minicluster::{
     Action, Config, NodeConfig, SeenRequest, Server, StreamKey, peer::Publisher,
 };
@@ -8,7 +9,9 @@ use whipstitch_tests::{
     Deployment,
     deployment::SOON,
     http::path_of,
+    raw_node::RawNode,
     sdk::{Release, Sdk, ice_server},
+    websocket::raw,
 };
 
 /// What the nodes were asked, in order.
@@ -317,4 +320,36 @@ async fn an_endpoint_may_leave_out_the_word() {
     );
     // A page of that name is the manager's.
     assert_eq!(proxy.h1.get("/live/whip/s1").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_socket_of_a_firefox_that_gave_up_on_the_first_lives_and_the_first_ends() {
+    let (deployment, node) = (Deployment::start().await, RawNode::start(7).await);
+    let mut config = deployment.config();
+    config.nodes.port = node.addr().port();
+    config.nodes.allow = vec![node.addr().ip().into()];
+    let proxy = deployment.proxy_with(config);
+    // `app` is decoded once; keys that mean nothing here, and the `id` of `connectionParams` after the SDK's own, reach the
+    // node as they are (red5pro-webrtc-sdk 11.0.0; example page with the whole lookup in its `connectionParams`).
+    let target =
+        "/streammanager/?id=s1&name=s1&scope=%2Flive&id=s1&host=127.0.0.7&app=live%2Froom1";
+    let open = async || {
+        let (client, node) = tokio::join!(raw(&proxy.h1, target, ""), node.accept(""));
+        assert!(client.0.starts_with("HTTP/1.1 101"), "{}", client.0);
+        let asked = "GET /live/room1/?id=s1&name=s1&scope=%2Flive&id=s1 HTTP/1.1";
+        assert!(node.0.starts_with(asked), "{}", node.0);
+        (client.1, node.1)
+    };
+    let (orphan, mut orphans_node) = open().await;
+    let (mut client, mut clients_node) = open().await;
+    proxy.until_metric("whipstitch_sockets_open", 2.0).await;
+    // The page forgets the first one.
+    drop(orphan);
+    let mut rest = Vec::new();
+    orphans_node.read_to_end(&mut rest).await.unwrap();
+    proxy.until_metric("whipstitch_sockets_open", 1.0).await;
+    clients_node.write_all(b"\x81\x02ok").await.unwrap();
+    let mut frame = [0; 4];
+    client.read_exact(&mut frame).await.unwrap();
+    assert_eq!(&frame, b"\x81\x02ok");
 }
