@@ -74,6 +74,8 @@ async fn a_manager_that_does_not_answer_properly_is_a_503_and_an_array_is_an_ans
         manager.lie(Lie::Huge(bytes));
         assert_eq!(whip(&fresh, "padded").await.status, status, "{bytes}");
     }
+    // Another proxy: this one may hold lookups back by now.
+    let proxy = deployment.proxy();
     manager.lie(Lie::ErrorMessage("no capacity".into()));
     let reply = whip(&proxy, "s2").await;
     assert_eq!((reply.status.as_u16(), &*reply.problem()), (503, "no-node"));
