@@ -25,6 +25,7 @@ mod outage;
 mod replicas;
 mod sdk;
 mod sessions;
+mod sm2;
 mod spreading;
 mod tls;
 mod view;

@@ -7,6 +7,7 @@ use std::{
 
 use whipstitch::{app, config::Config};
 use whipstitch_minicluster::{Cluster, Config as ClusterConfig};
+use whipstitch_signaling::Api;
 
 use crate::{Error, Options, certificate::Certificate, page, ports};
 
@@ -15,6 +16,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(3);
 
 /// A running demo. Dropping it without [`Demo::stop`] ends it at once.
 pub struct Demo {
+    api: Api,
     address: Option<IpAddr>,
     nodes: Vec<SocketAddr>,
     cluster: Cluster,
@@ -34,7 +36,7 @@ impl Demo {
             manager: options.manager_listener(),
             node_port: options.node_port,
             media_address: options.address,
-            pages: page::FILES.to_vec(),
+            pages: page::files(options.api),
             ..ClusterConfig::default()
         };
         let nodes: Vec<IpAddr> = plan.nodes.iter().map(|node| node.ip).collect();
@@ -50,12 +52,18 @@ impl Demo {
             .map(|ip| SocketAddr::new(ip, cluster.node_port()))
             .collect();
         Ok(Self {
+            api: options.api,
             address: options.address,
             nodes,
             cluster,
             proxy,
             _certificate: certificate,
         })
+    }
+
+    /// The generation of the Stream Manager.
+    pub fn api(&self) -> Api {
+        self.api
     }
 
     /// The page and the proxy over TLS, without a final slash.
@@ -108,6 +116,7 @@ fn proxy_config(
 ) -> Config {
     let mut config = Config::default();
     config.stream_manager.url = Some(cluster.manager_url());
+    config.stream_manager.api = options.api;
     config.listen.https = vec![options.https_listener()];
     config.listen.http = vec![options.http_listener()];
     config.listen.admin = Some(options.admin_listener());
@@ -137,6 +146,22 @@ mod tests {
         let mut answer = String::new();
         connection.read_to_string(&mut answer).await.unwrap();
         answer
+    }
+
+    #[tokio::test]
+    async fn with_two_the_page_and_the_proxy_speak_its_urls() {
+        let options = Options {
+            api: Api::V2,
+            ..Options::free_ports()
+        };
+        let demo = Demo::start(options).await.unwrap();
+        let authority = demo.http_url().replace("http://localhost", "127.0.0.1");
+        let urls = get(&authority, "/js/urls.js").await;
+        assert!(urls.contains("/as/v1/proxy"), "{urls}");
+        let lookup = "/as/v1/streams/stream/default/publish/live/demo";
+        let lookup = get(&authority, lookup).await;
+        assert!(lookup.contains("\"serverAddress\":\"127.0.0."), "{lookup}");
+        demo.stop().await;
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! What the command prints: the addresses, and one line each on what to try.
 
+use whipstitch_signaling::Api;
+
 use crate::Demo;
 
 /// What to read before starting: the end of `--help`.
@@ -16,6 +18,9 @@ Ports, each moved by its flag:
 Browser on another machine (open TCP 8443 and UDP towards this one):
   whipstitch-demo --address 192.0.2.10
 
+The same with the URLs of Stream Manager 2.0:
+  whipstitch-demo --api 2
+
 With a real Stream Manager the proxy runs alone, without any of this:
   whipstitch run --stream-manager http://SM:5080 --https 0.0.0.0:443 \\
       --cert cert.pem --key key.pem";
@@ -23,6 +28,16 @@ With a real Stream Manager the proxy runs alone, without any of this:
 /// The lines printed once everything listens.
 pub fn greeting(demo: &Demo) -> String {
     let (page, plain, admin) = (demo.https_url(), demo.http_url(), demo.admin_url());
+    let (lookup, whip) = match demo.api() {
+        Api::V1 => (
+            "/streammanager/api/4.0/event/live/demo?action=broadcast",
+            "/live/whip/endpoint/demo",
+        ),
+        Api::V2 => (
+            "/as/v1/streams/stream/default/publish/live/demo",
+            "/as/v1/proxy/whip/live/demo",
+        ),
+    };
     let nodes: Vec<_> = demo.nodes().iter().map(ToString::to_string).collect();
     format!(
         "\
@@ -35,11 +50,11 @@ Whipstitch is in front of a Stream Manager and two nodes. Open one of
 
 or try
 
-  curl -k '{page}/streammanager/api/4.0/event/live/demo?action=broadcast'
+  curl -k '{page}{lookup}'
       which node would take a stream
   curl {admin}/metrics
       what the proxy has counted
-  {plain}/live/whip/endpoint/demo
+  {plain}{whip}
       as the WHIP server in OBS on this machine, then Play on the page
 
 Stream Manager {}, nodes {}. RUST_LOG=info shows each request. Ctrl-C stops all of it.",

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use whipstitch_signaling::Api;
+
 /// Where the demo listens. Port 0 takes a free port.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Options {
@@ -9,6 +11,9 @@ pub struct Options {
     /// interface, and the nodes' media is offered at this address. Without it all stays on loopback.
     #[arg(long, value_name = "IP")]
     pub address: Option<IpAddr>,
+    /// Generation of the Stream Manager whose URLs the page and the proxy use: 1 for 1.x, 2 for Stream Manager 2.0.
+    #[arg(long, value_name = "1|2", default_value = "1", value_parser = api)]
+    pub api: Api,
     /// Port of the page and the proxy over TLS.
     #[arg(long, value_name = "PORT", default_value_t = 8443)]
     pub https: u16,
@@ -26,11 +31,20 @@ pub struct Options {
     pub node_port: u16,
 }
 
+fn api(text: &str) -> Result<Api, &'static str> {
+    match text {
+        "1" => Ok(Api::V1),
+        "2" => Ok(Api::V2),
+        _ => Err("it is 1 or 2"),
+    }
+}
+
 impl Options {
     /// Free ports everywhere, on loopback: for tests, of which any number may run at once.
     pub fn free_ports() -> Self {
         Self {
             address: None,
+            api: Api::default(),
             https: 0,
             http: 0,
             admin: 0,

@@ -1,6 +1,7 @@
 //! The page's files, held in the binary and served by the Stream Manager as its own.
 
 use whipstitch_minicluster::Page;
+use whipstitch_signaling::Api;
 
 const HTML: &str = "text/html; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
@@ -20,8 +21,18 @@ macro_rules! file {
     };
 }
 
-/// Every file of the page; the first is the page itself, at `/`.
-pub(crate) const FILES: &[Page] = &[
+/// Every file of the page in front of a Stream Manager of this generation; the first is the page itself, at `/`.
+pub(crate) fn files(api: Api) -> Vec<Page> {
+    let urls = match api {
+        Api::V1 => file!("js/urls1.js", "/js/urls.js", SCRIPT),
+        Api::V2 => file!("js/urls2.js", "/js/urls.js", SCRIPT),
+    };
+    let mut files = FILES.to_vec();
+    files.push(urls);
+    files
+}
+
+const FILES: &[Page] = &[
     file!("index.html", "/", HTML),
     file!("style.css", STYLE),
     file!("icon.svg", IMAGE),
@@ -47,10 +58,15 @@ pub(crate) const FILES: &[Page] = &[
 mod tests {
     use super::*;
 
+    fn all() -> impl Iterator<Item = (Api, Page)> {
+        let of = |api| files(api).into_iter().map(move |file| (api, file));
+        [Api::V1, Api::V2].into_iter().flat_map(of)
+    }
+
     /// Every module that a module imports, and every file that the page names, is served.
     #[test]
     fn what_is_named_is_served() {
-        for file in FILES {
+        for (api, file) in all() {
             let text = std::str::from_utf8(file.body).unwrap();
             let imports = text
                 .split(" from \"./")
@@ -62,7 +78,7 @@ mod tests {
             let linked = linked.map(|rest| format!("/{}", rest.split('"').next().unwrap()));
             for path in imports.chain(linked) {
                 assert!(
-                    FILES.iter().any(|file| file.path == path),
+                    files(api).iter().any(|file| file.path == path),
                     "{} names {path}, which is not served",
                     file.path
                 );
@@ -73,7 +89,7 @@ mod tests {
     /// The page asks nothing of the internet.
     #[test]
     fn nothing_is_fetched_from_elsewhere() {
-        for file in FILES {
+        for (_, file) in all() {
             let text = std::str::from_utf8(file.body)
                 .unwrap()
                 .replace("http://www.w3.org/2000/svg", "the name of SVG");

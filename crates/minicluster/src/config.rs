@@ -34,7 +34,7 @@ pub struct Config {
     /// `transcode=true` names the last node; its variants (`base_1`, `base_2`) are then unknown to lookups with
     /// `transcode=true`. Without a provision an origin is named (Red5 Pro documentation, Stream Manager REST API 4.0).
     pub provisions: Vec<StreamKey>,
-    /// The `accessToken` that the Stream Manager's `/admin/` API asks for.
+    /// The `accessToken` that the Stream Manager's `/admin/` API asks for, and the Bearer token of that of 2.0.
     pub access_token: String,
 }
 

@@ -3,7 +3,8 @@
 //! It is a witness, not a part of the product: it depends on no other crate of the workspace and speaks only the wire.
 //! Real sockets, plain HTTP, real WebRTC media:
 //!
-//! - the **Stream Manager** answers the event calls of its REST API 4.0 and serves pages;
+//! - the **Stream Manager** answers the event calls of its REST API 4.0, the lookups of Stream Manager 2.0 beside them,
+//!   and serves pages;
 //! - each **node** speaks WHIP, WHEP and Red5's WebSocket signalling on one TCP port, and forwards a publisher's audio
 //!   and video to every player, those of the other nodes too;
 //! - **faults** ([`Fault`], [`Lie`], [`Node::die`]) are off until a test switches them on;

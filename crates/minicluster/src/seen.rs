@@ -28,9 +28,9 @@ pub enum Server {
 /// The two lookups of the event API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// `action=broadcast`: which node takes a publisher.
+    /// `action=broadcast`, with 2.0 `publish`: which node takes a publisher.
     Broadcast,
-    /// `action=subscribe`: which node serves a player.
+    /// `action=subscribe`, with 2.0 `subscribe`: which node serves a player.
     Subscribe,
 }
 
@@ -76,7 +76,8 @@ impl Seen {
     }
 
     /// The lookups remembered (the last [`REMEMBERED_LOOKUPS`]), oldest first: path after `/event/` and query, byte for
-    /// byte, `live/room1/stream1?action=broadcast&region=us-east-1`.
+    /// byte, `live/room1/stream1?action=broadcast&region=us-east-1`; of 2.0 what stands after `/streams/stream/`,
+    /// `default/publish/live/stream1?strict=true`.
     pub fn asked(&self) -> Vec<String> {
         self.lock().asked.iter().cloned().collect()
     }

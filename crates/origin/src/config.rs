@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 use ipnet::IpNet;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use serde::{Deserialize, Serialize};
+use whipstitch_signaling::Api;
 
 use crate::{address_map::Mapping, admit::NamePattern};
 
@@ -14,12 +15,17 @@ use crate::{address_map::Mapping, admit::NamePattern};
 pub struct StreamManager {
     /// Base URL, e.g. `http://127.0.0.1:5080`; `http` or `https`, no path. Required.
     pub url: Option<String>,
-    /// Version of its REST API, as it stands in the URL.
+    /// Its generation, which decides how it is asked and which URLs clients use.
+    pub api: Api,
+    /// With [`Api::V1`]: version of its REST API, as it stands in the URL.
     pub api_version: String,
+    /// With [`Api::V2`]: the node group that is asked when a client names none.
+    pub node_group: String,
     /// Longest wait for the answer to one lookup.
     #[serde(with = "duration")]
     pub timeout: Duration,
-    /// File with the `accessToken` of its administration API. If there is one, the list of its nodes is polled.
+    /// File with the `accessToken` of its administration API. If there is one, the list of its nodes is polled; with
+    /// [`Api::V1`] only, since 2.0 wants a login for a token of short life.
     pub access_token_file: Option<PathBuf>,
 }
 
@@ -27,7 +33,9 @@ impl Default for StreamManager {
     fn default() -> Self {
         Self {
             url: None,
+            api: Api::default(),
             api_version: "4.0".to_owned(),
+            node_group: "default".to_owned(),
             timeout: Duration::from_secs(2),
             access_token_file: None,
         }
@@ -43,7 +51,9 @@ impl fmt::Debug for StreamManager {
         });
         f.debug_struct("StreamManager")
             .field("url", &url)
+            .field("api", &self.api)
             .field("api_version", &self.api_version)
+            .field("node_group", &self.node_group)
             .field("timeout", &self.timeout)
             .field("access_token_file", &self.access_token_file)
             .finish()

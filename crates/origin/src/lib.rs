@@ -7,6 +7,7 @@
 pub mod address_map;
 pub mod admit;
 mod answer;
+mod api;
 mod base_url;
 pub mod breaker;
 pub mod cached;
@@ -28,7 +29,7 @@ pub use base_url::{BaseUrl, BaseUrlError};
 pub use breaker::Breaker;
 pub use cached::Cached;
 pub use health::Health;
-pub use lookup::{Candidates, Hints, HintsTooLong, Lookup, LookupError, ManagerFault};
+pub use lookup::{Candidates, Hints, HintsError, Lookup, LookupError, ManagerFault};
 pub use metrics::Metrics;
 pub use node_list::NodeList;
 pub use resolve::{Resolve, Resolver};

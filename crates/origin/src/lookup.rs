@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use thiserror::Error;
-use whipstitch_signaling::{Role, StreamKey, query};
+use whipstitch_signaling::{Api, NameError, Role, StreamKey, query, stream::check_node_group};
 
 use crate::Origin;
 
@@ -30,9 +30,9 @@ impl Lookup {
         if self.hints.get("endpoints").is_some() {
             return None;
         }
-        let query = format!("{}&endpoints={SPARES}", self.hints.as_str());
+        let spares = Hints(Some(format!("endpoints={SPARES}").into()));
         Some(Self {
-            hints: Hints::from_query(&query).ok()?,
+            hints: spares.after(&self.hints)?,
             ..self.clone()
         })
     }
@@ -53,35 +53,57 @@ impl Lookup {
     }
 }
 
+/// The hint of 2.0 that stands in the path.
+pub(crate) const NODE_GROUP: &str = "nodeGroup";
+
+/// The keys that change an answer: of the event API beside `action` (Red5 Pro documentation, Stream Manager REST API
+/// 4.0), and of the proxy URLs of 2.0 (Red5 Pro documentation, Stream Manager 2.0, WHIP/WHEP proxy).
+fn keys(api: Api) -> &'static [&'static str] {
+    match api {
+        Api::V1 => &[
+            "region",
+            "geozone",
+            "zone",
+            "strict",
+            "transcode",
+            "endpoints",
+        ],
+        Api::V2 => &[
+            NODE_GROUP,
+            "region",
+            "subgroup",
+            "strict",
+            "transcode",
+            "endpoints",
+        ],
+    }
+}
+
 /// The query pairs that change the Stream Manager's answer, byte for byte as the client sent them.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Hints(Option<Arc<str>>);
 
 impl Hints {
-    /// Keys of the event API beside `action` (Red5 Pro documentation, Stream Manager REST API 4.0).
-    pub const KEYS: [&'static str; 6] = [
-        "region",
-        "geozone",
-        "zone",
-        "strict",
-        "transcode",
-        "endpoints",
-    ];
-
     /// Picks the hints out of a client's query.
     ///
     /// # Errors
-    /// They are longer than any honest client's.
-    pub fn from_query(query: &str) -> Result<Self, HintsTooLong> {
+    /// They are longer than any honest client's, or name a node group that cannot be one.
+    pub fn from_query(query: &str, api: Api) -> Result<Self, HintsError> {
         if query.is_empty() {
             return Ok(Self(None));
         }
-        let hints = query::filter(query, |key| Self::KEYS.contains(&key));
-        match hints.len() {
-            0 => Ok(Self(None)),
-            1..=MAX_HINTS => Ok(Self(Some(hints.into()))),
-            _ => Err(HintsTooLong),
+        let keys = keys(api);
+        let hints = query::filter(query, |key| keys.contains(&key));
+        if hints.len() > MAX_HINTS {
+            return Err(HintsError::TooLong);
         }
+        // It becomes a segment of the path, so it must not be able to become more.
+        if api == Api::V2
+            && let Some(group) = query::get(&hints, NODE_GROUP)
+        {
+            check_node_group(group).map_err(HintsError::NodeGroup)?;
+        }
+        Ok(Self((!hints.is_empty()).then(|| hints.into())))
     }
 
     /// The keys, in the client's order.
@@ -130,12 +152,19 @@ impl fmt::Debug for Hints {
     }
 }
 
-/// The hints of a query are too long.
+/// The hints of a query cannot be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error(
-    "region, geozone, zone, strict, transcode and endpoints may have at most {MAX_HINTS} bytes together"
-)]
-pub struct HintsTooLong;
+pub enum HintsError {
+    /// They are too long.
+    #[error(
+        "the query keys for the Stream Manager (region, strict, transcode, endpoints and so on) may have at most \
+         {MAX_HINTS} bytes together"
+    )]
+    TooLong,
+    /// The node group is none.
+    #[error("query key `nodeGroup`: {0}")]
+    NodeGroup(NameError),
+}
 
 /// Nodes that can carry a stream, the one to try first at the front; never empty. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
@@ -253,7 +282,7 @@ mod tests {
 
     #[test]
     fn hints_of_two_requests_are_one_question_and_the_later_one_wins() {
-        let hints = |query| Hints::from_query(query).unwrap();
+        let hints = |query| Hints::from_query(query, Api::V1).unwrap();
         // What red5pro-webrtc-sdk 11.0.0 sends: `transcode` on OPTIONS only, the rest on POST only.
         for (options, post, both) in [
             ("transcode=true", "region=eu", "transcode=true&region=eu"),
@@ -278,18 +307,36 @@ mod tests {
 
     #[test]
     fn hints_are_kept_byte_for_byte_and_nothing_else_is() {
-        let hints =
-            Hints::from_query("token=s3cret&region=us-west-2&zone=us%2Dwest&strict=true&mode=live")
-                .unwrap();
+        let hints = Hints::from_query(
+            "token=s3cret&region=us-west-2&zone=us%2Dwest&strict=true&mode=live",
+            Api::V1,
+        )
+        .unwrap();
         assert_eq!(
             hints.as_str(),
             "region=us-west-2&zone=us%2Dwest&strict=true"
         );
-        assert_eq!(Hints::from_query("mode=live"), Ok(Hints::default()));
         assert_eq!(
-            Hints::from_query(&format!("region={}", "x".repeat(600))),
-            Err(HintsTooLong)
+            Hints::from_query("mode=live", Api::V1),
+            Ok(Hints::default())
         );
+        assert_eq!(
+            Hints::from_query(&format!("region={}", "x".repeat(600)), Api::V1),
+            Err(HintsError::TooLong)
+        );
+    }
+
+    #[test]
+    fn a_node_group_is_a_hint_of_two_and_one_segment() {
+        let query = "nodeGroup=my-group.1&subgroup=a%2Cb&geozone=x&zone=y&host=10.0.0.1";
+        let hints = Hints::from_query(query, Api::V2).unwrap();
+        assert_eq!(hints.as_str(), "nodeGroup=my-group.1&subgroup=a%2Cb");
+        let of_1 = Hints::from_query(query, Api::V1).unwrap();
+        assert_eq!(of_1.as_str(), "geozone=x&zone=y");
+        for bad in ["", "a/b", "..", "a%2Fb", "a;b", "a?b", "a b", "\u{e9}"] {
+            let hints = Hints::from_query(&format!("nodeGroup={bad}"), Api::V2);
+            assert!(matches!(hints, Err(HintsError::NodeGroup(_))), "{bad}");
+        }
     }
 
     #[test]
@@ -297,7 +344,7 @@ mod tests {
         let base = |role, name, hints| {
             let (key, hints) = (
                 StreamKey::new("live", name).unwrap(),
-                Hints::from_query(hints).unwrap(),
+                Hints::from_query(hints, Api::V1).unwrap(),
             );
             let base = Lookup { role, key, hints }.transcoded_base();
             base.map(|base| base.as_str().to_owned())
@@ -320,7 +367,7 @@ mod tests {
 
     #[test]
     fn debug_shows_keys_only() {
-        let hints = Hints::from_query("region=us-west-2").unwrap();
+        let hints = Hints::from_query("region=us-west-2", Api::V1).unwrap();
         assert_eq!(format!("{hints:?}"), r#"["region"]"#);
     }
 }

@@ -23,6 +23,7 @@ use thiserror::Error;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
+use whipstitch_signaling::Api;
 
 use crate::{
     AllowedOrigins, Metrics, config,
@@ -53,7 +54,7 @@ pub struct NodeList {
 }
 
 impl NodeList {
-    /// A poll of this manager, if there is a file with a token for it.
+    /// A poll of this manager, if it is one of 1.x and there is a file with a token for it.
     ///
     /// # Errors
     /// See [`Clients::new`].
@@ -64,7 +65,7 @@ impl NodeList {
         allowed: Arc<AllowedOrigins>,
         metrics: Metrics,
     ) -> std::io::Result<Option<Self>> {
-        let Some(token_file) = config.access_token_file.clone() else {
+        let (Api::V1, Some(token_file)) = (config.api, config.access_token_file.clone()) else {
             return Ok(None);
         };
         let (base, version) = (manager.base(), &config.api_version);

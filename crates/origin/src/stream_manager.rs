@@ -1,4 +1,4 @@
-//! Asks the Stream Manager's event API (Red5 Pro documentation, Stream Manager REST API 4.0).
+//! Asks the Stream Manager, in the words of the generation that is configured.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -13,7 +13,8 @@ use whipstitch_signaling::{Role, StreamKey};
 use crate::{
     AllowedOrigins, BaseUrl, Candidates, Claim, Lookup, LookupError, ManagerFault, Metrics,
     Refusal, Source,
-    answer::{Answer, interpret, quote},
+    answer::{Answer, quote},
+    api::{self, ManagerApi},
     config,
     connect::{Clients, ManagerAddress},
     lookup::Refused,
@@ -31,7 +32,7 @@ const POOL_SIZE: usize = 16;
 pub struct StreamManager {
     clients: Clients<Empty<Bytes>>,
     base: BaseUrl,
-    api_version: String,
+    api: Box<dyn ManagerApi>,
     timeout: Duration,
     publish_endpoints: usize,
     play_endpoints: usize,
@@ -52,11 +53,10 @@ impl StreamManager {
         metrics: Metrics,
     ) -> std::io::Result<Self> {
         let base = manager.base().clone();
-        let api_version = config.api_version.clone();
         Ok(Self {
             clients: Clients::new(manager, config.timeout, POOL_SIZE)?,
             base,
-            api_version,
+            api: api::configured(config),
             timeout: config.timeout,
             publish_endpoints: lookup.publish_endpoints,
             play_endpoints: lookup.play_endpoints,
@@ -118,27 +118,16 @@ impl StreamManager {
                     ManagerFault::Unreachable
                 }
             })?;
-        interpret(status, &body.to_bytes())
+        self.api.interpret(status, &body.to_bytes())
     }
 
     fn url(&self, key: &StreamKey, lookup: &Lookup) -> String {
-        let Self {
-            base, api_version, ..
-        } = self;
-        let (action, hints) = (lookup.role.action(), lookup.hints.as_str());
-        let mut url = format!("{base}/streammanager/api/{api_version}/event/{key}?action={action}");
-        if !hints.is_empty() {
-            url.extend(["&", hints]);
-        }
         let endpoints = match lookup.role {
             Role::Publish => self.publish_endpoints,
             Role::Play => self.play_endpoints,
         };
-        // A client that asks for a number of its own gets that.
-        if endpoints > 1 && lookup.hints.get("endpoints").is_none() {
-            url.extend(["&endpoints=", &endpoints.to_string()]);
-        }
-        url
+        let question = self.api.question(key, lookup, endpoints);
+        format!("{}{question}", self.base)
     }
 
     /// Names are resolved as long as there is time; an address takes none.
@@ -188,7 +177,7 @@ impl From<ManagerFault> for LookupError {
 ///
 /// An answer of another shape names nobody, and an address that may not be dialled stays unknown.
 pub fn learn(allowed: &AllowedOrigins, body: &[u8]) {
-    let Ok(answer) = serde_json::from_slice::<Answer>(body) else {
+    let Some(answer) = Answer::parse(body) else {
         return;
     };
     for address in answer.addresses() {
@@ -214,6 +203,12 @@ mod tests {
             &allowed,
             br#"{"serverAddress":"10.0.0.2","errorMessage":"no"}"#,
         );
+        learn(
+            &allowed,
+            br#"[{"serverAddress":"10.0.0.3","error":"no"},{"streamGuid":"live/s","serverAddress":"10.0.0.4"}]"#,
+        );
+        assert!(allowed.admit(Claim::client("10.0.0.3")).await.is_err());
+        assert!(allowed.admit(Claim::client("10.0.0.4")).await.is_ok());
         assert!(allowed.admit(Claim::client("10.0.0.2")).await.is_err());
         assert!(allowed.admit(Claim::client("10.0.0.1")).await.is_ok());
         assert!(allowed.admit(Claim::client("127.0.0.1")).await.is_err());

@@ -3,7 +3,7 @@
 //! An answer *from* a node or the Stream Manager is not an error, whatever its status: it passes untouched.
 
 use thiserror::Error;
-use whipstitch_origin::{HintsTooLong, LookupError, ManagerFault, Refusal};
+use whipstitch_origin::{HintsError, LookupError, ManagerFault, Refusal};
 use whipstitch_signaling::{
     NameError, rewrite::LocationError, session::Unsealable, socket::SocketQueryError,
 };
@@ -63,12 +63,12 @@ pub enum BadRequest {
     /// A scope or stream name outside the rules.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A WebSocket query outside the rules.
+    /// A WebSocket query, or a `host=`, outside the rules.
     #[error(transparent)]
     Socket(#[from] SocketQueryError),
     /// Hints for the Stream Manager outside the rules.
     #[error(transparent)]
-    Hints(#[from] HintsTooLong),
+    Hints(#[from] HintsError),
     /// `host=` of a WebSocket is not an address.
     #[error("query key `host` {0}")]
     Address(Refusal),
@@ -92,6 +92,11 @@ pub enum Denied {
     /// The manager's administration API.
     #[error("the administration API is not open here")]
     AdminApi,
+    /// The manager's forward proxy.
+    #[error(
+        "nothing is forwarded from here: below /as/v1/proxy there are WHIP, WHEP and WebSockets only"
+    )]
+    ForwardProxy,
     /// A node that a client named.
     #[error("`host` is not a node of this cluster")]
     Node,

@@ -242,12 +242,8 @@ impl Forward {
             &made.endpoint.host,
             made.exchange,
         );
-        Ok(format!(
-            "{base}/{}/{}/resource/{}/{token}",
-            key.scope(),
-            role.protocol(),
-            key.name()
-        ))
+        let path = made.endpoint.form.session(role, key, &token);
+        Ok(format!("{base}{path}"))
     }
 }
 

@@ -3,7 +3,7 @@
 use http::uri::PathAndQuery;
 use http::{Request, uri::Authority};
 use whipstitch_origin::{Candidates, Lookup, Origin, Purpose};
-use whipstitch_signaling::{Role, StreamKey, session::Session, socket::SocketQuery};
+use whipstitch_signaling::{Form, Role, StreamKey, session::Session, socket::SocketQuery};
 
 use crate::{Body, Exchange, budget::Budget, known_sessions::Client};
 
@@ -42,6 +42,8 @@ pub enum Ask {
         role: Role,
         /// The stream.
         key: StreamKey,
+        /// How its URL is written.
+        form: Form,
     },
     /// Something of a session.
     Session {
@@ -114,6 +116,8 @@ pub(crate) struct Endpoint {
     pub(crate) candidates: Candidates,
     /// The host that the client asked for.
     pub(crate) host: Authority,
+    /// How the URLs of its sessions are written.
+    pub(crate) form: Form,
 }
 
 /// A session, and the node that has it.

@@ -108,6 +108,7 @@ mod tests {
                 .unwrap(),
         ];
         let endpoint = Endpoint {
+            form: whipstitch_signaling::Form::Classic,
             lookup: Lookup {
                 role: Role::Play,
                 key: StreamKey::new("live", "s1").unwrap(),

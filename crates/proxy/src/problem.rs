@@ -88,8 +88,11 @@ kinds! {
     AdminApi "admin-api" FORBIDDEN "The administration API is not open here"
         "The path is one of the Stream Manager's administration API, and `proxy.admin_api` is off."
         "Reach the Stream Manager directly, or set `proxy.admin_api = true`."
+    ForwardProxy "forward-proxy" FORBIDDEN "Nothing is forwarded from here"
+        "The path is that of Stream Manager 2.0's forward proxy, `/as/v1/proxy/forward/`, which sends requests wherever they say; or another one below `/as/v1/proxy` that is not served."
+        "There is no setting that opens it. Send the request to its target directly, or to the Stream Manager itself from inside its network."
     NodeNotAllowed "node-not-allowed" FORBIDDEN "This node may not be reached"
-        "The WebSocket's `host` is an address that the Stream Manager has not named within `nodes.named_for` nor names now for the stream in `id`, or a special one, and no network of `nodes.allow` holds it."
+        "`host` is an address that the Stream Manager has not named within `nodes.named_for` nor names now for the stream, or a special one, and no network of `nodes.allow` holds it."
         "Ask the Stream Manager's API through this proxy first, as Red5's SDK does; or add the network to `nodes.allow`."
     UnknownSession "unknown-session" NOT_FOUND "There is no such session"
         "The session URL has a token that was altered, that is older than `sessions.lifetime`, that was sealed with a key that this proxy does not have, or whose stream has a newer publisher at the same node. Or it has none, and this proxy knows no session, or more than one, that this very client made here."
@@ -152,6 +155,7 @@ impl Kind {
             Error::Denied(denied) => match denied {
                 Denied::Host => Self::HostNotServed,
                 Denied::AdminApi => Self::AdminApi,
+                Denied::ForwardProxy => Self::ForwardProxy,
                 Denied::Node => Self::NodeNotAllowed,
                 Denied::Signaling => Self::Disabled,
             },

@@ -10,6 +10,7 @@ use std::{
 use futures_util::future::{Either, Ready, ready as now};
 use http::Response;
 use tower::Service;
+use whipstitch_signaling::Api;
 
 use self::rules::{Decision, Rules};
 use crate::{
@@ -25,10 +26,17 @@ pub struct Routing<S> {
 }
 
 impl<S> Routing<S> {
-    pub(crate) fn new(inner: S, proxy: Proxy, limits: Limits, timeouts: Timeouts) -> Self {
+    pub(crate) fn new(
+        inner: S,
+        api: Api,
+        proxy: Proxy,
+        limits: Limits,
+        timeouts: Timeouts,
+    ) -> Self {
         Self {
             inner,
             rules: Arc::new(Rules {
+                api,
                 proxy,
                 limits,
                 timeouts,
@@ -74,10 +82,11 @@ mod tests {
         media: Option<&str>,
         sent: &'static str,
     ) -> Result<String, Kind> {
-        ask_with(Proxy::default(), method, uri, media, sent).await
+        ask_with(Api::V1, Proxy::default(), method, uri, media, sent).await
     }
 
     async fn ask_with(
+        api: Api,
         proxy: Proxy,
         method: &str,
         uri: &str,
@@ -113,7 +122,7 @@ mod tests {
             sdp_bytes: 10,
             ..Limits::default()
         };
-        let response = Routing::new(inner, proxy, limits, Timeouts::default())
+        let response = Routing::new(inner, api, proxy, limits, Timeouts::default())
             .oneshot(clean)
             .await;
         response.map_err(|error| Kind::of(&error)).map(|response| {
@@ -228,7 +237,11 @@ mod tests {
             admin_api: true,
             ..Proxy::default()
         };
-        assert!(ask_with(open, "GET", admin, None, "").await.is_ok());
+        assert!(
+            ask_with(Api::V1, open, "GET", admin, None, "")
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test]
@@ -278,12 +291,87 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn two_has_all_methods_at_one_url() {
+        let sdp = Some("application/sdp");
+        let ask = |method, uri, media, sent| {
+            ask_with(Api::V2, Proxy::default(), method, uri, media, sent)
+        };
+        let url = "/as/v1/proxy/whip/live/s1";
+        for (method, media, sent) in [("OPTIONS", None, ""), ("POST", sdp, "v=0")] {
+            let asked = ask(method, url, media, sent).await.unwrap();
+            assert_eq!(
+                asked, "Endpoint { role: Publish, key: live/s1, form: Guid }",
+                "{method}"
+            );
+        }
+        for (method, media, sent) in [("PATCH", sdp, "v=0"), ("DELETE", None, "")] {
+            let asked = ask(method, url, media, sent).await.unwrap();
+            let session = "Session { role: Publish, key: live/s1, token: None }";
+            assert_eq!(asked, session, "{method}");
+        }
+        let sealed = "/as/v1/proxy/whep/live/s1/session:abc";
+        assert!(
+            ask("DELETE", sealed, None, "")
+                .await
+                .unwrap()
+                .contains("token: Some(\"abc\")")
+        );
+        for (method, uri, media, sent, kind) in [
+            ("PUT", url, None, "", Kind::Method),
+            ("POST", sealed, sdp, "v=0", Kind::Method),
+            ("POST", url, None, "v=0", Kind::MediaType),
+            ("POST", "/as/v1/proxy/whip/s1", sdp, "v=0", Kind::BadName),
+            (
+                "GET",
+                "/as/v1/proxy/forward/?target=x",
+                None,
+                "",
+                Kind::ForwardProxy,
+            ),
+            (
+                "POST",
+                "/as/v1/proxy/forward/",
+                sdp,
+                "v=0",
+                Kind::ForwardProxy,
+            ),
+            (
+                "UPGRADE",
+                "/as/v1/proxy/forward/",
+                None,
+                "",
+                Kind::ForwardProxy,
+            ),
+            ("GET", "/as/v1/admin/x", None, "", Kind::AdminApi),
+        ] {
+            let refused = ask(method, uri, media, sent).await.unwrap_err();
+            assert_eq!(refused, kind, "{method} {uri}");
+        }
+        let lookup = "/as/v1/streams/stream/default/publish/live/s1";
+        let asked = ask("GET", lookup, None, "").await.unwrap();
+        assert_eq!(asked, "Manager { names_nodes: true }");
+    }
+
+    #[tokio::test]
+    async fn a_socket_of_two_names_its_stream() {
+        let ask = |method, uri| ask_with(Api::V2, Proxy::default(), method, uri, None, "");
+        let url = "/as/v1/proxy/ws/subscribe/live/room/s1?id=subscriber-1";
+        let asked = ask("UPGRADE", url).await.unwrap();
+        assert_eq!(asked, r#"Socket(SocketQuery { scope: "live/room", .. })"#);
+        assert_eq!(ask("GET", url).await.unwrap_err(), Kind::BadHandshake);
+        let undefined = format!("{url}&host=undefined");
+        let refused = ask("UPGRADE", undefined.leak()).await.unwrap_err();
+        assert_eq!(refused, Kind::BadQuery);
+    }
+
+    #[tokio::test]
     async fn switched_off_only_the_manager_is_left() {
         let off = || Proxy {
             enabled: false,
             ..Proxy::default()
         };
         let post = ask_with(
+            Api::V1,
             off(),
             "POST",
             "/live/whip/endpoint/s1",
@@ -292,9 +380,10 @@ mod tests {
         )
         .await;
         assert_eq!(post.unwrap_err(), Kind::Disabled);
-        let get = ask_with(off(), "GET", "/live/whip/endpoint/s1", None, "").await;
+        let get = ask_with(Api::V1, off(), "GET", "/live/whip/endpoint/s1", None, "").await;
         assert_eq!(get.unwrap_err(), Kind::Disabled);
         let socket = ask_with(
+            Api::V1,
             off(),
             "UPGRADE",
             "/streammanager/?id=s1&host=10.0.0.1&app=live",
@@ -305,6 +394,7 @@ mod tests {
         assert_eq!(socket.unwrap_err(), Kind::Disabled);
         assert!(
             ask_with(
+                Api::V1,
                 off(),
                 "GET",
                 "/streammanager/api/4.0/event/live/s1",

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{ServiceBuilder, layer::layer_fn, util::BoxCloneSyncService};
 use whipstitch_origin::{AllowedOrigins, Directory, connect::ManagerAddress};
-use whipstitch_signaling::{ice::IceServers, session::SessionKeys};
+use whipstitch_signaling::{Api, ice::IceServers, session::SessionKeys};
 
 use crate::{
     Body, Metrics,
@@ -36,6 +36,8 @@ pub type Stack = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallib
 
 /// What the stack is made of.
 pub struct Dependencies {
+    /// The generation of the Stream Manager.
+    pub api: Api,
     /// `[proxy]`
     pub proxy: Proxy,
     /// `[limits]`
@@ -98,6 +100,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         d.metrics.clone(),
     );
     let resolver = Arc::new(Resolver {
+        api: d.api,
         directory: d.directory,
         allowed: d.allowed,
         keys: d.session_keys,
@@ -117,7 +120,13 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         .layer(layer_fn(|inner| Sanitize::new(inner, &d.proxy.hosts)))
         .layer(layer_fn(|inner| Admission::new(inner, d.limits.in_flight)))
         .layer(layer_fn(|inner| {
-            Routing::new(inner, d.proxy.clone(), d.limits.clone(), d.timeouts.clone())
+            Routing::new(
+                inner,
+                d.api,
+                d.proxy.clone(),
+                d.limits.clone(),
+                d.timeouts.clone(),
+            )
         }))
         .layer(layer_fn(|inner| Resolving::new(inner, resolver.clone())))
         .service(Destinations::new(forward, splice, manager));

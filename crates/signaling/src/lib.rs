@@ -4,6 +4,7 @@
 //!
 //! | file | one idea |
 //! |---|---|
+//! | [`api`] | the two generations of the Stream Manager |
 //! | [`stream`] | the name of a stream, and whether it is published or played |
 //! | [`route`] | the URL grammar: what is asked for |
 //! | [`query`] | raw query strings, edited without decoding |
@@ -18,6 +19,7 @@
 //! | [`ice`] | ICE servers and TURN credentials |
 //! | [`headers`] | header names and values that matter here |
 
+pub mod api;
 pub mod dialect;
 pub mod handle;
 pub mod headers;
@@ -32,5 +34,6 @@ pub mod short;
 pub mod socket;
 pub mod stream;
 
-pub use route::Route;
+pub use api::Api;
+pub use route::{Form, Route};
 pub use stream::{NameError, Role, StreamKey};

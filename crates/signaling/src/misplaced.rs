@@ -9,9 +9,14 @@ use http::uri::PathAndQuery;
 /// not that of a session.
 pub fn mended(target: &PathAndQuery) -> Option<PathAndQuery> {
     let path = target.path();
-    let session = ["/whip/resource/", "/whep/resource/"]
-        .into_iter()
-        .find_map(|mark| Some(path.rfind(mark)? + mark.len()))?;
+    let of_2_0 = ["/as/v1/proxy/whip/", "/as/v1/proxy/whep/"];
+    let session = if of_2_0.into_iter().any(|mark| path.starts_with(mark)) {
+        path.find('&').and_then(|end| path.get(..end)?.rfind('/'))? + 1
+    } else {
+        ["/whip/resource/", "/whep/resource/"]
+            .into_iter()
+            .find_map(|mark| Some(path.rfind(mark)? + mark.len()))?
+    };
     let (name, misplaced) = path.get(session..)?.split_once('&')?;
     let path = path.get(..session)?;
     let meant = match target.query() {
@@ -46,6 +51,10 @@ mod tests {
             assert_eq!(meant(sent), Some(whole), "{sent}");
         }
         assert_eq!(
+            meant("/as/v1/proxy/whep/live/room/s1/session:to-ken_&host=a/b?requestId=x").as_deref(),
+            Some("/as/v1/proxy/whep/live/room/s1/session:to-ken_?host=a/b&requestId=x")
+        );
+        assert_eq!(
             meant("/live/room/whep/resource/s1/to-ken_&host=[::1]?requestId=x").as_deref(),
             Some("/live/room/whep/resource/s1/to-ken_?host=[::1]&requestId=x")
         );
@@ -66,9 +75,10 @@ mod tests {
     proptest! {
         #[test]
         fn any_target_is_taken_and_mended_once(rest in "[a-z0-9/&=?%:.-]{0,60}") {
-            let sent = format!("/live/whip/resource/{rest}");
-            if let Some(once) = meant(&sent) {
-                prop_assert_eq!(meant(&once), None);
+            for before in ["/live/whip/resource", "/as/v1/proxy/whip"] {
+                if let Some(once) = meant(&format!("{before}/{rest}")) {
+                    prop_assert_eq!(meant(&once), None);
+                }
             }
         }
     }

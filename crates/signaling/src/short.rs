@@ -104,8 +104,8 @@ mod tests {
             path in "(/(live|whip|whep|endpoint|resource|room|s1|streammanager|as|a\\.b|%2e|)){1,6}",
         ) {
             if let Some(full) = meant(&Method::POST, &path) {
-                prop_assert_eq!(Route::parse(&path, false), Ok(Route::Manager), "{}", path);
-                let is_endpoint = matches!(Route::parse(&full, false), Ok(Route::Endpoint { .. }));
+                prop_assert_eq!(Route::parse(&path, false, crate::Api::V1), Ok(Route::Manager), "{}", path);
+                let is_endpoint = matches!(Route::parse(&full, false, crate::Api::V1), Ok(Route::Endpoint { .. }));
                 prop_assert!(is_endpoint, "{} {}", path, full);
                 prop_assert_eq!(meant(&Method::POST, &full), None);
             }

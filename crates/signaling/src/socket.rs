@@ -1,37 +1,61 @@
-//! The query of Red5's WebSocket proxy: `wss://…/streammanager/?id=…&host=NODE&app=SCOPE&…`.
+//! What a client asks of Red5's WebSocket proxy.
 //!
-//! Source: Red5 Pro documentation, Stream Manager proxy; red5pro-webrtc-sdk 11.0.0 for the order and the encoding.
+//! | URL | source |
+//! |---|---|
+//! | `wss://…/streammanager/?id=…&host=NODE&app=SCOPE&…` | Red5 Pro documentation, Stream Manager proxy; red5pro-webrtc-sdk 11.0.0 for the order and the encoding |
+//! | `wss://…/as/v1/proxy/ws/{publish\|subscribe}/{guid}?id=…[&host=NODE]&…` | Red5 Pro documentation, Stream Manager 2.0, WebSocket proxy |
 
 use std::fmt;
 
 use thiserror::Error;
 
 use crate::{
-    query,
+    Role, query,
     stream::{NameError, StreamKey, check_scope},
 };
 
-/// The keys that are meant for the proxy and do not reach the node.
+/// The keys of 1.x that are meant for the proxy and do not reach the node.
 const RESERVED: [&str; 4] = ["host", "app", "context", "usePrivateProxy"];
+/// The same of 2.0.
+const RESERVED_2_0: [&str; 3] = ["host", "nodeGroup", "usePrivateProxy"];
 
 /// What a client asks of the WebSocket proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SocketQuery {
-    /// The node as the client wrote it, decoded; not yet admitted.
-    pub host: String,
+    /// The node that is wanted.
+    pub node: Wanted,
     /// The scope at the node: `app`, and `context` below it if there is one.
     pub scope: String,
-    /// The stream, if the client's `id` is its name: `RTCPublisher` names its stream, while the ids of
-    /// `RTCSubscriber` and of shared objects are made up.
+    /// The stream that is published. With 1.x, whatever the client's `id` may name: `RTCPublisher` names its stream,
+    /// while the ids of `RTCSubscriber` and of shared objects are made up.
     pub stream: Option<StreamKey>,
-    /// Whether the node's private address is asked for: `usePrivateProxy=true`, and no other way of saying it.
-    pub private: bool,
     /// What reaches the node: every other pair, byte for byte.
     pub rest: String,
 }
 
+/// The node that a socket is wanted to.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// One that the client names.
+    Named {
+        /// As the client wrote it, decoded; not yet admitted.
+        host: String,
+        /// Whether its private address is asked for: `usePrivateProxy=true`, and no other way of saying it.
+        private: bool,
+        /// The stream for which the manager can be asked whether it names that node, if the client tells.
+        stream: Option<(Role, StreamKey)>,
+    },
+    /// Whichever carries this stream.
+    Carrier {
+        /// Publish or play.
+        role: Role,
+        /// The stream.
+        key: StreamKey,
+    },
+}
+
 impl SocketQuery {
-    /// Reads a raw query.
+    /// Reads a raw query of 1.x.
     ///
     /// # Errors
     /// The key that is missing, doubled or wrong.
@@ -52,11 +76,30 @@ impl SocketQuery {
             .filter(|id| !id.starts_with("subscriber-") && !id.starts_with("sharedobject-"))
             .and_then(|id| StreamKey::new(&scope, id).ok());
         Ok(Self {
-            host,
+            node: named(host, raw, stream.clone().map(|key| (Role::Publish, key))),
             stream,
-            private: query::get(raw, "usePrivateProxy") == Some("true"),
             rest: query::filter(raw, |key| !RESERVED.contains(&key)),
             scope,
+        })
+    }
+
+    /// Reads a raw query of 2.0, whose path names the stream.
+    ///
+    /// # Errors
+    /// `host` is there, and wrong.
+    pub fn of_stream(role: Role, key: &StreamKey, raw: &str) -> Result<Self, SocketQueryError> {
+        let node = match query::get(raw, "host") {
+            Some(_) => named(host(raw)?, raw, Some((role, key.clone()))),
+            None => Wanted::Carrier {
+                role,
+                key: key.clone(),
+            },
+        };
+        Ok(Self {
+            node,
+            scope: key.scope().to_owned(),
+            stream: (role == Role::Publish).then(|| key.clone()),
+            rest: query::filter(raw, |key| !RESERVED_2_0.contains(&key)),
         })
     }
 
@@ -75,10 +118,18 @@ impl fmt::Debug for SocketQuery {
     }
 }
 
-/// The node that a query names, decoded; not yet admitted.
+fn named(host: String, raw: &str, stream: Option<(Role, StreamKey)>) -> Wanted {
+    Wanted::Named {
+        host,
+        private: query::get(raw, "usePrivateProxy") == Some("true"),
+        stream,
+    }
+}
+
+/// The node that a client names in `host`, decoded; not yet admitted.
 ///
 /// # Errors
-/// It is missing, doubled, broken, or what a page writes that has no answer of the Stream Manager.
+/// It is missing, doubled, or nothing that could be one.
 pub fn host(raw: &str) -> Result<String, SocketQueryError> {
     let host = single(raw, "host")?;
     if matches!(host.as_str(), "undefined" | "null") {
@@ -106,7 +157,7 @@ fn single(raw: &str, key: &'static str) -> Result<String, SocketQueryError> {
     Err(SocketQueryError { key, why })
 }
 
-/// A WebSocket query that cannot be served.
+/// A query that cannot be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("query key `{key}` {why}")]
 pub struct SocketQueryError {
@@ -157,7 +208,9 @@ mod tests {
             "id=stream1&username=a%26b&host=10.0.0.7&app=live%2Froom1&token=x=y",
         )
         .unwrap();
-        assert_eq!(query.host, "10.0.0.7");
+        assert!(
+            matches!(&query.node, Wanted::Named { host, private: false, .. } if host == "10.0.0.7")
+        );
         assert_eq!(
             query.stream.as_ref().map(StreamKey::as_str),
             Some("live/room1/stream1")
@@ -182,7 +235,8 @@ mod tests {
     fn only_true_asks_for_the_private_address() {
         let private = |raw: &str| {
             let raw = format!("id=s&host=10.0.0.7&app=live{raw}");
-            SocketQuery::parse(&raw).unwrap().private
+            let node = SocketQuery::parse(&raw).unwrap().node;
+            matches!(node, Wanted::Named { private: true, .. })
         };
         assert!(private("&usePrivateProxy=true"));
         for other in [
@@ -223,6 +277,40 @@ mod tests {
     }
 
     #[test]
+    fn two_names_the_stream_in_its_path_and_the_node_if_it_likes() {
+        let key = StreamKey::new("live/room1", "s1").unwrap();
+        let raw = "id=subscriber-1b31&nodeGroup=default&token=a%26=b&app=x";
+        let query = SocketQuery::of_stream(Role::Play, &key, raw).unwrap();
+        assert!(
+            query.node
+                == Wanted::Carrier {
+                    role: Role::Play,
+                    key: key.clone()
+                }
+        );
+        assert_eq!(query.stream, None);
+        assert_eq!(
+            query.target(),
+            "/live/room1/?id=subscriber-1b31&token=a%26=b&app=x"
+        );
+        let raw = "id=s1&host=10.0.0.7&usePrivateProxy=true";
+        let query = SocketQuery::of_stream(Role::Publish, &key, raw).unwrap();
+        assert!(
+            matches!(&query.node, Wanted::Named { host, private: true, .. } if host == "10.0.0.7")
+        );
+        assert_eq!(query.stream.as_ref(), Some(&key));
+        for (raw, why) in [
+            ("id=s1&host=", Why::Missing),
+            ("host=undefined", Why::Undefined),
+            ("host=a&host=b", Why::Doubled),
+            ("host=%f", Why::Escape),
+        ] {
+            let error = SocketQuery::of_stream(Role::Play, &key, raw).unwrap_err();
+            assert_eq!((error.key, error.why), ("host", why), "{raw}");
+        }
+    }
+
+    #[test]
     fn debug_shows_no_value() {
         let query = SocketQuery::parse("id=s&host=10.0.0.7&app=live&token=secret").unwrap();
         assert!(!format!("{query:?}").contains("secret"));
@@ -232,6 +320,10 @@ mod tests {
         #[test]
         fn any_query_is_taken(raw in ".{0,200}") {
             let _ = SocketQuery::parse(&raw);
+            let key = StreamKey::new("live", "s1").unwrap();
+            if let Ok(query) = SocketQuery::of_stream(Role::Play, &key, &raw) {
+                prop_assert!(query.target().starts_with("/live/?"));
+            }
         }
     }
 }

@@ -69,6 +69,17 @@ impl StreamKey {
         })
     }
 
+    /// Reads a stream's `scope/name` as Stream Manager 2.0 writes it: what is behind the last slash is the name.
+    ///
+    /// # Errors
+    /// See [`StreamKey::new`].
+    pub fn from_guid(guid: &str) -> Result<Self, NameError> {
+        let (scope, name) = guid.rsplit_once('/').unwrap_or(("", guid));
+        // The slash in front that 1.x may write would be a second one here.
+        check_segment(Part::Scope, scope.split('/').next().unwrap_or_default())?;
+        Self::new(scope, name)
+    }
+
     /// The scope, without slashes around it: `live`, `live/room1`.
     pub fn scope(&self) -> &str {
         self.path.get(..self.scope_len).unwrap_or_default()
@@ -115,7 +126,15 @@ pub fn check_scope(scope: &str) -> Result<&str, NameError> {
     Ok(scope)
 }
 
-fn check_segment(part: Part, segment: &str) -> Result<(), NameError> {
+/// Checks the name of a node group of Stream Manager 2.0, which stands in its URLs as a segment.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn check_node_group(group: &str) -> Result<(), NameError> {
+    check_segment(Part::NodeGroup, group)
+}
+
+pub(crate) fn check_segment(part: Part, segment: &str) -> Result<(), NameError> {
     let rule = if segment.is_empty() {
         Rule::Empty
     } else if segment.len() > MAX_SEGMENT {
@@ -142,6 +161,8 @@ pub enum Part {
     Scope,
     /// The stream's own name.
     Stream,
+    /// A node group of Stream Manager 2.0.
+    NodeGroup,
 }
 
 /// The rule that a name breaks.
@@ -175,6 +196,7 @@ impl fmt::Display for NameError {
         let part = match self.part {
             Part::Scope => "each segment of the scope",
             Part::Stream => "the stream name",
+            Part::NodeGroup => "the node group",
         };
         match self.rule {
             Rule::Empty => write!(f, "{part} must not be empty"),
@@ -204,6 +226,23 @@ mod tests {
             (key.scope(), key.name(), key.as_str()),
             ("live/room1", "stream1_2", "live/room1/stream1_2")
         );
+    }
+
+    #[test]
+    fn a_guid_is_scope_and_name() {
+        let guid = |text: &str| StreamKey::from_guid(text).map(|key| key.as_str().to_owned());
+        assert_eq!(guid("live/room2/s1").as_deref(), Ok("live/room2/s1"));
+        for bad in [
+            "",
+            "s1",
+            "/s1",
+            "/live/s1",
+            "live/",
+            "live//s1",
+            "live/%2e%2e/s1",
+        ] {
+            assert!(guid(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -201,6 +201,7 @@ fn compose(
 ) -> Result<Stack, StartError> {
     let session_keys = session_keys(&config.sessions, registry, shutdown)?;
     stack(Dependencies {
+        api: config.stream_manager.api,
         proxy: config.proxy,
         limits: config.limits,
         timeouts: config.timeouts,

@@ -5,6 +5,7 @@ import { Dialogue } from "./dialogue.js";
 import { lookup } from "./manager.js";
 import { connected, sendAll, until } from "./peer.js";
 import { NAME_TAKEN, NOT_LIVE, Trouble } from "./trouble.js";
+import * as urls from "./urls.js";
 
 const CHANNEL = "red5pro";
 /** The SDK's socketSwitchDelay. */
@@ -81,11 +82,8 @@ async function open(attempt, action, id) {
   const node = await attempt.steps.run("Lookup", action, () => lookup(attempt, action));
   attempt.onNode(node);
   return attempt.steps.run("Socket", "wss", async () => {
-    const url = new URL("/streammanager/", location.origin);
+    const url = new URL(urls.socket(attempt.settings, action, id, node), location.origin);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    const app = attempt.settings.scope.split("/").filter(Boolean).join("/");
-    // Written by hand, because the order of the SDK's keys is part of what a proxy has to bear.
-    url.search = `?id=${encodeURIComponent(id)}&host=${encodeURIComponent(node.serverAddress)}&app=${encodeURIComponent(app)}`;
     const dialogue = new Dialogue(url, attempt);
     await dialogue.accepted();
     return dialogue;

@@ -3,6 +3,7 @@
 import { iceServers } from "./link.js";
 import { candidateFragment, connected, gathered, sendAll } from "./peer.js";
 import { fromResponse } from "./trouble.js";
+import * as urls from "./urls.js";
 
 const ANSWER_WITHIN = 10_000;
 const GOODBYE_WITHIN = 2_000;
@@ -95,8 +96,7 @@ function deleteAtTheEnd(attempt, resource) {
 }
 
 function endpointUrl({ settings }, kind) {
-  const scope = settings.scope.split("/").filter(Boolean).map(encodeURIComponent).join("/");
-  return new URL(`/${scope}/${kind}/endpoint/${encodeURIComponent(settings.stream)}`, location.origin).href;
+  return new URL(urls.endpoint(settings, kind), location.origin).href;
 }
 
 function withQuery(url, query) {

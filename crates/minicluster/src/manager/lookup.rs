@@ -1,5 +1,5 @@
-//! One lookup of the event API: what it asks for, and which nodes it gets (Red5 Pro documentation, Stream Manager REST
-//! API v4.0).
+//! One lookup, of either API: what it asks for, and which nodes it gets (Red5 Pro documentation, Stream Manager REST API
+//! v4.0; Stream Manager 2.0, Streams API).
 
 use std::sync::PoisonError;
 
@@ -27,6 +27,7 @@ pub(super) struct Lookup<'q> {
 /// Where the node should be; what is `None` does not matter.
 #[derive(Clone, Copy)]
 struct Place<'q> {
+    /// One region; of 2.0 a list of subgroups, joined by commas.
     region: Option<&'q str>,
     geozone: Option<&'q str>,
     zone: Option<&'q str>,
@@ -52,7 +53,8 @@ impl<'q> Place<'q> {
 
     fn holds(&self, node: &NodeState) -> bool {
         let about = &node.about;
-        self.region.is_none_or(|region| about.region == region)
+        self.region
+            .is_none_or(|regions| regions.split(',').any(|region| about.region == region))
             && self
                 .geozone
                 .is_none_or(|wanted| about.geozone.as_deref() == Some(wanted))
@@ -72,6 +74,23 @@ impl<'q> Lookup<'q> {
             Some(_) => return Err("The action is neither broadcast nor subscribe."),
             None => return Err("An action is wanted."),
         };
+        Self::new(action, Place::parse(query)?, query)
+    }
+
+    /// The same of 2.0, where the path tells the action and a subgroup the place.
+    ///
+    /// # Errors
+    /// The `error` of the 400.
+    pub(super) fn of_2_0(action: Action, query: &'q str) -> Result<Self, &'static str> {
+        let place = Place {
+            region: raw_param(query, "subgroup").filter(|value| !value.is_empty()),
+            geozone: None,
+            zone: None,
+        };
+        Self::new(action, place, query)
+    }
+
+    fn new(action: Action, place: Place<'q>, query: &'q str) -> Result<Self, &'static str> {
         let endpoints = match raw_param(query, "endpoints").map(str::parse) {
             None => 1,
             Some(Ok(number)) if number > 0 => number,
@@ -80,23 +99,34 @@ impl<'q> Lookup<'q> {
         Ok(Self {
             action,
             endpoints: MAX_ENDPOINTS.min(endpoints),
-            place: Place::parse(query)?,
+            place,
             strict: raw_param(query, "strict") == Some("true"),
             transcode: raw_param(query, "transcode") == Some("true"),
         })
     }
 
     pub(super) fn answer(&self, manager: &ManagerState, key: &StreamKey) -> Reply {
-        match self.nodes(manager, key) {
-            Ok(nodes) => {
-                let named = nodes.into_iter().take(self.endpoints);
-                self.named(named.map(|node| endpoint(key, node)).collect())
-            }
+        match self.named_nodes(manager, key) {
+            Ok(nodes) => self.named(nodes.into_iter().map(|node| endpoint(key, node)).collect()),
             Err(message) => failure(404, &message),
         }
     }
 
-    /// The nodes for this lookup, the best first. The error is the `errorMessage` of the 404.
+    /// As many nodes as are asked for, the best first; at least one. The error is the text of the 404.
+    pub(super) fn named_nodes<'m>(
+        &self,
+        manager: &'m ManagerState,
+        key: &StreamKey,
+    ) -> Result<Vec<&'m NodeState>, String> {
+        let mut nodes = self.nodes(manager, key)?;
+        nodes.truncate(self.endpoints);
+        if nodes.is_empty() {
+            return Err("No node is available.".to_owned());
+        }
+        Ok(nodes)
+    }
+
+    /// The nodes for this lookup, the best first. The error is the text of the 404.
     fn nodes<'m>(
         &self,
         manager: &'m ManagerState,
@@ -159,11 +189,10 @@ impl<'q> Lookup<'q> {
 
     /// One object if one was asked for, else an array.
     fn named(&self, mut named: Vec<Value>) -> Reply {
-        match (self.endpoints, named.is_empty()) {
-            (_, true) => failure(404, "No node is available."),
-            (1, false) => reply::json(200, &named.swap_remove(0)),
-            _ => reply::json(200, &Value::Array(named)),
+        if self.endpoints == 1 && !named.is_empty() {
+            return reply::json(200, &named.swap_remove(0));
         }
+        reply::json(200, &Value::Array(named))
     }
 }
 

@@ -1,8 +1,9 @@
-//! The Stream Manager: API 4.0 over plain HTTP, and the pages it serves beside it.
+//! The Stream Manager: API 4.0 and the API of 2.0 over plain HTTP, and the pages it serves beside them.
 
 mod admin;
 mod event;
 mod lookup;
+mod streams;
 mod turns;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,11 +57,21 @@ impl Handler for ManagerHandler {
             request.method(),
             request.uri().path(),
             request.uri().query().unwrap_or_default(),
+            streams::bearer(request.headers()),
         )
     }
 }
 
-fn route(manager: &ManagerState, method: &Method, path: &str, query: &str) -> Reply {
+fn route(
+    manager: &ManagerState,
+    method: &Method,
+    path: &str,
+    query: &str,
+    bearer: Option<&str>,
+) -> Reply {
+    if let Some(call) = path.strip_prefix(streams::API) {
+        return streams::answer(manager, method, call, query, bearer);
+    }
     if let Some(call) = path.strip_prefix(API) {
         let mut answer = match call.split_once('/') {
             _ if method != Method::GET => failure(405, "Only GET is answered here."),

@@ -57,6 +57,15 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// As Stream Manager 2.0 writes it.
+    pub(crate) fn as_str_2_0(self) -> &'static str {
+        match self {
+            Self::Pending | Self::Running => "REQUESTED",
+            Self::InService => "INSERVICE",
+            Self::Terminating => "HARD_SUNSET",
+        }
+    }
+
     /// As the REST API 4.0 writes it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

@@ -47,6 +47,18 @@ pub(crate) async fn send(
     let request = request
         .body(Full::new(Bytes::from(body.to_owned())))
         .unwrap();
+    exchange(request).await
+}
+
+/// GET with a Bearer token.
+pub(crate) async fn get_as(token: &str, url: &str) -> Answer {
+    let request = Request::get(url).header("authorization", format!("Bearer {token}"));
+    exchange(request.body(Full::default()).unwrap())
+        .await
+        .unwrap()
+}
+
+async fn exchange(request: Request<Full<Bytes>>) -> Result<Answer, String> {
     let client = Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(0)
         .build_http();

@@ -14,3 +14,4 @@ mod lookups;
 mod manager;
 mod media;
 mod socket;
+mod two;

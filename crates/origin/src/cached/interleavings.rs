@@ -15,6 +15,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use whipstitch_signaling::Api;
 
 mod manager;
 mod random;
@@ -220,7 +221,7 @@ impl Run {
         Lookup {
             role,
             key: StreamKey::new("live", &name).unwrap(),
-            hints: Hints::from_query(hints).unwrap(),
+            hints: Hints::from_query(hints, Api::V1).unwrap(),
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
 
 use futures_util::future::join_all;
 use tokio::time::{advance, sleep, timeout};
+use whipstitch_signaling::Api;
 
 use super::{flights::MAX_FLIGHTS, *};
 use crate::{AllowedOrigins, Claim, Hints, config::Nodes};
@@ -355,7 +356,7 @@ async fn the_role_and_the_hints_are_part_of_the_question() {
     session(&cached, &lookup).await.unwrap();
     lookup.role = Role::Play;
     session(&cached, &lookup).await.unwrap();
-    lookup.hints = Hints::from_query("region=eu").unwrap();
+    lookup.hints = Hints::from_query("region=eu", Api::V1).unwrap();
     session(&cached, &lookup).await.unwrap();
     assert_eq!(slow.asked(), 3);
 }

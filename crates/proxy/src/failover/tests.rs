@@ -180,6 +180,7 @@ async fn send_body(
         purpose: Purpose::Session,
         candidates: candidates(first).await,
         host: http::uri::Authority::from_static("a"),
+        form: whipstitch_signaling::Form::Classic,
     };
     let exchange = Exchange::begin(&http::HeaderMap::new(), None);
     let metrics = Metrics::register(&Registry::new()).unwrap();

@@ -3,12 +3,12 @@
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use whipstitch_signaling::{
-    Role, Route, StreamKey,
+    Api, Form, Role, Route, StreamKey,
     headers::{self, Media, SDP},
     misplaced::mended,
+    route::names_nodes,
     short::in_full,
-    socket::SocketQuery,
-    stream::check_scope,
+    socket::{SocketQuery, SocketQueryError},
 };
 
 use crate::{
@@ -21,11 +21,14 @@ use crate::{
 };
 
 const ENDPOINT_METHODS: &str = "OPTIONS, GET, HEAD, POST";
+/// Where endpoint and session are one URL.
+const GUID_METHODS: &str = "OPTIONS, GET, HEAD, POST, PATCH, DELETE";
 const MANAGER_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const SESSION_METHODS: &str = "OPTIONS, GET, HEAD, PATCH, DELETE";
 
 #[derive(Debug)]
 pub(super) struct Rules {
+    pub(super) api: Api,
     pub(super) proxy: Proxy,
     pub(super) limits: Limits,
     pub(super) timeouts: Timeouts,
@@ -44,18 +47,33 @@ impl Rules {
         {
             *clean.request.uri_mut() = meant.into();
         }
-        let route =
-            Route::parse(clean.request.uri().path(), clean.websocket).map_err(BadRequest::from)?;
+        let route = Route::parse(clean.request.uri().path(), clean.websocket, self.api)
+            .map_err(BadRequest::from)?;
         match route {
-            Route::Endpoint { role, key } => {
+            Route::Endpoint {
+                role,
+                key,
+                form: Form::Guid,
+            } if matches!(*clean.request.method(), Method::PATCH | Method::DELETE) => {
+                clean.exchange.is_about(Subject::session(role), Some(&key));
+                self.session(clean, role, key, None)
+            }
+            Route::Endpoint { role, key, form } => {
                 clean.exchange.is_about(Subject::endpoint(role), Some(&key));
-                self.endpoint(clean, role, key)
+                self.endpoint(clean, role, key, form)
             }
             Route::Session { role, key, token } => {
                 clean.exchange.is_about(Subject::session(role), Some(&key));
                 self.session(clean, role, key, token)
             }
-            Route::Socket => self.socket(clean),
+            Route::Socket => self.socket(clean, None, SocketQuery::parse),
+            Route::StreamSocket { role, key } => self.socket(clean, Some(&key), |raw| {
+                SocketQuery::of_stream(role, &key, raw)
+            }),
+            Route::ForwardProxy => {
+                clean.exchange.is_about(Subject::Manager, None);
+                Err(Denied::ForwardProxy.into())
+            }
             Route::ManagerAdmin | Route::Manager => {
                 clean.exchange.is_about(Subject::Manager, None);
                 self.manager(clean, route == Route::ManagerAdmin)
@@ -63,7 +81,13 @@ impl Rules {
         }
     }
 
-    fn endpoint(&self, clean: Clean, role: Role, key: StreamKey) -> Result<Decision, Error> {
+    fn endpoint(
+        &self,
+        clean: Clean,
+        role: Role,
+        key: StreamKey,
+        form: Form,
+    ) -> Result<Decision, Error> {
         self.is_enabled()?;
         match *clean.request.method() {
             Method::GET | Method::HEAD => {
@@ -74,12 +98,14 @@ impl Rules {
             Method::POST if role == Role::Play && clean.request.body().is_end_stream() => {}
             Method::POST => expect_media(&clean.request, SDP, |media| media == Media::Sdp)?,
             _ => {
-                return Err(Error::Method {
-                    allow: ENDPOINT_METHODS,
-                });
+                let allow = match form {
+                    Form::Classic => ENDPOINT_METHODS,
+                    Form::Guid => GUID_METHODS,
+                };
+                return Err(Error::Method { allow });
             }
         }
-        self.signaling(clean, Ask::Endpoint { role, key })
+        self.signaling(clean, Ask::Endpoint { role, key, form })
     }
 
     fn session(
@@ -127,11 +153,21 @@ impl Rules {
         Ok(Decision::go(clean, ask))
     }
 
-    fn socket(&self, clean: Clean) -> Result<Decision, Error> {
-        clean.exchange.is_about(Subject::Socket, None);
+    /// `stream` is the one of the path, if it names one.
+    fn socket(
+        &self,
+        clean: Clean,
+        stream: Option<&StreamKey>,
+        parse: impl FnOnce(&str) -> Result<SocketQuery, SocketQueryError>,
+    ) -> Result<Decision, Error> {
+        clean.exchange.is_about(Subject::Socket, stream);
         self.is_enabled()?;
-        let query = SocketQuery::parse(clean.request.uri().query().unwrap_or_default())
-            .map_err(BadRequest::from)?;
+        if !clean.websocket {
+            let what = "this URL opens a WebSocket: `Upgrade: websocket` is missing";
+            return Err(BadRequest::Handshake(what).into());
+        }
+        let query = parse(clean.request.uri().query().unwrap_or_default());
+        let query = query.map_err(BadRequest::from)?;
         clean
             .exchange
             .is_about(Subject::Socket, query.stream.as_ref());
@@ -154,8 +190,8 @@ impl Rules {
             self.limits.body_bytes,
             Patience::Piece(self.timeouts.body),
         )?;
-        let names_nodes =
-            clean.request.method() == Method::GET && is_event(clean.request.uri().path());
+        let names_nodes = clean.request.method() == Method::GET
+            && names_nodes(clean.request.uri().path(), self.api);
         Ok(Decision::go(clean, Ask::Manager { names_nodes }))
     }
 }
@@ -175,21 +211,6 @@ impl Decision {
             exchange,
         }))
     }
-}
-
-/// Whether a path is one of the event API, written in the one way that no container reads as another.
-fn is_event(path: &str) -> bool {
-    let Some((version, event)) = path
-        .strip_prefix("/streammanager/api/")
-        .and_then(|rest| rest.split_once("/event/"))
-    else {
-        return false;
-    };
-    let version_like = |byte: u8| byte.is_ascii_digit() || byte == b'.';
-    !version.is_empty()
-        && version.bytes().all(version_like)
-        && !version.contains("..")
-        && check_scope(event).is_ok()
 }
 
 fn expect_media(

@@ -4,7 +4,7 @@
 //! It feeds the flags and variables, the words of mistakes, the reference page and the annotated sample.
 
 use super::kind::Kind::{
-    self, Address, Addresses, Bytes, Count, Duration, Format, IceServers, Lifetime, Mappings,
+    self, Address, Addresses, Api, Bytes, Count, Duration, Format, IceServers, Lifetime, Mappings,
     Names, Networks, NodeNames, Path, Port, Switch, Text, Url,
 };
 
@@ -105,9 +105,11 @@ pub const SECTIONS: &[Section] = &[
                 .flag("--stream-manager")
                 .required("always")
                 .sample(r#""http://127.0.0.1:5080""#),
-            Key::new("stream_manager.api_version", Text, "WHIPSTITCH_STREAM_MANAGER_API_VERSION", "Version of its REST API, as it stands in the URL after `/streammanager/api/`."),
+            Key::new("stream_manager.api", Api, "WHIPSTITCH_STREAM_MANAGER_API", "Generation of the Stream Manager, which decides how it is asked and which URLs clients use: `1` for 1.x (`/streammanager/…`), `2` for Stream Manager 2.0 (`/as/v1/…`). With `2` the WHIP, WHEP and WebSocket URLs of 1.x are served too."),
+            Key::new("stream_manager.api_version", Text, "WHIPSTITCH_STREAM_MANAGER_API_VERSION", "Version of the REST API of Stream Manager 1.x, as it stands in the URL after `/streammanager/api/`."),
+            Key::new("stream_manager.node_group", Text, "WHIPSTITCH_STREAM_MANAGER_NODE_GROUP", "Node group that Stream Manager 2.0 is asked for where a client names none in `nodeGroup`. `default` means the only one."),
             Key::new("stream_manager.timeout", Duration, "WHIPSTITCH_STREAM_MANAGER_TIMEOUT", "Longest wait for the answer to one lookup."),
-            Key::new("stream_manager.access_token_file", Path, "WHIPSTITCH_STREAM_MANAGER_ACCESS_TOKEN_FILE", "File with the `accessToken` of the Stream Manager's administration API, read again at each use. With it the list of nodes is polled, so that nodes are known that no lookup has named yet.")
+            Key::new("stream_manager.access_token_file", Path, "WHIPSTITCH_STREAM_MANAGER_ACCESS_TOKEN_FILE", "File with the `accessToken` of the Stream Manager's administration API, read again at each use. With it the list of nodes is polled, so that nodes are known that no lookup has named yet. For 1.x only.")
                 .sample(r#""/etc/whipstitch/access-token""#),
         ],
     },

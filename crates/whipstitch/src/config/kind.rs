@@ -43,6 +43,8 @@ pub enum Kind {
     Path,
     /// A [`super::LogFormat`].
     Format,
+    /// A [`whipstitch_signaling::Api`].
+    Api,
 }
 
 impl Kind {
@@ -64,6 +66,7 @@ impl Kind {
             Self::IceServers => "URLs",
             Self::Path => "file",
             Self::Format => "`auto`, `text` or `json`",
+            Self::Api => "`1` or `2`",
         }
     }
 
@@ -96,6 +99,7 @@ impl Kind {
             }
             Self::Path => r#"the name of a file in quotes, such as "/etc/whipstitch/tls.crt""#,
             Self::Format => r#""auto", "text" or "json""#,
+            Self::Api => r#""1" for Stream Manager 1.x or "2" for Stream Manager 2.0, in quotes"#,
         }
     }
 
@@ -136,6 +140,7 @@ impl Kind {
             | Self::Address
             | Self::Path
             | Self::Format
+            | Self::Api
             // Lists, which are above.
             | Self::Addresses
             | Self::Networks
@@ -156,6 +161,13 @@ impl Kind {
             (Self::IceServers, Value::String(text)) => {
                 text.parse::<IceUrl>().err().map(|error| error.to_string())
             }
+            (Self::Api, Value::String(text)) if text.starts_with(['1', '2']) => {
+                Some("write the first digit alone".to_owned())
+            }
+            (Self::Api, Value::String(text)) if text.contains('.') => Some(
+                "the version of its REST API, such as \"4.0\", belongs into stream_manager.api_version"
+                    .to_owned(),
+            ),
             (Self::NodeNames, Value::String(text)) if text.contains('*') => {
                 Some("there are no wildcards: write a dot in front".to_owned())
             }

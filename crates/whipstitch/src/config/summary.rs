@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Write as _};
 
+use whipstitch_signaling::Api;
+
 use super::Loaded;
 
 impl Display for Loaded {
@@ -15,12 +17,13 @@ impl Display for Loaded {
             None => writeln!(f, "configuration: ok")?,
         }
         let config = &self.config;
-        let manager = config.stream_manager.url.as_deref().unwrap_or("none");
-        writeln!(
-            f,
-            "  Stream Manager  {manager}, API {}",
-            config.stream_manager.api_version
-        )?;
+        let manager = &config.stream_manager;
+        let url = manager.url.as_deref().unwrap_or("none");
+        write!(f, "  Stream Manager  {url}, ")?;
+        match manager.api {
+            Api::V1 => writeln!(f, "API {}", manager.api_version)?,
+            Api::V2 => writeln!(f, "2.0, node group {}", manager.node_group)?,
+        }
         writeln!(
             f,
             "  https           {}",

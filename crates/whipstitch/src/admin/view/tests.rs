@@ -4,7 +4,7 @@ use tokio_util::task::TaskTracker;
 use whipstitch_origin::{
     Claim, Directory, Hints, LookupError, Metrics, Outcome, Purpose, Source, config,
 };
-use whipstitch_signaling::StreamKey;
+use whipstitch_signaling::{Api, StreamKey};
 
 use super::*;
 
@@ -58,7 +58,7 @@ async fn nodes_and_lookups_are_shown_without_the_values_of_clients() {
     let lookup = |role, hints| whipstitch_origin::Lookup {
         role,
         key: StreamKey::new("live", "s1").unwrap(),
-        hints: Hints::from_query(hints).unwrap(),
+        hints: Hints::from_query(hints, Api::V1).unwrap(),
     };
     let publish = lookup(Role::Publish, "region=secret&strict=true");
     let play = lookup(Role::Play, "");

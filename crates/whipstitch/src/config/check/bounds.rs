@@ -61,7 +61,8 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::Mappings
         | Kind::IceServers
         | Kind::Path
-        | Kind::Format => None,
+        | Kind::Format
+        | Kind::Api => None,
     }
 }
 

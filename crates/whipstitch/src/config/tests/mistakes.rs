@@ -117,6 +117,30 @@ public_url = "live.example.com"
 }
 
 #[test]
+fn two_is_two_in_quotes_and_its_node_group_one_segment() {
+    let file = "stream_manager.url = 'http://127.0.0.1'\nlisten.http = ['0.0.0.0:80']\n";
+    let with = |more: &str| printed(&format!("{file}{more}"));
+    assert_snapshot!(with("stream_manager.api = '2.0'\nstream_manager.node_group = 'a/b'"), @r#"
+    whipstitch.toml:3: stream_manager.api: "2.0" is not "1" for Stream Manager 1.x or "2" for Stream Manager 2.0, in quotes; write the first digit alone
+    whipstitch.toml:4: stream_manager.node_group: is not a node group such as "default": the node group may hold letters A-Z a-z, digits, `.`, `_`, `~` and `-`, but holds '/'
+    2 mistakes in the configuration
+    "#);
+    assert_snapshot!(with("stream_manager.api = '4.0'"), @r#"
+    whipstitch.toml:3: stream_manager.api: "4.0" is not "1" for Stream Manager 1.x or "2" for Stream Manager 2.0, in quotes; the version of its REST API, such as "4.0", belongs into stream_manager.api_version
+    1 mistake in the configuration
+    "#);
+    assert_snapshot!(with("stream_manager.api = 2"), @r#"
+    whipstitch.toml:3: stream_manager.api: 2 is not "1" for Stream Manager 1.x or "2" for Stream Manager 2.0, in quotes
+    1 mistake in the configuration
+    "#);
+    assert_snapshot!(with("stream_manager.api = '2'\nstream_manager.access_token_file = 'token'"), @r#"
+    warning: whipstitch.toml:4: stream_manager.access_token_file: is not used with stream_manager.api = "2": the list of nodes of Stream Manager 2.0 is not polled
+    whipstitch.toml:4: stream_manager.access_token_file: token cannot be read: No such file or directory (os error 2)
+    1 mistake in the configuration
+    "#);
+}
+
+#[test]
 fn tls_without_certificate_is_one_mistake_for_each_file() {
     let file = "stream_manager.url = 'http://127.0.0.1'\nlisten.https = ['0.0.0.0:443']\n";
     assert_snapshot!(printed(file), @r"

@@ -1,0 +1,123 @@
+//! The event API of Stream Manager 1.x (Red5 Pro documentation, Stream Manager REST API 4.0).
+
+use http::StatusCode;
+use whipstitch_signaling::StreamKey;
+
+use super::ManagerApi;
+use crate::{Lookup, LookupError, ManagerFault, answer::Answer};
+
+/// `/streammanager/api/{version}/event/…`
+pub(super) struct EventApi {
+    version: String,
+}
+
+impl EventApi {
+    pub(super) fn new(version: String) -> Self {
+        Self { version }
+    }
+}
+
+impl ManagerApi for EventApi {
+    fn question(&self, key: &StreamKey, lookup: &Lookup, endpoints: usize) -> String {
+        let (version, hints) = (&self.version, lookup.hints.as_str());
+        let action = lookup.role.action();
+        let mut question = format!("/streammanager/api/{version}/event/{key}?action={action}");
+        if !hints.is_empty() {
+            question.extend(["&", hints]);
+        }
+        // A client that asks for a number of its own gets that.
+        if endpoints > 1 && lookup.hints.get("endpoints").is_none() {
+            question.extend(["&endpoints=", &endpoints.to_string()]);
+        }
+        question
+    }
+
+    /// The manager says "no" in three ways: with 400, with 404, and with 200 and an `errorMessage`.
+    fn interpret(&self, status: StatusCode, body: &[u8]) -> Result<Answer, LookupError> {
+        let answer = Answer::parse(body);
+        let said = answer.as_ref().and_then(Answer::error_message);
+        match status {
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => Err(LookupError::NotFound(said)),
+            StatusCode::OK if said.is_some() => Err(LookupError::NotFound(said)),
+            StatusCode::OK => answer.ok_or(ManagerFault::NotAnAnswer.into()),
+            status => Err(ManagerFault::Status(status.as_u16()).into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use whipstitch_signaling::{Api, Role};
+
+    use super::*;
+    use crate::Hints;
+
+    fn read(status: u16, body: &str) -> Result<Vec<String>, LookupError> {
+        EventApi::new("4.0".into())
+            .interpret(StatusCode::from_u16(status).unwrap(), body.as_bytes())
+            .map(|answer| answer.addresses().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn the_question_of_4_0() {
+        let question = |hints: &str, endpoints| {
+            let lookup = Lookup {
+                role: Role::Publish,
+                key: StreamKey::new("live/room1", "s1").unwrap(),
+                hints: Hints::from_query(hints, Api::V1).unwrap(),
+            };
+            EventApi::new("4.0".into()).question(&lookup.key, &lookup, endpoints)
+        };
+        let base = "/streammanager/api/4.0/event/live/room1/s1?action=broadcast";
+        assert_eq!(question("", 1), base);
+        assert_eq!(
+            question("region=us%2Dwest&nodeGroup=x", 2),
+            format!("{base}&region=us%2Dwest&endpoints=2")
+        );
+        assert_eq!(question("endpoints=1", 2), format!("{base}&endpoints=1"));
+    }
+
+    #[test]
+    fn an_object_and_an_array_name_nodes() {
+        let one = r#"{"name":"demo","scope":"/live","serverAddress":"104.197.131.87","region":"us-east-1"}"#;
+        assert_eq!(read(200, one), Ok(vec!["104.197.131.87".into()]));
+        let two = r#"[{"serverAddress":"10.0.0.1"},{"serverAddress":"10.0.0.2","hostname":"x"}]"#;
+        assert_eq!(
+            read(200, two),
+            Ok(vec!["10.0.0.1".into(), "10.0.0.2".into()])
+        );
+    }
+
+    #[test]
+    fn a_no_is_told_from_a_fault() {
+        let no = r#"{"errorMessage":"No stream\nthere","timestamp":1}"#;
+        let not_found = Err(LookupError::NotFound(Some("No streamthere".into())));
+        for status in [200, 400, 404] {
+            assert_eq!(read(status, no), not_found, "{status}");
+        }
+        assert_eq!(read(404, "<html>"), Err(LookupError::NotFound(None)));
+        assert_eq!(
+            read(500, no),
+            Err(LookupError::Manager(ManagerFault::Status(500)))
+        );
+        assert_eq!(
+            read(302, ""),
+            Err(LookupError::Manager(ManagerFault::Status(302)))
+        );
+        for garbage in [
+            "",
+            "<html></html>",
+            "null",
+            "42",
+            r#"{"serverAddress":7}"#,
+            "[1]",
+        ] {
+            assert_eq!(
+                read(200, garbage),
+                Err(LookupError::Manager(ManagerFault::NotAnAnswer)),
+                "{garbage}"
+            );
+        }
+        assert_eq!(read(200, "[]"), Ok(vec![]));
+    }
+}

@@ -1,0 +1,204 @@
+//! The streams API of Stream Manager 2.0 (Red5 Pro documentation, Stream Manager 2.0, Streams API).
+
+use http::StatusCode;
+use whipstitch_signaling::{Role, StreamKey};
+
+use super::ManagerApi;
+use crate::{Hints, Lookup, LookupError, ManagerFault, answer::Answer, lookup::NODE_GROUP};
+
+/// `/as/v1/streams/stream/{nodeGroup}/{publish|subscribe}/{guid}`
+pub(super) struct StreamsApi {
+    /// Where a client names none.
+    node_group: String,
+}
+
+impl StreamsApi {
+    pub(super) fn new(node_group: String) -> Self {
+        Self { node_group }
+    }
+}
+
+impl ManagerApi for StreamsApi {
+    fn question(&self, key: &StreamKey, lookup: &Lookup, endpoints: usize) -> String {
+        let group = lookup.hints.get(NODE_GROUP).unwrap_or(&self.node_group);
+        let action = match lookup.role {
+            Role::Publish => "publish",
+            Role::Play => "subscribe",
+        };
+        let mut query = hints(&lookup.hints);
+        // A client that asks for a number of its own gets that.
+        if endpoints > 1 && lookup.hints.get("endpoints").is_none() {
+            query.push(format!("endpoints={endpoints}"));
+        }
+        let path = format!("/as/v1/streams/stream/{group}/{action}/{key}");
+        if query.is_empty() {
+            path
+        } else {
+            format!("{path}?{}", query.join("&"))
+        }
+    }
+
+    /// Always a list; "no" is 400 or 404 with an `error`, and a list of nobody means the same.
+    fn interpret(&self, status: StatusCode, body: &[u8]) -> Result<Answer, LookupError> {
+        let answer = Answer::parse(body);
+        let said = answer.as_ref().and_then(Answer::error);
+        match (status, answer) {
+            (StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND, _) => {
+                Err(LookupError::NotFound(said))
+            }
+            (StatusCode::OK, _) if said.is_some() => Err(LookupError::NotFound(said)),
+            (StatusCode::OK, Some(Answer::Many(nodes))) if nodes.is_empty() => {
+                Err(LookupError::NotFound(None))
+            }
+            (StatusCode::OK, Some(answer @ Answer::Many(_))) => Ok(answer),
+            (StatusCode::OK, Some(Answer::One(_)) | None) => Err(ManagerFault::NotAnAnswer.into()),
+            (status, _) => Err(ManagerFault::Status(status.as_u16()).into()),
+        }
+    }
+}
+
+/// The pairs of the query: what the proxy's URLs call `region` is `subgroup` here, and counts more than that.
+fn hints(hints: &Hints) -> Vec<String> {
+    let region = hints.get("region").is_some_and(|region| !region.is_empty());
+    let pairs = hints.as_str().split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .filter_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match key {
+                NODE_GROUP => None,
+                "region" => region.then(|| format!("subgroup={value}")),
+                "subgroup" if region => None,
+                _ => Some(pair.to_owned()),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use whipstitch_signaling::Api;
+
+    use super::*;
+
+    fn read(status: u16, body: &str) -> Result<Vec<String>, LookupError> {
+        StreamsApi::new("default".into())
+            .interpret(StatusCode::from_u16(status).unwrap(), body.as_bytes())
+            .map(|answer| answer.addresses().map(str::to_owned).collect())
+    }
+
+    fn question(role: Role, hints: &str, endpoints: usize) -> String {
+        let lookup = Lookup {
+            role,
+            key: StreamKey::new("live/room2", "s1").unwrap(),
+            hints: Hints::from_query(hints, Api::V2).unwrap(),
+        };
+        StreamsApi::new("my-group".into()).question(&lookup.key, &lookup, endpoints)
+    }
+
+    #[test]
+    fn the_question_of_2_0() {
+        let base = "/as/v1/streams/stream/my-group";
+        assert_eq!(
+            question(Role::Publish, "", 1),
+            format!("{base}/publish/live/room2/s1")
+        );
+        assert_eq!(
+            question(Role::Play, "mode=live&token=secret", 1),
+            format!("{base}/subscribe/live/room2/s1")
+        );
+        assert_eq!(
+            question(
+                Role::Publish,
+                "strict=true&nodeGroup=other&transcode=true",
+                2
+            ),
+            "/as/v1/streams/stream/other/publish/live/room2/s1?strict=true&transcode=true&endpoints=2"
+        );
+        assert_eq!(
+            question(Role::Play, "endpoints=4", 2),
+            format!("{base}/subscribe/live/room2/s1?endpoints=4")
+        );
+    }
+
+    #[test]
+    fn region_is_subgroup_and_wins() {
+        let base = "/as/v1/streams/stream/my-group/subscribe/live/room2/s1";
+        for (hints, asked) in [
+            ("region=us%2Dwest", "?subgroup=us%2Dwest"),
+            ("subgroup=a,b%20c", "?subgroup=a,b%20c"),
+            ("subgroup=a&subgroup=b", "?subgroup=a&subgroup=b"),
+            ("subgroup=a&region=b&strict=true", "?subgroup=b&strict=true"),
+            ("region=&subgroup=a", "?subgroup=a"),
+            ("strict", "?strict"),
+        ] {
+            assert_eq!(
+                question(Role::Play, hints, 1),
+                format!("{base}{asked}"),
+                "{hints}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_list_names_nodes() {
+        let list = r#"[{"streamGuid":"live/stream1","serverAddress":"132.226.54.176","nodeRole":"allinone",
+            "subGroup":"ashburn","nodeState":"INSERVICE","subscribers":0},{"serverAddress":"10.0.0.2"}]"#;
+        assert_eq!(
+            read(200, list),
+            Ok(vec!["132.226.54.176".into(), "10.0.0.2".into()])
+        );
+    }
+
+    #[test]
+    fn a_no_is_told_from_a_fault() {
+        let no = r#"{"error":"Stream not\nfound"}"#;
+        let not_found = Err(LookupError::NotFound(Some("Stream notfound".into())));
+        for status in [200, 400, 404] {
+            assert_eq!(read(status, no), not_found, "{status}");
+        }
+        assert_eq!(read(404, "<html>"), Err(LookupError::NotFound(None)));
+        assert_eq!(read(200, "[]"), Err(LookupError::NotFound(None)));
+        for status in [302, 401, 500] {
+            assert_eq!(
+                read(status, no),
+                Err(LookupError::Manager(ManagerFault::Status(status)))
+            );
+        }
+        for garbage in [
+            "",
+            "<html></html>",
+            "null",
+            "42",
+            r#"{"serverAddress":"10.0.0.1"}"#,
+            r#"[{"serverAddress":7}]"#,
+            r#"{"error":{"code":1}}"#,
+            "[1]",
+        ] {
+            assert_eq!(
+                read(200, garbage),
+                Err(LookupError::Manager(ManagerFault::NotAnAnswer)),
+                "{garbage}"
+            );
+        }
+    }
+
+    proptest! {
+        /// No hint leaves the query, whatever is in it.
+        #[test]
+        fn the_path_is_ours(query in "[a-zA-Z0-9=&/?#%.;]{0,60}", group in "[^&]{0,12}") {
+            let hints = Hints::from_query(&format!("{query}&nodeGroup={group}"), Api::V2);
+            if let Ok(hints) = hints {
+                let lookup = Lookup {
+                    role: Role::Play,
+                    key: StreamKey::new("live", "s1").unwrap(),
+                    hints,
+                };
+                let asked = StreamsApi::new("g".into()).question(&lookup.key, &lookup, 1);
+                let path = asked.split('?').next().unwrap();
+                prop_assert!(path.ends_with("/subscribe/live/s1"), "{}", path);
+                prop_assert_eq!(path.split('/').count(), 9, "{}", path);
+            }
+        }
+    }
+}

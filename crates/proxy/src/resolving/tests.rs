@@ -1,0 +1,141 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use whipstitch_signaling::socket::SocketQuery;
+
+use whipstitch_origin::Origin;
+
+use super::*;
+
+/// Names a node to the gate whenever it is asked, and counts.
+struct Naming {
+    gate: Arc<AllowedOrigins>,
+    asked: AtomicUsize,
+}
+
+impl Directory for Naming {
+    fn locate<'a>(
+        &'a self,
+        lookup: &'a Lookup,
+        purpose: Purpose,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+        Box::pin(async move {
+            assert_eq!((lookup.role, purpose), (Role::Publish, Purpose::Inquiry));
+            assert_eq!(lookup.hints.as_str(), "endpoints=16&region=r");
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let named = self.gate.admit(Claim::Manager("10.0.0.7")).await;
+            Candidates::new(named.into_iter().collect()).ok_or(LookupError::NotFound(None))
+        })
+    }
+
+    fn forget(&self, _: &Lookup) {}
+    fn ended(&self, _: &StreamKey) {}
+    fn report(&self, _: &Origin, _: whipstitch_origin::Outcome) {}
+}
+
+fn gate() -> Arc<AllowedOrigins> {
+    let nodes = whipstitch_origin::config::Nodes::default();
+    let metrics = whipstitch_origin::Metrics::default();
+    Arc::new(AllowedOrigins::new(&nodes, metrics))
+}
+
+/// Whether a socket to this host is let through, and how often the manager was asked.
+async fn admitted(host: &str, id: &str) -> (bool, usize) {
+    let gate = gate();
+    let named_to = gate.clone();
+    admitted_by(gate, named_to, host, id).await
+}
+
+async fn admitted_by(
+    gate: Arc<AllowedOrigins>,
+    named_to: Arc<AllowedOrigins>,
+    host: &str,
+    id: &str,
+) -> (bool, usize) {
+    let directory = Arc::new(Naming {
+        gate: named_to,
+        asked: AtomicUsize::new(0),
+    });
+    let resolver = Resolver {
+        api: Api::V1,
+        directory: directory.clone(),
+        allowed: gate,
+        keys: watch::channel(Arc::new(SessionKeys::random().unwrap())).1,
+        known: Arc::new(KnownSessions::new(true, Duration::from_hours(1))),
+        pins: Arc::new(Pins::new()),
+        newest: Arc::new(Newest::new(Duration::from_hours(1))),
+        lifetime: Duration::from_hours(1),
+        budget: Duration::from_secs(6),
+        connect: Duration::from_secs(2),
+    };
+    let raw = format!("id={id}&region=r&host={host}&app=live");
+    let query = SocketQuery::parse(&raw).unwrap();
+    let exchange = Exchange::begin(&http::HeaderMap::new(), None);
+    let mut budget = Budget::new(resolver.budget, resolver.connect);
+    let decided = resolver
+        .socket_to(&query.node, Some(&raw), &mut budget, &exchange)
+        .await;
+    (decided.is_ok(), directory.asked.load(Ordering::SeqCst))
+}
+
+#[tokio::test]
+async fn the_manager_vouches_for_the_node_of_the_clients_own_stream() {
+    assert_eq!(admitted("10.0.0.7", "s1").await, (true, 1));
+    for other in ["10.0.0.8", "127.0.0.1", "169.254.169.254"] {
+        assert_eq!(admitted(other, "s1").await, (false, 1), "{other}");
+        assert_eq!(admitted(other, "subscriber-1b31").await, (false, 0));
+    }
+    assert_eq!(admitted("10.0.0.7", "subscriber-1b31").await, (false, 0));
+    assert_eq!(admitted("10.0.0.7:80", "s1").await, (false, 0));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_remembered_vouches_as_well() {
+    // Such an answer is not named to the gate again.
+    let by = |host| admitted_by(gate(), gate(), host, "s1");
+    assert_eq!(by("10.0.0.7").await, (true, 1));
+    assert_eq!(by("::ffff:10.0.0.7").await, (true, 1));
+    for other in ["10.0.0.8", "127.0.0.1", "::a00:7"] {
+        assert_eq!(by(other).await, (false, 1), "{other}");
+    }
+}
+
+#[test]
+fn a_sessions_own_query_stays_and_the_clients_is_added() {
+    let with = |resource: &'static str, added| {
+        with_query(PathAndQuery::from_static(resource), added)
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(with("/a?requestId=x", None), "/a?requestId=x");
+    assert_eq!(
+        with("/a?requestId=x", Some("y=%20z")),
+        "/a?requestId=x&y=%20z"
+    );
+    assert_eq!(
+        with("/a?requestId=x", Some("requestId=x")),
+        "/a?requestId=x"
+    );
+    assert_eq!(with("/a", Some("")), "/a");
+    assert_eq!(with("/a", Some("host=10.0.0.1")), "/a");
+    assert_eq!(with("/a", Some("x=y&host=10.0.0.1")), "/a?x=y");
+}
+
+#[test]
+fn a_node_hears_its_own_urls_whatever_the_client_wrote() {
+    let key = StreamKey::new("live/room", "s1").unwrap();
+    let at_node = |uri: &'static str| {
+        let uri = Uri::from_static(uri);
+        let target = target(Form::Guid, Role::Publish, &key, &uri).unwrap();
+        target.to_string()
+    };
+    let endpoint = "/live/room/whip/endpoint/s1";
+    assert_eq!(at_node("/as/v1/proxy/whip/live/room/s1"), endpoint);
+    assert_eq!(
+        at_node("/as/v1/proxy/whip/live/room/s1/?host=10.0.0.1&nodeGroup=default"),
+        endpoint
+    );
+    assert_eq!(
+        at_node("/as/v1/proxy/whip/live/room/s1?nodeGroup=x&token=a%2Fb=c&region=eu"),
+        format!("{endpoint}?token=a%2Fb=c&region=eu")
+    );
+}

@@ -1,0 +1,84 @@
+//! Paths of the Stream Manager that are not everybody's, seen through what a servlet container or a router makes of
+//! them.
+//!
+//! Containers decode escapes, drop `;parameters`, merge slashes and resolve dots before they match. So each segment is
+//! compared after the same has been done to it; dots are not resolved, it is enough that the words stand there in order.
+//! A path of 2.0 that is written plainly is taken at its word: a stream named `admin` is no administration.
+
+use super::Route;
+use crate::{
+    Api,
+    stream::{Part, check_segment},
+};
+
+/// How often a path is decoded: a container behind something that decodes once more decodes twice.
+const DECODINGS: usize = 4;
+
+/// The route of a path without its first slash that is none of WHIP, WHEP or a socket.
+pub(super) fn parse(path: &str, api: Api) -> Route {
+    let plain = is_plain(path);
+    let segments = segments(path);
+    let second = |word: &str| match (plain, segments.as_slice()) {
+        (true, [root, _, found, ..]) => is(root, "as") && is(found, word),
+        (true, _) => false,
+        (false, segments) => in_order(segments, &["as", word]),
+    };
+    if in_order(&segments, &["streammanager", "admin"]) || second("admin") {
+        return Route::ManagerAdmin;
+    }
+    // With 2.0 all below `/as/v1/proxy` is ours to serve, and what we do not know is not for the manager to do.
+    if second("proxy") && (api == Api::V2 || in_order(&segments, &["proxy", "forward"])) {
+        return Route::ForwardProxy;
+    }
+    Route::Manager
+}
+
+/// Whether every reader sees the same segments.
+fn is_plain(path: &str) -> bool {
+    path.split('/')
+        .all(|segment| check_segment(Part::Scope, segment).is_ok())
+}
+
+fn segments(path: &str) -> Vec<Vec<u8>> {
+    let mut decoded = path.as_bytes().to_vec();
+    for _ in 0..DECODINGS {
+        decoded = decode(&decoded);
+    }
+    decoded
+        .split(|byte| matches!(byte, b'/' | b'\\'))
+        .filter_map(|segment| segment.split(|byte| *byte == b';').next())
+        .map(|segment| segment.trim_ascii().to_vec())
+        .collect()
+}
+
+fn is(segment: &[u8], word: &str) -> bool {
+    segment.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// Whether these words stand there one after the other, with anything before, between and behind them.
+fn in_order(segments: &[Vec<u8>], words: &[&str]) -> bool {
+    let mut segments = segments.iter();
+    words
+        .iter()
+        .all(|word| segments.any(|segment| is(segment, word)))
+}
+
+/// Decodes what is an escape, and leaves what is none.
+fn decode(path: &[u8]) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((first, after)) = rest.split_first() {
+        let escape = digit(after.first())
+            .zip(digit(after.get(1)))
+            .filter(|_| *first == b'%');
+        let byte = escape.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        decoded.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() {
+            after.get(2..).unwrap_or_default()
+        } else {
+            after
+        };
+    }
+    decoded
+}
