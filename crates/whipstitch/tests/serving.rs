@@ -289,6 +289,7 @@ fn the_largest_values_start() {
     let folder = tempfile::tempdir().unwrap();
     let largest: Vec<_> = keys::keys()
         .filter_map(|key| match key.kind {
+            Kind::Count if key.path.ends_with("_endpoints") => Some((key.variable, "64")),
             Kind::Count => Some((key.variable, "10000000")),
             Kind::Bytes => Some((key.variable, "1073741824")),
             Kind::Duration => Some((key.variable, "8760h")),
