@@ -152,6 +152,9 @@ impl Resolver {
                 let client = self.known.client(role, &key, &request, &exchange);
                 // A token says where. Without one, what the client says of the node tells its sessions apart.
                 let mut node = None;
+                if token.is_none() && client.is_none() {
+                    return Err(Error::UnknownSession);
+                }
                 if token.is_none() {
                     let (lookup, query) = (bare(role, &key), request.uri().query());
                     let named = self.named(&lookup, query, &mut budget, &exchange);
@@ -264,13 +267,20 @@ fn target(form: Form, role: Role, key: &StreamKey, uri: &Uri) -> Result<PathAndQ
     }
 }
 
-/// The session's own target, with what the client added to its URL; where the node is, is known already.
+/// The session's own target, with what the client added to its URL. What was sealed stands: a node tells players apart
+/// by `requestId`, and with another one a client would reach somebody else's session. Where the node is, is known already.
 fn with_query(resource: PathAndQuery, added: Option<&str>) -> Result<PathAndQuery, Error> {
-    let added = query::filter(added.unwrap_or_default(), |key| key != "host");
+    let own = resource.query().unwrap_or_default();
+    let added = query::filter(added.unwrap_or_default(), |key| {
+        // A container decodes keys, so `request%49d` is one, too.
+        query::percent_decode(key).is_some_and(|key| {
+            !matches!(key.as_str(), "host" | "requestId") && query::get(own, &key).is_none()
+        })
+    });
     if added.is_empty() {
         return Ok(resource);
     }
-    let query = query::merge(resource.query().unwrap_or_default(), &added);
+    let query = query::merge(own, &added);
     PathAndQuery::try_from(format!("{}?{query}", resource.path())).map_err(|_| Error::Internal)
 }
 

@@ -3,7 +3,7 @@
 //! What a node sends and is not well-formed goes no further: clients throw on it, or read half of it.
 
 use http::{HeaderMap, header::LINK};
-use tracing::warn;
+use tracing::{debug, warn};
 use whipstitch_signaling::{
     dialect::{Dialect, Links},
     ice::{self, IceServer, IceServers},
@@ -27,6 +27,8 @@ pub(super) fn rewrite(
     if !configured.replace {
         servers.extend(nodes.iter().filter_map(|link| server(link, exchange)));
     }
+    // A TURN server without credentials makes a browser's `RTCPeerConnection` throw, and GStreamer's `whipsink` give up.
+    servers.retain(|server| !server.url.relays() || server.credentials.is_some());
     let mut links = Vec::new();
     match dialect.links() {
         Links::One => links.extend(ice::only_one(&servers).map(IceServer::to_link)),
@@ -63,6 +65,10 @@ pub(super) fn taken(headers: &mut HeaderMap, exchange: &Exchange) -> Vec<Link> {
 
 fn server(link: &Link, exchange: &Exchange) -> Option<IceServer> {
     if !link.relations().any(|relation| relation == ice::RELATION) {
+        debug!(
+            id = exchange.id(),
+            "a Link of the node to something else than an ICE server is left out"
+        );
         return None;
     }
     IceServer::from_link(link)

@@ -7,13 +7,17 @@ use http::uri::PathAndQuery;
 use whipstitch_origin::{Candidates, Claim, Hints, Lookup, Origin};
 use whipstitch_signaling::{Role, StreamKey, query, socket};
 
-use super::Resolver;
+use super::{Resolver, now};
 use crate::{
     Error, Exchange,
     budget::Budget,
     error::{BadRequest, Denied},
     known_sessions::Client,
 };
+
+/// Longest time for which a handle leads somewhere, in milliseconds: it is for the `POST` after an `OPTIONS`, and the node
+/// may be another's after a while.
+const MOST_AGE: u64 = 5 * 60 * 1000;
 
 impl Resolver {
     /// The nodes of a `POST`, as far as the client tells: by `host=`, or by its `OPTIONS` of a moment ago.
@@ -30,7 +34,10 @@ impl Resolver {
             return Ok(pinned);
         };
         Ok(match pinned {
-            Some(nodes) => Some(nodes.led_by(&named)),
+            Some(nodes) => {
+                let known = nodes.iter().find(|node| node.named() == named.named());
+                Some(nodes.led_by(known.unwrap_or(&named)))
+            }
             // If it cannot serve, the manager is asked for others.
             None => Candidates::new(vec![named]),
         })
@@ -55,7 +62,7 @@ impl Resolver {
             let named = self.admit(claim, Some(lookup), budget, exchange).await?;
             return Ok(Some(named));
         };
-        if self.is_over(handle.issued_at) {
+        if now().saturating_sub(handle.issued_at) > MOST_AGE {
             return Ok(None);
         }
         let claim = Claim::Session(handle.node);

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use whipstitch_signaling::socket::SocketQuery;
+use whipstitch_signaling::{handle::Handle, socket::SocketQuery};
 
 use whipstitch_origin::Origin;
 
@@ -38,6 +38,21 @@ fn gate() -> Arc<AllowedOrigins> {
     Arc::new(AllowedOrigins::new(&nodes, metrics))
 }
 
+fn resolver(directory: Arc<Naming>, allowed: Arc<AllowedOrigins>) -> Resolver {
+    Resolver {
+        api: Api::V1,
+        directory,
+        allowed,
+        keys: watch::channel(Arc::new(SessionKeys::random().unwrap())).1,
+        known: Arc::new(KnownSessions::new(true, Duration::from_hours(1))),
+        pins: Arc::new(Pins::new()),
+        newest: Arc::new(Newest::new(Duration::from_hours(1))),
+        lifetime: Duration::from_hours(1),
+        budget: Duration::from_secs(6),
+        connect: Duration::from_secs(2),
+    }
+}
+
 /// Whether a socket to this host is let through, and how often the manager was asked.
 async fn admitted(host: &str, id: &str) -> (bool, usize) {
     let gate = gate();
@@ -55,18 +70,7 @@ async fn admitted_by(
         gate: named_to,
         asked: AtomicUsize::new(0),
     });
-    let resolver = Resolver {
-        api: Api::V1,
-        directory: directory.clone(),
-        allowed: gate,
-        keys: watch::channel(Arc::new(SessionKeys::random().unwrap())).1,
-        known: Arc::new(KnownSessions::new(true, Duration::from_hours(1))),
-        pins: Arc::new(Pins::new()),
-        newest: Arc::new(Newest::new(Duration::from_hours(1))),
-        lifetime: Duration::from_hours(1),
-        budget: Duration::from_secs(6),
-        connect: Duration::from_secs(2),
-    };
+    let resolver = resolver(directory.clone(), gate);
     let raw = format!("id={id}&region=r&host={host}&app=live");
     let query = SocketQuery::parse(&raw).unwrap();
     let exchange = Exchange::begin(&http::HeaderMap::new(), None);
@@ -112,7 +116,10 @@ fn a_sessions_own_query_stays_and_the_clients_is_added() {
         "/a?requestId=x&y=%20z"
     );
     assert_eq!(
-        with("/a?requestId=x", Some("requestId=x")),
+        with(
+            "/a?requestId=x",
+            Some("requestId=y&request%49d=y&host=10.0.0.1&%zz=1")
+        ),
         "/a?requestId=x"
     );
     assert_eq!(with("/a", Some("")), "/a");
@@ -138,4 +145,32 @@ fn a_node_hears_its_own_urls_whatever_the_client_wrote() {
         at_node("/as/v1/proxy/whip/live/room/s1?nodeGroup=x&token=a%2Fb=c&region=eu"),
         format!("{endpoint}?token=a%2Fb=c&region=eu")
     );
+}
+
+#[tokio::test]
+async fn a_handle_leads_somewhere_for_five_minutes() {
+    let (gate, named_to) = (gate(), gate());
+    let directory = Arc::new(Naming {
+        gate: named_to,
+        asked: AtomicUsize::new(0),
+    });
+    let resolver = resolver(directory, gate);
+    let key = StreamKey::new("live", "s1").unwrap();
+    let lookup = named::bare(Role::Publish, &key);
+    let exchange = Exchange::begin(&http::HeaderMap::new(), None);
+    for (minutes, leads) in [(0, true), (4, true), (6, false)] {
+        let handle = Handle {
+            node: "10.0.0.5".parse().unwrap(),
+            issued_at: now() - minutes * 60 * 1000,
+        };
+        let keys = resolver.keys.borrow().clone();
+        let sealed = keys.seal_handle(Role::Publish, &key, handle).unwrap();
+        let mut budget = Budget::new(resolver.budget, resolver.connect);
+        let raw = format!("host={sealed}");
+        let named = resolver
+            .named(&lookup, Some(&raw), &mut budget, &exchange)
+            .await
+            .unwrap();
+        assert_eq!(named.is_some(), leads, "{minutes}");
+    }
 }
