@@ -61,7 +61,8 @@ impl Stage {
         let live = async {
             loop {
                 let created = self.proxy.h2.sdp("POST", &target, &offer).await;
-                if created.status == 201 {
+                // Red5 nodes offer; the proxy says so to a player that does not speak their dialect.
+                if created.status == 406 {
                     return created;
                 }
                 sleep(LOOK).await;
