@@ -1,6 +1,6 @@
 //! Remembers answers, deals them to callers, and keeps them through an outage.
 //!
-//! What an answer is good for is [`remembered`]'s; who waits for which question is [`flights`]'s. Lives are measured
+//! What an answer is good for stands in `remembered.rs`; who waits for which question, in `flights.rs`. Lives are measured
 //! with tokio's clock, so that tests can pause it; moka bounds how much is remembered.
 
 mod flights;
