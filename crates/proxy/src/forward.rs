@@ -5,20 +5,19 @@
 //! node, a sealed handle, `Link` is written as the client can read it, and a success has the status that it waits for.
 
 mod links;
+mod naming;
+mod nodes;
 mod offer;
 mod status;
 
 use std::sync::Arc;
 
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::LOCATION,
-    uri::{PathAndQuery, Scheme},
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header::LOCATION,
+    uri::PathAndQuery,
 };
 use http_body::Body as _;
-use hyper_util::client::legacy::{self, connect::HttpConnector};
 use tokio::sync::watch;
-use tracing::warn;
 use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::{
     Role,
@@ -26,23 +25,21 @@ use whipstitch_signaling::{
     handle::Handle,
     headers::strip_hop_by_hop,
     ice::IceServers,
-    rewrite,
-    session::{Session, SessionKeys},
+    session::SessionKeys,
 };
 
+use self::naming::Made;
+pub(crate) use self::nodes::Nodes;
 use crate::{
     Body, Error, Exchange, Metrics,
-    body::{self, Patience},
     budget::Budget,
-    config::Timeouts,
     error::NodeFault,
-    failover::{Carrier, Failover},
+    failover::Failover,
     known_sessions::{Client, KnownSessions},
     message::{Endpoint, Goal, Known, ToNode},
     newest::Newest,
-    node_client::{self, Failed, Turn},
     pins::Pins,
-    resolving::{now, public_base},
+    resolving::now,
 };
 
 /// The node's own address, which Red5's nodes name in it (Red5 Pro documentation, Stream Manager 2.0 proxy).
@@ -71,78 +68,125 @@ impl Forward {
             mut request,
             exchange,
         } = to;
-        let method = request.method().clone();
-        let dialect = Dialect::of(request.headers(), target.query());
-        let offers = !request.body().is_end_stream();
         *request.uri_mut() = Uri::from(target.clone());
-        let failover = Failover {
+        let asked = Asked {
+            dialect: Dialect::of(request.headers(), target.query()),
+            target,
+            client,
+            exchange,
+        };
+        match goal {
+            Goal::Endpoint(endpoint) if request.method() == Method::POST => {
+                self.create(&endpoint, asked, request, &mut budget).await
+            }
+            Goal::Endpoint(endpoint) => self.ask(&endpoint, asked, request, &mut budget).await,
+            Goal::Session(known) => self.go_on(&known, asked, request, &mut budget).await,
+        }
+    }
+
+    /// Asks about sessions to come.
+    async fn ask(
+        &self,
+        endpoint: &Endpoint,
+        asked: Asked,
+        request: Request<Body>,
+        budget: &mut Budget,
+    ) -> Result<Response<Body>, Error> {
+        let method = request.method().clone();
+        let (origin, mut response) = self.any(endpoint, &asked.exchange, request, budget).await?;
+        let mut handle = None;
+        if is_pinning(&method, response.status()) {
+            handle = self.handle(endpoint, &origin);
+            if let Some(client) = asked.client {
+                self.pins.remember(client, &origin, endpoint);
+            }
+        }
+        self.link(&mut response, asked.dialect, &asked.exchange);
+        let mut response = unmoved(response)?;
+        response.headers_mut().extend(handle);
+        Ok(response)
+    }
+
+    /// Makes a session.
+    async fn create(
+        &self,
+        endpoint: &Endpoint,
+        asked: Asked,
+        request: Request<Body>,
+        budget: &mut Budget,
+    ) -> Result<Response<Body>, Error> {
+        let (dialect, exchange) = (asked.dialect, &asked.exchange);
+        let offers = !request.body().is_end_stream();
+        let (origin, mut response) = self.any(endpoint, exchange, request, budget).await?;
+        if endpoint.lookup.role == Role::Play
+            && offers
+            && dialect.nodes_offer() == NodesOffer::Counter
+        {
+            response = offer::as_counter_offer(response, budget).await?;
+        }
+        if dialect.statuses() == Statuses::Exact {
+            status::make_exact(&Method::POST, &mut response);
+        }
+        let made = Made {
+            origin: &origin,
+            target: &asked.target,
+            endpoint,
+            client: asked.client,
+            exchange,
+        };
+        self.name_session(&mut response, made)?;
+        let mut response = passed(response);
+        if response.status() == StatusCode::CREATED {
+            let handle = self.handle(endpoint, &origin);
+            response.headers_mut().extend(handle);
+        }
+        self.link(&mut response, dialect, exchange);
+        Ok(response)
+    }
+
+    /// Says more to a session, or ends it.
+    async fn go_on(
+        &self,
+        known: &Known,
+        asked: Asked,
+        request: Request<Body>,
+        budget: &mut Budget,
+    ) -> Result<Response<Body>, Error> {
+        let method = request.method().clone();
+        let failover = self.failover(&asked.exchange);
+        let mut response = failover.only(&known.origin, request, budget).await?;
+        if method == Method::DELETE {
+            self.ended(known, asked.client, response.status());
+        }
+        if asked.dialect.statuses() == Statuses::Exact {
+            status::make_exact(&method, &mut response);
+        }
+        links::taken(response.headers_mut(), &asked.exchange);
+        unmoved(response)
+    }
+
+    /// Asks nodes until one can serve; that node, and its answer.
+    async fn any(
+        &self,
+        endpoint: &Endpoint,
+        exchange: &Exchange,
+        request: Request<Body>,
+        budget: &mut Budget,
+    ) -> Result<(Origin, Response<Body>), Error> {
+        let answer = self.failover(exchange).any(endpoint, request, budget).await;
+        if is_false_lead(&answer) {
+            self.directory.forget(&endpoint.lookup);
+        }
+        answer
+    }
+
+    fn failover<'a>(&'a self, exchange: &'a Exchange) -> Failover<'a, Nodes> {
+        Failover {
             nodes: &self.nodes,
             directory: &*self.directory,
             metrics: &self.metrics,
-            exchange: &exchange,
-        };
-        let mut handle = None;
-        let mut response = match &goal {
-            Goal::Endpoint(endpoint) => {
-                let answer = failover.any(endpoint, request, &mut budget).await;
-                if is_false_lead(&answer) {
-                    self.directory.forget(&endpoint.lookup);
-                }
-                let (origin, mut response) = answer?;
-                if method == Method::POST {
-                    if endpoint.lookup.role == Role::Play
-                        && offers
-                        && dialect.nodes_offer() == NodesOffer::Counter
-                    {
-                        response = offer::as_counter_offer(response, &mut budget).await?;
-                    }
-                    if dialect.statuses() == Statuses::Exact {
-                        status::make_exact(&method, &mut response);
-                    }
-                    let made = Made {
-                        origin: &origin,
-                        target: &target,
-                        endpoint,
-                        client,
-                        exchange: &exchange,
-                    };
-                    let handle = self.handle(endpoint, &origin);
-                    self.name_session(&mut response, made)?;
-                    let mut response = passed(response);
-                    if response.status() == StatusCode::CREATED {
-                        response.headers_mut().extend(handle);
-                    }
-                    self.link(&mut response, dialect, &exchange);
-                    return Ok(response);
-                }
-                if is_pinning(&method, response.status()) {
-                    handle = self.handle(endpoint, &origin);
-                }
-                if let Some(client) = client.filter(|_| is_pinning(&method, response.status())) {
-                    self.pins.remember(client, &origin, endpoint);
-                }
-                self.link(&mut response, dialect, &exchange);
-                response
-            }
-            Goal::Session(known) => {
-                let mut response = failover.only(&known.origin, request, &mut budget).await?;
-                if method == Method::DELETE {
-                    self.ended(known, client, response.status());
-                }
-                if dialect.statuses() == Statuses::Exact {
-                    status::make_exact(&method, &mut response);
-                }
-                links::taken(response.headers_mut(), &exchange);
-                response
-            }
-        };
-        if response.status().is_redirection() {
-            return Err(NodeFault::Redirect.into());
+            exchange,
         }
-        response.headers_mut().remove(LOCATION);
-        let mut response = passed(response);
-        response.headers_mut().extend(handle);
-        Ok(response)
     }
 
     /// `Session-Host`, by which red5pro-webrtc-sdk 12.0.0 and later name the node in what they ask next.
@@ -182,78 +226,23 @@ impl Forward {
             self.known.forget(client, &known.session);
         }
     }
-
-    /// Gives the client a sealed URL in place of the node's own.
-    ///
-    /// A `Location` counts with 201 and with the counter-offer 406 (draft-ietf-wish-whep); Red5's SDK makes do without
-    /// one, so a 201 without it means the usual resource path.
-    fn name_session(&self, response: &mut Response<Body>, made: Made<'_>) -> Result<(), Error> {
-        let status = response.status();
-        let location = response.headers_mut().remove(LOCATION);
-        if status.is_redirection() {
-            return Err(NodeFault::Redirect.into());
-        }
-        let location = match location {
-            Some(location) if status.is_success() || status == StatusCode::NOT_ACCEPTABLE => {
-                location
-            }
-            None if status == StatusCode::CREATED => HeaderValue::from_static(""),
-            _ => return Ok(()),
-        };
-        let (id, node) = (made.exchange.id(), made.origin);
-        let resource = location
-            .to_str()
-            .map_err(|_| rewrite::LocationError::Malformed)
-            .and_then(|location| {
-                let node = rewrite::Node {
-                    dialled: node.authority(),
-                    address: node.named(),
-                    name: node.name(),
-                };
-                rewrite::resource(node, made.target, location)
-            })
-            .inspect_err(|error| warn!(id, %node, %error, "a session is lost"))
-            .map_err(NodeFault::Location)?;
-        let url = self.session_url(resource, made)?;
-        response.headers_mut().insert(
-            LOCATION,
-            HeaderValue::try_from(url).map_err(|_| Error::Internal)?,
-        );
-        Ok(())
-    }
-
-    fn session_url(&self, resource: PathAndQuery, made: Made<'_>) -> Result<String, Error> {
-        let (role, key) = (made.endpoint.lookup.role, &made.endpoint.lookup.key);
-        let session = Session {
-            node: made.origin.named(),
-            resource,
-            issued_at: now(),
-        };
-        let keys = self.keys.borrow().clone();
-        let token = keys.seal(role, key, &session)?;
-        if role == Role::Publish {
-            self.newest.remember(&session);
-        }
-        if let Some(client) = made.client {
-            self.known.remember(client, &session);
-        }
-        let base = public_base(
-            self.public_url.as_deref(),
-            &made.endpoint.host,
-            made.exchange,
-        );
-        let path = made.endpoint.form.session(role, key, &token);
-        Ok(format!("{base}{path}"))
-    }
 }
 
-/// A session that a node has just made, and for whom.
-struct Made<'a> {
-    origin: &'a Origin,
-    target: &'a PathAndQuery,
-    endpoint: &'a Endpoint,
+/// What every way of a request needs of it.
+struct Asked {
+    dialect: Dialect,
+    target: PathAndQuery,
     client: Option<Client>,
-    exchange: &'a Exchange,
+    exchange: Exchange,
+}
+
+/// The answer that names no other place.
+fn unmoved(mut response: Response<Body>) -> Result<Response<Body>, Error> {
+    if response.status().is_redirection() {
+        return Err(NodeFault::Redirect.into());
+    }
+    response.headers_mut().remove(LOCATION);
+    Ok(passed(response))
 }
 
 /// The answer as it goes on to the client.
@@ -277,38 +266,4 @@ fn is_false_lead(answer: &Result<(Origin, Response<Body>), Error>) -> bool {
         }
         Err(error) => matches!(error, Error::Node(_)),
     }
-}
-
-/// The nodes, over pooled connections.
-pub(crate) struct Nodes(legacy::Client<HttpConnector, Body>);
-
-impl Nodes {
-    pub(crate) fn new(timeouts: &Timeouts) -> Self {
-        Self(node_client::client(timeouts.connect))
-    }
-}
-
-impl Carrier for Nodes {
-    async fn carry(
-        &self,
-        origin: &Origin,
-        request: Request<Body>,
-        budget: &mut Budget,
-    ) -> Result<Response<Body>, Failed> {
-        let Some(uri) = node_uri(origin, request.uri()) else {
-            return Err(Failed::NotConnected);
-        };
-        let (turn, patience) = (Turn::default(), Patience::Whole(budget.left()));
-        let answer = node_client::send(&self.0, request, uri, &turn, patience).await;
-        budget.spend(turn.spent());
-        answer.map(|response| response.map(body::incoming))
-    }
-}
-
-fn node_uri(origin: &Origin, target: &Uri) -> Option<Uri> {
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
-    parts.authority = Some(origin.authority().clone());
-    parts.path_and_query = target.path_and_query().cloned();
-    Uri::from_parts(parts).ok()
 }

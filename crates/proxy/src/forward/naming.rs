@@ -1,0 +1,93 @@
+//! The URL of a new session: sealed, in place of the node's own.
+
+use http::{HeaderValue, Response, StatusCode, header::LOCATION, uri::PathAndQuery};
+use tracing::warn;
+use whipstitch_origin::Origin;
+use whipstitch_signaling::{Role, rewrite, session::Session};
+
+use super::Forward;
+use crate::{
+    Body, Error, Exchange,
+    error::NodeFault,
+    known_sessions::Client,
+    message::Endpoint,
+    resolving::{now, public_base},
+};
+
+/// A session that a node has just made, and for whom.
+pub(super) struct Made<'a> {
+    pub(super) origin: &'a Origin,
+    pub(super) target: &'a PathAndQuery,
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) client: Option<Client>,
+    pub(super) exchange: &'a Exchange,
+}
+
+impl Forward {
+    /// Gives the client a sealed URL in place of the node's own.
+    ///
+    /// A `Location` counts with 201 and with the counter-offer 406 (draft-ietf-wish-whep); Red5's SDK makes do without
+    /// one, so a 201 without it means the usual resource path.
+    pub(super) fn name_session(
+        &self,
+        response: &mut Response<Body>,
+        made: Made<'_>,
+    ) -> Result<(), Error> {
+        let status = response.status();
+        let location = response.headers_mut().remove(LOCATION);
+        if status.is_redirection() {
+            return Err(NodeFault::Redirect.into());
+        }
+        let location = match location {
+            Some(location) if status.is_success() || status == StatusCode::NOT_ACCEPTABLE => {
+                location
+            }
+            None if status == StatusCode::CREATED => HeaderValue::from_static(""),
+            _ => return Ok(()),
+        };
+        let (id, node) = (made.exchange.id(), made.origin);
+        let resource = location
+            .to_str()
+            .map_err(|_| rewrite::LocationError::Malformed)
+            .and_then(|location| {
+                let node = rewrite::Node {
+                    dialled: node.authority(),
+                    address: node.named(),
+                    name: node.name(),
+                };
+                rewrite::resource(node, made.target, location)
+            })
+            .inspect_err(|error| warn!(id, %node, %error, "a session is lost"))
+            .map_err(NodeFault::Location)?;
+        let url = self.session_url(resource, made)?;
+        response.headers_mut().insert(
+            LOCATION,
+            HeaderValue::try_from(url).map_err(|_| Error::Internal)?,
+        );
+        Ok(())
+    }
+
+    fn session_url(&self, resource: PathAndQuery, made: Made<'_>) -> Result<String, Error> {
+        let (role, key) = (made.endpoint.lookup.role, &made.endpoint.lookup.key);
+        let session = Session {
+            node: made.origin.named(),
+            resource,
+            issued_at: now(),
+        };
+        let keys = self.keys.borrow().clone();
+        let token = keys.seal(role, key, &session)?;
+        if role == Role::Publish {
+            self.newest.remember(&session);
+        }
+        if let Some(client) = made.client {
+            self.known.remember(client, &session);
+        }
+        let base = public_base(
+            self.public_url.as_deref(),
+            &made.endpoint.host,
+            made.exchange,
+        );
+        let path = made.endpoint.form.session(role, key, &token);
+        Ok(format!("{base}{path}"))
+    }
+}
