@@ -7,6 +7,7 @@
 mod check;
 mod compose;
 mod days;
+mod effective;
 mod environment;
 mod file;
 pub mod keys;
@@ -27,6 +28,7 @@ use whipstitch_proxy::config::{Ice, Limits, Proxy, Timeouts};
 
 pub(crate) use check::bounds;
 pub use check::{Finding, findings};
+pub use effective::{Effective, Origin, Origins, effective};
 pub use kind::Kind;
 pub use load::{Loaded, Sources, load};
 pub use mistake::{Mistake, Mistakes, Place};

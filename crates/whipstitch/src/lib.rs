@@ -12,10 +12,12 @@
 //! | [`session_keys`] | the key file, read again when it changes |
 //! | [`ice`] | the secrets of the TURN servers |
 //! | [`telemetry`] | the log |
+//! | [`build`] | what this binary was built from |
 //! | [`reference`](mod@reference) | the reference pages, made from the types |
 
 pub mod admin;
 pub mod app;
+pub mod build;
 pub mod cli;
 pub mod config;
 pub mod ice;

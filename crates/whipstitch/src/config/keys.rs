@@ -23,7 +23,7 @@ pub struct Section {
 }
 
 /// One key of a section.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Key {
     /// `section.key`.
     pub path: &'static str,

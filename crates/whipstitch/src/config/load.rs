@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Config, Kind, Mistake, Mistakes, Place,
+    Config, Kind, Mistake, Mistakes, Origins, Place,
     check::{self, Finding},
     compose::{Composed, compose},
     environment,
@@ -37,6 +37,8 @@ pub struct Loaded {
     pub warnings: Vec<Mistake>,
     /// The file it came from, if there was one.
     pub file: Option<PathBuf>,
+    /// Where each key that was set was set.
+    pub origins: Origins,
 }
 
 /// Reads and checks everything.
@@ -85,6 +87,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
             config: composed.config,
             warnings,
             file: path,
+            origins: Origins::of(&composed.won),
         })
     } else {
         Err(Mistakes::new(mistakes, warnings))

@@ -1,5 +1,6 @@
 //! What operators see, and what wins over what.
 
+mod effective;
 mod ice;
 mod mistakes;
 mod nodes;
