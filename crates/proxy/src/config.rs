@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use http::StatusCode;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use serde::{Deserialize, Serialize};
 use whipstitch_signaling::ice::IceUrl;
@@ -18,6 +19,50 @@ pub struct Proxy {
     pub public_url: Option<String>,
     /// Lets `/streammanager/api/…/admin/…` through to the Stream Manager.
     pub admin_api: bool,
+    /// What a player gets while its stream is not live.
+    pub not_live_status: NotLiveStatus,
+    /// Answers trickle and ICE restarts without `If-Match` with 428 and those with a wrong one with 412
+    /// (RFC 9725 §4.3.1); not for clients that know no entity tags.
+    pub strict_etags: bool,
+}
+
+/// The status of an answer to a player whose stream is not live. Either comes with `Retry-After`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub enum NotLiveStatus {
+    /// 409, which draft-ietf-wish-whep asks for.
+    #[default]
+    Conflict,
+    /// 404, as players written against `MediaMTX` expect it.
+    NotFound,
+}
+
+impl NotLiveStatus {
+    /// As a status.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::NotFound => StatusCode::NOT_FOUND,
+        }
+    }
+}
+
+impl From<NotLiveStatus> for u16 {
+    fn from(status: NotLiveStatus) -> Self {
+        status.status().as_u16()
+    }
+}
+
+impl TryFrom<u16> for NotLiveStatus {
+    type Error = &'static str;
+
+    fn try_from(status: u16) -> Result<Self, Self::Error> {
+        match status {
+            409 => Ok(Self::Conflict),
+            404 => Ok(Self::NotFound),
+            _ => Err("is neither 409 nor 404"),
+        }
+    }
 }
 
 impl Default for Proxy {
@@ -27,6 +72,8 @@ impl Default for Proxy {
             hosts: Vec::new(),
             public_url: None,
             admin_api: false,
+            not_live_status: NotLiveStatus::default(),
+            strict_etags: false,
         }
     }
 }

@@ -6,6 +6,7 @@ use thiserror::Error;
 use whipstitch_origin::{HintsError, LookupError, ManagerFault, Refusal};
 use whipstitch_signaling::{
     NameError, rewrite::LocationError, session::Unsealable, socket::SocketQueryError,
+    tag::Unmatched,
 };
 
 use crate::BodyError;
@@ -75,6 +76,9 @@ pub enum BadRequest {
     /// A WebSocket handshake outside RFC 6455 §4.2.1.
     #[error("{0}")]
     Handshake(&'static str),
+    /// The entity tag of a session was asked for, and is not there.
+    #[error(transparent)]
+    Condition(#[from] Unmatched),
     /// The `Content-Type` is none that this URL takes.
     #[error("the Content-Type must be {expected}")]
     MediaType {

@@ -12,7 +12,7 @@
 use std::net::SocketAddr;
 
 use http::{Method, Request, Response, StatusCode};
-use whipstitch_origin::{Candidates, Directory, Origin, Outcome};
+use whipstitch_origin::{Candidates, Directory, Origin, Outcome, Purpose};
 
 use crate::{
     Body, Error, Exchange, Metrics, budget::Budget, error::NodeFault, lent::Lender,
@@ -111,7 +111,7 @@ impl<A: Carrier> Failover<'_, A> {
     /// What the manager says now that nobody it named can serve.
     async fn others(&self, endpoint: &Endpoint, budget: &mut Budget) -> Option<Candidates> {
         self.directory.forget(&endpoint.lookup);
-        let asked = self.directory.locate(&endpoint.lookup, endpoint.purpose);
+        let asked = self.directory.locate(&endpoint.lookup, Purpose::Session);
         budget.pay(asked).await?.ok()
     }
 

@@ -7,8 +7,10 @@
 mod links;
 mod naming;
 mod nodes;
+mod not_live;
 mod offer;
 mod status;
+mod tags;
 
 use std::sync::Arc;
 
@@ -33,7 +35,8 @@ pub(crate) use self::nodes::Nodes;
 use crate::{
     Body, Error, Exchange, Metrics,
     budget::Budget,
-    error::NodeFault,
+    config::NotLiveStatus,
+    error::{BadRequest, NodeFault},
     failover::Failover,
     known_sessions::{Client, KnownSessions},
     message::{Endpoint, Goal, Known, ToNode},
@@ -54,6 +57,8 @@ pub(crate) struct Forward {
     pub(crate) pins: Arc<Pins>,
     pub(crate) newest: Arc<Newest>,
     pub(crate) public_url: Option<String>,
+    pub(crate) not_live: NotLiveStatus,
+    pub(crate) strict_etags: bool,
     pub(crate) ice: IceServers,
     pub(crate) metrics: Metrics,
 }
@@ -127,7 +132,11 @@ impl Forward {
         if dialect.statuses() == Statuses::Exact {
             status::make_exact(&Method::POST, &mut response);
         }
+        if endpoint.lookup.role == Role::Play {
+            not_live::settle(&mut response, self.not_live);
+        }
         let made = Made {
+            dialect,
             origin: &origin,
             target: &asked.target,
             endpoint,
@@ -149,12 +158,17 @@ impl Forward {
         &self,
         known: &Known,
         asked: Asked,
-        request: Request<Body>,
+        mut request: Request<Body>,
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         let method = request.method().clone();
+        let trickles = tags::before(&mut request, &known.session, self.strict_etags)
+            .map_err(BadRequest::from)?;
         let failover = self.failover(&asked.exchange);
         let mut response = failover.only(&known.origin, request, budget).await?;
+        if trickles {
+            response = tags::after(response, &known.session, &asked.exchange);
+        }
         if method == Method::DELETE {
             self.ended(known, asked.client, response.status());
         }

@@ -156,6 +156,7 @@ fn at_same_place(one: &Session, other: &Session) -> bool {
 #[cfg(test)]
 mod tests {
     use http::uri::PathAndQuery;
+    use whipstitch_signaling::tag::Tag;
 
     use super::*;
     use crate::Peer;
@@ -173,6 +174,7 @@ mod tests {
             node: IpAddr::from([10, 0, 0, node]),
             resource: PathAndQuery::from_static("/live/whep/resource/s1"),
             issued_at,
+            tag: Tag::None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use http::uri::PathAndQuery;
 use http::{Request, uri::Authority};
-use whipstitch_origin::{Candidates, Lookup, Origin, Purpose};
+use whipstitch_origin::{Candidates, Lookup, Origin};
 use whipstitch_signaling::{Form, Role, StreamKey, session::Session, socket::SocketQuery};
 
 use crate::{Body, Exchange, budget::Budget, known_sessions::Client};
@@ -110,8 +110,6 @@ pub(crate) enum Goal {
 pub(crate) struct Endpoint {
     /// The question that led to the nodes.
     pub(crate) lookup: Lookup,
-    /// What the node is wanted for.
-    pub(crate) purpose: Purpose,
     /// The nodes, the one to try first at the front.
     pub(crate) candidates: Candidates,
     /// The host that the client asked for.

@@ -8,6 +8,8 @@ use prometheus::{
     core::Collector,
 };
 
+use whipstitch_signaling::{Role, dialect::Client};
+
 use crate::{exchange::Subject, problem::Kind, splice::Ended};
 
 /// Counters of this crate. Cheap to clone: all clones count together, and one pointer is all that is copied, since
@@ -23,6 +25,7 @@ struct Inner {
     duration: HistogramVec,
     problems: IntCounterVec,
     failovers: IntCounter,
+    sessions: IntCounterVec,
     in_flight: IntGauge,
     panics: IntCounter,
     sockets_open: IntGauge,
@@ -47,11 +50,12 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::new()?;
-        let all: [Box<dyn Collector>; 9] = [
+        let all: [Box<dyn Collector>; 10] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.duration.clone()),
             Box::new(metrics.problems.clone()),
             Box::new(metrics.failovers.clone()),
+            Box::new(metrics.sessions.clone()),
             Box::new(metrics.in_flight.clone()),
             Box::new(metrics.panics.clone()),
             Box::new(metrics.sockets_open.clone()),
@@ -95,6 +99,11 @@ impl Metrics {
 
     pub(crate) fn failed_over(&self) {
         self.0.failovers.inc();
+    }
+
+    pub(crate) fn session_made(&self, role: Role, client: Client) {
+        let labels = [role.protocol(), client.label()];
+        self.0.sessions.with_label_values(&labels).inc();
     }
 
     pub(crate) fn panicked(&self) {
@@ -160,6 +169,18 @@ impl Inner {
         for ended in Ended::ALL {
             sockets_ended.with_label_values(&[ended.label()]);
         }
+        let sessions = IntCounterVec::new(
+            Opts::new(
+                "sessions_total",
+                "WHIP and WHEP sessions that nodes made, by the protocol and by what is known of the client.",
+            ),
+            &["protocol", "client"],
+        )?;
+        for role in [Role::Publish, Role::Play] {
+            for client in Client::ALL {
+                sessions.with_label_values(&[role.protocol(), client.label()]);
+            }
+        }
         let socket_bytes = IntCounterVec::new(
             Opts::new(
                 "socket_relayed_bytes_total",
@@ -184,6 +205,7 @@ impl Inner {
             sockets_open: IntGauge::new("sockets_open", "WebSocket sessions that are open.")?,
             from_client: socket_bytes.with_label_values(&["client"]),
             from_node: socket_bytes.with_label_values(&["node"]),
+            sessions,
             sockets_ended,
             socket_bytes,
             socket_duration: Histogram::with_opts(

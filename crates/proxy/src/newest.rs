@@ -86,6 +86,8 @@ fn place(session: &Session) -> (IpAddr, PathAndQuery) {
 
 #[cfg(test)]
 mod tests {
+    use whipstitch_signaling::tag::Tag;
+
     use super::*;
 
     fn session(node: &str, resource: &'static str, issued_at: u64) -> Session {
@@ -93,6 +95,7 @@ mod tests {
             node: node.parse().unwrap(),
             resource: PathAndQuery::from_static(resource),
             issued_at,
+            tag: Tag::None,
         }
     }
 

@@ -70,7 +70,7 @@ impl Pins {
 mod tests {
     use http::{Request, uri::Authority};
     use tokio::time::advance;
-    use whipstitch_origin::{AllowedOrigins, Claim, Lookup, Purpose, config};
+    use whipstitch_origin::{AllowedOrigins, Claim, Lookup, config};
     use whipstitch_signaling::{Role, StreamKey};
 
     use super::*;
@@ -114,7 +114,6 @@ mod tests {
                 key: StreamKey::new("live", "s1").unwrap(),
                 hints: Hints::default(),
             },
-            purpose: Purpose::Session,
             candidates: Candidates::new(named.to_vec()).unwrap(),
             host: Authority::from_static("a"),
         };

@@ -7,12 +7,16 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use whipstitch_origin::{LookupError, ManagerFault};
+use whipstitch_signaling::tag::Unmatched;
 
 use crate::{
     Body, BodyError, Error, body,
+    config::NotLiveStatus,
     error::{BadRequest, Denied, NodeFault},
 };
 
+/// Seconds after which a client may try again.
+pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 /// What comes before a slug in `type`.
 pub const TYPE_PREFIX: &str = "urn:whipstitch:problem:";
 
@@ -79,6 +83,12 @@ kinds! {
     BodyBroken "body-broken" BAD_REQUEST "The body broke off"
         "The body ended before its announced length, or is not framed as HTTP says."
         "Look at the client, and at what is between it and this proxy."
+    PreconditionRequired "precondition-required" PRECONDITION_REQUIRED "If-Match is missing"
+        "A trickle or an ICE restart came without `If-Match`, the session has an entity tag, and `proxy.strict_etags` is on."
+        "Send the `ETag` of the answer to the POST, or `*` to restart ICE; or set `proxy.strict_etags = false`."
+    PreconditionFailed "precondition-failed" PRECONDITION_FAILED "If-Match is not the tag of this session"
+        "The `If-Match` of a trickle or an ICE restart is another session's, and `proxy.strict_etags` is on."
+        "Send the `ETag` of the last answer that had one; or set `proxy.strict_etags = false`."
     Method "method" METHOD_NOT_ALLOWED "The method is not allowed here"
         "The method has no meaning at this URL; `Allow` lists those that have."
         "Use one of them. A session is made at `…/endpoint/…` and changed or ended at its `Location`."
@@ -98,7 +108,7 @@ kinds! {
         "The session URL has a token that was altered, that is older than `sessions.lifetime`, that was sealed with a key that this proxy does not have, or whose stream has a newer publisher at the same node. Or it has none, and this proxy knows no session, or more than one, that this very client made here."
         "Use the `Location` of the answer to the POST. Behind several replicas, or across restarts, set `sessions.key_file` to the same file for all."
     NotLive "not-live" CONFLICT "The stream is not live"
-        "The Stream Manager knows no publisher of the stream that a player asks for."
+        "The Stream Manager knows no publisher of the stream that a player asks for. The status is that of `proxy.not_live_status`."
         "Try again after `Retry-After` seconds; check scope and name."
     NoNode "no-node" SERVICE_UNAVAILABLE "No node can take the stream"
         "The Stream Manager has no node for a new publisher."
@@ -147,6 +157,8 @@ impl Kind {
                 }
                 BadRequest::Handshake(_) => Self::BadHandshake,
                 BadRequest::MediaType { .. } => Self::MediaType,
+                BadRequest::Condition(Unmatched::Missing) => Self::PreconditionRequired,
+                BadRequest::Condition(Unmatched::Stale) => Self::PreconditionFailed,
             },
             Error::Body(BodyError::TooLarge { .. }) => Self::BodyTooLarge,
             Error::Body(BodyError::TooSlow(_)) => Self::BodyTooSlow,
@@ -199,6 +211,7 @@ impl Kind {
             Self::AdminApi => Some("proxy.admin_api"),
             Self::NodeNotAllowed | Self::NodeRefused => Some("nodes.allow"),
             Self::Disabled => Some("proxy.enabled"),
+            Self::PreconditionRequired | Self::PreconditionFailed => Some("proxy.strict_etags"),
             _ => None,
         }
     }
@@ -207,7 +220,7 @@ impl Kind {
     const fn retry_after(self) -> Option<HeaderValue> {
         match self {
             Self::NotLive | Self::NoNode | Self::ManagerUnavailable | Self::Overloaded => {
-                Some(HeaderValue::from_static("2"))
+                Some(RETRY_AFTER)
             }
             _ => None,
         }
@@ -230,8 +243,8 @@ struct Problem<'p> {
     instance: &'p str,
 }
 
-/// The answer that tells a client of an error.
-pub(crate) fn response(error: &Error, instance: &str) -> Response<Body> {
+/// The answer that tells a client of an error. `not_live` is the status where there is a choice.
+pub(crate) fn response(error: &Error, instance: &str, not_live: NotLiveStatus) -> Response<Body> {
     let kind = Kind::of(error);
     let Entry {
         slug,
@@ -239,6 +252,10 @@ pub(crate) fn response(error: &Error, instance: &str) -> Response<Body> {
         title,
         ..
     } = kind.entry();
+    let status = match kind {
+        Kind::NotLive => not_live.status(),
+        _ => status,
+    };
     // What the manager named is the operator's to know, not the client's.
     let detail = match error {
         Error::Publish(LookupError::Refused(_)) | Error::Play(LookupError::Refused(_)) => {
@@ -294,10 +311,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_says_what_why_and_where() {
-        let response = response(
-            &Error::Play(LookupError::NotFound(Some("no such stream".into()))),
-            "00ff",
-        );
+        let error = Error::Play(LookupError::NotFound(Some("no such stream".into())));
+        let not_found = response(&error, "00ff", NotLiveStatus::NotFound);
+        assert_eq!(not_found.status(), 404);
+        assert_eq!(not_found.headers()["retry-after"], "2");
+        let response = response(&error, "00ff", NotLiveStatus::Conflict);
         assert_eq!(response.status(), 409);
         assert_eq!(response.headers()["retry-after"], "2");
         let body = response.into_body().collect().await.unwrap().to_bytes();

@@ -14,6 +14,7 @@ use tracing::error;
 
 use crate::{
     Body, Error, Exchange, Metrics,
+    config::NotLiveStatus,
     problem::{self, Kind},
 };
 
@@ -21,12 +22,17 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Problems<S> {
     inner: S,
+    not_live: NotLiveStatus,
     metrics: Metrics,
 }
 
 impl<S> Problems<S> {
-    pub(crate) fn new(inner: S, metrics: Metrics) -> Self {
-        Self { inner, metrics }
+    pub(crate) fn new(inner: S, not_live: NotLiveStatus, metrics: Metrics) -> Self {
+        Self {
+            inner,
+            not_live,
+            metrics,
+        }
     }
 }
 
@@ -49,6 +55,7 @@ where
         ProblemsFuture {
             inner,
             exchange,
+            not_live: self.not_live,
             metrics: self.metrics.clone(),
         }
     }
@@ -60,6 +67,7 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         exchange: Option<Exchange>,
+        not_live: NotLiveStatus,
         metrics: Metrics,
     }
 }
@@ -87,18 +95,18 @@ where
             Err(Error::Internal)
         };
         Poll::Ready(Ok(outcome.unwrap_or_else(|error| {
-            tell(&error, this.exchange.as_ref(), this.metrics)
+            let exchange = this.exchange.as_ref();
+            this.metrics.problem(Kind::of(&error));
+            tell(&error, exchange, *this.not_live)
         })))
     }
 }
 
-fn tell(error: &Error, exchange: Option<&Exchange>, metrics: &Metrics) -> Response<Body> {
-    let kind = Kind::of(error);
-    metrics.problem(kind);
+fn tell(error: &Error, exchange: Option<&Exchange>, not_live: NotLiveStatus) -> Response<Body> {
     if let Some(exchange) = exchange {
-        exchange.failed(kind);
+        exchange.failed(Kind::of(error));
     }
-    problem::response(error, exchange.map_or("", Exchange::id))
+    problem::response(error, exchange.map_or("", Exchange::id), not_live)
 }
 
 #[cfg(test)]
@@ -114,7 +122,7 @@ mod tests {
         F: Future<Output = Result<Response<Body>, Error>>,
     {
         let metrics = Metrics::register(&Registry::new()).unwrap();
-        Problems::new(service_fn(inner), metrics)
+        Problems::new(service_fn(inner), NotLiveStatus::default(), metrics)
             .oneshot(Request::new(body::empty()))
             .await
             .unwrap()

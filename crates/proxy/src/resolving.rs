@@ -118,30 +118,25 @@ impl Resolver {
                 let target = target(form, role, &key, request.uri())?;
                 let query = request.uri().query();
                 let mut lookup = self.lookup(role, key, query)?;
-                // An `OPTIONS` is a use too, since the node that it leads to is told to the client, for its `POST`. Were it
-                // none, all players that ask in the same moment would be led to one node.
-                let purpose = Purpose::Session;
-                let told = match (request.method(), form) {
-                    (&Method::POST, _) => {
-                        self.told(client.as_ref(), &mut lookup, query, &mut budget, &exchange)
-                            .await?
-                    }
-                    // Only 2.0 has the key there too (Red5 Pro documentation, Stream Manager 2.0, WHIP/WHEP proxy).
-                    (_, Form::Guid) => {
-                        let named = self.named(&lookup, query, &mut budget, &exchange);
-                        named.await?.and_then(|node| Candidates::new(vec![node]))
-                    }
-                    (_, Form::Classic) => None,
+                let told = if request.method() == Method::POST {
+                    self.told(client.as_ref(), &mut lookup, query, &mut budget, &exchange)
+                        .await?
+                } else {
+                    // On `OPTIONS` it is a key of 2.0 (Red5 Pro documentation, Stream Manager 2.0, WHIP/WHEP proxy), and of
+                    // whoever has it among the connection parameters, all of which are there since SDK 12.
+                    let named = self.named(&lookup, query, &mut budget, &exchange);
+                    named.await?.and_then(|node| Candidates::new(vec![node]))
                 };
                 let candidates = if let Some(nodes) = told {
                     nodes
                 } else {
-                    let asked = self.locate(&lookup, purpose, &mut budget, &exchange);
+                    // An `OPTIONS` is a use too, since the node that it leads to is told to the client, for its `POST`. Were
+                    // it none, all players that ask in the same moment would be led to one node.
+                    let asked = self.locate(&lookup, Purpose::Session, &mut budget, &exchange);
                     asked.await?
                 };
                 let goal = Goal::Endpoint(Endpoint {
                     lookup,
-                    purpose,
                     candidates,
                     host,
                     form,

@@ -87,6 +87,8 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         pins: pins.clone(),
         newest: newest.clone(),
         public_url: d.proxy.public_url.clone(),
+        not_live: d.proxy.not_live_status,
+        strict_etags: d.proxy.strict_etags,
         ice: d.ice,
         metrics: d.metrics.clone(),
     };
@@ -116,7 +118,9 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
             Observe::new(inner, d.exchanges.clone(), d.metrics.clone())
         }))
         .layer(layer_fn(Cors::new))
-        .layer(layer_fn(|inner| Problems::new(inner, d.metrics.clone())))
+        .layer(layer_fn(|inner| {
+            Problems::new(inner, d.proxy.not_live_status, d.metrics.clone())
+        }))
         .layer(layer_fn(|inner| Sanitize::new(inner, &d.proxy.hosts)))
         .layer(layer_fn(|inner| Admission::new(inner, d.limits.in_flight)))
         .layer(layer_fn(|inner| {

@@ -2,22 +2,39 @@
 //!
 //! Today's clients disagree with each other and with RFC 9725. Whoever is not known is a standard client, and gets
 //! exactly what the RFC and the WHEP draft say; a row below says where a client differs, or why it need not.
+//!
+//! Not every difference can be served. `@eyevinn/whip-web-client` 1.1.7 (packages/sdk/src/util.ts) reads a `Link` only
+//! without `<` and `>`, as draft-ietf-wish-whip-01 wrote it. Its `OPTIONS` is that of `MediaMTX`'s reader.js (1.20.1), a
+//! browser's with `Authorization`, and that one throws at a `Link` without them. So both get the form of the RFC, in
+//! which Eyevinn's finds no server and goes on without.
 
 use http::{HeaderMap, header::USER_AGENT};
 
 use crate::query;
 
-/// A client whose habits are known.
+/// A client whose habits are known; a label value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
     /// Red5's HTML SDK, any version that speaks WHIP and WHEP.
     Red5,
     /// OBS Studio.
     Obs,
-    /// FFmpeg's WHIP muxer.
-    Ffmpeg,
     /// Anybody else.
     Standard,
+}
+
+impl Client {
+    /// Every client.
+    pub const ALL: [Self; 3] = [Self::Red5, Self::Obs, Self::Standard];
+
+    /// Its value in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Red5 => "red5",
+            Self::Obs => "obs",
+            Self::Standard => "standard",
+        }
+    }
 }
 
 /// How a request shows who sends it.
@@ -60,6 +77,15 @@ pub enum NodesOffer {
     Counter,
 }
 
+/// Whether a client knows entity tags (RFC 9725 §4.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntityTags {
+    /// It sends none, and a 405, 412 or 428 to its trickle is the end of its session.
+    Unknown,
+    /// It sends those that it is given, and may need one.
+    Known,
+}
+
 /// One client.
 #[derive(Debug)]
 struct Row {
@@ -68,25 +94,29 @@ struct Row {
     links: Links,
     statuses: Statuses,
     nodes_offer: NodesOffer,
+    entity_tags: EntityTags,
     /// Where each of these can be checked.
     #[cfg_attr(not(test), expect(dead_code, reason = "for who reads the table"))]
     sources: &'static [&'static str],
 }
 
 /// The first row whose mark a request shows is the client.
-const TABLE: [Row; 4] = [
+const TABLE: [Row; 3] = [
     Row {
         client: Client::Red5,
         mark: Mark::Query("signal"),
         links: Links::One,
         statuses: Statuses::Any,
         nodes_offer: NodesOffer::InCreated,
+        entity_tags: EntityTags::Unknown,
         sources: &[
             "mark: red5pro-webrtc-sdk 11.0.0, WhipWhepSignalingHelper.getOptions and postSDPOffer: `signal=` is the first \
              key of every OPTIONS and POST, and so it is up to 15",
             "links: the same, getOptions: Headers.forEach joins lines with `, `, and the parser divides at `;` only",
             "statuses: the same, postSDPOffer and the PATCH helpers: any from 200 to 299",
             "nodes_offer: the same, WHEPClient: the body of the 201 is set as the remote `offer`",
+            "entity_tags: the same, the PATCH helpers: no If-Match; trickle throws at whatever is not 2xx, 405 with a text \
+             of its own",
         ],
     },
     Row {
@@ -95,22 +125,13 @@ const TABLE: [Row; 4] = [
         links: Links::Plain,
         statuses: Statuses::Exact,
         nodes_offer: NodesOffer::Counter,
+        entity_tags: EntityTags::Known,
         sources: &[
-            "mark: OBS Studio, plugins/obs-webrtc/whip-utils.h: `Mozilla/5.0 (OBS-Studio/…`",
-            "links: whip-output.cpp, ParseLinkHeader: a line is cut at `,` and has to begin with `<stun:` or `<turn:`",
-            "statuses: whip-output.cpp, Connect: 201 and no other; SendDelete: a warning unless 200",
-        ],
-    },
-    Row {
-        client: Client::Ffmpeg,
-        mark: Mark::Agent("Lavf/"),
-        links: Links::All,
-        statuses: Statuses::Exact,
-        nodes_offer: NodesOffer::Counter,
-        sources: &[
-            "mark: FFmpeg, libavformat/http.c, DEFAULT_USER_AGENT",
-            "links: FFmpeg 8, libavformat/whip.c: does not read them",
-            "statuses: the same, exchange_sdp: anything below 400",
+            "mark: OBS Studio 32.2.1, plugins/obs-webrtc/whip-utils.h, generate_user_agent: `Mozilla/5.0 (OBS-Studio/…`",
+            "links: 32.2.1, whip-output.cpp, Connect: a line is cut at every `,`; ParseLinkHeader: what is cut has to begin \
+             with `<stun:` or `<turn:`, so a blank after the comma, or `<turns:`, is an error in its log",
+            "statuses: 32.2.1, whip-output.cpp, Connect: 201 and no other, and a Location; SendDelete: a warning unless 200",
+            "nodes_offer, entity_tags: 32.2.1 neither plays nor sends PATCH",
         ],
     },
     Row {
@@ -119,12 +140,22 @@ const TABLE: [Row; 4] = [
         links: Links::All,
         statuses: Statuses::Exact,
         nodes_offer: NodesOffer::Counter,
+        entity_tags: EntityTags::Known,
         sources: &[
-            "links: RFC 9725 §4.6, one `Link` for each server; simple-whip-client (src/whip-client.c, 2025-10), \
-             whip-whep-js (whip.js, 2024-05) and MediaMTX's reader.js (2026-08) divide joined ones again",
-            "statuses: MediaMTX (internal/protocols/whip/client.go, 2026-08): POST 201, trickle 204, DELETE 200; \
-             simple-whip-client and whip-go: POST 201; GStreamer (net/webrtchttp/src, 2026-03): POST 200 or 201",
-            "nodes_offer: GStreamer whepsrc: 201 is an answer, 406 an offer; draft-ietf-wish-whep §4.2",
+            "links: RFC 9725 §4.6, one `Link` for each server; simple-whip-client (src/whip-client.c, b9b3fac, 2025-10), \
+             whip-whep-js 1.2.0 (whip.js) and MediaMTX 1.20.1 (internal/servers/webrtc/reader.js) divide joined ones again; \
+             MediaMTX 1.20.1 (internal/protocols/whip/link_header.go) takes a line each, `rel`, `username`, `credential`, \
+             `credential-type` in this order, and fails at any other relation on OPTIONS; FFmpeg 8.0 \
+             (libavformat/whip.c) reads none",
+            "statuses: MediaMTX 1.20.1 (internal/protocols/whip/client.go): POST 201, trickle 204, DELETE 200; \
+             simple-whip-client and whip-go (whip.go, a1c5a21, 2025-06): POST 201; GStreamer (gst-plugin-webrtchttp 0.14.5, \
+             src/whipsink/imp.rs): POST 200 or 201; FFmpeg 8.0: anything below 400",
+            "nodes_offer: draft-ietf-wish-whep §4.2; GStreamer whepclientsrc (gst-plugin-webrtc 0.15.4, \
+             src/whep_signaller/client.rs): 201 is an answer, any 406 an offer; its older whepsrc (gst-plugin-webrtchttp \
+             0.14.5) knows answers alone",
+            "entity_tags: MediaMTX 1.20.1, postOffer: finds PATCH in Access-Control-Allow-Methods of the OPTIONS, and then \
+             `ETag is missing` is the end; simple-whip-client: If-Match on all that follows, DELETE too; whip-whep-js: \
+             If-Match, `*` to restart ICE; @eyevinn/whip-web-client 1.1.7, WHIPProtocol.ts: the tag in a header `ETag`",
         ],
     },
 ];
@@ -168,6 +199,11 @@ impl Dialect {
     pub fn nodes_offer(self) -> NodesOffer {
         self.0.nodes_offer
     }
+
+    /// Whether it knows entity tags.
+    pub fn entity_tags(self) -> EntityTags {
+        self.0.entity_tags
+    }
 }
 
 #[cfg(test)]
@@ -200,7 +236,7 @@ mod tests {
                 "",
                 Client::Obs,
             ),
-            ("Lavf/62.3.100", "token=x", Client::Ffmpeg),
+            ("Lavf/62.3.100", "token=x", Client::Standard),
             ("Go-http-client/1.1", "", Client::Standard),
             ("", "", Client::Standard),
         ] {
@@ -219,12 +255,14 @@ mod tests {
             (red5.links(), red5.statuses(), red5.nodes_offer()),
             (Links::One, Statuses::Any, NodesOffer::InCreated)
         );
+        assert_eq!(red5.entity_tags(), EntityTags::Unknown);
         let obs = of("OBS-Studio/32", "");
         assert_eq!(
             (obs.links(), obs.statuses()),
             (Links::Plain, Statuses::Exact)
         );
         let other = of("", "");
+        assert_eq!(other.entity_tags(), EntityTags::Known);
         assert_eq!(
             (other.links(), other.statuses(), other.nodes_offer()),
             (Links::All, Statuses::Exact, NodesOffer::Counter)
@@ -239,5 +277,7 @@ mod tests {
         let unmarked = TABLE.iter().filter(|row| row.mark == Mark::None);
         assert_eq!(unmarked.count(), 1);
         assert_eq!(TABLE.last().unwrap().mark, Mark::None);
+        let clients = TABLE.iter().map(|row| row.client);
+        assert!(clients.eq(Client::ALL));
     }
 }

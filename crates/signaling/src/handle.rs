@@ -45,6 +45,13 @@ impl SessionKeys {
         let plain = self.open_for(Purpose::Handle, role, key, handle)?;
         postcard::from_bytes(&plain).ok()
     }
+
+    /// Whether this may be a handle that was sealed with a key that is not in this ring: by a replica with another key
+    /// file, or before a start that made a new key. It leads nowhere and is nobody's fault, unlike one that was altered;
+    /// nothing that is an address looks like it.
+    pub fn is_foreign_handle(&self, handle: &str) -> bool {
+        self.is_of_another_ring(handle)
+    }
 }
 
 #[cfg(test)]
@@ -52,7 +59,7 @@ mod tests {
     use http::uri::PathAndQuery;
 
     use super::*;
-    use crate::{query, session::Session};
+    use crate::{query, session::Session, tag::Tag};
 
     fn stream(name: &str) -> StreamKey {
         StreamKey::new("live", name).unwrap()
@@ -84,6 +91,45 @@ mod tests {
     }
 
     #[test]
+    fn a_handle_of_another_ring_is_told_from_an_altered_one_and_from_an_address() {
+        let (ours, theirs) = (
+            SessionKeys::random().unwrap(),
+            SessionKeys::random().unwrap(),
+        );
+        let v6 = Handle {
+            node: "2001:db8::5".parse().unwrap(),
+            ..HANDLE
+        };
+        for handle in [HANDLE, v6] {
+            let sealed = theirs
+                .seal_handle(Role::Play, &stream("s1"), handle)
+                .unwrap();
+            assert!(ours.is_foreign_handle(&sealed));
+            assert!(!theirs.is_foreign_handle(&sealed));
+            // Version and key id are the first five bytes, so the last character of the first seven is half theirs.
+            for at in 7..sealed.len() {
+                let mut altered = sealed.clone();
+                altered.replace_range(at..=at, if &sealed[at..=at] == "A" { "Q" } else { "A" });
+                assert!(!theirs.is_foreign_handle(&altered), "{at}");
+            }
+        }
+        let long = format!("edge-{}", "a".repeat(58));
+        for address in [
+            "10.0.0.5",
+            "2001:db8::5",
+            "[::1]",
+            "undefined",
+            "a.nodes.example.com",
+            &long,
+            &"A".repeat(63),
+            &"A".repeat(5000),
+            "",
+        ] {
+            assert!(!ours.is_foreign_handle(address), "{address}");
+        }
+    }
+
+    #[test]
     fn a_handle_is_no_token_and_a_token_no_handle() {
         let keys = SessionKeys::random().unwrap();
         let (role, key) = (Role::Publish, stream("s1"));
@@ -93,6 +139,7 @@ mod tests {
             node: HANDLE.node,
             resource: PathAndQuery::from_static("/live/whip/resource/s1"),
             issued_at: HANDLE.issued_at,
+            tag: Tag::None,
         };
         let token = keys.seal(role, &key, &session).unwrap();
         assert_eq!(keys.open_handle(role, &key, &token), None);

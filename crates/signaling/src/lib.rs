@@ -17,6 +17,7 @@
 //! | [`dialect`] | what the client of a request understands |
 //! | [`link`] | `Link`, read and written |
 //! | [`ice`] | ICE servers and TURN credentials |
+//! | [`tag`] | entity tags of sessions |
 //! | [`headers`] | header names and values that matter here |
 
 pub mod api;
@@ -33,6 +34,7 @@ pub mod session;
 pub mod short;
 pub mod socket;
 pub mod stream;
+pub mod tag;
 
 pub use api::Api;
 pub use route::{Form, Route};

@@ -7,7 +7,7 @@
 //!
 //! On the wire: `base64url(version ‖ key id ‖ nonce ‖ ciphertext ‖ tag)`, about 100 characters.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, ops::RangeInclusive, sync::Arc};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey},
@@ -21,12 +21,15 @@ use http::uri::PathAndQuery;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Role, StreamKey};
+use crate::{Role, StreamKey, tag::Tag};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// Versions that there may be, former and future ones.
+const VERSIONS: RangeInclusive<u8> = 1..=15;
 const KEY_LEN: usize = 32;
 const KEY_ID_LEN: usize = 4;
 const NONCE_LEN: usize = 12;
+const TAG_LEN: usize = 16;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN;
 /// Longest token that is opened, in characters.
 const MAX_TOKEN: usize = 1024;
@@ -43,6 +46,8 @@ pub struct Session {
     /// When the session was made, in milliseconds since 1970: two publishers of one name can follow each other within a
     /// second.
     pub issued_at: u64,
+    /// Whose entity tag its client goes by.
+    pub tag: Tag,
 }
 
 /// The wire form of a [`Session`]; the usual resource path is left out, since the URL around the token tells it.
@@ -50,6 +55,7 @@ pub struct Session {
 struct Sealed<'s> {
     node: IpAddr,
     issued_at: u64,
+    tag: Tag,
     resource: Option<&'s str>,
 }
 
@@ -138,6 +144,7 @@ impl SessionKeys {
         let plain = Sealed {
             node: session.node,
             issued_at: session.issued_at,
+            tag: session.tag,
             resource,
         };
         let plain = postcard::to_allocvec(&plain).map_err(|_| Unsealable)?;
@@ -179,7 +186,27 @@ impl SessionKeys {
             node: plain.node,
             resource,
             issued_at: plain.issued_at,
+            tag: plain.tag,
         })
+    }
+
+    /// Whether this looks like something that was sealed with a key that is not in this ring: by a replica that has
+    /// another key file, or by this one before it was started anew.
+    pub(crate) fn is_of_another_ring(&self, text: &str) -> bool {
+        let Some(wire) = (text.len() <= MAX_TOKEN)
+            .then(|| URL_SAFE_NO_PAD.decode(text).ok())
+            .flatten()
+        else {
+            return false;
+        };
+        let is_long_enough = wire.len() > HEADER_LEN + NONCE_LEN + TAG_LEN;
+        let is_ours =
+            |header: &[u8; HEADER_LEN]| self.0.iter().any(|ring| ring.header() == *header);
+        is_long_enough
+            && wire.first_chunk().is_some_and(|header| {
+                let [version, _, _, _, _] = header;
+                VERSIONS.contains(version) && !is_ours(header)
+            })
     }
 
     pub(crate) fn open_for(

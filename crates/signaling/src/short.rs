@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `/live/whip/s1` | `/live/whip/endpoint/s1` | |
 //! | `/live/room/whep/s1/` | `/live/room/whep/endpoint/s1` | |
+//! | `PATCH`, `DELETE` of `/live/whip/s1` | `/live/whip/resource/s1` | the SDK found no `Location` (see [`in_full`]) |
 //! | `/live/whip/whep/s1` | `/live/whip/whep/endpoint/s1` | a scope may be called `whip` |
 //! | `/live/whip/whep/endpoint/s1` | as it is | the long form is read first |
 //! | `/live/whip/endpoint`, `/live/whip/resource` | as it is | the stream is missing |
@@ -14,7 +15,8 @@
 //! | `/streammanager/api/4.0/event/whip/s1` | as it is, the manager's | a scope called `whip` in its API |
 //! | `/as/v1/…` | as it is | Stream Manager 2.0 has URLs of its own |
 //!
-//! It is read so for `OPTIONS` and `POST` only: what is fetched with `GET` is a page of the manager.
+//! It is read so for what clients of an endpoint send, and for `HEAD`, by which a player recognises one
+//! (draft-ietf-wish-whep). What is fetched with `GET` is a page of the manager.
 
 use http::{Method, uri::PathAndQuery};
 
@@ -24,10 +26,15 @@ use crate::{Role, StreamKey, query};
 const MANAGERS: [&str; 2] = ["streammanager", "as"];
 
 /// The target in full, if it is a short one; `None` if it is anything else.
+///
+/// A session has a URL of its own, its `Location`. But a page that cannot read that goes on at the URL of the endpoint, in
+/// which red5pro-webrtc-sdk 11.0.0 to 15 put `/resource/` for `/endpoint/`, if it is there.
 pub fn in_full(method: &Method, target: &PathAndQuery) -> Option<PathAndQuery> {
-    if !matches!(*method, Method::OPTIONS | Method::POST) {
-        return None;
-    }
+    let noun = match *method {
+        Method::OPTIONS | Method::HEAD | Method::POST => "endpoint",
+        Method::PATCH | Method::DELETE => "resource",
+        _ => return None,
+    };
     let path = target.path().strip_prefix('/')?;
     let path = path.strip_suffix('/').unwrap_or(path);
     let (before, name) = path.rsplit_once('/')?;
@@ -41,7 +48,7 @@ pub fn in_full(method: &Method, target: &PathAndQuery) -> Option<PathAndQuery> {
     let (scope, protocol, name) = (key.scope(), role.protocol(), key.name());
     let query = query::filter(target.query().unwrap_or_default(), |_| true);
     let mark = if query.is_empty() { "" } else { "?" };
-    format!("/{scope}/{protocol}/endpoint/{name}{mark}{query}")
+    format!("/{scope}/{protocol}/{noun}/{name}{mark}{query}")
         .parse()
         .ok()
 }
@@ -75,7 +82,12 @@ mod tests {
         ] {
             assert_eq!(meant(&Method::POST, sent).as_deref(), Some(full));
             assert_eq!(meant(&Method::OPTIONS, sent).as_deref(), Some(full));
-            for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE] {
+            assert_eq!(meant(&Method::HEAD, sent).as_deref(), Some(full));
+            let session = full.replace("/endpoint/", "/resource/");
+            for method in [Method::PATCH, Method::DELETE] {
+                assert_eq!(meant(&method, sent).as_ref(), Some(&session));
+            }
+            for method in [Method::GET, Method::PUT] {
                 assert_eq!(meant(&method, sent), None);
             }
         }

@@ -225,7 +225,7 @@ impl Reloads {
 #[cfg(test)]
 mod tests {
     use http::uri::PathAndQuery;
-    use whipstitch_signaling::{Role, StreamKey, session::Session};
+    use whipstitch_signaling::{Role, StreamKey, session::Session, tag::Tag};
 
     use super::*;
 
@@ -247,6 +247,7 @@ mod tests {
             node: [10, 0, 0, 1].into(),
             resource: PathAndQuery::from_static("/x"),
             issued_at: 1,
+            tag: Tag::None,
         };
         keys.seal(Role::Publish, &stream(), &session).unwrap()
     }

@@ -177,7 +177,6 @@ async fn send_body(
             key: StreamKey::new("live", "s1").unwrap(),
             hints: Hints::default(),
         },
-        purpose: Purpose::Session,
         candidates: candidates(first).await,
         host: http::uri::Authority::from_static("a"),
         form: whipstitch_signaling::Form::Classic,

@@ -3,9 +3,9 @@
 use http::{HeaderValue, Response, StatusCode, header::LOCATION, uri::PathAndQuery};
 use tracing::warn;
 use whipstitch_origin::Origin;
-use whipstitch_signaling::{Role, rewrite, session::Session};
+use whipstitch_signaling::{Role, dialect::Dialect, rewrite, session::Session};
 
-use super::Forward;
+use super::{Forward, tags};
 use crate::{
     Body, Error, Exchange,
     error::NodeFault,
@@ -16,6 +16,7 @@ use crate::{
 
 /// A session that a node has just made, and for whom.
 pub(super) struct Made<'a> {
+    pub(super) dialect: Dialect,
     pub(super) origin: &'a Origin,
     pub(super) target: &'a PathAndQuery,
     pub(super) endpoint: &'a Endpoint,
@@ -59,7 +60,17 @@ impl Forward {
             })
             .inspect_err(|error| warn!(id, %node, %error, "a session is lost"))
             .map_err(NodeFault::Location)?;
-        let url = self.session_url(resource, made)?;
+        let session = Session {
+            node: made.origin.named(),
+            resource,
+            issued_at: now(),
+            tag: tags::of(response.headers(), made.dialect),
+        };
+        let role = made.endpoint.lookup.role;
+        let client = made.dialect.client();
+        let url = self.session_url(&session, made)?;
+        self.metrics.session_made(role, client);
+        tags::tell(response.headers_mut(), &session);
         response.headers_mut().insert(
             LOCATION,
             HeaderValue::try_from(url).map_err(|_| Error::Internal)?,
@@ -67,20 +78,15 @@ impl Forward {
         Ok(())
     }
 
-    fn session_url(&self, resource: PathAndQuery, made: Made<'_>) -> Result<String, Error> {
+    fn session_url(&self, session: &Session, made: Made<'_>) -> Result<String, Error> {
         let (role, key) = (made.endpoint.lookup.role, &made.endpoint.lookup.key);
-        let session = Session {
-            node: made.origin.named(),
-            resource,
-            issued_at: now(),
-        };
         let keys = self.keys.borrow().clone();
-        let token = keys.seal(role, key, &session)?;
+        let token = keys.seal(role, key, session)?;
         if role == Role::Publish {
-            self.newest.remember(&session);
+            self.newest.remember(session);
         }
         if let Some(client) = made.client {
-            self.known.remember(client, &session);
+            self.known.remember(client, session);
         }
         let base = public_base(
             self.public_url.as_deref(),

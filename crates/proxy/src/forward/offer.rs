@@ -6,7 +6,7 @@
 //! | 201 with an answer | as it is | as it is |
 //! | 201 with an offer | as it is | 406, `application/sdp; valid-until="…"` |
 //! | 406 with SDP | as it is | as it is |
-//! | 406 without | as it is | a problem: `GStreamer`'s whepsrc takes any 406 for an offer |
+//! | 406 without | as it is | a problem: `GStreamer`'s whepclientsrc takes any 406 for an offer |
 
 use http::{
     HeaderValue, Response, StatusCode,

@@ -43,7 +43,8 @@ impl Resolver {
         })
     }
 
-    /// The node that `host=` names; `None` if there is no such key, or a handle that has grown old.
+    /// The node that `host=` names; `None` if there is no such key, or a handle that has grown old or was sealed with a key
+    /// that is not here: a replica with another key file, or a start before this one, gave it, and the client meant no harm.
     pub(super) async fn named(
         &self,
         lookup: &Lookup,
@@ -58,6 +59,9 @@ impl Resolver {
         let host = socket::host(raw).map_err(BadRequest::from)?;
         let keys = self.keys.borrow().clone();
         let Some(handle) = keys.open_handle(lookup.role, &lookup.key, &host) else {
+            if keys.is_foreign_handle(&host) {
+                return Ok(None);
+            }
             let claim = Claim::client(&host);
             let named = self.admit(claim, Some(lookup), budget, exchange).await?;
             return Ok(Some(named));

@@ -12,6 +12,7 @@ fn session(resource: &'static str) -> Session {
         node: "10.0.0.5".parse().unwrap(),
         resource: PathAndQuery::from_static(resource),
         issued_at: 1_790_000_000_123,
+        tag: Tag::Ours,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::kind::Kind::{
     self, Address, Addresses, Api, Bytes, Count, Duration, Format, IceServers, Lifetime, Mappings,
-    Names, Networks, NodeNames, Path, Port, Switch, Text, Url,
+    Names, Networks, NodeNames, NotLive, Path, Port, Switch, Text, Url,
 };
 
 /// The variable that names the configuration file; like `--config` it is no key of it.
@@ -171,6 +171,8 @@ pub const SECTIONS: &[Section] = &[
                 .sample(r#"["live.example.com"]"#),
             Key::new("proxy.public_url", Url, "WHIPSTITCH_PROXY_PUBLIC_URL", "Scheme and authority that clients use, when something in front changes them.")
                 .sample(r#""https://live.example.com""#),
+            Key::new("proxy.not_live_status", NotLive, "WHIPSTITCH_PROXY_NOT_LIVE_STATUS", "Status for a WHEP player whose stream is not live, with `Retry-After`: `409` as the WHEP draft has it, or `404`, which players expect that were written against MediaMTX. A node's own 409 to a player becomes it too."),
+            Key::new("proxy.strict_etags", Switch, "WHIPSTITCH_PROXY_STRICT_ETAGS", "On: a trickle or an ICE restart without `If-Match` is answered with 428, and one with another session's `ETag` with 412 (RFC 9725 §4.3.1). Clients that know no entity tags, such as Red5's SDK, are never answered so."),
             Key::new("proxy.admin_api", Switch, "WHIPSTITCH_PROXY_ADMIN_API", "On: the Stream Manager's `/admin/` API can be reached through the proxy."),
         ],
     },

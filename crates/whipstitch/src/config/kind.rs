@@ -45,6 +45,8 @@ pub enum Kind {
     Format,
     /// A [`whipstitch_signaling::Api`].
     Api,
+    /// A [`whipstitch_proxy::config::NotLiveStatus`].
+    NotLive,
 }
 
 impl Kind {
@@ -67,6 +69,7 @@ impl Kind {
             Self::Path => "file",
             Self::Format => "`auto`, `text` or `json`",
             Self::Api => "`1` or `2`",
+            Self::NotLive => "`409` or `404`",
         }
     }
 
@@ -99,6 +102,7 @@ impl Kind {
             }
             Self::Path => r#"the name of a file in quotes, such as "/etc/whipstitch/tls.crt""#,
             Self::Format => r#""auto", "text" or "json""#,
+            Self::NotLive => "409 or 404, without quotes",
             Self::Api => r#""1" for Stream Manager 1.x or "2" for Stream Manager 2.0, in quotes"#,
         }
     }
@@ -129,7 +133,7 @@ impl Kind {
                     .map(|item| Value::String(item.to_owned()))
                     .collect(),
             ),
-            Self::Count | Self::Bytes | Self::Port => {
+            Self::Count | Self::Bytes | Self::Port | Self::NotLive => {
                 text.parse().map_or_else(|_| as_text(), Value::Integer)
             }
             Self::Switch => text.parse().map_or_else(|_| as_text(), Value::Boolean),

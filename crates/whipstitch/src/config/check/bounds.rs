@@ -62,7 +62,8 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::IceServers
         | Kind::Path
         | Kind::Format
-        | Kind::Api => None,
+        | Kind::Api
+        | Kind::NotLive => None,
     }
 }
 
