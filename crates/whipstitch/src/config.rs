@@ -16,6 +16,7 @@ mod load;
 mod mistake;
 mod nearest;
 mod pem;
+mod schema;
 mod summary;
 
 use std::{path::PathBuf, time::Duration};
@@ -30,8 +31,10 @@ pub(crate) use check::bounds;
 pub use check::{Finding, findings};
 pub use effective::{Effective, Origin, Origins, effective};
 pub use kind::Kind;
+pub(crate) use load::peek;
 pub use load::{Loaded, Sources, load};
 pub use mistake::{Mistake, Mistakes, Place};
+pub use schema::schema;
 
 /// Everything that can be set, one field a section. `Config::default()` is complete but for `stream_manager.url` and an
 /// address to listen on.

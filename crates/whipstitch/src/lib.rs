@@ -12,6 +12,7 @@
 //! | [`session_keys`] | the key file, read again when it changes |
 //! | [`ice`] | the secrets of the TURN servers |
 //! | [`telemetry`] | the log |
+//! | [`commands`] | what the binary does besides serving |
 //! | [`build`] | what this binary was built from |
 //! | [`reference`](mod@reference) | the reference pages, made from the types |
 
@@ -19,6 +20,7 @@ pub mod admin;
 pub mod app;
 pub mod build;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod ice;
 pub mod readiness;

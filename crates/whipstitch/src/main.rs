@@ -1,11 +1,12 @@
 //! `whipstitch`: reads the command line and the configuration, serves until a signal, and drains.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 use tracing::{error, info, warn};
 use whipstitch::{
     app,
-    cli::{self, Cli, Command},
+    cli::{self, Cli},
+    commands::{self, Style, Surroundings},
     config::{Config, Loaded},
     shutdown::Signals,
     telemetry,
@@ -16,13 +17,15 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(exit) => return exit.print(),
     };
-    let loaded = match cli.load(std::env::vars_os()) {
-        Ok(loaded) => loaded,
-        Err(exit) => return exit.print(),
+    let environment: Vec<_> = std::env::vars_os().collect();
+    let Some(settings) = cli.to_serve() else {
+        let style = Style::of(std::io::stdout().is_terminal(), &environment);
+        let around = Surroundings { environment, style };
+        return commands::perform(&cli, &around).print();
     };
-    match cli.task() {
-        Command::Check => cli::checked(&loaded).print(),
-        Command::Run => run(loaded),
+    match settings.load(environment) {
+        Ok(loaded) => run(loaded),
+        Err(exit) => exit.print(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The files under `deploy/` that are generated from the code: `cargo xtask reference` writes them, a test compares
 //! them with what is there.
 
+mod commands;
 mod configuration;
 mod metrics;
 mod problems;
@@ -12,6 +13,7 @@ use crate::config::{Config, keys::Key};
 pub fn pages() -> Vec<(&'static str, String)> {
     vec![
         ("deploy/whipstitch.toml", sample::page()),
+        ("deploy/reference/commands.md", commands::page()),
         ("deploy/reference/configuration.md", configuration::page()),
         ("deploy/reference/metrics.md", metrics::page()),
         ("deploy/reference/problems.md", problems::page()),

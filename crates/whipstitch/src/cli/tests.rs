@@ -1,28 +1,41 @@
 use insta::assert_snapshot;
 
-use super::{Cli, Command};
+use super::Cli;
+use crate::commands::ask;
 use crate::config::keys::{CONFIG_VARIABLE, keys};
 
 fn read(line: &str) -> Result<Cli, super::Exit> {
     Cli::read(line.split_whitespace())
 }
 
-fn task(line: &str) -> Command {
-    read(line)
-        .unwrap_or_else(|exit| panic!("{}", exit.err))
-        .task()
+/// The flags of what is to be served; none if something else is to be done.
+fn served(line: &str) -> Option<Vec<(&'static str, String)>> {
+    let cli = read(line).unwrap_or_else(|exit| panic!("{}", exit.err));
+    cli.to_serve().map(|settings| settings.flags())
 }
 
 #[test]
 fn run_is_what_happens_without_a_command() {
-    assert_eq!(task("whipstitch"), Command::Run);
-    assert_eq!(task("whipstitch --config whipstitch.toml"), Command::Run);
-    assert_eq!(
-        task("whipstitch run --config whipstitch.toml"),
-        Command::Run
-    );
-    assert_eq!(task("whipstitch check --https 0.0.0.0:443"), Command::Check);
-    assert_eq!(task("whipstitch --https 0.0.0.0:443 check"), Command::Check);
+    for line in [
+        "whipstitch --https a",
+        "whipstitch run --https a",
+        "whipstitch --https a run",
+    ] {
+        assert_eq!(
+            served(line),
+            Some(vec![("--https", "a".to_owned())]),
+            "{line}"
+        );
+    }
+    assert_eq!(served("whipstitch check --https a"), None);
+    assert_eq!(served("whipstitch --https a status"), None);
+}
+
+#[test]
+fn flags_may_stand_on_both_sides_of_the_command() {
+    let flags = served("whipstitch --https a --key k1 run --https b --key k2").unwrap();
+    let expected = [("--https", "a,b".to_owned()), ("--key", "k2".to_owned())];
+    assert_eq!(flags, expected);
 }
 
 #[test]
@@ -44,7 +57,8 @@ fn every_flag_reaches_the_settings_and_names_its_variable() {
     for flag in keys().filter_map(|key| key.flag) {
         let cli = read(&format!("whipstitch run {flag} text"))
             .unwrap_or_else(|exit| panic!("{}", exit.err));
-        assert_eq!(cli.settings.flags(), [(flag, "text".to_owned())]);
+        let flags = cli.to_serve().unwrap().flags();
+        assert_eq!(flags, [(flag, "text".to_owned())]);
     }
     let help = read("whipstitch --help")
         .err()
@@ -64,9 +78,8 @@ fn every_flag_reaches_the_settings_and_names_its_variable() {
 
 #[test]
 fn lists_may_repeat_and_hold_commas() {
-    let cli =
-        read("whipstitch run --https a,b --https c").unwrap_or_else(|exit| panic!("{}", exit.err));
-    assert_eq!(cli.settings.flags(), [("--https", "a,b,c".to_owned())]);
+    let flags = served("whipstitch run --https a,b --https c").unwrap();
+    assert_eq!(flags, [("--https", "a,b,c".to_owned())]);
 }
 
 #[test]
@@ -87,25 +100,60 @@ fn what_cannot_be_understood_ends_with_64() {
     }
 }
 
+/// Also where the command can only be guessed.
+#[test]
+fn behind_a_question_it_ends_with_2() {
+    for name in ask::COMMANDS {
+        for flags in ["--bogus", "a b c d", "--json --bogus"] {
+            let exit = read(&format!("whipstitch {name} {flags}")).err().unwrap();
+            assert_eq!(
+                (exit.code, exit.out.as_str()),
+                (ask::USAGE, ""),
+                "{name} {flags}"
+            );
+        }
+        assert!(
+            Cli::with_variables().find_subcommand(name).is_some(),
+            "{name}"
+        );
+    }
+    for line in [
+        "sessions --limit 0",
+        "sessions --sort size",
+        "drain --timeout 5s",
+        "log-level --for 5m",
+        "lookups forget",
+    ] {
+        let exit = read(&format!("whipstitch {line}")).err().unwrap();
+        assert_eq!(exit.code, ask::USAGE, "{line}: {}", exit.err);
+    }
+}
+
 #[test]
 fn a_wrong_configuration_ends_with_78() {
-    let exit = read("whipstitch run --https x")
-        .ok()
-        .unwrap()
-        .load([])
-        .err()
-        .unwrap();
+    let cli = read("whipstitch run --https x").ok().unwrap();
+    let exit = cli.to_serve().unwrap().load([]).err().unwrap();
     assert_eq!((exit.code, exit.out.as_str()), (super::EX_CONFIG, ""));
     assert!(exit.err.contains("--https: \"x\" is not"), "{}", exit.err);
 }
 
 #[test]
 fn the_version_is_no_error() {
+    let version = format!("whipstitch {}\n", env!("CARGO_PKG_VERSION"));
+    let exit = read("whipstitch -V").err().unwrap();
+    assert_eq!((exit.code, &exit.out), (0, &version));
     let exit = read("whipstitch --version").err().unwrap();
-    assert_eq!(
-        (exit.code, exit.out),
-        (0, format!("whipstitch {}\n", env!("CARGO_PKG_VERSION")))
+    assert!(
+        exit.code == 0 && exit.out.starts_with(&version),
+        "{}",
+        exit.out
     );
+    assert!(exit.out.contains("rustc "), "{}", exit.out);
+}
+
+#[test]
+fn the_command_line_holds_together() {
+    Cli::with_variables().debug_assert();
 }
 
 #[test]
@@ -118,9 +166,21 @@ fn the_help() {
     Usage: whipstitch [OPTIONS] [COMMAND]
 
     Commands:
-      run    Serve; this is what happens without a command too
-      check  Say whether the configuration is right, with every mistake in it, and serve nothing
-      help   Print this message or the help of the given subcommand(s)
+      run          Serve; this is what happens without a command too
+      check        Say whether the configuration is right, with every mistake in it, and serve nothing
+      config       Show what can be set, and what is
+      import       Write a configuration file from that of a Stream Manager
+      status       Say how the running whipstitch is
+      sessions     List the sessions that are under way, or end one
+      nodes        List the nodes
+      lookups      List the remembered answers of the Stream Manager, or forget them
+      drain        Let sessions end and take no new ones
+      reload       Read certificates, keys and lists again
+      log-level    Show which events are logged, or change it for a while
+      completions  Print a script that completes commands and flags in a shell
+      man          Print the manual page
+      version      Print the version and what this binary was built from
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
           --config <FILE>           Configuration file in TOML [env: WHIPSTITCH_CONFIG]

@@ -5,6 +5,7 @@ pub(crate) mod bounds;
 mod ice;
 mod names;
 mod nodes;
+mod secrets;
 
 use tracing_subscriber::EnvFilter;
 use whipstitch_ingress::CertStore;
@@ -56,6 +57,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     session_key(config, &mut found);
     nodes::check(config, &mut found);
     ice::check(config, &mut found);
+    secrets::check(config, &mut found);
     bounds::check(config, &mut found);
     waits(config, &mut found);
     lookups(config, &mut found);

@@ -12,6 +12,7 @@ use super::{
     compose::{Composed, compose},
     environment,
     file::{self, File},
+    keys::Key,
 };
 
 /// Longest configuration file, in bytes: far above any real one, so that naming the wrong file costs no memory.
@@ -176,4 +177,43 @@ fn placed(finding: Finding, composed: &Composed, file: Option<&str>) -> Mistake 
         (None, None) => Place::Unset,
     };
     Mistake::new(place, key, finding.what)
+}
+
+/// What one key is set to in these sources, as far as that can be told: mistakes count only if the file cannot be read
+/// or the key itself is wrong. Names of files are relative to the working directory.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(crate) fn peek(sources: &Sources, key: &Key) -> Result<Option<toml::Value>, String> {
+    let environment = environment::read(&sources.environment);
+    let path = sources
+        .file
+        .clone()
+        .or_else(|| environment.config.map(PathBuf::from));
+    let file = match &path {
+        Some(path) => read_file(path, &path.display().to_string()),
+        None => File::default(),
+    };
+    if let Some(mistake) = file
+        .mistakes
+        .first()
+        .filter(|one| one.key.is_empty() && file.settings.is_empty())
+    {
+        return Err(mistake.to_string());
+    }
+    let mut settings = file.settings;
+    settings.extend(environment.settings);
+    settings.extend(environment::flags(&sources.flags));
+    settings.retain(|setting| setting.key == key);
+    let mut composed = compose(settings, Vec::new());
+    if let Some(mistake) = composed.mistakes.first() {
+        return Err(mistake.to_string());
+    }
+    if let Some(folder) = path.as_deref().and_then(Path::parent) {
+        anchor(&mut composed, folder);
+    }
+    let (section, name) = key.split();
+    let values = toml::Table::try_from(&composed.config).unwrap_or_default();
+    let value = values.get(section).and_then(|section| section.get(name));
+    Ok(value.cloned())
 }

@@ -6,6 +6,7 @@ mod mistakes;
 mod nodes;
 mod precedence;
 mod robust;
+mod schema;
 
 use std::{ffi::OsString, path::Path, sync::LazyLock};
 
@@ -45,6 +46,8 @@ impl<'a> Case<'a> {
     fn load_in(&self, folder: &Path) -> Result<Loaded, Mistakes> {
         std::fs::write(folder.join("tls.crt"), &PAIR.0).unwrap();
         std::fs::write(folder.join("tls.key"), &PAIR.1).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(folder.join("tls.key"), mode).unwrap();
         let file = self.file.map(|text| {
             let path = folder.join("whipstitch.toml");
             std::fs::write(&path, text).unwrap();

@@ -67,7 +67,8 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
     }
 }
 
-fn most(key: &Key) -> i64 {
+/// The most that this number may be.
+pub(crate) fn most(key: &Key) -> i64 {
     match key.path {
         "lookup.publish_endpoints" | "lookup.play_endpoints" => MOST_ENDPOINTS,
         _ => MOST_COUNT,

@@ -169,6 +169,7 @@ fn a_certificate_that_nobody_shows_is_a_warning() {
 fn certificate_and_key_exchanged() {
     let file = "[stream_manager]\nurl = 'http://127.0.0.1'\n[listen]\nhttps = ['0.0.0.0:443']\n[tls]\ncert = 'tls.key'\nkey = 'tls.crt'\n";
     assert_snapshot!(printed(file), @r"
+    warning: whipstitch.toml:7: tls.key: tls.crt can be read or changed by every user of this machine; chmod o= (in Kubernetes defaultMode: 0400)
     whipstitch.toml:6: tls.cert: tls.key holds no certificate in PEM form, but a private key
     whipstitch.toml:7: tls.key: tls.crt holds no private key in PEM form, but a certificate
     2 mistakes in the configuration
@@ -408,6 +409,7 @@ fn keys_that_fit_nothing() {
         .printed()
         .replace(&format!("{}/", folder.path().display()), "");
     assert_snapshot!(printed, @r"
+    warning: --key: other.key can be read or changed by every user of this machine; chmod o= (in Kubernetes defaultMode: 0400)
     --key: other.key does not hold the key of the certificate in tls.crt, or one of a kind that is not supported (keys may not be consistent: KeyMismatch)
     --session-key: s.key: line 1 is not 32 bytes in base64; make a key with `openssl rand -base64 32`
     2 mistakes in the configuration

@@ -1,0 +1,67 @@
+//! Looking into JSON from a whipstitch of maybe another version: what is not there is not shown.
+
+use serde_json::Value;
+
+/// A JSON document.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::commands) struct Look<'a>(pub(in crate::commands) &'a Value);
+
+impl<'a> Look<'a> {
+    /// What is at this pointer (RFC 6901), if it is there and not null.
+    pub(in crate::commands) fn at(self, pointer: &str) -> Option<Look<'a>> {
+        let value = self.0.pointer(pointer)?;
+        (!value.is_null()).then_some(Look(value))
+    }
+
+    /// Text.
+    pub(in crate::commands) fn text(self, pointer: &str) -> Option<&'a str> {
+        self.at(pointer)?.0.as_str()
+    }
+
+    /// A whole number.
+    pub(in crate::commands) fn number(self, pointer: &str) -> Option<i64> {
+        self.at(pointer)?.0.as_i64()
+    }
+
+    /// A size or a count.
+    pub(in crate::commands) fn size(self, pointer: &str) -> Option<u64> {
+        self.at(pointer)?.0.as_u64()
+    }
+
+    /// Any number.
+    pub(in crate::commands) fn float(self, pointer: &str) -> Option<f64> {
+        self.at(pointer)?.0.as_f64()
+    }
+
+    /// The items of a list.
+    pub(in crate::commands) fn items(
+        self,
+        pointer: &str,
+    ) -> impl Iterator<Item = Look<'a>> + use<'a> {
+        let items = self.at(pointer).and_then(|list| list.0.as_array());
+        items.into_iter().flatten().map(Look)
+    }
+
+    /// A word, a number, or several of them with commas between; empty if there are none.
+    pub(in crate::commands) fn words(self, pointer: &str) -> String {
+        match self.0.pointer(pointer) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Array(items)) => {
+                let words = items.iter().map(|item| Look(item).words(""));
+                words.collect::<Vec<_>>().join(", ")
+            }
+            Some(other) => other.to_string(),
+        }
+    }
+
+    /// A cell of a table: a dash where there is nothing.
+    pub(in crate::commands) fn cell(self, pointer: &str) -> String {
+        or_dash(Some(self.words(pointer)).filter(|words| !words.is_empty()))
+    }
+}
+
+/// A dash in place of nothing.
+pub(in crate::commands) fn or_dash(cell: Option<String>) -> String {
+    cell.unwrap_or_else(|| "-".to_owned())
+}
