@@ -3,23 +3,22 @@
 //! Settings in flags are read as text and judged together with the file and the environment, so that one run names
 //! every mistake.
 
+mod settings;
+
 use std::{
     ffi::OsString,
     io::{self, Write as _},
-    path::PathBuf,
     process::ExitCode,
     sync::LazyLock,
 };
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+pub use self::settings::Settings;
 use crate::{
     build::BUILD,
     commands::{self, ask},
-    config::{
-        self, Loaded, Sources,
-        keys::{CONFIG_VARIABLE, keys},
-    },
+    config::keys::{CONFIG_VARIABLE, keys},
 };
 
 /// `EX_USAGE`: the command line cannot be understood.
@@ -55,8 +54,13 @@ pub enum Command {
     #[command(subcommand)]
     Config(commands::config::What),
     /// Write a configuration file from that of a Stream Manager
+    ///
+    /// Reads webapps/streammanager/WEB-INF/red5-web.properties of Stream Manager 1.x, and conf/red5.properties if it is
+    /// named too. What has no counterpart is listed with the reason. No password or token is printed.
     Import(commands::import::Options),
     /// Say how the running whipstitch is
+    ///
+    /// Ends with 1 unless it is ready, the Stream Manager answers and every certificate is valid.
     Status(commands::status::Options),
     /// List the sessions that are under way, or end one
     Sessions(commands::sessions::Options),
@@ -65,10 +69,16 @@ pub enum Command {
     /// List the remembered answers of the Stream Manager, or forget them
     Lookups(commands::lookups::Options),
     /// Let sessions end and take no new ones
+    ///
+    /// With --wait it ends with 0 when nothing is left or whipstitch has ended, and with 1 when time was too short.
     Drain(commands::drain::Options),
     /// Read certificates, keys and lists again
+    ///
+    /// Ends with 1 if one of them cannot be used; what was read before goes on then.
     Reload(commands::reload::Options),
     /// Show which events are logged, or change it for a while
+    ///
+    /// The level goes back to that of the configuration by itself.
     LogLevel(commands::log_level::Options),
     /// Print a script that completes commands and flags in a shell
     Completions(commands::shell::Completions),
@@ -76,103 +86,6 @@ pub enum Command {
     Man(commands::shell::Man),
     /// Print the version and what this binary was built from
     Version(commands::version::Options),
-}
-
-/// The settings that have a flag; every other one has its key in the file and its environment variable.
-// No Debug: a URL given by mistake with a password must not reach a log.
-#[derive(Clone, Default, Args)]
-pub struct Settings {
-    /// Configuration file in TOML
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Base URL of the Stream Manager: http or https, without a path
-    #[arg(long, value_name = "URL")]
-    pub stream_manager: Option<String>,
-    /// Address to serve TLS on; more of them after commas or in further flags
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub https: Vec<String>,
-    /// PEM file with the certificate chain
-    #[arg(long, value_name = "FILE")]
-    pub cert: Option<String>,
-    /// PEM file with the certificate's private key
-    #[arg(long, value_name = "FILE")]
-    pub key: Option<String>,
-    /// Address to serve plain HTTP on; more as for --https
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub http: Vec<String>,
-    /// Address of /metrics, /livez and /readyz
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub admin: Option<String>,
-    /// Port of every node's HTTP and WebSocket server, 5080 by default
-    #[arg(long, value_name = "PORT")]
-    pub node_port: Option<String>,
-    /// Networks that hold nodes besides those that the Stream Manager names
-    #[arg(long, value_name = "CIDR,...")]
-    pub allow_nodes: Vec<String>,
-    /// File with the keys that seal session URLs, the same for all replicas
-    #[arg(long, value_name = "FILE")]
-    pub session_key: Option<String>,
-}
-
-impl Settings {
-    /// The flags that were given, each with its text.
-    pub fn flags(&self) -> Vec<(&'static str, String)> {
-        let list = |items: &[String]| (!items.is_empty()).then(|| items.join(","));
-        [
-            ("--stream-manager", self.stream_manager.clone()),
-            ("--https", list(&self.https)),
-            ("--cert", self.cert.clone()),
-            ("--key", self.key.clone()),
-            ("--http", list(&self.http)),
-            ("--admin", self.admin.clone()),
-            ("--node-port", self.node_port.clone()),
-            ("--allow-nodes", list(&self.allow_nodes)),
-            ("--session-key", self.session_key.clone()),
-        ]
-        .into_iter()
-        .filter_map(|(flag, text)| text.map(|text| (flag, text)))
-        .collect()
-    }
-
-    /// These, behind those that stand in front of the command: a flag that is given in both places counts here, lists
-    /// are joined.
-    #[must_use]
-    pub fn behind(&self, front: &Self) -> Self {
-        let join = |front: &[String], own: &[String]| [front, own].concat();
-        let pick = |own: &Option<String>, front: &Option<String>| own.clone().or(front.clone());
-        Self {
-            config: self.config.clone().or_else(|| front.config.clone()),
-            stream_manager: pick(&self.stream_manager, &front.stream_manager),
-            https: join(&front.https, &self.https),
-            cert: pick(&self.cert, &front.cert),
-            key: pick(&self.key, &front.key),
-            http: join(&front.http, &self.http),
-            admin: pick(&self.admin, &front.admin),
-            node_port: pick(&self.node_port, &front.node_port),
-            allow_nodes: join(&front.allow_nodes, &self.allow_nodes),
-            session_key: pick(&self.session_key, &front.session_key),
-        }
-    }
-
-    /// The checked configuration from these flags, the file and `environment` (`std::env::vars_os()`).
-    ///
-    /// # Errors
-    /// How to end instead of going on: with [`EX_CONFIG`] and every mistake.
-    pub fn load(
-        &self,
-        environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Loaded, Exit> {
-        let sources = Sources {
-            file: self.config.clone(),
-            environment: environment.into_iter().collect(),
-            flags: self.flags(),
-        };
-        config::load(&sources).map_err(|mistakes| Exit {
-            code: EX_CONFIG,
-            out: String::new(),
-            err: format!("{mistakes}\n"),
-        })
-    }
 }
 
 /// What to print before the process ends, and how it ends.

@@ -19,8 +19,6 @@ const GRACE: Duration = Duration::from_secs(5);
 const DEFAULT: Duration = Duration::from_mins(1);
 
 /// Let sessions end and take no new ones.
-///
-/// With --wait it ends with 0 when nothing is left or whipstitch has ended, with 1 when there was not time enough.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     /// Wait until nothing is left

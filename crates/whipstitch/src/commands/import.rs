@@ -21,9 +21,6 @@ use super::show::clean;
 use crate::cli::{EX_USAGE, Exit, Settings};
 
 /// Write a configuration file from that of a Stream Manager.
-///
-/// Reads webapps/streammanager/WEB-INF/red5-web.properties of Stream Manager 1.x, and conf/red5.properties if it is named
-/// too. What has no counterpart is listed with the reason. No password or token is printed.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     /// red5-web.properties, and others; what stands in a later one counts

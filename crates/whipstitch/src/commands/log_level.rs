@@ -14,8 +14,6 @@ use super::{
 const MOST: Duration = Duration::from_hours(24);
 
 /// Show which events are logged, or change it for a while.
-///
-/// The level goes back to that of the configuration by itself.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     /// A level (error, warn, info, debug, trace), or levels by module as in `info,whipstitch_origin=debug`

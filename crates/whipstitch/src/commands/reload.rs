@@ -11,8 +11,6 @@ use super::{
 };
 
 /// Read certificates, keys and lists again.
-///
-/// Ends with 1 if one of them cannot be used; what was read before goes on then.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     #[command(flatten)]

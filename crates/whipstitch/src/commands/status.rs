@@ -14,8 +14,6 @@ use super::{
 const SOON: i64 = 14;
 
 /// Say how the running whipstitch is.
-///
-/// Ends with 1 unless it is ready, the Stream Manager answers and every certificate is valid.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clap::{Arg, Command};
+use clap::{Arg, Command, CommandFactory as _};
 
 use crate::cli::Cli;
 
@@ -43,8 +43,11 @@ pub(super) fn page() -> String {
     let mut command = Cli::with_variables().disable_help_subcommand(true);
     // Fills in what `--help` would say of each.
     command.build();
-    for subcommand in command.get_subcommands() {
-        describe(subcommand, "whipstitch", &mut page);
+    // What was changed lately stands last there, and first things come first here.
+    for one in Cli::command().get_subcommands() {
+        if let Some(subcommand) = command.find_subcommand(one.get_name()) {
+            describe(subcommand, "whipstitch", &mut page);
+        }
     }
     page
 }

@@ -169,7 +169,6 @@ fn a_certificate_that_nobody_shows_is_a_warning() {
 fn certificate_and_key_exchanged() {
     let file = "[stream_manager]\nurl = 'http://127.0.0.1'\n[listen]\nhttps = ['0.0.0.0:443']\n[tls]\ncert = 'tls.key'\nkey = 'tls.crt'\n";
     assert_snapshot!(printed(file), @r"
-    warning: whipstitch.toml:7: tls.key: tls.crt can be read or changed by every user of this machine; chmod o= (in Kubernetes defaultMode: 0400)
     whipstitch.toml:6: tls.cert: tls.key holds no certificate in PEM form, but a private key
     whipstitch.toml:7: tls.key: tls.crt holds no private key in PEM form, but a certificate
     2 mistakes in the configuration
