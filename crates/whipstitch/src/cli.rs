@@ -12,7 +12,7 @@ use std::{
     sync::LazyLock,
 };
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::StyledStr};
 
 pub use self::settings::Settings;
 use crate::{
@@ -191,10 +191,12 @@ fn with_variables(command: clap::Command) -> clap::Command {
                 .find(|key| key.flag.is_some() && key.flag == flag)
                 .map(|key| key.variable),
         };
-        match (arg.get_help().cloned(), variable) {
-            (Some(help), Some(variable)) => arg.help(format!("{help} [env: {variable}]")),
-            _ => arg,
-        }
+        let Some(variable) = variable else {
+            return arg;
+        };
+        let named = |help: &StyledStr| format!("{help} [env: {variable}]");
+        let (help, long) = (arg.get_help().map(named), arg.get_long_help().map(named));
+        arg.help(help).long_help(long)
     })
 }
 
