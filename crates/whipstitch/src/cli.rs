@@ -196,7 +196,8 @@ fn with_variables(command: clap::Command) -> clap::Command {
         };
         let named = |help: &StyledStr| format!("{help} [env: {variable}]");
         let (help, long) = (arg.get_help().map(named), arg.get_long_help().map(named));
-        arg.help(help).long_help(long)
+        let arg = help.into_iter().fold(arg, clap::Arg::help);
+        long.into_iter().fold(arg, clap::Arg::long_help)
     })
 }
 

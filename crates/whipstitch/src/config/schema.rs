@@ -101,6 +101,7 @@ fn item(key: &Key) -> Map<String, Value> {
         Kind::Path => json!({"type": "string", "minLength": 1}),
         Kind::Format => json!({"enum": ["auto", "text", "json"]}),
         Kind::Api => json!({"enum": ["1", "2"]}),
+        Kind::NotLive => json!({"enum": [409, 404]}),
     };
     match item {
         Value::Object(item) => item,
