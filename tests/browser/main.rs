@@ -21,6 +21,7 @@ use chrome::{Browser, Theme};
 use page::{Page, Source, Transport};
 use tokio::{sync::Mutex, time::timeout};
 use whipstitch_demo::{Demo, Options};
+use whipstitch_signaling::Api;
 
 /// One browser at a time: each encodes and decodes video in software.
 static ONE: Mutex<()> = Mutex::const_new(());
@@ -86,6 +87,53 @@ async fn publishes_and_plays_over_whip_and_whep() {
 
     // What was stopped can be started again at once: the name is free.
     publish_and_play(&page).await;
+    browser.console_is_quiet().await;
+    browser.close().await;
+    demo.stop().await;
+}
+
+/// As a page in front of Stream Manager 2.0 does, over both kinds of signalling.
+#[tokio::test]
+async fn publishes_and_plays_with_stream_manager_2() {
+    let _one = ONE.lock().await;
+    let options = Options {
+        api: Api::V2,
+        ..Options::free_ports()
+    };
+    let demo = Demo::start(options).await.expect("the demo starts");
+    let browser = Browser::start().await;
+    for (stream, transport, path) in [
+        ("two-whip", Transport::Http, "/as/v1/proxy/w"),
+        ("two-socket", Transport::Socket, "/as/v1/streams/stream/"),
+    ] {
+        let url = demo.https_url();
+        let page = Page::open(&browser, &url, stream, transport, Source::Camera).await;
+        publish_and_play(&page).await;
+        assert!(page.asked(path).await > 0, "{stream}: by {path}");
+        assert_eq!(page.asked("/streammanager/").await, 0, "{stream}");
+        for role in ["play", "publish"] {
+            page.press(role).await;
+            page.wait_for(role, "idle").await;
+        }
+    }
+    browser.console_is_quiet().await;
+    browser.close().await;
+    demo.stop().await;
+}
+
+/// Figures that were asked for before a stop, and come after it, change nothing any more.
+#[tokio::test]
+async fn what_was_stopped_stays_stopped() {
+    let _one = ONE.lock().await;
+    let (demo, browser) = (demo().await, Browser::start().await);
+    let url = demo.https_url();
+    let page = Page::open(&browser, &url, "late", Transport::Http, Source::Generated).await;
+    page.press("publish").await;
+    page.wait_for("publish", "live").await;
+    page.hold_figures().await;
+    page.press("publish").await;
+    page.wait_for("publish", "idle").await;
+    assert_eq!(page.release_figures("publish").await, "idle");
     browser.console_is_quiet().await;
     browser.close().await;
     demo.stop().await;

@@ -193,6 +193,37 @@ impl<'a> Page<'a> {
             .to_owned()
     }
 
+    /// How many requests of the page have had a path that begins with this.
+    pub(crate) async fn asked(&self, path: &str) -> u64 {
+        let script = "return performance.getEntriesByType('resource')
+            .filter((entry) => new URL(entry.name).pathname.startsWith(arguments[0])).length";
+        let count = self.run(script, vec![json!(path)]).await;
+        count.as_u64().expect("a number")
+    }
+
+    /// Waits until the page asks its connection for figures, and keeps them back from then on.
+    pub(crate) async fn hold_figures(&self) {
+        let script = "const done = arguments[0];
+            const { getStats } = RTCPeerConnection.prototype;
+            const held = new Promise((resolve) => { window.releaseFigures = resolve; });
+            RTCPeerConnection.prototype.getStats = async function () {
+              const figures = await getStats.call(this);
+              done('held');
+              await held;
+              return figures;
+            };";
+        self.run_async(script, vec![]).await;
+    }
+
+    /// Lets the page have its figures; the state of this panel when it has read them.
+    pub(crate) async fn release_figures(&self, role: &str) -> String {
+        // What waits for a promise runs before the next task.
+        let script = "const [role, done] = arguments;
+            window.releaseFigures();
+            setTimeout(() => done(document.getElementById(role).dataset.state));";
+        self.run_async(script, vec![json!(role)]).await
+    }
+
     /// CSS pixels by which the content is wider than the screen.
     pub(crate) async fn overflow(&self) -> i64 {
         let script =

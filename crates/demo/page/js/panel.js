@@ -101,7 +101,7 @@ export class Panel {
     return attempt.steps.run("First frame", this.role === "publish" ? "sent" : "decoded", async () => {
       const begun = performance.now();
       for (;;) {
-        const now = await sample(pc, kind);
+        const now = await look(attempt, pc, kind);
         if (now.frames > 0) return now;
         if (now.at - begun > NO_FRAME_FOR) this.view.state("stalled", "Connected, but no picture has come yet.");
         await pause(attempt, FIRST_FRAME_EACH);
@@ -136,7 +136,7 @@ export class Panel {
     let moved = first.at;
     for (;;) {
       await pause(attempt, EACH);
-      const now = await sample(pc, kind);
+      const now = await look(attempt, pc, kind);
       if (now.frames > before.frames) moved = now.at;
       this.view.figures(bitrate(before, now), now);
       if (now.at - moved < NO_FRAME_FOR) this.view.state("live", this.doing(attempt));
@@ -153,6 +153,13 @@ const CLOSED = {
   publish: () => new Trouble("The node has ended the session", { hint: "Press Publish to start again." }),
   play: () => new Trouble("The stream has ended", { hint: NOT_LIVE }),
 };
+
+/** A sample; rejects when the attempt ends meanwhile, or what was stopped would be shown as live again. */
+async function look(attempt, pc, kind) {
+  const now = await sample(pc, kind);
+  attempt.signal.throwIfAborted();
+  return now;
+}
 
 /** Waits; rejects when the attempt ends meanwhile. */
 function pause(attempt, most) {

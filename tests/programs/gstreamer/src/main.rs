@@ -1,35 +1,45 @@
-//! GStreamer's `whipsink` in the smallest pipeline that uses it: `gstreamer-client URL`.
+//! GStreamer's WHIP and WHEP elements in the smallest pipeline that uses them: `gstreamer-client ELEMENT URL`.
 //!
-//! The element is used as it is, with two settings on what it is made of. Where ICE looks is narrowed to loopback,
-//! and libnice's search for a router that opens ports (UPnP) is off, so that no packet leaves the machine. And the DTLS
-//! certificate is the one in `DTLS_CERTIFICATE` (PEM, with its key): GStreamer 1.22 makes an RSA one, and the other side's
-//! DTLS knows ECDSA only. It ends when its standard input does.
+//! The element is used as it is, but kept on loopback ([`confine`]). A player says `playing` when enough has come of
+//! sound and picture. It ends when its standard input does, and at the first error, which it names.
 
+mod confine;
+
+use std::env;
 use std::error::Error;
 use std::io::Read as _;
-use std::{env, process, thread};
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 use gst::glib;
 use gst::prelude::*;
 
-const PUBLISH: &str = "whipsink name=http \
-    videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=15/1 \
-    ! vp8enc deadline=1 keyframe-max-dist=15 ! rtpvp8pay ! application/x-rtp,payload=96 ! http. \
-    audiotestsrc is-live=true ! audioconvert ! audio/x-raw,rate=48000,channels=2 \
-    ! opusenc ! rtpopuspay ! application/x-rtp,payload=97 ! http.";
+const PICTURE: &str =
+    "videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=15/1";
+const SOUND: &str =
+    "audiotestsrc is-live=true ! audioconvert ! audio/x-raw,rate=48000,channels=2";
+const VP8: &str =
+    "vp8enc deadline=1 keyframe-max-dist=15 ! rtpvp8pay ! application/x-rtp,payload=96";
+const OPUS: &str = "opusenc ! rtpopuspay ! application/x-rtp,payload=97";
+
+/// Buffers of a track after which it counts as played: packets of `whepsrc`, decoded frames of `whepclientsrc`.
+const ENOUGH: u32 = 20;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome {
-    let url = env::args().nth(1).ok_or("usage: gstreamer-client URL")?;
+    let mut words = env::args().skip(1);
+    let (Some(element), Some(url)) = (words.next(), words.next()) else {
+        return Err("usage: gstreamer-client whipsink|whipclientsink|whepsrc|whepclientsrc URL".into());
+    };
     gst::init()?;
     gstwebrtchttp::plugin_register_static()?;
+    gstrswebrtc::plugin_register_static()?;
     let pipeline = gst::Pipeline::new();
-    pipeline.add(&gst::parse::bin_from_description(PUBLISH, false)?)?;
-    let http = pipeline.by_name("http").ok_or("no client")?;
-    http.set_property("whip-endpoint", url);
-    stay_on_loopback(&http)?;
-    present_certificate(&pipeline, env::var("DTLS_CERTIFICATE")?);
+    confine::elements_of(pipeline.upcast_ref(), &env::var("DTLS_CERTIFICATE")?);
+    pipeline.add(&client(&element, &url)?)?;
     report_errors(&pipeline)?;
 
     pipeline.set_state(gst::State::Playing)?;
@@ -38,34 +48,83 @@ fn main() -> Outcome {
     Ok(())
 }
 
-/// Before anything is gathered: no UPnP, and candidates of 127.0.0.1 only.
-fn stay_on_loopback(http: &gst::Element) -> Outcome {
-    let bin = http.downcast_ref::<gst::Bin>().ok_or("not a bin")?;
-    let webrtc = bin
-        .iterate_elements()
-        .into_iter()
-        .flatten()
-        .find(|element| element.has_property("ice-agent"))
-        .ok_or("no webrtcbin")?;
-    let ice = webrtc.property::<glib::Object>("ice-agent");
-    ice.property::<glib::Object>("agent")
-        .set_property("upnp", false);
-    if ice.emit_by_name::<bool>("add-local-ip-address", &[&"127.0.0.1"]) {
-        return Ok(());
+/// The element, with what it publishes before it or what it plays behind it.
+fn client(element: &str, url: &str) -> Outcome<gst::Bin> {
+    let around = match element {
+        "whipsink" => format!("{PICTURE} ! {VP8} ! http. {SOUND} ! {OPUS} ! http."),
+        "whipclientsink" => format!("{PICTURE} ! http. {SOUND} ! http."),
+        _ => String::new(),
+    };
+    let bin = gst::parse::bin_from_description(&format!("{element} name=http {around}"), false)?;
+    let http = bin.by_name("http").ok_or("no client")?;
+    match element {
+        "whipsink" => http.set_property("whip-endpoint", url),
+        "whepsrc" => http.set_property("whep-endpoint", url),
+        _ => high_level(&http, url)?,
     }
-    Err("ICE takes no address".into())
+    if element.ends_with("src") {
+        play(&http, &bin);
+    }
+    Ok(bin)
 }
 
-/// Gives every DTLS decoder this certificate as soon as there is one, which is before it is asked for its fingerprint.
-fn present_certificate(pipeline: &gst::Pipeline, pem: String) {
-    pipeline.connect_deep_element_added(move |_, _, element| {
-        if element
-            .factory()
-            .is_some_and(|factory| factory.name() == "dtlsdec")
+/// The two that choose codecs and make sessions themselves.
+fn high_level(http: &gst::Element, url: &str) -> Outcome {
+    // Google's by default.
+    http.set_property("stun-server", None::<String>);
+    let signaller = http.property::<glib::Object>("signaller");
+    if signaller.has_property("whep-endpoint") {
+        signaller.set_property("whep-endpoint", url);
+        return Ok(());
+    }
+    signaller.set_property("whip-endpoint", url);
+    http.set_property("video-caps", gst::Caps::builder("video/x-vp8").build());
+    http.set_property_from_str("congestion-control", "disabled");
+    let pem = env::var("DTLS_CERTIFICATE")?;
+    http.connect("consumer-pipeline-created", false, move |values| {
+        let session = values.get(2)?.get::<gst::Pipeline>().ok()?;
+        confine::elements_of(session.upcast_ref(), &pem);
+        None
+    });
+    Ok(())
+}
+
+/// Counts what comes on each track, and says so when there is enough of two.
+fn play(http: &gst::Element, bin: &gst::Bin) {
+    let (bin, tracks) = (bin.downgrade(), Arc::new(AtomicU32::new(0)));
+    http.connect_pad_added(move |_, pad| {
+        if let Some(bin) = bin.upgrade()
+            && let Err(error) = count(pad, &bin, &tracks)
         {
-            element.set_property("pem", &pem);
+            eprintln!("{}: {error}", pad.name());
+            process::exit(1);
         }
     });
+}
+
+fn count(pad: &gst::Pad, bin: &gst::Bin, tracks: &Arc<AtomicU32>) -> Outcome {
+    // `whepclientsrc` decodes if what is behind it wants that.
+    let wanted = match pad.name().split('_').next() {
+        Some("video") => "video/x-raw",
+        Some("audio") => "audio/x-raw",
+        _ => "application/x-rtp",
+    };
+    let description = format!("queue ! {wanted} ! fakesink name=end signal-handoffs=true sync=false async=false");
+    let branch = gst::parse::bin_from_description(&description, true)?;
+    let end = branch.by_name("end").ok_or("no end")?;
+    let (tracks, seen) = (tracks.clone(), AtomicU32::new(0));
+    end.connect("handoff", false, move |_| {
+        if seen.fetch_add(1, Ordering::Relaxed) + 1 == ENOUGH
+            && tracks.fetch_add(1, Ordering::Relaxed) + 1 == 2
+        {
+            println!("playing");
+        }
+        None
+    });
+    bin.add(&branch)?;
+    branch.sync_state_with_parent()?;
+    pad.link(&branch.static_pad("sink").ok_or("no pad")?)?;
+    Ok(())
 }
 
 /// Ends the process at the first error of any element.
