@@ -76,7 +76,7 @@ async fn publishes(stage: &Stage, url: &str, stream: &str) {
     let ffmpeg = Ffmpeg::start(url);
     stage.watch(stream).await;
     assert_eq!(stage.sessions(), 1, "only FFmpeg's is left");
-    assert_eq!(stage.requests(&Method::POST, stream).len(), 1);
+    assert_eq!(stage.published(&Method::POST, stream).len(), 1);
     let words = ffmpeg.interrupt().await;
     assert!(words.contains("Dispose resource"), "{words}");
     stage.is_over(stream).await;

@@ -1,68 +1,102 @@
-//! GStreamer 1.22 with `whipsink` 0.14: VP8 and Opus, over TLS and without.
+//! GStreamer 1.22 with the elements of gst-plugin-webrtchttp and gst-plugin-webrtc 0.15: VP8 and Opus.
 
-use std::{fs, process::Stdio};
+use std::fs;
 
 use http::Method;
-use tokio::{
-    process::{Child, Command},
-    time::timeout,
-};
+use tokio::process::Command;
 use whipstitch_minicluster::Config;
 
-use crate::{
-    program, programs,
-    stage::{PATIENCE, Stage},
-};
+use crate::{process::Process, program, programs, stage::Stage};
 
-/// `tests/programs/gstreamer`: the smallest pipeline around it, kept on loopback.
-fn start(stage: &Stage, url: &str) -> Child {
+/// `tests/programs/gstreamer`: the smallest pipeline around the element, kept on loopback.
+fn start(stage: &Stage, element: &str, url: &str) -> Process {
     let file = |name| stage.deployment.certificate.file(name);
     let pem = ["cert.pem", "key.pem"].map(|name| fs::read_to_string(file(name)).unwrap());
-    Command::new(program("gstreamer/debug/gstreamer-client"))
-        .arg(url)
-        // What it trusts over TLS: our throw-away certificate, checked as any other.
-        .env("SSL_CERT_FILE", file("cert.pem"))
+    let mut command = Command::new(program("gstreamer/debug/gstreamer-client"));
+    command
+        .args([element, url])
         .env("DTLS_CERTIFICATE", pem.concat())
         // What it has found out about its plugins stays out of the user's files.
-        .env("GST_REGISTRY", programs().join("gstreamer/registry.bin"))
-        .stdin(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("GStreamer starts")
-}
-
-/// Lets it stop its pipeline, which is what makes the element leave.
-async fn stop(mut client: Child) {
-    drop(client.stdin.take());
-    let ended = timeout(PATIENCE, client.wait()).await;
-    assert!(ended.expect("it ends in time").unwrap().success());
+        .env("GST_REGISTRY", programs().join("gstreamer/registry.bin"));
+    Process::start(stage, &mut command)
 }
 
 /// A stage whose nodes take a certificate that the SDP does not name.
-async fn set() -> Stage {
+async fn set(whep_answers: bool) -> Stage {
     Stage::with(Config {
         check_fingerprints: false,
+        whep_answers,
         ..Config::default()
     })
     .await
 }
 
-async fn publishes(stage: &Stage, url: &str, stream: &str) {
-    let client = start(stage, url);
+async fn publishes(stage: &Stage, element: &str, url: &str, stream: &str) {
+    let client = start(stage, element, url);
     stage.watch(stream).await;
-    assert_eq!(stage.requests(&Method::POST, stream).len(), 1);
-    stop(client).await;
+    assert_eq!(stage.published(&Method::POST, stream).len(), 1);
+    client.stop().await;
     stage.is_over(stream).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whipsink_publishes_over_tls() {
-    let stage = set().await;
-    publishes(&stage, &stage.https("gst-tls"), "gst-tls").await;
+    let stage = set(false).await;
+    publishes(&stage, "whipsink", &stage.https("gst-tls"), "gst-tls").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whipsink_publishes_without_tls() {
-    let stage = set().await;
-    publishes(&stage, &stage.http("gst-plain"), "gst-plain").await;
+    let stage = set(false).await;
+    publishes(&stage, "whipsink", &stage.http("gst-plain"), "gst-plain").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whipclientsink_publishes_over_tls() {
+    let stage = set(false).await;
+    let url = stage.https("gst-client");
+    publishes(&stage, "whipclientsink", &url, "gst-client").await;
+}
+
+/// What `whipclientsink` publishes, `whepclientsrc` plays, by the counter-offer.
+#[tokio::test(flavor = "multi_thread")]
+async fn whepclientsrc_plays_from_a_node_that_offers() {
+    let (stage, stream) = (set(false).await, "gst-offer");
+    let publisher = start(&stage, "whipclientsink", &stage.https(stream));
+    stage.watch(stream).await;
+    let mut player = start(&stage, "whepclientsrc", &stage.play(stream));
+    player.plays().await;
+    assert_eq!(stage.played(&Method::PATCH, stream).len(), 1);
+    player.stop().await;
+    stage.player_is_over(stream).await;
+    publisher.stop().await;
+    stage.is_over(stream).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whepclientsrc_and_whepsrc_play_from_a_node_that_answers() {
+    let (stage, stream) = (set(true).await, "gst-answer");
+    let publisher = start(&stage, "whipsink", &stage.https(stream));
+    stage.watch(stream).await;
+    for (element, stopped) in [("whepclientsrc", 1), ("whepsrc", 2)] {
+        let mut player = start(&stage, element, &stage.play(stream));
+        player.plays().await;
+        assert!(stage.played(&Method::PATCH, stream).is_empty());
+        player.stop().await;
+        stage.players_are_over(stream, stopped).await;
+    }
+    publisher.stop().await;
+    stage.is_over(stream).await;
+}
+
+/// It knows no counter-offer (gst-plugin-webrtchttp 0.15.4, `whepsrc/imp.rs`, `parse_endpoint_response`), and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn whepsrc_cannot_play_from_a_node_that_offers() {
+    let (stage, stream) = (set(false).await, "gst-refused");
+    let publisher = start(&stage, "whipsink", &stage.https(stream));
+    stage.watch(stream).await;
+    let player = start(&stage, "whepsrc", &stage.play(stream));
+    let said = player.gives_up().await;
+    assert!(said.contains("Unexpected response: 406"), "{said}");
+    publisher.stop().await;
 }

@@ -1,4 +1,5 @@
-//! Clients that others wrote, as they are: each publishes through the proxy, and its media arrives at a player.
+//! Clients that others wrote, as they are: what they publish through the proxy arrives at a player, and what they play
+//! has come from a publisher.
 
 #![allow(
     clippy::expect_used,
@@ -14,6 +15,8 @@ mod chrome;
 mod ffmpeg;
 mod gstreamer;
 mod page;
+mod process;
+mod stacks;
 mod stage;
 mod web_clients;
 

@@ -18,6 +18,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// How often something in another process, which wakes nobody here, is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 const FRAMES: u64 = 20;
+/// The `requestId` by which the watcher's requests are known.
+const WATCHER: &str = "watcher";
 
 /// Where programs publish.
 pub(crate) struct Stage {
@@ -53,16 +55,20 @@ impl Stage {
         format!("http://localhost:{port}/live/whip/endpoint/{stream}")
     }
 
+    /// The WHEP endpoint of a stream over TLS.
+    pub(crate) fn play(&self, stream: &str) -> String {
+        self.https(stream).replace("/whip/", "/whep/")
+    }
+
     /// Plays the stream through the proxy as soon as it is live, until enough has come.
     pub(crate) async fn watch(&self, stream: &str) -> Counts {
         let player = Player::new().await.unwrap();
         let offer = player.offer().await.unwrap();
-        let target = format!("/live/whep/endpoint/{stream}?requestId=watcher");
+        let target = format!("/live/whep/endpoint/{stream}?requestId={WATCHER}");
         let live = async {
             loop {
                 let created = self.proxy.h2.sdp("POST", &target, &offer).await;
-                // Red5 nodes offer; the proxy says so to a player that does not speak their dialect.
-                if created.status == 406 {
+                if [201, 406].contains(&created.status.as_u16()) {
                     return created;
                 }
                 sleep(LOOK).await;
@@ -70,9 +76,14 @@ impl Stage {
         };
         let created = timeout(PATIENCE, live).await.expect("the stream is live");
         let session = path_of(created.header("location"));
-        let answer = player.accept(&created.text()).await.unwrap();
-        let patched = self.proxy.h2.sdp("PATCH", &session, &answer).await;
-        assert_eq!(patched.status, 204);
+        if created.status == 201 {
+            player.answer(&created.text()).await.unwrap();
+        } else {
+            // Red5 nodes offer; the proxy says so to a player that does not speak their dialect.
+            let answer = player.accept(&created.text()).await.unwrap();
+            let patched = self.proxy.h2.sdp("PATCH", &session, &answer).await;
+            assert_eq!(patched.status, 204);
+        }
         let counts = player.wait_for_frames(FRAMES, PATIENCE).await.unwrap();
         assert!(counts.keyframes > 0, "{counts:?}");
         let left = self.proxy.h2.bare("DELETE", &session).await;
@@ -81,12 +92,23 @@ impl Stage {
     }
 
     /// The headers of the requests of this method for the publishing of a stream that have come to nodes.
-    pub(crate) fn requests(&self, method: &Method, stream: &str) -> Vec<HeaderMap> {
+    pub(crate) fn published(&self, method: &Method, stream: &str) -> Vec<HeaderMap> {
+        self.requests(method, "/whip/", stream)
+    }
+
+    /// The same for its playing, but for the watcher's.
+    pub(crate) fn played(&self, method: &Method, stream: &str) -> Vec<HeaderMap> {
+        self.requests(method, "/whep/", stream)
+    }
+
+    fn requests(&self, method: &Method, kind: &str, stream: &str) -> Vec<HeaderMap> {
         let seen = self.deployment.cluster.seen().requests();
-        let whip = |target: &str| target.contains("/whip/") && target.contains(stream);
+        let wanted = |target: &str| {
+            target.contains(kind) && target.contains(stream) && !target.contains(WATCHER)
+        };
         seen.into_iter()
             .filter(|request| request.server != Server::Manager)
-            .filter(|request| request.method == *method && whip(&request.target))
+            .filter(|request| request.method == *method && wanted(&request.target))
             .map(|request| request.headers)
             .collect()
     }
@@ -98,12 +120,27 @@ impl Stage {
 
     /// The publisher has left as it should: by one DELETE, and nothing of it remains.
     pub(crate) async fn is_over(&self, stream: &str) {
+        self.until_sessions(0).await;
+        assert_eq!(self.published(&Method::DELETE, stream).len(), 1);
+    }
+
+    /// The only player has left as it should, and only the publisher remains.
+    pub(crate) async fn player_is_over(&self, stream: &str) {
+        self.players_are_over(stream, 1).await;
+    }
+
+    /// So many players have left, each by one DELETE.
+    pub(crate) async fn players_are_over(&self, stream: &str, players: usize) {
+        self.until_sessions(1).await;
+        assert_eq!(self.played(&Method::DELETE, stream).len(), players);
+    }
+
+    async fn until_sessions(&self, wanted: usize) {
         let over = async {
-            while self.sessions() > 0 {
+            while self.sessions() != wanted {
                 sleep(LOOK).await;
             }
         };
         timeout(PATIENCE, over).await.expect("the session ends");
-        assert_eq!(self.requests(&Method::DELETE, stream).len(), 1);
     }
 }

@@ -1,38 +1,71 @@
 //! Clients for pages, from npm, in headless Chromium: a page of one origin, the proxy on another.
 
-use http::Method;
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
+use whipstitch_minicluster::Config;
 
 use crate::{chrome::Browser, page::Pages, stage::Stage};
 
-/// Calls a function of the page and waits for what it promises.
-async fn call(browser: &Browser, function: &str, arguments: Vec<Value>) {
-    let script = format!(
-        "const done = arguments[arguments.length - 1]; \
-         window.{function}(...[...arguments].slice(0, -1)).then(() => done(\"done\"), (error) => done(`${{error.stack}}`));"
-    );
-    let said = browser.client.execute_async(&script, arguments).await;
-    assert_eq!(said.expect("the page answers"), "done", "{function}");
+/// A browser with the page on it.
+struct Clients {
+    browser: Browser,
+    _pages: Pages,
+}
+
+impl Clients {
+    async fn open() -> Self {
+        let (pages, browser) = (Pages::serve().await, Browser::start().await);
+        browser.client.goto(&pages.url()).await.expect("the page");
+        Self {
+            browser,
+            _pages: pages,
+        }
+    }
+
+    /// Calls a function of the page; `done` when what it promises has come, or why it does not.
+    async fn ask(&self, function: &str, arguments: Vec<Value>) -> String {
+        let script = format!(
+            "const done = arguments[arguments.length - 1]; \
+             window.{function}(...[...arguments].slice(0, -1)).then(() => done(\"done\"), (error) => done(`${{error.stack}}`));"
+        );
+        let said = self.browser.client.execute_async(&script, arguments).await;
+        let said = said.expect("the page answers");
+        said.as_str().expect("text").to_owned()
+    }
+
+    async fn call(&self, function: &str, arguments: Vec<Value>) {
+        assert_eq!(self.ask(function, arguments).await, "done", "{function}");
+    }
+
+    async fn publish(&self, client: &str, stage: &Stage, stream: &str) {
+        let url = stage.https(stream);
+        self.call("publish", vec![json!(client), json!(url)]).await;
+    }
+
+    async fn stop(&self, role: &str) {
+        self.call("stop", vec![json!(role)]).await;
+    }
+}
+
+fn tokens(requests: &[HeaderMap]) -> Vec<&str> {
+    let authorization = requests.iter().map(|headers| &headers["authorization"]);
+    authorization.map(|value| value.to_str().unwrap()).collect()
 }
 
 async fn publishes(client: &str, stream: &str) {
-    let (stage, pages) = (Stage::set().await, Pages::serve().await);
-    let browser = Browser::start().await;
-    browser.client.goto(&pages.url()).await.expect("the page");
-    let url = stage.https(stream);
-    call(&browser, "publish", vec![json!(client), json!(url)]).await;
+    let (stage, page) = (Stage::set().await, Clients::open().await);
+    page.publish(client, &stage, stream).await;
     stage.watch(stream).await;
 
-    let posts = stage.requests(&Method::POST, stream);
-    assert_eq!(posts.len(), 1);
-    assert_eq!(posts[0]["authorization"], "Bearer a-token");
-    let trickled = stage.requests(&Method::PATCH, stream);
+    let posts = stage.published(&Method::POST, stream);
+    assert_eq!(tokens(&posts), ["Bearer a-token"]);
+    let trickled = stage.published(&Method::PATCH, stream);
     assert!(!trickled.is_empty(), "{client} sends its candidates");
 
-    call(&browser, "stop", Vec::new()).await;
+    page.stop("publish").await;
     stage.is_over(stream).await;
-    browser.console_is_quiet().await;
-    browser.close().await;
+    page.browser.console_is_quiet().await;
+    page.browser.close().await;
 }
 
 /// It needs `Location`, and `ETag` if there is one, readable by a page of another origin.
@@ -46,4 +79,57 @@ async fn whip_whep_of_medooze() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whip_web_client_of_eyevinn() {
     publishes("@eyevinn/whip-web-client", "eyevinn").await;
+}
+
+/// A player plays what the same page publishes, from a node that answers its offer.
+async fn plays(player: &str, stream: &str) {
+    let stage = Stage::with(Config {
+        whep_answers: true,
+        ..Config::default()
+    })
+    .await;
+    let page = Clients::open().await;
+    page.publish("whip-whep", &stage, stream).await;
+    stage.watch(stream).await;
+    let url = stage.play(stream);
+    page.call("play", vec![json!(player), json!(url)]).await;
+    let posts = stage.played(&Method::POST, stream);
+    assert_eq!(tokens(&posts), ["Bearer a-token"]);
+    page.stop("play").await;
+    stage.player_is_over(stream).await;
+    page.stop("publish").await;
+    stage.is_over(stream).await;
+    page.browser.console_is_quiet().await;
+    page.browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whep_client_of_medooze_plays_from_a_node_that_answers() {
+    plays("whip-whep", "medooze-answer").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webrtc_player_of_eyevinn_plays_from_a_node_that_answers() {
+    plays("@eyevinn/webrtc-player", "eyevinn-answer").await;
+}
+
+/// Neither knows the counter-offer. whip-whep 1.2.0 (`whep.js`, `view`) says what it was told; `@eyevinn/webrtc-player`
+/// 0.13.0 (`WHEPAdapter.ts`, `sendOffer`) takes 406 for a codec that is not there, and gives up after three offers.
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_can_play_from_a_node_that_offers() {
+    let (stage, page) = (Stage::set().await, Clients::open().await);
+    let stream = "refused";
+    page.publish("whip-whep", &stage, stream).await;
+    stage.watch(stream).await;
+    let url = stage.play(stream);
+    for (player, words, posts) in [
+        ("whip-whep", "Request rejected with status 406", 1),
+        ("@eyevinn/webrtc-player", "initial-connection-failed", 4),
+    ] {
+        let said = page.ask("play", vec![json!(player), json!(url)]).await;
+        assert!(said.contains(words), "{player}: {said}");
+        assert_eq!(stage.played(&Method::POST, stream).len(), posts);
+    }
+    page.stop("publish").await;
+    page.browser.close().await;
 }

@@ -1,0 +1,86 @@
+//! A client in a process of its own, which plays or publishes until its standard input ends.
+
+use std::{fs::File, io::Read, process::Stdio};
+
+use tempfile::NamedTempFile;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+use crate::stage::{PATIENCE, Stage};
+
+/// One such client. It ends with this value.
+pub(crate) struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    complaints: NamedTempFile,
+}
+
+impl Process {
+    /// Starts it. What it trusts over TLS is the stage's throw-away certificate, checked as any other.
+    pub(crate) fn start(stage: &Stage, command: &mut Command) -> Self {
+        let complaints = NamedTempFile::new().unwrap();
+        let certificate = stage.deployment.certificate.file("cert.pem");
+        let mut child = command
+            .env("SSL_CERT_FILE", &certificate)
+            .env("NODE_EXTRA_CA_CERTS", &certificate)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(complaints.reopen().unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self {
+            child,
+            lines,
+            complaints,
+        }
+    }
+
+    /// Waits until it has enough of sound and picture.
+    pub(crate) async fn plays(&mut self) {
+        let playing = async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                if line == "playing" {
+                    return true;
+                }
+            }
+            false
+        };
+        let playing = timeout(PATIENCE, playing).await;
+        assert!(playing.expect("it plays in time"), "it plays");
+    }
+
+    /// Lets it stop as it does when its user has had enough.
+    pub(crate) async fn stop(mut self) {
+        drop(self.child.stdin.take());
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        let ended = ended.expect("it ends in time").unwrap();
+        assert!(ended.success(), "{ended}");
+    }
+
+    /// Waits until it gives up by itself; what it has to say about that.
+    pub(crate) async fn gives_up(mut self) -> String {
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        assert!(!ended.expect("it ends in time").unwrap().success());
+        self.complaints()
+    }
+
+    fn complaints(&self) -> String {
+        let mut words = Vec::new();
+        let mut file = File::open(self.complaints.path()).unwrap();
+        file.read_to_end(&mut words).unwrap();
+        String::from_utf8_lossy(&words).into_owned()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.complaints());
+        }
+    }
+}
