@@ -64,6 +64,8 @@ impl Process {
 
     /// Waits until it gives up by itself; what it has to say about that.
     pub(crate) async fn gives_up(mut self) -> String {
+        // To wait for it would end it.
+        let _input = self.child.stdin.take();
         let ended = timeout(PATIENCE, self.child.wait()).await;
         assert!(!ended.expect("it ends in time").unwrap().success());
         self.complaints()

@@ -3,7 +3,8 @@
 use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use whipstitch_minicluster::{
-    Action, Config, NodeConfig, SeenRequest, Server, StreamKey, peer::Publisher,
+    Action, Config, NodeConfig, SeenRequest, Server, StreamKey,
+    peer::{Player, Publisher},
 };
 use whipstitch_tests::{
     Deployment,
@@ -64,6 +65,47 @@ async fn every_release_publishes_on_one_node_from_options_to_delete() {
         for request in asked(&deployment) {
             assert!(!request.target.contains("host="), "{}", request.target);
         }
+    }
+}
+
+/// With an offer of its own, which it throws away, and without one (`postEmptyOffer`): either way the node offers, and media
+/// comes after the PATCH of the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_release_plays_by_the_answer_that_it_patches() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let mut publisher = Sdk::publisher(&proxy.h1, Release::V15, "s1", "");
+    let source = Publisher::new().await.unwrap();
+    let created = publisher.post(&source.offer().await.unwrap()).await;
+    source.answer(&created.text()).await.unwrap();
+    source.wait_connected(SOON).await.unwrap();
+    for (number, release) in Release::ALL.into_iter().enumerate() {
+        let id = format!("subscriber-{number}");
+        let mut sdk = Sdk::player(&proxy.h1, release, "s1", &id);
+        sdk.options().await;
+        let player = Player::new().await.unwrap();
+        let offer = match number % 2 {
+            0 => player.offer().await.unwrap(),
+            _ => String::new(),
+        };
+        let created = sdk.post(&offer).await;
+        assert_eq!(created.status, 201, "{release:?}: {}", created.text());
+        let answer = player.accept(&created.text()).await.unwrap();
+        let answered = sdk.answer(&answer).await;
+        assert!(
+            answered.status.is_success(),
+            "{release:?}: {}",
+            answered.text()
+        );
+        assert!(sdk.trickle().await.status.is_success(), "{release:?}");
+        player.wait_for_frames(10, SOON).await.unwrap();
+        assert_eq!(sdk.delete().await.status, 200, "{release:?}");
+
+        let its = |request: &SeenRequest| request.target.contains(&id);
+        let seen: Vec<_> = asked(&deployment).into_iter().filter(its).collect();
+        let methods: Vec<_> = seen.iter().map(|request| request.method.as_str()).collect();
+        assert_eq!(methods, ["OPTIONS", "POST", "PATCH", "PATCH", "DELETE"]);
+        assert!(seen.iter().all(|request| request.server == seen[0].server));
     }
 }
 

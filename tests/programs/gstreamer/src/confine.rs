@@ -1,6 +1,6 @@
 //! Two settings on what the elements are made of.
 //!
-//! Where ICE looks is narrowed to loopback, and libnice's search for a router that opens ports (UPnP) is off, so that no
+//! Where ICE looks is narrowed to loopback, and libnice's search for a router that opens ports (`UPnP`) is off, so that no
 //! packet leaves the machine. And the DTLS certificate is a given one (PEM, with its key): GStreamer 1.22 makes an RSA one,
 //! and the other side's DTLS knows ECDSA only.
 
@@ -23,7 +23,7 @@ pub(crate) fn elements_of(bin: &gst::Bin, pem: &str) {
     });
 }
 
-/// Before anything is gathered: no UPnP, and candidates of 127.0.0.1 only.
+/// Before anything is gathered: no `UPnP`, and candidates of 127.0.0.1 only.
 fn stay_on_loopback(webrtc: &gst::Element) {
     let ice = webrtc.property::<glib::Object>("ice-agent");
     ice.property::<glib::Object>("agent")

@@ -1,7 +1,7 @@
-//! GStreamer's WHIP and WHEP elements in the smallest pipeline that uses them: `gstreamer-client ELEMENT URL`.
+//! GStreamer's WHIP and WHEP elements in the smallest pipeline that uses them: `gstreamer-client ELEMENT URL [TRACKS]`.
 //!
 //! The element is used as it is, but kept on loopback ([`confine`]). A player says `playing` when enough has come of
-//! sound and picture. It ends when its standard input does, and at the first error, which it names.
+//! each track: of sound and picture, unless it is told to wait for one. It ends when its standard input does, and at the first error, which it names.
 
 mod confine;
 
@@ -16,30 +16,35 @@ use std::thread;
 use gst::glib;
 use gst::prelude::*;
 
-const PICTURE: &str =
-    "videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=15/1";
-const SOUND: &str =
-    "audiotestsrc is-live=true ! audioconvert ! audio/x-raw,rate=48000,channels=2";
+const PICTURE: &str = "videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=15/1";
+const SOUND: &str = "audiotestsrc is-live=true ! audioconvert ! audio/x-raw,rate=48000,channels=2";
 const VP8: &str =
     "vp8enc deadline=1 keyframe-max-dist=15 ! rtpvp8pay ! application/x-rtp,payload=96";
 const OPUS: &str = "opusenc ! rtpopuspay ! application/x-rtp,payload=97";
 
+/// What `whepsrc` offers by default, but for the channels, without which Opus is not to be named (RFC 7587 §7).
+const STEREO: &str = "application/x-rtp,media=audio,payload=96,encoding-name=OPUS,clock-rate=48000,encoding-params=(string)2";
+
 /// Buffers of a track after which it counts as played: packets of `whepsrc`, decoded frames of `whepclientsrc`.
 const ENOUGH: u32 = 20;
+
+const USAGE: &str =
+    "usage: gstreamer-client whipsink|whipclientsink|whepsrc|whepclientsrc URL [TRACKS]";
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome {
     let mut words = env::args().skip(1);
     let (Some(element), Some(url)) = (words.next(), words.next()) else {
-        return Err("usage: gstreamer-client whipsink|whipclientsink|whepsrc|whepclientsrc URL".into());
+        return Err(USAGE.into());
     };
+    let tracks = words.next().map_or(Ok(2), |word| word.parse())?;
     gst::init()?;
     gstwebrtchttp::plugin_register_static()?;
     gstrswebrtc::plugin_register_static()?;
     let pipeline = gst::Pipeline::new();
     confine::elements_of(pipeline.upcast_ref(), &env::var("DTLS_CERTIFICATE")?);
-    pipeline.add(&client(&element, &url)?)?;
+    pipeline.add(&client(&element, &url, tracks)?)?;
     report_errors(&pipeline)?;
 
     pipeline.set_state(gst::State::Playing)?;
@@ -49,7 +54,7 @@ fn main() -> Outcome {
 }
 
 /// The element, with what it publishes before it or what it plays behind it.
-fn client(element: &str, url: &str) -> Outcome<gst::Bin> {
+fn client(element: &str, url: &str, tracks: u32) -> Outcome<gst::Bin> {
     let around = match element {
         "whipsink" => format!("{PICTURE} ! {VP8} ! http. {SOUND} ! {OPUS} ! http."),
         "whipclientsink" => format!("{PICTURE} ! http. {SOUND} ! http."),
@@ -59,11 +64,14 @@ fn client(element: &str, url: &str) -> Outcome<gst::Bin> {
     let http = bin.by_name("http").ok_or("no client")?;
     match element {
         "whipsink" => http.set_property("whip-endpoint", url),
-        "whepsrc" => http.set_property("whep-endpoint", url),
+        "whepsrc" => {
+            http.set_property("whep-endpoint", url);
+            http.set_property_from_str("audio-caps", STEREO);
+        }
         _ => high_level(&http, url)?,
     }
     if element.ends_with("src") {
-        play(&http, &bin);
+        play(&http, &bin, tracks);
     }
     Ok(bin)
 }
@@ -89,12 +97,12 @@ fn high_level(http: &gst::Element, url: &str) -> Outcome {
     Ok(())
 }
 
-/// Counts what comes on each track, and says so when there is enough of two.
-fn play(http: &gst::Element, bin: &gst::Bin) {
-    let (bin, tracks) = (bin.downgrade(), Arc::new(AtomicU32::new(0)));
+/// Counts what comes on each track, and says so when there is enough of so many.
+fn play(http: &gst::Element, bin: &gst::Bin, tracks: u32) {
+    let (bin, missing) = (bin.downgrade(), Arc::new(AtomicU32::new(tracks)));
     http.connect_pad_added(move |_, pad| {
         if let Some(bin) = bin.upgrade()
-            && let Err(error) = count(pad, &bin, &tracks)
+            && let Err(error) = count(pad, &bin, &missing)
         {
             eprintln!("{}: {error}", pad.name());
             process::exit(1);
@@ -102,20 +110,21 @@ fn play(http: &gst::Element, bin: &gst::Bin) {
     });
 }
 
-fn count(pad: &gst::Pad, bin: &gst::Bin, tracks: &Arc<AtomicU32>) -> Outcome {
+fn count(pad: &gst::Pad, bin: &gst::Bin, missing: &Arc<AtomicU32>) -> Outcome {
     // `whepclientsrc` decodes if what is behind it wants that.
     let wanted = match pad.name().split('_').next() {
         Some("video") => "video/x-raw",
         Some("audio") => "audio/x-raw",
         _ => "application/x-rtp",
     };
-    let description = format!("queue ! {wanted} ! fakesink name=end signal-handoffs=true sync=false async=false");
+    let description =
+        format!("queue ! {wanted} ! fakesink name=end signal-handoffs=true sync=false async=false");
     let branch = gst::parse::bin_from_description(&description, true)?;
     let end = branch.by_name("end").ok_or("no end")?;
-    let (tracks, seen) = (tracks.clone(), AtomicU32::new(0));
+    let (missing, seen) = (missing.clone(), AtomicU32::new(0));
     end.connect("handoff", false, move |_| {
         if seen.fetch_add(1, Ordering::Relaxed) + 1 == ENOUGH
-            && tracks.fetch_add(1, Ordering::Relaxed) + 1 == 2
+            && missing.fetch_sub(1, Ordering::Relaxed) == 1
         {
             println!("playing");
         }
