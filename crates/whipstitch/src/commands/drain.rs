@@ -54,11 +54,8 @@ impl Question for Options {
                 Err(failure) => return Err(failure),
             };
             let left = Left::of(&status);
-            if left.nothing() {
-                return Ok(Answer::good(
-                    status,
-                    "drained: nothing is left\n".to_owned(),
-                ));
+            if left.over {
+                return Ok(left.told(status));
             }
             if began.elapsed() >= longest {
                 return Ok(left.too_late(status, began.elapsed()));
@@ -80,38 +77,67 @@ fn ended(order: Value) -> Answer {
     Answer::good(order, "drained: whipstitch has ended\n".to_owned())
 }
 
-/// What is still under way; none where it is not told.
+/// How far a drain is.
 struct Left {
     exchanges: Option<u64>,
     sockets: Option<u64>,
+    /// It goes no further.
+    over: bool,
+    /// What was left was cut off.
+    cut: bool,
 }
 
 impl Left {
     fn of(status: &Value) -> Self {
         let status = Look(status);
+        let (exchanges, sockets) = (
+            status.size("/drain/exchanges"),
+            status.size("/drain/sockets"),
+        );
+        // Nothing may be under way while load balancers are still waited for, so the outcome counts where it is told.
+        let tells = status.0.pointer("/drain/outcome").is_some();
+        let outcome = status.text("/drain/outcome");
         Self {
-            exchanges: status.size("/drain/exchanges"),
-            sockets: status.size("/drain/sockets"),
+            exchanges,
+            sockets,
+            over: outcome.is_some() || (!tells && exchanges == Some(0) && sockets == Some(0)),
+            cut: outcome == Some("cut"),
         }
     }
 
-    fn nothing(&self) -> bool {
-        self.exchanges == Some(0) && self.sockets == Some(0)
+    /// Requests and sockets, in words.
+    fn words(&self) -> String {
+        let part = |number: Option<u64>, one, many| number.map(|number| count(number, one, many));
+        let parts = [
+            part(self.exchanges, "request", "requests"),
+            part(self.sockets, "socket", "sockets"),
+        ];
+        parts
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" and ")
+    }
+
+    fn told(&self, status: Value) -> Answer {
+        let text = if self.cut {
+            format!("time was up: {} were cut off\n", self.words())
+        } else {
+            "drained: nothing is left\n".to_owned()
+        };
+        Answer {
+            json: status,
+            text,
+            bad: self.cut,
+        }
     }
 
     fn too_late(&self, status: Value, waited: Duration) -> Answer {
-        let left = |number: Option<u64>, one, many| number.map(|number| count(number, one, many));
-        let left: Vec<String> = [
-            left(self.exchanges, "request", "requests"),
-            left(self.sockets, "socket", "sockets"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let left = if left.is_empty() {
+        let words = self.words();
+        let left = if words.is_empty() {
             "it says nothing of a drain".to_owned()
         } else {
-            left.join(" and ") + " left"
+            words + " left"
         };
         let waited = age(i64::try_from(waited.as_millis()).unwrap_or(i64::MAX));
         Answer {
@@ -135,17 +161,37 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_only_if_it_says_so() {
-        assert!(Left::of(&json!({"drain": {"exchanges": 0, "sockets": 0}})).nothing());
-        for status in [
-            json!({}),
-            json!({"drain": null}),
-            json!({"drain": {"exchanges": 0, "sockets": 1}}),
+    fn it_is_over_only_if_it_says_so() {
+        for (drain, over) in [
+            (
+                json!({"exchanges": 0, "sockets": 0, "outcome": "whole"}),
+                true,
+            ),
+            (
+                json!({"exchanges": 1, "sockets": 2, "outcome": "cut"}),
+                true,
+            ),
+            // Load balancers are waited for.
+            (
+                json!({"exchanges": 0, "sockets": 0, "outcome": null}),
+                false,
+            ),
+            // Of another version.
+            (json!({"exchanges": 0, "sockets": 0}), true),
+            (json!({"exchanges": 0, "sockets": 1}), false),
+            (json!({}), false),
+            (json!(null), false),
         ] {
-            assert!(!Left::of(&status).nothing(), "{status}");
+            assert_eq!(Left::of(&json!({"drain": drain})).over, over, "{drain}");
         }
-        let late = Left::of(&json!({"drain": {"exchanges": 1, "sockets": 2}}))
-            .too_late(json!({}), Duration::from_secs(61));
+        let cut = Left::of(&json!({"drain": {"exchanges": 1, "sockets": 2, "outcome": "cut"}}));
+        let told = cut.told(Value::Null);
+        assert_eq!(
+            told.text,
+            "time was up: 1 request and 2 sockets were cut off\n"
+        );
+        assert!(told.bad);
+        let late = cut.too_late(Value::Null, Duration::from_secs(61));
         assert_eq!(
             late.text,
             "not drained after 1m 1s: 1 request and 2 sockets left\n"

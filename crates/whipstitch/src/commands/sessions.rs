@@ -140,8 +140,8 @@ impl List {
             Sort::Activity => "activity",
             Sort::Stream => "stream",
         };
-        // The order of names goes up, that of all else down, unless it is turned round.
-        let up = matches!(self.sort, Sort::Age | Sort::Activity | Sort::Stream) != self.reverse;
+        // The youngest has the least age; the busiest and the latest have most.
+        let up = matches!(self.sort, Sort::Age | Sort::Stream) != self.reverse;
         let order = if up { "asc" } else { "desc" };
         let search = encoded(self.search.as_deref().unwrap_or_default());
         let per_page = self.limit.min(PAGE);
@@ -233,6 +233,30 @@ mod tests {
             ),
             "0 sessions\n"
         );
+    }
+
+    #[test]
+    fn what_is_asked_for_comes_first() {
+        let target = |sort, reverse| {
+            let list = List {
+                search: None,
+                sort,
+                reverse,
+                limit: 10,
+                reach: Reach::default(),
+            };
+            list.target(1)
+        };
+        for (sort, order) in [
+            (Sort::Age, "sort=age&order=asc"),
+            (Sort::Rate, "sort=rate&order=desc"),
+            (Sort::Bytes, "sort=bytes&order=desc"),
+            (Sort::Activity, "sort=activity&order=desc"),
+            (Sort::Stream, "sort=stream&order=asc"),
+        ] {
+            assert!(target(sort, false).contains(order), "{order}");
+            assert!(!target(sort, true).contains(order), "{order}");
+        }
     }
 
     #[test]

@@ -84,6 +84,7 @@ fn headline(status: Look<'_>, style: Style) -> String {
     let state = match status.text("/state") {
         Some("ready") => style.good("ready"),
         Some("draining") => style.bad(&drain(status)),
+        Some("drained") => style.bad("drained, waiting for its signal to end"),
         Some(other) => style.odd(&clean(other)),
         None => style.odd("in a state of which it says nothing"),
     };
@@ -289,6 +290,17 @@ mod tests {
           log              debug for 1m 0s more
           configuration    /etc/whipstitch.toml, reloaded 1m 1s ago: ok
         ");
+    }
+
+    #[test]
+    fn after_its_drain() {
+        let status = json!({"version": "0.1.0", "state": "drained"});
+        let said = text(&status, Style::plain());
+        assert_eq!(
+            said,
+            "whipstitch 0.1.0: drained, waiting for its signal to end\n"
+        );
+        assert!(is_bad(Look(&status)));
     }
 
     #[test]
