@@ -121,7 +121,9 @@ async fn patience_ends() {
     let path = folder.path().join("admin.sock");
     let _listener = UnixListener::bind(&path).unwrap();
     let asker = Asker::new(Place::Socket(path), Style::plain());
+    let began = tokio::time::Instant::now();
     let failure = asker.get("/status").await.unwrap_err();
+    assert_eq!(began.elapsed().as_secs(), 10);
     assert!(
         failure.code == UNREACHABLE && failure.what.contains("no answer"),
         "{failure:?}"
