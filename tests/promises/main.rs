@@ -9,6 +9,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod abandoned;
 mod bodies;
 mod cors;
 mod directory;

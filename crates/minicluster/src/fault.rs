@@ -13,6 +13,14 @@ pub enum Fault {
     None,
     /// Every request waits this long before it is handled.
     Delay(Duration),
+    /// Every request is handled after `before`, and answered `after` that. As in a servlet container, nobody notices
+    /// meanwhile that the client hangs up: what it asked for is done all the same.
+    Late {
+        /// Until the request is handled.
+        before: Duration,
+        /// From then until its answer.
+        after: Duration,
+    },
     /// New connections are refused; idle ones are closed.
     Refuse,
     /// New connections are accepted and then reset (RST); idle ones are closed.
@@ -68,6 +76,7 @@ pub(crate) struct Switch {
 pub(crate) enum Gate {
     Open,
     Answer(u16, String),
+    Late(Duration, Duration),
     HangUp,
 }
 
@@ -127,6 +136,7 @@ impl Switch {
                 let _ = tokio::time::timeout(time, self.until_not(&Fault::Delay(time))).await;
                 Gate::Open
             }
+            Fault::Late { before, after } => Gate::Late(before, after),
             Fault::Refuse | Fault::Reset => Gate::HangUp,
             Fault::Status(status, body) => Gate::Answer(status, body),
             Fault::BlackHole => {

@@ -146,13 +146,40 @@ impl<H: Handler> Listener<H> {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, HangUp> {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, HangUp> {
         self.seen.request(self.server, &request);
         match self.switch.gate().await {
             Gate::Open => Ok(self.handler.handle(request).await),
             Gate::Answer(status, body) => Ok(reply::text(status, body)),
+            Gate::Late(before, after) => self.late(request, before, after).await,
             Gate::HangUp => Err(HangUp),
         }
+    }
+
+    /// Handles a request in a task of its own, whatever becomes of its connection.
+    async fn late(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        before: Duration,
+        after: Duration,
+    ) -> Result<Response<Full<Bytes>>, HangUp> {
+        if self.tracker.len() >= MAX_TASKS {
+            return Err(HangUp);
+        }
+        let (tracker, stop) = (self.tracker.clone(), self.stop.clone());
+        let handled = tracker.spawn(async move {
+            let handled = async {
+                tokio::time::sleep(before).await;
+                let answer = self.handler.handle(request).await;
+                tokio::time::sleep(after).await;
+                answer
+            };
+            stop.run_until_cancelled(handled).await
+        });
+        handled.await.ok().flatten().ok_or(HangUp)
     }
 }
 

@@ -155,6 +155,10 @@ pub struct Timeouts {
     /// other body.
     #[serde(with = "duration")]
     pub body: Duration,
+    /// How long the answer to a POST is still awaited when its client has left, or was told that it comes too late: the
+    /// session that the node makes is then ended.
+    #[serde(with = "duration")]
+    pub abandoned: Duration,
 }
 
 impl Default for Timeouts {
@@ -164,6 +168,7 @@ impl Default for Timeouts {
             answer: Duration::from_secs(6),
             manager_answer: Duration::from_secs(30),
             body: Duration::from_secs(10),
+            abandoned: Duration::from_secs(10),
         }
     }
 }

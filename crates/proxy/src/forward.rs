@@ -15,7 +15,8 @@ mod tags;
 use std::sync::Arc;
 
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header::LOCATION,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{AUTHORIZATION, LOCATION},
     uri::PathAndQuery,
 };
 use http_body::Body as _;
@@ -30,14 +31,15 @@ use whipstitch_signaling::{
     session::SessionKeys,
 };
 
-use self::naming::Made;
 pub(crate) use self::nodes::Nodes;
+use self::{naming::Made, nodes::Creating};
 use crate::{
     Body, Error, Exchange, Metrics,
+    abandoned::{self, Abandoned, Unclaimed},
     budget::Budget,
     config::NotLiveStatus,
     error::{BadRequest, NodeFault},
-    failover::Failover,
+    failover::{Carrier, Failover},
     known_sessions::{Client, KnownSessions},
     message::{Endpoint, Goal, Known, ToNode},
     newest::Newest,
@@ -56,6 +58,7 @@ pub(crate) struct Forward {
     pub(crate) known: Arc<KnownSessions>,
     pub(crate) pins: Arc<Pins>,
     pub(crate) newest: Arc<Newest>,
+    pub(crate) abandoned: Abandoned,
     pub(crate) public_url: Option<String>,
     pub(crate) not_live: NotLiveStatus,
     pub(crate) strict_etags: bool,
@@ -98,7 +101,9 @@ impl Forward {
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         let method = request.method().clone();
-        let (origin, mut response) = self.any(endpoint, &asked.exchange, request, budget).await?;
+        let (origin, mut response) = self
+            .any(&self.nodes, endpoint, &asked.exchange, request, budget)
+            .await?;
         let mut handle = None;
         if is_pinning(&method, response.status()) {
             handle = self.handle(endpoint, &origin);
@@ -122,7 +127,18 @@ impl Forward {
     ) -> Result<Response<Body>, Error> {
         let (dialect, exchange) = (asked.dialect, &asked.exchange);
         let offers = !request.body().is_end_stream();
-        let (origin, mut response) = self.any(endpoint, exchange, request, budget).await?;
+        let creating = Creating {
+            nodes: &self.nodes,
+            abandoned: &self.abandoned,
+            endpoint,
+            asked: &asked,
+            authorization: request.headers().get(AUTHORIZATION).cloned(),
+            since: now(),
+        };
+        let answer = self.any(&creating, endpoint, exchange, request, budget);
+        let (origin, mut response) = answer.await?;
+        // From here on whatever comes between leaves a session behind.
+        let mut unclaimed = Unclaimed::of(creating.at(&origin), &response, &self.abandoned);
         if endpoint.lookup.role == Role::Play
             && offers
             && dialect.nodes_offer() == NodesOffer::Counter
@@ -140,8 +156,9 @@ impl Forward {
             origin: &origin,
             target: &asked.target,
             endpoint,
-            client: asked.client,
+            client: asked.client.clone(),
             exchange,
+            unclaimed: unclaimed.as_mut(),
         };
         self.name_session(&mut response, made)?;
         let mut response = passed(response);
@@ -150,7 +167,7 @@ impl Forward {
             response.headers_mut().extend(handle);
         }
         self.link(&mut response, dialect, exchange);
-        Ok(response)
+        Ok(abandoned::held(response, unclaimed))
     }
 
     /// Says more to a session, or ends it.
@@ -164,7 +181,7 @@ impl Forward {
         let method = request.method().clone();
         let trickles = tags::before(&mut request, &known.session, self.strict_etags)
             .map_err(BadRequest::from)?;
-        let failover = self.failover(&asked.exchange);
+        let failover = self.failover(&self.nodes, &asked.exchange);
         let mut response = failover.only(&known.origin, request, budget).await?;
         if trickles {
             response = tags::after(response, &known.session, &asked.exchange);
@@ -180,23 +197,25 @@ impl Forward {
     }
 
     /// Asks nodes until one can serve; that node, and its answer.
-    async fn any(
+    async fn any<C: Carrier>(
         &self,
+        nodes: &C,
         endpoint: &Endpoint,
         exchange: &Exchange,
         request: Request<Body>,
         budget: &mut Budget,
     ) -> Result<(Origin, Response<Body>), Error> {
-        let answer = self.failover(exchange).any(endpoint, request, budget).await;
+        let failover = self.failover(nodes, exchange);
+        let answer = failover.any(endpoint, request, budget).await;
         if is_false_lead(&answer) {
             self.directory.forget(&endpoint.lookup);
         }
         answer
     }
 
-    fn failover<'a>(&'a self, exchange: &'a Exchange) -> Failover<'a, Nodes> {
+    fn failover<'a, C>(&'a self, nodes: &'a C, exchange: &'a Exchange) -> Failover<'a, C> {
         Failover {
-            nodes: &self.nodes,
+            nodes,
             directory: &*self.directory,
             metrics: &self.metrics,
             exchange,

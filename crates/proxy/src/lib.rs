@@ -34,11 +34,13 @@
 //! # }
 //! ```
 
+mod abandoned;
 mod admission;
 mod body;
 mod budget;
 pub mod config;
 mod cors;
+mod creation;
 mod destinations;
 mod error;
 mod exchange;

@@ -23,7 +23,7 @@ use crate::{
     Body, BodyError, Error,
     body::{self, Patience},
     config::Timeouts,
-    node_client::{self, Failed, Turn},
+    node_client::{self, Failed, Sent},
 };
 
 /// Carries HTTP to the Stream Manager.
@@ -60,9 +60,10 @@ impl Manager {
         }
         let uri = self.uri(request.uri())?;
         // A long upload has many turns, and each of them is a sign of life.
-        let (turn, patience) = (Turn::default(), Patience::Piece(self.patience));
+        let patience = Patience::Piece(self.patience);
         let client = self.clients.current().await;
-        let answer = node_client::send(&client, request, uri, &turn, patience)
+        let answer = Sent::new(&client, request, uri)
+            .answered(patience)
             .await
             .map_err(|failed| match failed {
                 Failed::Body(error) => error.into(),

@@ -10,7 +10,7 @@ use prometheus::{
 
 use whipstitch_signaling::{Role, dialect::Client};
 
-use crate::{exchange::Subject, problem::Kind, splice::Ended};
+use crate::{abandoned::Outcome, exchange::Subject, problem::Kind, splice::Ended};
 
 /// Counters of this crate. Cheap to clone: all clones count together, and one pointer is all that is copied, since
 /// layers are cloned for every request.
@@ -26,6 +26,7 @@ struct Inner {
     problems: IntCounterVec,
     failovers: IntCounter,
     sessions: IntCounterVec,
+    abandoned: IntCounterVec,
     in_flight: IntGauge,
     panics: IntCounter,
     sockets_open: IntGauge,
@@ -50,12 +51,13 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::new()?;
-        let all: [Box<dyn Collector>; 10] = [
+        let all: [Box<dyn Collector>; 11] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.duration.clone()),
             Box::new(metrics.problems.clone()),
             Box::new(metrics.failovers.clone()),
             Box::new(metrics.sessions.clone()),
+            Box::new(metrics.abandoned.clone()),
             Box::new(metrics.in_flight.clone()),
             Box::new(metrics.panics.clone()),
             Box::new(metrics.sockets_open.clone()),
@@ -104,6 +106,12 @@ impl Metrics {
     pub(crate) fn session_made(&self, role: Role, client: Client) {
         let labels = [role.protocol(), client.label()];
         self.0.sessions.with_label_values(&labels).inc();
+    }
+
+    /// A session that was left behind.
+    pub(crate) fn session_abandoned(&self, outcome: Outcome) {
+        let labels = [outcome.label()];
+        self.0.abandoned.with_label_values(&labels).inc();
     }
 
     pub(crate) fn panicked(&self) {
@@ -188,7 +196,18 @@ impl Inner {
             ),
             &["from"],
         )?;
+        let abandoned = IntCounterVec::new(
+            Opts::new(
+                "sessions_abandoned_total",
+                "Sessions that a node made for a client that was gone, or was told of a failure, by what became of them.",
+            ),
+            &["outcome"],
+        )?;
+        for outcome in Outcome::ALL {
+            abandoned.with_label_values(&[outcome.label()]);
+        }
         Ok(Self {
+            abandoned,
             by_subject: Subject::ALL.map(|subject| PerSubject::new(&requests, &duration, subject)),
             requests,
             duration,

@@ -1,13 +1,14 @@
-//! The newest publisher at each place, so that an old session URL cannot end a newer session.
+//! The newest session at each place, so that an old session URL cannot end a newer session.
 //!
 //! Red5 keys a publisher's resource by the name of its stream: whoever publishes under a name again, at the same node,
-//! gets the very path that the former publisher had.
+//! gets the very path that the former publisher had. A player's session is keyed by the `requestId` that the player made
+//! up, four hexadecimal digits (red5pro-webrtc-sdk 11.0.0), so another one can come by the same when it is over.
 
 use std::{net::IpAddr, time::Duration};
 
 use http::uri::PathAndQuery;
 use moka::{policy::EvictionPolicy, sync::Cache};
-use whipstitch_signaling::session::Session;
+use whipstitch_signaling::{Role, query, session::Session};
 
 /// Most places remembered at once.
 const MAX_PLACES: u64 = 10_000;
@@ -16,9 +17,15 @@ const MAX_PLACES: u64 = 10_000;
 /// newest publisher by less may be the newer one.
 const SKEW: u64 = 2_000;
 
-/// When the newest publisher was let in at each place. Only what this replica has let in itself: of another replica's
-/// publishers it knows nothing, and lets old URLs of theirs pass.
-pub(crate) struct Newest(Cache<(IpAddr, PathAndQuery), Last>);
+/// When the newest session was let in at each place. Only what this replica has let in itself: of another replica's
+/// sessions it knows nothing, and lets old URLs of theirs pass.
+pub(crate) struct Newest {
+    publishers: Places,
+    /// Apart, or many players would drive a publisher out.
+    players: Places,
+}
+
+type Places = Cache<(IpAddr, PathAndQuery), Last>;
 
 /// When the last two were let in, in milliseconds since 1970. By this replica's own clock, so these two are told apart
 /// however close they are.
@@ -56,16 +63,25 @@ impl Last {
 impl Newest {
     /// Remembers as long as a session URL is good for.
     pub(crate) fn new(lifetime: Duration) -> Self {
-        let places = Cache::builder()
-            .max_capacity(MAX_PLACES)
-            .eviction_policy(EvictionPolicy::lru())
-            .time_to_live(lifetime);
-        Self(places.build())
+        let places = || {
+            Cache::builder()
+                .max_capacity(MAX_PLACES)
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_live(lifetime)
+                .build()
+        };
+        Self {
+            publishers: places(),
+            players: places(),
+        }
     }
 
-    /// A publisher was let in.
-    pub(crate) fn remember(&self, session: &Session) {
-        let place = self.0.entry(place(session));
+    /// A session was let in.
+    pub(crate) fn remember(&self, role: Role, session: &Session) {
+        let Some(places) = self.of(role, session) else {
+            return;
+        };
+        let place = places.entry(place(session));
         place.and_upsert_with(|last| {
             last.map_or(Last::of(session.issued_at), |last| {
                 last.into_value().and(session.issued_at)
@@ -73,10 +89,31 @@ impl Newest {
         });
     }
 
-    /// Whether a newer publisher has taken the place of this one.
-    pub(crate) fn has_newer(&self, than: &Session) -> bool {
-        let last = self.0.get(&place(than));
+    /// Whether a newer session has taken the place of this one.
+    pub(crate) fn has_newer(&self, role: Role, than: &Session) -> bool {
+        let last = self.last(role, than);
         last.is_some_and(|last| last.is_newer(than.issued_at))
+    }
+
+    /// Whether a session was let in at the place of this one when it was made, or after that.
+    pub(crate) fn has_since(&self, role: Role, than: &Session) -> bool {
+        let last = self.last(role, than);
+        last.is_some_and(|last| last.newest >= than.issued_at)
+    }
+
+    fn last(&self, role: Role, session: &Session) -> Option<Last> {
+        self.of(role, session)?.get(&place(session))
+    }
+
+    /// `None` for a player whose node tells it from others by nothing that is in its URL.
+    fn of(&self, role: Role, session: &Session) -> Option<&Places> {
+        match role {
+            Role::Publish => Some(&self.publishers),
+            Role::Play => {
+                let query = session.resource.query().unwrap_or_default();
+                query::get(query, "requestId").map(|_| &self.players)
+            }
+        }
     }
 }
 
@@ -103,30 +140,48 @@ mod tests {
     fn only_a_newer_one_at_the_same_place_counts() {
         let newest = Newest::new(Duration::from_hours(1));
         let old = session("10.0.0.1", "/live/whip/resource/s1", 1_000);
-        assert!(!newest.has_newer(&old));
-        newest.remember(&old);
-        assert!(!newest.has_newer(&old));
-        newest.remember(&session("10.0.0.2", "/live/whip/resource/s1", 2_000));
-        newest.remember(&session("10.0.0.1", "/live/whip/resource/s2", 2_000));
-        assert!(!newest.has_newer(&old));
-        newest.remember(&session("10.0.0.1", "/live/whip/resource/s1", 1_001));
-        assert!(newest.has_newer(&old));
+        assert!(!newest.has_newer(Role::Publish, &old));
+        newest.remember(Role::Publish, &old);
+        assert!(!newest.has_newer(Role::Publish, &old));
+        newest.remember(
+            Role::Publish,
+            &session("10.0.0.2", "/live/whip/resource/s1", 2_000),
+        );
+        newest.remember(
+            Role::Publish,
+            &session("10.0.0.1", "/live/whip/resource/s2", 2_000),
+        );
+        assert!(!newest.has_newer(Role::Publish, &old));
+        newest.remember(
+            Role::Publish,
+            &session("10.0.0.1", "/live/whip/resource/s1", 1_001),
+        );
+        assert!(newest.has_newer(Role::Publish, &old));
         // What comes late does not make it older again.
-        newest.remember(&old);
-        assert!(newest.has_newer(&old));
+        newest.remember(Role::Publish, &old);
+        assert!(newest.has_newer(Role::Publish, &old));
     }
 
     #[test]
     fn a_publisher_of_another_replica_whose_clock_is_behind_keeps_its_session() {
         let newest = Newest::new(Duration::from_hours(1));
         let at = |issued_at| session("10.0.0.1", "/live/whip/resource/s1", issued_at);
-        newest.remember(&at(10_000));
-        assert!(!newest.has_newer(&at(8_500)), "it may be the newer one");
-        assert!(newest.has_newer(&at(7_900)));
+        newest.remember(Role::Publish, &at(10_000));
+        assert!(
+            !newest.has_newer(Role::Publish, &at(8_500)),
+            "it may be the newer one"
+        );
+        assert!(newest.has_newer(Role::Publish, &at(7_900)));
         // Our own are told apart to the millisecond, whichever is told of first.
-        newest.remember(&at(10_500));
-        newest.remember(&at(10_499));
-        assert!(newest.has_newer(&at(10_000)) && newest.has_newer(&at(10_499)));
-        assert!(!newest.has_newer(&at(10_500)) && !newest.has_newer(&at(10_501)));
+        newest.remember(Role::Publish, &at(10_500));
+        newest.remember(Role::Publish, &at(10_499));
+        assert!(
+            newest.has_newer(Role::Publish, &at(10_000))
+                && newest.has_newer(Role::Publish, &at(10_499))
+        );
+        assert!(
+            !newest.has_newer(Role::Publish, &at(10_500))
+                && !newest.has_newer(Role::Publish, &at(10_501))
+        );
     }
 }

@@ -9,14 +9,14 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{
-        self, Client,
-        connect::{Connect, HttpConnector, capture_connection},
+        self, Client, ResponseFuture,
+        connect::{CaptureConnection, Connect, HttpConnector, capture_connection},
     },
     rt::{TokioExecutor, TokioTimer},
 };
 use tracing::debug;
 
-pub(crate) use self::turn::Turn;
+use self::turn::Turn;
 use crate::{Body, BodyError, body::Patience};
 
 /// Below the keep-alive of any server that a node runs, so that a pooled connection is rarely one that just closed.
@@ -51,32 +51,60 @@ pub(crate) enum Failed {
     Timeout,
 }
 
-/// Sends a request to `uri` over HTTP/1.1 and waits for the header of the answer, as long as `patience` goes while it is
-/// the destination's `turn`. While it is the client's, its body has a limit of its own.
-pub(crate) async fn send<C>(
-    client: &Client<C, Body>,
-    mut request: Request<Body>,
-    uri: Uri,
-    turn: &Turn,
-    patience: Patience,
-) -> Result<Response<Incoming>, Failed>
-where
-    C: Connect + Clone + Send + Sync + 'static,
-{
-    // It may have come over HTTP/2; the client adds the Host of the new URI.
-    *request.version_mut() = Version::HTTP_11;
-    *request.uri_mut() = uri;
-    request.headers_mut().remove(HOST);
-    let connection = capture_connection(&mut request);
-    if !request.body().is_end_stream() {
-        request = request.map(|inner| turn.watch(inner));
+/// A request on its way over HTTP/1.1, and whose turn it is.
+pub(crate) struct Sent {
+    answer: ResponseFuture,
+    connection: CaptureConnection,
+    turn: Turn,
+}
+
+impl Sent {
+    /// Sends a request to `uri`; nothing happens before it is waited for.
+    pub(crate) fn new<C>(client: &Client<C, Body>, mut request: Request<Body>, uri: Uri) -> Self
+    where
+        C: Connect + Clone + Send + Sync + 'static,
+    {
+        // It may have come over HTTP/2; the client adds the Host of the new URI.
+        *request.version_mut() = Version::HTTP_11;
+        *request.uri_mut() = uri;
+        request.headers_mut().remove(HOST);
+        let connection = capture_connection(&mut request);
+        let turn = Turn::default();
+        if !request.body().is_end_stream() {
+            request = request.map(|inner| turn.watch(inner));
+        }
+        Self {
+            answer: client.request(request),
+            connection,
+            turn,
+        }
     }
-    tokio::select! {
-        answer = client.request(request) => answer.map_err(|error| blame(&error)),
-        () = turn.overrun(patience) => Err(match *connection.connection_metadata() {
-            Some(_) => Failed::Timeout,
-            None => Failed::OutOfTime,
-        }),
+
+    /// Waits for the header of the answer, as long as `patience` goes while it is the destination's turn. While it is the
+    /// client's, its body has a limit of its own.
+    pub(crate) async fn answered(
+        &mut self,
+        patience: Patience,
+    ) -> Result<Response<Incoming>, Failed> {
+        tokio::select! {
+            answer = &mut self.answer => answer.map_err(|error| blame(&error)),
+            () = self.turn.overrun(patience) => Err(match *self.connection.connection_metadata() {
+                Some(_) => Failed::Timeout,
+                None => Failed::OutOfTime,
+            }),
+        }
+    }
+
+    /// All that the destination had of the time.
+    pub(crate) fn spent(&self) -> Duration {
+        self.turn.spent()
+    }
+
+    /// The client is gone. The answer that is still to come; `None` if the destination has not got all of the request,
+    /// and from now on it never will.
+    pub(crate) fn left_alone(self) -> Option<ResponseFuture> {
+        let is_sent = self.connection.connection_metadata().is_some() && self.turn.cut();
+        is_sent.then_some(self.answer)
     }
 }
 

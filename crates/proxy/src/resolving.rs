@@ -222,7 +222,7 @@ impl Resolver {
             Some(token) => self.keys.borrow().open(role, key, token),
             None => self.known.recall(client?, node.map(Origin::named)),
         }?;
-        let is_over = self.is_over(session.issued_at) || self.newest.has_newer(&session);
+        let is_over = self.is_over(session.issued_at) || self.newest.has_newer(role, &session);
         (!is_over).then_some(session)
     }
 

@@ -14,6 +14,7 @@ use whipstitch_signaling::{Api, ice::IceServers, session::SessionKeys};
 
 use crate::{
     Body, Metrics,
+    abandoned::{Abandoned, Janitor},
     admission::Admission,
     config::{Limits, Proxy, Timeouts},
     cors::Cors,
@@ -64,13 +65,18 @@ pub struct Dependencies {
     pub exchanges: TaskTracker,
     /// Where WebSocket sessions live.
     pub sockets: TaskTracker,
+    /// Where tasks of the proxy itself live.
+    pub background: TaskTracker,
     /// Asks every WebSocket session to close.
     pub close_sockets: CancellationToken,
     /// Counts.
     pub metrics: Metrics,
 }
 
-/// Composes the layers.
+/// Composes the layers, on the current tokio runtime.
+///
+/// # Panics
+/// Outside a tokio runtime.
 ///
 /// # Errors
 /// The system's certificate roots cannot be read; only for a Stream Manager over `https`.
@@ -79,8 +85,21 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
     let known = Arc::new(KnownSessions::new(d.sessions_by_client, d.session_lifetime));
     let pins = Arc::new(Pins::new());
     let newest = Arc::new(Newest::new(d.session_lifetime));
+    let nodes = Nodes::new(&d.timeouts);
+    let (abandoned, left) =
+        Abandoned::new(d.limits.in_flight, d.exchanges.clone(), d.metrics.clone());
+    let janitor = Janitor {
+        nodes: nodes.clone(),
+        directory: d.directory.clone(),
+        known: known.clone(),
+        newest: newest.clone(),
+        timeouts: d.timeouts.clone(),
+        metrics: d.metrics.clone(),
+    };
+    d.background.spawn(janitor.run(left, d.background.clone()));
     let forward = Forward {
-        nodes: Nodes::new(&d.timeouts),
+        nodes,
+        abandoned,
         directory: d.directory.clone(),
         keys: d.session_keys.clone(),
         known: known.clone(),

@@ -215,6 +215,7 @@ fn compose(
         detach,
         exchanges: shutdown.exchanges.clone(),
         sockets: shutdown.sockets.clone(),
+        background: shutdown.background.clone(),
         close_sockets: shutdown.close_sockets.clone(),
         metrics: proxy::Metrics::register(registry)?,
     })

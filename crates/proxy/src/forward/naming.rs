@@ -3,11 +3,13 @@
 use http::{HeaderValue, Response, StatusCode, header::LOCATION, uri::PathAndQuery};
 use tracing::warn;
 use whipstitch_origin::Origin;
-use whipstitch_signaling::{Role, dialect::Dialect, rewrite, session::Session};
+use whipstitch_signaling::{dialect::Dialect, session::Session};
 
 use super::{Forward, tags};
 use crate::{
     Body, Error, Exchange,
+    abandoned::{Named, Unclaimed},
+    creation,
     error::NodeFault,
     known_sessions::Client,
     message::Endpoint,
@@ -22,6 +24,7 @@ pub(super) struct Made<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) client: Option<Client>,
     pub(super) exchange: &'a Exchange,
+    pub(super) unclaimed: Option<&'a mut Unclaimed>,
 }
 
 impl Forward {
@@ -47,17 +50,7 @@ impl Forward {
             _ => return Ok(()),
         };
         let (id, node) = (made.exchange.id(), made.origin);
-        let resource = location
-            .to_str()
-            .map_err(|_| rewrite::LocationError::Malformed)
-            .and_then(|location| {
-                let node = rewrite::Node {
-                    dialled: node.authority(),
-                    address: node.named(),
-                    name: node.name(),
-                };
-                rewrite::resource(node, made.target, location)
-            })
+        let resource = creation::resource(node, made.target, &location)
             .inspect_err(|error| warn!(id, %node, %error, "a session is lost"))
             .map_err(NodeFault::Location)?;
         let session = Session {
@@ -82,11 +75,14 @@ impl Forward {
         let (role, key) = (made.endpoint.lookup.role, &made.endpoint.lookup.key);
         let keys = self.keys.borrow().clone();
         let token = keys.seal(role, key, session)?;
-        if role == Role::Publish {
-            self.newest.remember(session);
-        }
-        if let Some(client) = made.client {
+        self.newest.remember(role, session);
+        if let Some(client) = made.client.clone() {
             self.known.remember(client, session);
+        }
+        if let Some(unclaimed) = made.unclaimed {
+            let client = made.client;
+            let session = session.clone();
+            unclaimed.named(Named { session, client });
         }
         let base = public_base(
             self.public_url.as_deref(),

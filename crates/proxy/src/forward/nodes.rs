@@ -1,19 +1,24 @@
 //! The nodes, as whoever sends a request to one sees them.
 
-use http::{Request, Response, Uri, uri::Scheme};
+use http::{HeaderValue, Request, Response, Uri, uri::Scheme};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use whipstitch_origin::Origin;
 
+use super::Asked;
 use crate::{
     Body,
+    abandoned::{Abandoned, Unanswered},
     body::{self, Patience},
     budget::Budget,
     config::Timeouts,
+    creation::Creation,
     failover::Carrier,
-    node_client::{self, Failed, Turn},
+    message::Endpoint,
+    node_client::{self, Failed, Sent},
 };
 
 /// The nodes, over pooled connections.
+#[derive(Clone)]
 pub(crate) struct Nodes(legacy::Client<HttpConnector, Body>);
 
 impl Nodes {
@@ -32,9 +37,52 @@ impl Carrier for Nodes {
         let Some(uri) = node_uri(origin, request.uri()) else {
             return Err(Failed::NotConnected);
         };
-        let (turn, patience) = (Turn::default(), Patience::Whole(budget.left()));
-        let answer = node_client::send(&self.0, request, uri, &turn, patience).await;
-        budget.spend(turn.spent());
+        let mut sent = Sent::new(&self.0, request, uri);
+        let answer = sent.answered(Patience::Whole(budget.left())).await;
+        budget.spend(sent.spent());
+        answer.map(|response| response.map(body::incoming))
+    }
+}
+
+/// The nodes, to a client that wants a session of one of them.
+pub(super) struct Creating<'a> {
+    pub(super) nodes: &'a Nodes,
+    pub(super) abandoned: &'a Abandoned,
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) asked: &'a Asked,
+    pub(super) authorization: Option<HeaderValue>,
+    /// In milliseconds since 1970.
+    pub(super) since: u64,
+}
+
+impl Creating<'_> {
+    /// The POST that is sent to this node now.
+    pub(super) fn at(&self, origin: &Origin) -> Creation {
+        Creation {
+            origin: origin.clone(),
+            target: self.asked.target.clone(),
+            role: self.endpoint.lookup.role,
+            key: self.endpoint.lookup.key.clone(),
+            authorization: self.authorization.clone(),
+            exchange: self.asked.exchange.clone(),
+            since: self.since,
+        }
+    }
+}
+
+impl Carrier for Creating<'_> {
+    async fn carry(
+        &self,
+        origin: &Origin,
+        request: Request<Body>,
+        budget: &mut Budget,
+    ) -> Result<Response<Body>, Failed> {
+        let Some(uri) = node_uri(origin, request.uri()) else {
+            return Err(Failed::NotConnected);
+        };
+        let sent = Sent::new(&self.nodes.0, request, uri);
+        let sent = Unanswered::new(sent, self.at(origin), self.abandoned);
+        let answer = sent.answered(budget).await;
         answer.map(|response| response.map(body::incoming))
     }
 }

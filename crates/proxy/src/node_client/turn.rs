@@ -17,13 +17,17 @@ use crate::{Body, BodyError, body::Patience};
 
 /// What one destination had of the time of a request so far.
 #[derive(Clone)]
-pub(crate) struct Turn(Arc<Mutex<Clock>>);
+pub(super) struct Turn(Arc<Mutex<Clock>>);
 
 struct Clock {
     /// All of its turns before this one.
     before: Duration,
     /// Since when it is its turn; `None` while it is the client's.
     since: Option<Instant>,
+    /// Whether the destination has got the whole body.
+    whole: bool,
+    /// Whether it is to get no more of it.
+    cut: bool,
 }
 
 impl Default for Turn {
@@ -32,6 +36,8 @@ impl Default for Turn {
         Self(Arc::new(Mutex::new(Clock {
             before: Duration::ZERO,
             since: Some(Instant::now()),
+            whole: true,
+            cut: false,
         })))
     }
 }
@@ -39,6 +45,7 @@ impl Default for Turn {
 impl Turn {
     /// A body that says whose turn it is.
     pub(super) fn watch(&self, inner: Body) -> Body {
+        self.lock().whole = false;
         Watched {
             inner,
             turn: self.clone(),
@@ -47,7 +54,7 @@ impl Turn {
     }
 
     /// All that the destination had of the time.
-    pub(crate) fn spent(&self) -> Duration {
+    pub(super) fn spent(&self) -> Duration {
         let clock = self.lock();
         clock.before + clock.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
@@ -73,8 +80,20 @@ impl Turn {
         }
     }
 
-    fn passes_to(&self, destination: bool) {
+    /// The destination gets no more of the body from now on; whether it has got all of it already.
+    pub(super) fn cut(&self) -> bool {
         let mut clock = self.lock();
+        clock.cut = true;
+        clock.whole
+    }
+
+    /// Whether the destination may have what has come for it, which may be the `last`.
+    fn passes_to(&self, destination: bool, last: bool) -> bool {
+        let mut clock = self.lock();
+        if clock.cut {
+            return false;
+        }
+        clock.whole |= last;
         match (destination, clock.since) {
             (true, None) => clock.since = Some(Instant::now()),
             // Another piece is on its way: a new turn, right after the one before.
@@ -88,6 +107,7 @@ impl Turn {
             }
             (false, None) => {}
         }
+        true
     }
 
     fn lock(&self) -> MutexGuard<'_, Clock> {
@@ -109,8 +129,20 @@ impl http_body::Body for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = Pin::new(&mut self.inner).poll_frame(cx);
-        self.turn.passes_to(frame.is_ready());
-        frame
+        let is_last = match &frame {
+            Poll::Ready(None) => true,
+            // A length that was announced may be reached before the end is said.
+            Poll::Ready(Some(Ok(_))) => {
+                self.inner.is_end_stream() || self.inner.size_hint().exact() == Some(0)
+            }
+            Poll::Ready(Some(Err(_))) | Poll::Pending => false,
+        };
+        if self.turn.passes_to(frame.is_ready(), is_last) {
+            frame
+        } else {
+            // For ever: whoever sends it is about to notice that nobody wants its answer.
+            Poll::Pending
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -225,6 +225,7 @@ pub const SECTIONS: &[Section] = &[
             Key::new("timeouts.answer", Duration, "WHIPSTITCH_TIMEOUTS_ANSWER", "All the time that one WHIP or WHEP request or WebSocket handshake may take of the Stream Manager and the nodes together: lookups, connections and answers, however many nodes are tried. The wait for the client's own body is not part of it. Below the 8 s after which OBS gives up."),
             Key::new("timeouts.manager_answer", Duration, "WHIPSTITCH_TIMEOUTS_MANAGER_ANSWER", "Longest wait for the header of the Stream Manager's answer to a request that is passed on."),
             Key::new("timeouts.body", Duration, "WHIPSTITCH_TIMEOUTS_BODY", "Longest wait for the whole body of a WHIP or WHEP request, and for the next piece of any other body."),
+            Key::new("timeouts.abandoned", Duration, "WHIPSTITCH_TIMEOUTS_ABANDONED", "How long the answer to a POST is still awaited when its client has left, or was told that it comes too late: the session that the node makes is then ended."),
         ],
     },
     Section {

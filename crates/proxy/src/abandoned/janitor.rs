@@ -1,0 +1,150 @@
+//! Who sees to what was left behind.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{
+    Method, Request, Uri,
+    header::{AUTHORIZATION, LOCATION},
+    uri::PathAndQuery,
+};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+use tokio_util::task::TaskTracker;
+use whipstitch_origin::Directory;
+use whipstitch_signaling::{Role, session::Session, tag::Tag};
+
+use super::{Left, Named, Outcome, What};
+use crate::{
+    Metrics, body, budget::Budget, config::Timeouts, creation::Creation, exchange::REQUEST_ID,
+    failover::Carrier, known_sessions::KnownSessions, newest::Newest,
+};
+
+/// The pauses before each further DELETE, where one failed: the first may have met a connection that had just closed.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+
+/// Sees to what was left behind.
+pub(crate) struct Janitor<C> {
+    pub(crate) nodes: C,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) known: Arc<KnownSessions>,
+    pub(crate) newest: Arc<Newest>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) metrics: Metrics,
+}
+
+impl<C: Carrier + Send + 'static> Janitor<C> {
+    /// Sees to all that comes, each in a task of its own, until nobody can leave anything any more.
+    pub(crate) async fn run(self, mut queue: mpsc::Receiver<Left>, tasks: TaskTracker) {
+        let janitor = Arc::new(self);
+        while let Some(left) = queue.recv().await {
+            let janitor = janitor.clone();
+            tasks.spawn(async move { janitor.see_to(left).await });
+        }
+    }
+
+    async fn see_to(&self, left: Left) {
+        let Left {
+            creation,
+            what,
+            _place,
+            _under_way,
+        } = left;
+        let outcome = match what {
+            What::Made { location, named } => {
+                let place = creation.place(location.as_ref());
+                Some(self.end(&creation, place, named).await)
+            }
+            What::Unanswered(answer) => match timeout(self.timeouts.abandoned, answer).await {
+                Ok(Some((status, headers))) if Creation::made(status, &headers) => {
+                    let place = creation.place(headers.get(LOCATION));
+                    Some(self.end(&creation, place, None).await)
+                }
+                // It made none, and said so.
+                Ok(Some(_)) => None,
+                Ok(None) | Err(_) => Some(Outcome::Unknown),
+            },
+        };
+        if let Some(outcome) = outcome {
+            self.metrics.session_abandoned(outcome);
+            outcome.log(creation.exchange.id(), Some(creation.origin.addr()));
+        }
+    }
+
+    async fn end(
+        &self,
+        creation: &Creation,
+        place: Option<PathAndQuery>,
+        named: Option<Named>,
+    ) -> Outcome {
+        let Some(resource) = place else {
+            return Outcome::Failed;
+        };
+        let since = match &named {
+            // It is itself the newest then.
+            Some(named) => named.session.issued_at + 1,
+            None => creation.since,
+        };
+        let session = Session {
+            node: creation.origin.named(),
+            resource,
+            issued_at: since,
+            tag: Tag::None,
+        };
+        if self.newest.has_since(creation.role, &session) {
+            return Outcome::Replaced;
+        }
+        let outcome = self.delete(creation, &session.resource).await;
+        if matches!(outcome, Outcome::Deleted | Outcome::Gone) {
+            if creation.role == Role::Publish {
+                self.directory.ended(&creation.key);
+            }
+            if let Some(Named {
+                session,
+                client: Some(client),
+            }) = named
+            {
+                self.known.forget(client, &session);
+            }
+        }
+        outcome
+    }
+
+    async fn delete(&self, creation: &Creation, resource: &PathAndQuery) -> Outcome {
+        let mut pauses = PAUSES.iter();
+        loop {
+            if let Some(outcome) = self.delete_once(creation, resource).await {
+                return outcome;
+            }
+            let Some(pause) = pauses.next() else {
+                return Outcome::Failed;
+            };
+            sleep(*pause).await;
+        }
+    }
+
+    /// `None` if the node could not, which may pass.
+    async fn delete_once(&self, creation: &Creation, resource: &PathAndQuery) -> Option<Outcome> {
+        let mut request = Request::new(body::empty());
+        *request.method_mut() = Method::DELETE;
+        *request.uri_mut() = Uri::from(resource.clone());
+        let headers = request.headers_mut();
+        headers.insert(REQUEST_ID, creation.exchange.record().id.clone());
+        headers.extend(
+            creation
+                .authorization
+                .clone()
+                .map(|value| (AUTHORIZATION, value)),
+        );
+        let mut budget = Budget::new(self.timeouts.answer, self.timeouts.connect);
+        let answer = self.nodes.carry(&creation.origin, request, &mut budget);
+        match answer.await.ok()?.status().as_u16() {
+            200..=299 => Some(Outcome::Deleted),
+            // Red5's WHIP says 417 where it finds no session (Red5 Pro documentation, WHIP/WHEP, status codes).
+            404 | 410 | 417 => Some(Outcome::Gone),
+            500..=599 => None,
+            _ => Some(Outcome::Failed),
+        }
+    }
+}

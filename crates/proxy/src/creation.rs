@@ -1,0 +1,62 @@
+//! A POST that makes a session, and where the session is that comes of it.
+
+use http::{HeaderMap, HeaderValue, StatusCode, header::LOCATION, uri::PathAndQuery};
+use whipstitch_origin::Origin;
+use whipstitch_signaling::{
+    Role, StreamKey,
+    rewrite::{self, LocationError},
+};
+
+use crate::Exchange;
+
+/// A POST to a node: all that is needed to end the session that it makes.
+pub(crate) struct Creation {
+    /// The node.
+    pub(crate) origin: Origin,
+    /// Path and query of the POST.
+    pub(crate) target: PathAndQuery,
+    /// Publish or play.
+    pub(crate) role: Role,
+    /// The stream.
+    pub(crate) key: StreamKey,
+    /// The client's own, which RFC 9725 §4.7 wants on a DELETE, too.
+    pub(crate) authorization: Option<HeaderValue>,
+    /// The record of the request.
+    pub(crate) exchange: Exchange,
+    /// When it came, in milliseconds since 1970.
+    pub(crate) since: u64,
+}
+
+impl Creation {
+    /// Whether a node that answers so has made a session: a 201 or any other success, or a counter-offer, which is a 406
+    /// that says where (draft-ietf-wish-whep §4.2).
+    pub(crate) fn made(status: StatusCode, headers: &HeaderMap) -> bool {
+        status.is_success()
+            || (status == StatusCode::NOT_ACCEPTABLE && headers.contains_key(LOCATION))
+    }
+
+    /// Where at the node the session is. A `Location` that leads anywhere else is not followed: then it is the usual place.
+    pub(crate) fn place(&self, location: Option<&HeaderValue>) -> Option<PathAndQuery> {
+        let usual = HeaderValue::from_static("");
+        let named = location.and_then(|named| resource(&self.origin, &self.target, named).ok());
+        named.or_else(|| resource(&self.origin, &self.target, &usual).ok())
+    }
+}
+
+/// The path and query at this node that its `Location` means, in the answer to a POST to `target`.
+///
+/// # Errors
+/// It names another host, or is no URL.
+pub(crate) fn resource(
+    origin: &Origin,
+    target: &PathAndQuery,
+    location: &HeaderValue,
+) -> Result<PathAndQuery, LocationError> {
+    let node = rewrite::Node {
+        dialled: origin.authority(),
+        address: origin.named(),
+        name: origin.name(),
+    };
+    let location = location.to_str().map_err(|_| LocationError::Malformed)?;
+    rewrite::resource(node, target, location)
+}

@@ -1,0 +1,313 @@
+//! A session that no client has is ended: whoever hangs up on its POST leaves nothing behind at any node.
+
+use std::time::Duration;
+
+use http::{Method, Request};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+use whipstitch::shutdown::Drained;
+use whipstitch_minicluster::{Fault, Lie, Server, peer::Publisher};
+use whipstitch_tests::{Deployment, Proxy, http::Client, raw_node::RawNode};
+
+/// How many clients hang up.
+const CLIENTS: u32 = 24;
+/// When a slow node answers at the earliest.
+const ANSWERED: Duration = Duration::from_millis(400);
+
+/// How long client `number` has patience: some moment before it could be answered.
+fn patience(number: u32) -> Duration {
+    // Weyl's sequence: all over the range, and the same in every run.
+    let share = number.wrapping_mul(2_654_435_769) >> 16;
+    (ANSWERED - Duration::from_millis(50)) * share / 65_536
+}
+
+async fn offer() -> String {
+    let publisher = Publisher::new().await.unwrap();
+    publisher.offer().await.unwrap()
+}
+
+fn post(target: &str, sdp: &str) -> Request<String> {
+    let request = Request::post(target).header("content-type", "application/sdp");
+    request.body(sdp.to_owned()).unwrap()
+}
+
+/// Sends a POST, and hangs up after this long without an answer.
+async fn hang_up(client: &Client, target: &str, sdp: &str, patience: Duration) {
+    let mut connection = client.keep().await;
+    let answer = connection.begin(post(target, sdp)).await;
+    let answer = timeout(patience, answer).await;
+    assert!(answer.is_err(), "not answered so early: {answer:?}");
+}
+
+fn outcome(outcome: &str) -> String {
+    format!(r#"whipstitch_sessions_abandoned_total{{outcome="{outcome}"}}"#)
+}
+
+/// Sessions of all nodes.
+fn sessions(deployment: &Deployment) -> usize {
+    let nodes = deployment.cluster.nodes().iter();
+    nodes.map(whipstitch_minicluster::Node::sessions).sum()
+}
+
+/// Requests of this method that nodes got.
+fn received(deployment: &Deployment, method: &Method) -> u64 {
+    let nodes = 0..deployment.cluster.nodes().len();
+    let seen = deployment.cluster.seen();
+    nodes
+        .map(|node| seen.received(Server::Node(node), method))
+        .sum()
+}
+
+/// Makes every node do what it is asked, late.
+async fn slow(deployment: &Deployment, before: Duration, after: Duration) {
+    for node in deployment.cluster.nodes() {
+        node.fail(Fault::Late { before, after }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishers_that_hang_up_at_any_moment_leave_no_session() {
+    let offer = offer().await;
+    for (before, after) in [
+        (Duration::ZERO, ANSWERED),
+        (ANSWERED, Duration::ZERO),
+        (ANSWERED / 2, ANSWERED / 2),
+    ] {
+        let deployment = Deployment::start().await;
+        let proxy = deployment.proxy();
+        slow(&deployment, before, after).await;
+        let clients = (0..CLIENTS).map(|number| {
+            let client = [&proxy.h1, &proxy.h2, &proxy.plain][(number % 3) as usize];
+            let (offer, target) = (&offer, format!("/live/whip/endpoint/s{number}"));
+            async move { hang_up(client, &target, offer, patience(number)).await }
+        });
+        futures_util::future::join_all(clients).await;
+        assert_eq!(proxy.drain().await, Drained::Whole);
+        assert_eq!(sessions(&deployment), 0);
+        let (made, ended) = (
+            received(&deployment, &Method::POST),
+            received(&deployment, &Method::DELETE),
+        );
+        assert!(made > u64::from(CLIENTS) / 2, "hardly anybody got so far");
+        assert_eq!(made, ended);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn players_that_hang_up_leave_the_publisher_alone() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let offer = offer().await;
+    let target = "/live/whip/endpoint/s1";
+    assert_eq!(proxy.h1.sdp("POST", target, &offer).await.status, 201);
+    slow(&deployment, Duration::ZERO, ANSWERED).await;
+    let players = (0..CLIENTS).map(|number| {
+        let client = [&proxy.h1, &proxy.h2][(number % 2) as usize];
+        let target = format!("/live/whep/endpoint/s1?requestId=subscriber-{number}");
+        // Without an offer the node makes one.
+        async move { hang_up(client, &target, "", patience(number)).await }
+    });
+    futures_util::future::join_all(players).await;
+    assert!(received(&deployment, &Method::POST) > u64::from(CLIENTS) / 2);
+    assert_eq!(proxy.drain().await, Drained::Whole);
+    assert_eq!(sessions(&deployment), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_answers_after_the_client_was_told_504_loses_the_session_too() {
+    let deployment = Deployment::start().await;
+    let mut config = deployment.config();
+    config.timeouts.answer = Duration::from_millis(300);
+    let proxy = deployment.proxy_with(config);
+    slow(&deployment, Duration::from_millis(200), ANSWERED).await;
+    let offer = offer().await;
+    let target = "/live/whip/endpoint/s1";
+    let told = proxy.h2.sdp("POST", target, &offer).await;
+    assert_eq!(
+        (told.status.as_u16(), &*told.problem()),
+        (504, "node-timeout")
+    );
+    for node in deployment.cluster.nodes() {
+        node.heal().await;
+    }
+    proxy.until_metric(&outcome("deleted"), 1.0).await;
+    assert_eq!(sessions(&deployment), 0);
+    // The name is free again.
+    assert_eq!(proxy.h2.sdp("POST", target, &offer).await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_ever_is_not_waited_for() {
+    let deployment = Deployment::start().await;
+    let mut config = deployment.config();
+    config.timeouts.abandoned = Duration::from_millis(100);
+    let proxy = deployment.proxy_with(config);
+    for node in deployment.cluster.nodes() {
+        node.fail(Fault::BlackHole).await;
+    }
+    let target = "/live/whip/endpoint/s1";
+    hang_up(&proxy.h1, target, "v=0", Duration::from_millis(200)).await;
+    proxy.until_metric(&outcome("unknown"), 1.0).await;
+    // A DELETE of the usual place could end somebody else's session.
+    assert_eq!(received(&deployment, &Method::DELETE), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_an_offer_makes_nothing_and_nothing_is_ended() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    for framing in ["Content-Length: 100", "Transfer-Encoding: chunked"] {
+        let (mut io, _) = proxy.h1.connect().await;
+        let head = format!(
+            "POST /live/whip/endpoint/s1 HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/sdp\r\n{framing}\r\n\r\n4\r\nv=0\r\n"
+        );
+        let before = received(&deployment, &Method::POST);
+        io.write_all(head.as_bytes()).await.unwrap();
+        while received(&deployment, &Method::POST) == before {
+            // Polls what another part of the same process has counted: there is nothing to be woken by.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(io);
+    }
+    let under_way = "whipstitch_requests_in_flight";
+    proxy.until_metric(under_way, 0.0).await;
+    assert_eq!(proxy.drain().await, Drained::Whole);
+    assert_eq!(received(&deployment, &Method::DELETE), 0);
+    assert_eq!(sessions(&deployment), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_waits_for_what_was_left_behind_as_long_as_its_deadline() {
+    for (deadline, drained) in [
+        (Duration::from_secs(10), Drained::Whole),
+        (
+            Duration::from_millis(50),
+            Drained::Cut {
+                exchanges: 1,
+                sockets: 0,
+            },
+        ),
+    ] {
+        let deployment = Deployment::start().await;
+        let mut config = deployment.config();
+        config.shutdown.deadline = deadline;
+        let proxy = deployment.proxy_with(config);
+        slow(&deployment, Duration::ZERO, ANSWERED * 2).await;
+        let target = "/live/whip/endpoint/s1";
+        hang_up(&proxy.h2, target, &offer().await, ANSWERED / 2).await;
+        proxy
+            .until_metric("whipstitch_requests_in_flight", 0.0)
+            .await;
+        assert_eq!(sessions(&deployment), 1);
+        assert_eq!(proxy.drain().await, drained);
+        let left = sessions(&deployment);
+        assert_eq!(left == 0, drained == Drained::Whole, "{left}");
+    }
+}
+
+/// A proxy whose only node is this one.
+async fn in_front_of(node: &RawNode) -> (Deployment, Proxy) {
+    let deployment = Deployment::start().await;
+    let mut config = deployment.config();
+    config.nodes.port = node.addr().port();
+    config.nodes.allow = vec![node.addr().ip().into()];
+    let lie = Lie::ServerAddress(node.addr().ip().to_string());
+    deployment.cluster.manager().lie(lie);
+    let proxy = deployment.proxy_with(config);
+    (deployment, proxy)
+}
+
+const ENDED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_become_an_answer_is_ended_where_it_is_and_nowhere_else() {
+    let node = RawNode::start(21).await;
+    let elsewhere = RawNode::start(22).await;
+    let (_deployment, proxy) = in_front_of(&node).await;
+    let foreign = format!("http://{}/live/whep/resource/s2", elsewhere.addr());
+    let long = "x".repeat(300_000);
+    for (location, sdp, place) in [
+        // Not followed: the usual place, at the node that was asked.
+        (&*foreign, "v=0", "/live/whep/resource/s1?requestId=a"),
+        ("/a/session", &*long, "/a/session?requestId=a"),
+    ] {
+        let created = format!(
+            "HTTP/1.1 201 Created\r\nContent-Type: application/sdp\r\nLocation: {location}\r\n\
+             Connection: close\r\nContent-Length: {}\r\n\r\n{sdp}",
+            sdp.len()
+        );
+        let target = "/live/whep/endpoint/s1?requestId=a";
+        let request = post(target, "v=0");
+        let (mut parts, body) = request.into_parts();
+        let bearer = "Bearer secret".parse().unwrap();
+        parts.headers.insert("authorization", bearer);
+        let request = Request::from_parts(parts, body);
+        let node = async {
+            node.answer(3, created.as_bytes()).await;
+            node.answer(0, ENDED).await.0
+        };
+        let (told, deleted) = tokio::join!(proxy.h1.send(request), node);
+        assert_eq!(
+            (told.status.as_u16(), &*told.problem()),
+            (502, "node-answer")
+        );
+        assert!(
+            deleted.starts_with(&format!("DELETE {place} HTTP/1.1\r\n")),
+            "{deleted}"
+        );
+        assert!(
+            deleted.contains("authorization: Bearer secret"),
+            "{deleted}"
+        );
+        assert!(deleted.contains(told.header("x-request-id")), "{deleted}");
+    }
+    proxy.until_metric(&outcome("deleted"), 2.0).await;
+    assert!(elsewhere.untouched());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_is_no_session() {
+    let node = RawNode::start(23).await;
+    let (_deployment, proxy) = in_front_of(&node).await;
+    let half =
+        b"HTTP/1.1 201 Created\r\nContent-Type: application/sdp\r\nContent-Length: 9\r\n\r\nv=0";
+    let node = async {
+        node.answer(3, half).await;
+        node.answer(0, ENDED).await.0
+    };
+    let client = async {
+        let (mut io, _) = proxy.plain.connect().await;
+        let request = "POST /live/whip/endpoint/s1 HTTP/1.1\r\nHost: a\r\n\
+             Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0";
+        io.write_all(request.as_bytes()).await.unwrap();
+        let mut got = Vec::new();
+        let _ = io.read_to_end(&mut got).await;
+    };
+    let (deleted, ()) = tokio::join!(node, client);
+    assert!(
+        deleted.starts_with("DELETE /live/whip/resource/s1 HTTP/1.1\r\n"),
+        "{deleted}"
+    );
+    proxy.until_metric(&outcome("deleted"), 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_briefly_unable_is_asked_again() {
+    let node = RawNode::start(24).await;
+    let (_deployment, proxy) = in_front_of(&node).await;
+    let redirect = b"HTTP/1.1 201 Created\r\nLocation: ftp://x/y\r\nConnection: close\r\n\r\n";
+    let node = async {
+        node.answer(3, redirect).await;
+        let unable = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n";
+        node.answer(0, unable).await;
+        node.answer(0, b"HTTP/1.1 417 Gone\r\nContent-Length: 0\r\n\r\n")
+            .await;
+    };
+    let target = "/live/whip/endpoint/s1";
+    let (told, ()) = tokio::join!(proxy.h1.sdp("POST", target, "v=0"), node);
+    assert_eq!(told.status, 502);
+    proxy.until_metric(&outcome("gone"), 1.0).await;
+}
