@@ -14,13 +14,13 @@ use whipstitch_tests::{Deployment, Proxy, http::Client, raw_node::RawNode};
 /// How many clients hang up.
 const CLIENTS: u32 = 24;
 /// When a slow node answers at the earliest.
-const ANSWERED: Duration = Duration::from_millis(400);
+const ANSWERED: Duration = Duration::from_millis(750);
 
 /// How long client `number` has patience: some moment before it could be answered.
 fn patience(number: u32) -> Duration {
     // Weyl's sequence: all over the range, and the same in every run.
     let share = number.wrapping_mul(2_654_435_769) >> 16;
-    (ANSWERED - Duration::from_millis(50)) * share / 65_536
+    ANSWERED * 2 / 3 * share / 65_536
 }
 
 async fn offer() -> String {
@@ -90,7 +90,7 @@ async fn publishers_that_hang_up_at_any_moment_leave_no_session() {
             received(&deployment, &Method::POST),
             received(&deployment, &Method::DELETE),
         );
-        assert!(made > u64::from(CLIENTS) / 2, "hardly anybody got so far");
+        assert!(made > u64::from(CLIENTS) / 4, "hardly anybody got so far");
         assert_eq!(made, ended);
     }
 }
@@ -110,7 +110,7 @@ async fn players_that_hang_up_leave_the_publisher_alone() {
         async move { hang_up(client, &target, "", patience(number)).await }
     });
     futures_util::future::join_all(players).await;
-    assert!(received(&deployment, &Method::POST) > u64::from(CLIENTS) / 2);
+    assert!(received(&deployment, &Method::POST) > u64::from(CLIENTS) / 4);
     assert_eq!(proxy.drain().await, Drained::Whole);
     assert_eq!(sessions(&deployment), 1);
 }
@@ -162,7 +162,7 @@ async fn half_an_offer_makes_nothing_and_nothing_is_ended() {
         let (mut io, _) = proxy.h1.connect().await;
         let head = format!(
             "POST /live/whip/endpoint/s1 HTTP/1.1\r\nHost: localhost\r\n\
-             Content-Type: application/sdp\r\n{framing}\r\n\r\n4\r\nv=0\r\n"
+             Content-Type: application/sdp\r\n{framing}\r\n\r\n5\r\nv=0\r\n\r\n"
         );
         let before = received(&deployment, &Method::POST);
         io.write_all(head.as_bytes()).await.unwrap();
