@@ -101,3 +101,6 @@ impl Abandoned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

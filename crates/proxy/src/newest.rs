@@ -163,6 +163,24 @@ mod tests {
     }
 
     #[test]
+    fn players_are_told_apart_by_their_request_id_or_not_at_all() {
+        let newest = Newest::new(Duration::from_hours(1));
+        let at = |resource, issued_at| session("10.0.0.1", resource, issued_at);
+        for (resource, newer) in [
+            ("/live/whep/resource/s1?requestId=a", true),
+            ("/live/whep/resource/s1", false),
+        ] {
+            let old = at(resource, 1_000);
+            newest.remember(Role::Play, &old);
+            assert!(newest.has_since(Role::Play, &old) == newer);
+            assert!(!newest.has_since(Role::Play, &at(resource, 1_001)));
+            newest.remember(Role::Play, &at(resource, 1_001));
+            assert_eq!(newest.has_newer(Role::Play, &old), newer);
+            assert!(!newest.has_newer(Role::Publish, &old));
+        }
+    }
+
+    #[test]
     fn a_publisher_of_another_replica_whose_clock_is_behind_keeps_its_session() {
         let newest = Newest::new(Duration::from_hours(1));
         let at = |issued_at| session("10.0.0.1", "/live/whip/resource/s1", issued_at);

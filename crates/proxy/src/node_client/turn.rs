@@ -160,6 +160,7 @@ mod tests {
     use tokio::{sync::mpsc, time::timeout};
 
     use super::*;
+    use crate::body;
 
     const PATIENCE: Duration = Duration::from_secs(6);
 
@@ -194,6 +195,27 @@ mod tests {
             );
             assert!(turn.spent() >= PATIENCE && turn.spent() <= PATIENCE * 2);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_cut_off_never_becomes_whole() {
+        let turn = Turn::default();
+        assert!(turn.cut(), "there is no body to wait for");
+
+        let whole = Turn::default();
+        let mut body = whole.watch(body::full("late"));
+        body.frame().await.unwrap().unwrap();
+        assert!(whole.cut(), "all of an announced length");
+
+        let half = Turn::default();
+        let (send, mut body) = body_of(&half);
+        send.send(Ok(piece())).await.unwrap();
+        body.frame().await.unwrap().unwrap();
+        assert!(!half.cut());
+        drop(send);
+        // Neither its end, which would make half an offer a whole one, nor anything else.
+        assert!(timeout(PATIENCE, body.frame()).await.is_err());
+        assert!(!half.cut());
     }
 
     #[tokio::test(start_paused = true)]
