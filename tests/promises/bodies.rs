@@ -138,6 +138,12 @@ async fn a_node_that_points_elsewhere_is_not_followed() {
             "{answer}"
         );
         assert!(!reply.headers.contains_key("location") && !reply.text().contains("9.9.9"));
+        if answer.contains(" 201 ") {
+            // What it made is ended where it is.
+            let gone = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+            let (head, _) = node.answer(0, gone).await;
+            assert!(head.starts_with("DELETE /live/whip/resource/s1 "), "{head}");
+        }
     }
 }
 

@@ -28,6 +28,7 @@ mod not_live;
 mod oddities;
 mod outage;
 mod replicas;
+mod request_ids;
 mod sdk;
 mod sessions;
 mod short;
