@@ -10,7 +10,7 @@ use std::{
 use http::Request;
 use whipstitch::config::Config;
 use whipstitch_minicluster::{
-    Config as ClusterConfig, NodeConfig,
+    Config as ClusterConfig, Lie, NodeConfig,
     peer::{Player, Publisher},
 };
 use whipstitch_tests::{
@@ -247,6 +247,31 @@ async fn a_player_of_the_draft_gets_the_nodes_offer_as_a_counter_offer() {
         .await;
     assert_eq!(empty.status, 201);
     publisher_ends(&proxy.h1, &created_by).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_406_that_is_no_offer_is_taken_for_one_by_nobody() {
+    let (deployment, node) = raw().await;
+    let manager = deployment.cluster.manager();
+    manager.lie(Lie::ServerAddress(node.addr().ip().to_string()));
+    let mut config = deployment.config();
+    config.nodes.port = node.addr().port();
+    let proxy = deployment.proxy_with(config);
+    let endpoint = "/live/whep/endpoint/s1?requestId=a";
+    for media in ["text/plain", "application/sdp"] {
+        let answer = format!(
+            "HTTP/1.1 406 Not Acceptable\r\nContent-Type: {media}\r\nContent-Length: 6\r\n\r\nfailed"
+        );
+        let play = proxy.h1.sdp("POST", endpoint, "v=0");
+        let (refused, _) = tokio::join!(play, node.answer(3, answer.as_bytes()));
+        let said = (refused.status.as_u16(), refused.problem());
+        assert_eq!(said, (502, "node-answer".into()), "{media}");
+        // Red5's SDK knows what its node means.
+        let target = format!("{endpoint}&signal=true");
+        let play = proxy.h1.sdp("POST", &target, "v=0");
+        let (refused, _) = tokio::join!(play, node.answer(3, answer.as_bytes()));
+        assert_eq!((refused.status.as_u16(), &*refused.text()), (406, "failed"));
+    }
 }
 
 async fn publisher_ends(client: &Client, published: &Reply) {

@@ -110,6 +110,30 @@ async fn every_release_plays_by_the_answer_that_it_patches() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_release_plays_what_its_node_offers() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let mut publisher = Sdk::publisher(&proxy.h1, Release::V11, "s1", "");
+    let peer = Publisher::new().await.unwrap();
+    let created = publisher.post(&peer.offer().await.unwrap()).await;
+    peer.answer(&created.text()).await.unwrap();
+    peer.wait_connected(SOON).await.unwrap();
+    for release in Release::ALL {
+        let mut sdk = Sdk::player(&proxy.h1, release, "s1", &format!("{release:?}"));
+        assert_eq!(sdk.options().await.status, 200, "{release:?}");
+        let viewer = Player::new().await.unwrap();
+        let offered = sdk.post("").await;
+        assert_eq!(offered.status, 201, "{release:?}: {}", offered.text());
+        let answer = viewer.accept(&offered.text()).await.unwrap();
+        // Any 2xx will do.
+        assert!(sdk.answer(&answer).await.status.is_success(), "{release:?}");
+        assert!(sdk.trickle().await.status.is_success(), "{release:?}");
+        viewer.wait_for_frames(5, SOON).await.unwrap();
+        assert!(sdk.delete().await.status.is_success(), "{release:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_post_adds_is_asked_together_with_what_the_options_asked() {
     let node = |last: u8, region: &str| NodeConfig {
         region: region.into(),

@@ -6,7 +6,7 @@
 //! | 201 with an answer | as it is | as it is |
 //! | 201 with an offer | as it is | 406, `application/sdp; valid-until="…"` |
 //! | 406 with SDP | as it is | as it is |
-//! | 406 without | as it is | a problem: `GStreamer`'s whepclientsrc takes any 406 for an offer |
+//! | 406 without, whatever its `Content-Type` | as it is | a problem: `GStreamer`'s whepclientsrc takes any 406 for an offer |
 
 use http::{
     HeaderValue, Response, StatusCode,
@@ -34,12 +34,17 @@ pub(super) async fn as_counter_offer(
     let is_sdp = headers::media(response.headers()) == Some(Some(Media::Sdp));
     match response.status() {
         StatusCode::NOT_ACCEPTABLE if !is_sdp => Err(NodeFault::Playback.into()),
-        status if status.is_success() && is_sdp => {
+        status if is_sdp && (status.is_success() || status == StatusCode::NOT_ACCEPTABLE) => {
             let (mut parts, body) = response.into_parts();
             let read = budget.pay(Limited::new(body, MAX_SDP).collect()).await;
             let read = read.ok_or(NodeFault::Timeout)?;
             let sdp = read.map_err(|_| NodeFault::Sdp)?.to_bytes();
-            if is_offer(&sdp) {
+            if status == StatusCode::NOT_ACCEPTABLE {
+                // A servlet may have named the type before it failed.
+                if !sdp.starts_with(b"v=0") {
+                    return Err(NodeFault::Playback.into());
+                }
+            } else if is_offer(&sdp) {
                 parts.status = StatusCode::NOT_ACCEPTABLE;
                 parts.headers.insert(CONTENT_TYPE, valid_until()?);
             }
@@ -143,6 +148,10 @@ mod tests {
     async fn what_is_no_offer_is_never_taken_for_one() {
         let refused = answer(406, "text/plain", body::full("Playback failed."));
         assert_eq!(settled(refused).await, Err(Kind::NodeAnswer));
+        for body in ["Playback failed.", ""] {
+            let refused = answer(406, "application/sdp", body::full(body));
+            assert_eq!(settled(refused).await, Err(Kind::NodeAnswer), "{body:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
