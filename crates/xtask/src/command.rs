@@ -1,9 +1,9 @@
 //! Running other programs, each printed before it starts so that a person can repeat it.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 
 use crate::Result;
 
@@ -24,6 +24,33 @@ pub(crate) fn run(command: &mut Command) -> Result {
     succeeded(command, status)
 }
 
+/// Runs `command` quietly, with `input` on its standard input, and gives what it wrote to standard output.
+///
+/// # Errors
+/// It cannot be started or does not succeed; then with all that it wrote.
+pub(crate) fn output(command: &mut Command, input: &[u8]) -> Result<String> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("cannot start `{}`: {error}", shown(command)))?;
+    let stdin = child.stdin.take();
+    let output = std::thread::scope(|scope| {
+        // On a thread of its own: a program may write before it has read everything. One that does not read at all
+        // says so by how it ends.
+        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+        child.wait_with_output()
+    })?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let command = shown(command);
+    Err(format!("`{command}` ended with {}\n{text}{errors}", output.status).into())
+}
+
 /// Runs `command`, hands each line of its output to `line` in the order in which it was written, and gives its status.
 ///
 /// Both streams share one pipe: cargo names a test binary on stderr and the binary reports on stdout, so only the
@@ -36,9 +63,7 @@ pub(crate) fn run_lines(command: &mut Command, mut line: impl FnMut(&str)) -> Re
         .spawn()
         .map_err(|error| format!("cannot start `{}`: {error}", shown(command)))?;
     // `command` still holds the pipe's writing ends: without this the reading below would never end.
-    command
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut reader = BufReader::new(reader);
     let mut raw = Vec::new();
     while reader.read_until(b'\n', &mut raw)? > 0 {

@@ -27,6 +27,8 @@ pub(crate) fn ensure(needs: &[Need]) -> Result {
     command::run(
         Command::new("apt-get")
             .env("DEBIAN_FRONTEND", "noninteractive")
+            // Servers among them are for tests to start, not for the machine.
+            .env("RUNLEVEL", "1")
             .args(["install", "--yes", "--no-install-recommends"])
             .args(absent.iter().map(|need| need.package)),
     )?;

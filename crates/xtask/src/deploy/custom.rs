@@ -1,0 +1,24 @@
+//! The resources of operators, which Kubernetes' own schemas do not know.
+
+use serde_json::Value;
+
+use super::Bench;
+use crate::{Result, command};
+
+/// Whether `resource` is one of an operator.
+pub(crate) fn is(resource: &Value) -> bool {
+    let version = resource.get("apiVersion").and_then(Value::as_str);
+    version.is_some_and(|version| {
+        version.starts_with("cert-manager.io/") || version.starts_with("monitoring.coreos.com/")
+    })
+}
+
+/// Judges those of `documents` that are: values by the operators' schemas, unknown fields by their types.
+///
+/// # Errors
+/// What an operator would not take.
+pub(crate) fn check(bench: &Bench, documents: &[Value]) -> Result {
+    let custom: Vec<_> = documents.iter().filter(|one| is(one)).collect();
+    let json = serde_json::to_vec(&custom)?;
+    command::output(&mut bench.tools.node("custom.mjs")?, &json).map(drop)
+}

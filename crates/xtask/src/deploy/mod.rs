@@ -1,0 +1,144 @@
+//! `cargo xtask deploy`: everything in `deploy/`, each part judged by the tool that will read it.
+//!
+//! One file a tool. What no registry has a tool for is named in `NO_TOOL`, so that nobody takes silence for a check.
+
+mod configuration;
+mod custom;
+mod dashboard;
+mod deb;
+mod docker;
+mod helm;
+mod http;
+mod kubernetes;
+mod links;
+mod live;
+mod loadbalancer;
+mod manifest;
+mod metrics;
+mod pod;
+mod prometheus;
+mod report;
+mod systemd;
+mod tools;
+
+pub(crate) use self::deb::run as package;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use self::report::Report;
+use self::tools::Tools;
+use crate::tally::Counts;
+use crate::{Result, command};
+
+/// What is read by people only, or by a tool that none of the registries has.
+const NO_TOOL: [&str; 4] = [
+    "deploy/docker/Dockerfile is linted and its RUN lines are run here, but no engine builds the image",
+    "deploy/grafana: no registry has Grafana; each query runs in a real Prometheus that scraped a real Whipstitch",
+    "deploy/prometheus/scrape-pod.yml: Debian's Prometheus knows no Kubernetes, so kubernetes_sd_configs itself is not read",
+    "deploy/prometheus/adapter.yml and deploy/docker/compose.yaml are only parsed as YAML",
+];
+
+/// What the checks share.
+struct Bench {
+    /// The workspace.
+    root: PathBuf,
+    /// cargo's.
+    target: PathBuf,
+    /// A folder to write to, empty at the start.
+    scratch: PathBuf,
+    tools: Tools,
+}
+
+impl Bench {
+    fn new() -> Result<Self> {
+        let metadata = cargo_metadata::MetadataCommand::new().no_deps().exec()?;
+        let root = metadata.workspace_root.into_std_path_buf();
+        let target = metadata.target_directory.into_std_path_buf();
+        let scratch = target.join("deploy");
+        let tools = Tools::fetch(&root, &target)?;
+        let kept = docker::context(&scratch);
+        for entry in fs::read_dir(&scratch).into_iter().flatten() {
+            let path = entry?.path();
+            // The context stays: were it written anew, cargo would compile everything in it anew.
+            if path == kept {
+            } else if path.is_dir() {
+                fs::remove_dir_all(path)?;
+            } else {
+                fs::remove_file(path)?;
+            }
+        }
+        fs::create_dir_all(&scratch)?;
+        Ok(Self {
+            root,
+            target,
+            scratch,
+            tools,
+        })
+    }
+
+    /// A file of `deploy/`, as text.
+    fn read(&self, path: &str) -> Result<String> {
+        let path = self.root.join("deploy").join(path);
+        fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()).into())
+    }
+
+    /// Writes a file into the scratch folder.
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.scratch.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// A certificate for live.example.com and its key, as files; made at the first call.
+    fn certificate(&self) -> Result<(PathBuf, PathBuf)> {
+        let (cert, key) = (self.scratch.join("tls.crt"), self.scratch.join("tls.key"));
+        if !cert.exists() {
+            let mut openssl = Command::new("openssl");
+            openssl
+                .args(["req", "-x509", "-nodes", "-days", "2", "-newkey", "ec"])
+                .args(["-pkeyopt", "ec_paramgen_curve:P-256"])
+                .args(["-subj", "/CN=live.example.com"])
+                .args(["-addext", "subjectAltName=DNS:live.example.com"])
+                .arg("-keyout")
+                .arg(&key)
+                .arg("-out")
+                .arg(&cert);
+            command::output(&mut openssl, b"")?;
+        }
+        Ok((cert, key))
+    }
+}
+
+/// Checks everything; with `write` the golden renders and the chart's copies are written first.
+///
+/// # Errors
+/// When a tool cannot be had, or a check does not hold; the report has been printed then.
+pub(crate) fn run(write: bool) -> Result<Counts> {
+    let bench = Bench::new()?;
+    if write {
+        helm::write(&bench)?;
+    }
+    let mut report = Report::default();
+    links::check(&bench, &mut report);
+    prometheus::check(&bench, &mut report);
+    dashboard::check(&bench, &mut report);
+    kubernetes::check(&bench, &mut report);
+    helm::check(&bench, &mut report);
+    systemd::check(&bench, &mut report);
+    loadbalancer::check(&bench, &mut report);
+    // The program as the image gets it, which the rest needs.
+    if let Some(program) = docker::check(&bench, &mut report) {
+        configuration::check(&bench, &program, &mut report);
+        live::check(&bench, &program, &mut report);
+        deb::check(&bench, &program, &mut report);
+    }
+    for words in NO_TOOL {
+        println!("not checked further: {words}");
+    }
+    report.close()
+}
