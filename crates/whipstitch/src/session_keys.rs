@@ -177,9 +177,10 @@ pub(crate) fn is_missing(path: &Path) -> bool {
     fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// Whether the file's group or everybody may read it.
-pub(crate) fn is_open_to_others(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o044 != 0)
+/// Whether everybody may read it. A group may: it is how Kubernetes (`fsGroup`) and systemd (`SupplementaryGroups=`) hand
+/// root's files to a service.
+pub(crate) fn is_open_to_all(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
 }
 
 /// A key file that cannot be used.

@@ -11,7 +11,7 @@ use crate::command::{self, cargo};
 use crate::{Result, debian};
 
 /// What the package holds: from the workspace, to the system, with its mode.
-const CONTENTS: [(&str, &str, u32); 9] = [
+const CONTENTS: [(&str, &str, u32); 11] = [
     (
         "deploy/systemd/whipstitch.service",
         "usr/lib/systemd/system/whipstitch.service",
@@ -40,6 +40,16 @@ const CONTENTS: [(&str, &str, u32); 9] = [
     (
         "deploy/README.md",
         "usr/share/doc/whipstitch/README.md",
+        0o644,
+    ),
+    (
+        "deploy/reference/configuration.md",
+        "usr/share/doc/whipstitch/reference/configuration.md",
+        0o644,
+    ),
+    (
+        "deploy/reference/metrics.md",
+        "usr/share/doc/whipstitch/reference/metrics.md",
         0o644,
     ),
     (

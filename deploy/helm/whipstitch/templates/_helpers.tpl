@@ -130,8 +130,7 @@ volumeMounts:
     mountPath: /run/whipstitch
 {{- end -}}
 
-{{/* Its volumes. Without fsGroup, which would be the whole pod's affair, a secret has to be readable for all in the pod
-     that mount it: that is this container alone. */}}
+{{/* Its volumes; the pod's fsGroup hands the secrets to user 65532. */}}
 {{- define "whipstitch.volumes" -}}
 - name: whipstitch-config
   configMap:
@@ -139,11 +138,11 @@ volumeMounts:
 - name: whipstitch-tls
   secret:
     secretName: {{ .Values.tls.secret }}
-    defaultMode: 0444
+    defaultMode: 0440
 - name: whipstitch-session
   secret:
     secretName: {{ .Values.sessionKey.secret }}
-    defaultMode: 0444
+    defaultMode: 0440
 - name: whipstitch-run
   emptyDir:
     medium: Memory
