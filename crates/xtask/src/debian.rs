@@ -57,7 +57,7 @@ fn advice(absent: &[Need]) -> String {
 }
 
 /// The owner of our own entry in /proc is the effective user: no library and no `unsafe` needed to ask.
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|entry| entry.uid() == 0)
 }
 

@@ -115,10 +115,7 @@ fn session_key(config: &Config, found: &mut Vec<Finding>) {
     match keys {
         Err(what) => found.push(Finding::new(key, what)),
         Ok(_) if session_keys::is_open_to_all(path) => {
-            let what = format!(
-                "{} can be read by everybody; chmod o-r",
-                path.display()
-            );
+            let what = format!("{} can be read by everybody; chmod o-r", path.display());
             found.push(Finding::new(key, what).warning());
         }
         Ok(_) => {}

@@ -94,14 +94,12 @@ pub(crate) fn run() -> Result {
 }
 
 /// Builds a package around `program`, and looks into it.
-pub(super) fn check(bench: &Bench, program: &Path, report: &mut Report) {
+pub(super) fn check(bench: &Bench, program: &Path, report: &mut Report) -> Option<PathBuf> {
     let folder = bench.scratch.join("debian");
-    let Some(package) = report.check("debian: the package is built", || {
+    let package = report.check("debian: the package is built", || {
         fs::create_dir_all(&folder)?;
         build(&bench.root, program, &folder, "none")
-    }) else {
-        return;
-    };
+    })?;
     let dpkg = |arguments: &[&str]| {
         let mut dpkg = Command::new("dpkg-deb");
         dpkg.args(arguments).arg(&package);

@@ -165,10 +165,18 @@ fn files(manifest: &Manifest<'_>) -> Vec<String> {
             wrong.push(format!("{key} = {path:?} is in no volume of kind {kind}"));
         }
     }
-    let secrets = mounts.iter().filter_map(|(_, volume)| volume.as_ref()?.get("secret"));
+    let secrets = mounts
+        .iter()
+        .filter_map(|(_, volume)| volume.as_ref()?.get("secret"));
     // 0440, which reaches its user by the pod's fsGroup.
-    if secrets.into_iter().any(|secret| secret.get("defaultMode") != Some(&json!(0o440)))
-        || manifest.pod.spec.pointer("/securityContext/fsGroup").is_none()
+    if secrets
+        .into_iter()
+        .any(|secret| secret.get("defaultMode") != Some(&json!(0o440)))
+        || manifest
+            .pod
+            .spec
+            .pointer("/securityContext/fsGroup")
+            .is_none()
     {
         wrong.push("a secret can be read by everybody, or by nobody".to_owned());
     }

@@ -2,6 +2,7 @@
 //!
 //! One file a tool. What no registry has a tool for is named in `NO_TOOL`, so that nobody takes silence for a check.
 
+mod booted;
 mod configuration;
 mod custom;
 mod dashboard;
@@ -135,7 +136,9 @@ pub(crate) fn run(write: bool) -> Result<Counts> {
     if let Some(program) = docker::check(&bench, &mut report) {
         configuration::check(&bench, &program, &mut report);
         live::check(&bench, &program, &mut report);
-        deb::check(&bench, &program, &mut report);
+        if let Some(package) = deb::check(&bench, &program, &mut report) {
+            booted::check(&bench, &package, &mut report);
+        }
     }
     for words in NO_TOOL {
         println!("not checked further: {words}");
