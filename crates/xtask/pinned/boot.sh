@@ -40,7 +40,7 @@ boot)
     mount -t proc proc "$root/proc"
     mount --bind "$root/proc/sys" "$root/proc/sys"
     mount -o remount,bind,ro "$root/proc/sys"
-    mount -t sysfs sysfs "$root/sys"
+    mount -t sysfs -o ro sysfs "$root/sys"
     mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
     mount -t tmpfs tmpfs "$root/dev"
     for device in null zero full random urandom tty; do
@@ -48,6 +48,7 @@ boot)
         mount --bind "/dev/$device" "$root/dev/$device"
     done
     mkdir "$root/dev/shm" "$root/dev/pts"
+    ln -s pts/ptmx "$root/dev/ptmx"
     mount -t tmpfs tmpfs "$root/run"
     mount -t tmpfs tmpfs "$root/tmp"
     # Nothing of this system is started.
