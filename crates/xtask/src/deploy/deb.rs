@@ -128,6 +128,7 @@ pub(super) fn check(bench: &Bench, program: &Path, report: &mut Report) -> Optio
             },
         );
     }
+    Some(package)
 }
 
 /// The package, in `folder`.
