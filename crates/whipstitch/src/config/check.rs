@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_that_is_missing_or_open_to_others_is_worth_a_warning() {
+    fn a_key_file_that_is_missing_or_open_to_all_is_worth_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("session.key");
         let missing = said(&path);
@@ -182,7 +182,12 @@ mod tests {
             "{missing:?}"
         );
         fs::write(&path, "A".repeat(43) + "=\n").unwrap();
-        for (mode, open) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+        for (mode, open) in [
+            (0o600, false),
+            (0o400, false),
+            (0o640, false),
+            (0o644, true),
+        ] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let found = said(&path);
             assert_eq!(found.len(), usize::from(open), "{mode:o}: {found:?}");
