@@ -1,0 +1,215 @@
+//! What many clients want in the same words.
+
+use std::time::Duration;
+
+use crate::{
+    Role,
+    answer::{Answer, Came},
+    rule::{Outcome, Unmet, failed, failed_set, skipped},
+    transcript::{Act, Transcript},
+};
+
+/// The answer to a step.
+///
+/// # Errors
+/// Skipped if the step was not taken, failed if nothing came.
+pub(crate) fn answer<'t>(visit: &'t Transcript, act: Act, then: &str) -> Result<&'t Answer, Unmet> {
+    match visit.came(act) {
+        Some(Came::Answer(answer)) => Ok(answer),
+        Some(Came::Silence(words)) => failed(format!("{}: {words}", act.words()), then),
+        None => skipped(why_not(visit, act)),
+    }
+}
+
+/// The answer that made the session.
+///
+/// # Errors
+/// Skipped if there is none: the rule of the `POST` says more.
+pub(crate) fn created(visit: &Transcript) -> Result<&Answer, Unmet> {
+    match visit.created() {
+        Some(answer) => Ok(answer),
+        None => skipped("no session was made"),
+    }
+}
+
+/// The offer's answer has one of these statuses, unless there is nothing to publish to or to play.
+pub(crate) fn post(visit: &Transcript, statuses: &[u16], then: &str) -> Outcome {
+    let post = answer(visit, Act::Post, then)?;
+    if statuses.contains(&post.status) {
+        return Ok(());
+    }
+    if let Some(reason) = not_offered(visit, post) {
+        return skipped(reason);
+    }
+    if visit.role == Role::Play
+        && !visit.client.habits.counter.takes_406()
+        && post.status == 406
+        && post.is_offer()
+    {
+        return skipped(
+            "the server makes the offer (406), and this client takes only answers to its own",
+        );
+    }
+    failed_set(shown(visit, post), then, advice(post))
+}
+
+/// Why a refusal need not be a failure: nobody said that this is here, or that the stream is live.
+fn not_offered(visit: &Transcript, post: &Answer) -> Option<String> {
+    if !visit.said && matches!(post.status, 404 | 405 | 501) {
+        return Some(format!("not offered: POST {}", post.status));
+    }
+    if visit.role == Role::Play && !visit.live && matches!(post.status, 404 | 409) {
+        return Some(format!(
+            "{}: without media the stream is not live; name one that is with --only-read --stream",
+            post.status
+        ));
+    }
+    None
+}
+
+/// What a person can try about a refusal.
+pub(crate) fn advice(answer: &Answer) -> &'static str {
+    match answer.status {
+        300..=399 => "an endpoint that needs no redirect, or one by 307 (RFC 9725 §4.5)",
+        401 | 403 => "--bearer-file, or --stream with a name that the server lets in",
+        404 | 405 => {
+            "the URL: --app, or --whip and --whep; on Whipstitch stream_manager.url and nodes.allow"
+        }
+        409 => "--stream with a name that nobody publishes",
+        429 | 503 => {
+            "again when the server has room; on Whipstitch limits.in_flight, and see /readyz"
+        }
+        502 | 504 => {
+            "the nodes: on Whipstitch nodes.port, nodes.allow, nodes.map, timeouts.answer, and see /nodes"
+        }
+        _ => "nothing here: the answer comes from the server behind",
+    }
+}
+
+/// A step has one of these statuses.
+pub(crate) fn status(visit: &Transcript, act: Act, statuses: &[u16], then: &str) -> Outcome {
+    one_of(visit, act, |status| statuses.contains(&status), then)
+}
+
+/// A step is answered with any of 200 to 299.
+pub(crate) fn success(visit: &Transcript, act: Act, then: &str) -> Outcome {
+    one_of(visit, act, |status| (200..300).contains(&status), then)
+}
+
+fn one_of(visit: &Transcript, act: Act, good: impl Fn(u16) -> bool, then: &str) -> Outcome {
+    if act == Act::Delete && visit.elsewhere {
+        return skipped(
+            "the session is on a server that you did not name, which does not hear the token",
+        );
+    }
+    let answer = answer(visit, act, then)?;
+    if good(answer.status) {
+        return Ok(());
+    }
+    failed(shown_of(act, answer), then)
+}
+
+/// The whole `POST`, redirects included, takes less than so many seconds.
+pub(crate) fn within(visit: &Transcript, seconds: u64, then: &str) -> Outcome {
+    let post = answer(visit, Act::Post, then)?;
+    if post.took < Duration::from_secs(seconds) {
+        return Ok(());
+    }
+    failed_set(
+        format!("an answer after {:.1} s", post.took.as_secs_f32()),
+        then,
+        "timeouts.answer lower, so that another node is tried in time",
+    )
+}
+
+/// There is a `Location`, and the client makes a URL of it.
+pub(crate) fn location(visit: &Transcript, then: &str) -> Outcome {
+    let created = created(visit)?;
+    let Some(location) = created.header("location") else {
+        return failed(format!("{} without a Location", created.status), then);
+    };
+    match &visit.session {
+        None => failed(format!("Location: {}", without_query(location)), then),
+        Some(session) if visit.client.habits.page && visit.endpoint.secure && !session.secure => {
+            failed_set(
+                format!("Location: {}", without_query(location)),
+                "the browser refuses a URL without TLS on a page with it (mixed content)",
+                "proxy.public_url, or X-Forwarded-Proto from a balancer in proxy.forwarders",
+            )
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// The body is a description that begins like one.
+pub(crate) fn description(visit: &Transcript, begins: &str, then: &str) -> Outcome {
+    let created = created(visit)?;
+    if created.body.starts_with(begins) && created.body.contains("\nm=") {
+        return Ok(());
+    }
+    let first: String = created
+        .body
+        .chars()
+        .filter(|letter| !letter.is_control())
+        .take(40)
+        .collect();
+    failed(format!("a body that begins with “{first}”"), then)
+}
+
+/// The body is an answer; an offer is nothing that this client could use.
+pub(crate) fn no_offer(visit: &Transcript) -> Outcome {
+    let created = created(visit)?;
+    if !created.is_offer() {
+        return Ok(());
+    }
+    failed(
+        format!(
+            "{} with an offer of the server's (a=setup:actpass)",
+            created.status
+        ),
+        "takes it for the answer to its own offer, and the browser or library refuses it",
+    )
+}
+
+/// How an answer looks in a report.
+fn shown(visit: &Transcript, answer: &Answer) -> String {
+    format!("POST {}: {}", visit.endpoint.shown(), answer.shown())
+}
+
+fn shown_of(act: Act, answer: &Answer) -> String {
+    format!("{} {}: {}", act.words(), answer.url.shown(), answer.shown())
+}
+
+fn why_not(visit: &Transcript, act: Act) -> &'static str {
+    match act {
+        Act::Delete
+        | Act::Trickle
+        | Act::AnswerPatch
+        | Act::PreflightTrickle
+        | Act::PreflightDelete => {
+            if visit.created().is_none() {
+                "no session was made"
+            } else if visit.session.is_none() {
+                "the client knows no URL of the session"
+            } else {
+                "the client does not send it here"
+            }
+        }
+        _ => "the client does not send it here",
+    }
+}
+
+/// Values of a query can be credentials.
+fn without_query(location: &str) -> String {
+    let path = location.split('?').next().unwrap_or_default();
+    let text: String = path
+        .chars()
+        .filter(|letter| !letter.is_control())
+        .take(200)
+        .collect();
+    if text.len() < location.len() {
+        format!("{text}…")
+    } else {
+        text
+    }
+}

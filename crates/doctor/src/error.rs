@@ -1,0 +1,26 @@
+//! Why there is nothing to report.
+
+/// The examination could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL cannot be used.
+    #[error(
+        "{0} is not a URL that can be examined: write https://HOST, https://HOST/APP, or the URL of an endpoint, without user name or fragment"
+    )]
+    Url(String),
+    /// A client that is not known.
+    #[error("--client {0} is not known; these are: {1}")]
+    Client(String, String),
+    /// Nothing is left to play.
+    #[error("nothing to play: {0} only publishes, and --only-read does not")]
+    Nothing(String),
+    /// An option's value.
+    #[error("{0}")]
+    Option(String),
+    /// A file cannot be read.
+    #[error("{0}: {1}")]
+    File(String, String),
+    /// The server does not answer.
+    #[error("{0} cannot be reached: {1}")]
+    Unreachable(String, String),
+}

@@ -1,0 +1,57 @@
+//! Plays the clients of the field against a server, and says which of their rules it meets.
+//!
+//! WHIP and WHEP clients disagree with each other and with the specifications: how a `Location` is resolved, which status
+//! is a success, how a `Link` is read. Each client here is a small table of rules, and each rule is that client's own
+//! reading, written anew from its source and naming it. Nothing of the proxy is shared, so that a misreading of the wire
+//! on one side is not repeated on the other.
+//!
+//! No media flows. Whatever a visit makes, it takes away again with `DELETE`. Every wait and every body is bounded.
+
+mod answer;
+#[cfg(test)]
+mod by_hand;
+mod checks;
+mod client;
+mod clients;
+mod cors;
+mod dialogue;
+mod error;
+mod examine;
+mod link;
+mod manager;
+mod options;
+mod play;
+mod report;
+mod rule;
+mod sdp;
+mod target;
+mod tls;
+mod transcript;
+mod url;
+mod wire;
+
+pub use error::Error;
+pub use examine::examine;
+pub use options::Options;
+pub use report::{Report, Row, Verdict};
+pub use rule::Failure;
+
+/// Publish or play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// WHIP, `RTCPublisher`.
+    Publish,
+    /// WHEP, `RTCSubscriber`.
+    Play,
+}
+
+impl Role {
+    /// As it stands in URLs.
+    fn protocol(self) -> &'static str {
+        match self {
+            Self::Publish => "whip",
+            Self::Play => "whep",
+        }
+    }
+}

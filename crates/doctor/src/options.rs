@@ -1,0 +1,50 @@
+//! What the command can be told.
+
+use std::path::PathBuf;
+
+/// The command line of `whipstitch doctor`.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct Options {
+    /// Server, application or endpoint: `https://live.example.com`, `https://live.example.com/live`, or a WHIP or WHEP URL
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// Application of the streams, if the URL does not say; `live` by default
+    #[arg(long, value_name = "NAME")]
+    pub app: Option<String>,
+    /// Stream to publish, and to play; by default each client gets one of its own, `doctor-…`
+    #[arg(long, value_name = "NAME")]
+    pub stream: Option<String>,
+    /// WHIP endpoint where it is not where Red5 has it; `{stream}` stands for the name
+    #[arg(long, value_name = "PATH|URL")]
+    pub whip: Option<String>,
+    /// WHEP endpoint, in the same way
+    #[arg(long, value_name = "PATH|URL")]
+    pub whep: Option<String>,
+    /// Play only this client; may be repeated
+    #[arg(long = "client", value_name = "CLIENT")]
+    pub clients: Vec<String>,
+    /// Publish nothing: play the stream of --stream, which is live
+    #[arg(long, requires = "stream")]
+    pub only_read: bool,
+    /// File with a bearer token; it is sent to the hosts named here and to no other
+    #[arg(long, value_name = "FILE")]
+    pub bearer_file: Option<PathBuf>,
+    /// PEM file with the certificates to trust, instead of the system's
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub ca: Option<PathBuf>,
+    /// Trust any certificate
+    #[arg(long)]
+    pub insecure: bool,
+    /// Origin of the page that clients in browsers are on
+    #[arg(long, value_name = "URL", default_value = "https://doctor.invalid")]
+    pub origin: String,
+    /// Generation of the Stream Manager, 1 or 2; looked up by default
+    #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub api: Option<u8>,
+    /// Longest wait for one answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=60))]
+    pub timeout: u8,
+    /// Print one JSON document instead of the table
+    #[arg(long)]
+    pub json: bool,
+}

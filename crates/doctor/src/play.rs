@@ -1,0 +1,319 @@
+//! One client's visit, step by step. What it makes it takes away again.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Role,
+    answer::Answer,
+    client::{Bearer, Client, Counter, Speech},
+    cors, sdp,
+    target::{Manager, Target},
+    transcript::{Act, Transcript},
+    url::Url,
+    wire::{Ask, Wire},
+};
+
+const SDP: &str = "application/sdp";
+const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+
+/// Where visits take place.
+pub(crate) struct Stage<'s> {
+    /// How the server is reached.
+    pub(crate) wire: &'s Wire,
+    /// What is visited.
+    pub(crate) target: &'s Target,
+    /// The origin of pages.
+    pub(crate) origin: &'s str,
+    /// Whether it is time to go: no new session is begun, those that are there are ended.
+    pub(crate) stop: &'s CancellationToken,
+}
+
+/// A visit under way.
+pub(crate) struct Visit<'s> {
+    stage: &'s Stage<'s>,
+    client: &'static Client,
+    side: sdp::Side,
+    /// `Session-Host` of the answer to `OPTIONS`.
+    host: Option<String>,
+    /// What came so far.
+    pub(crate) transcript: Transcript,
+}
+
+impl<'s> Visit<'s> {
+    /// A visit of this client to an endpoint of this stream.
+    pub(crate) fn new(stage: &'s Stage<'s>, client: &'static Client, stream: &str) -> Self {
+        let mut endpoint = stage.target.endpoint(client.role, stream);
+        if matches!(client.habits.speech, Speech::Red5 { .. }) {
+            if client.role == Role::Play {
+                endpoint = endpoint.and(&format!("requestId=subscriber-{}", sdp::lot(4)));
+            }
+            if stage.target.manager == Manager::V2 {
+                endpoint = endpoint.and("nodeGroup=default");
+            }
+        }
+        let mut transcript = Transcript::new(client, endpoint, stage.origin.to_owned());
+        transcript.said = stage.target.is_said(client.role);
+        transcript.live = stage.target.live;
+        Self {
+            stage,
+            client,
+            side: sdp::Side::new(),
+            host: None,
+            transcript,
+        }
+    }
+
+    /// From the first question to the end of the session.
+    pub(crate) async fn play(mut self, stream: &str) -> Transcript {
+        if self.client.habits.probes {
+            self.probe(stream).await;
+        }
+        self.begin().await;
+        self.trickle().await;
+        self.end().await;
+        self.transcript
+    }
+
+    /// Until there is a session, and the server's offer is answered.
+    pub(crate) async fn begin(&mut self) {
+        if self.stage.stop.is_cancelled() {
+            return;
+        }
+        let habits = &self.client.habits;
+        if habits.options {
+            let url = self.opening("signal=true");
+            self.step(Act::Options, Method::OPTIONS, url, &[], String::new())
+                .await;
+            self.read_host();
+        }
+        let url = match habits.speech {
+            Speech::Plain => self.transcript.endpoint.clone(),
+            Speech::Red5 { post, .. } => self.opening("signal=true").and(post).and(&self.pin()),
+        };
+        let offer = self.side.offer(self.client.role);
+        self.step(
+            Act::Post,
+            Method::POST,
+            url,
+            &[("content-type", SDP.to_owned())],
+            offer,
+        )
+        .await;
+        let Some(created) = self.transcript.created().cloned() else {
+            return;
+        };
+        self.transcript.session = (habits.session)(&created, &self.transcript.endpoint);
+        self.answer(&created).await;
+    }
+
+    /// The answer to an offer of the server's, where the client gives one.
+    async fn answer(&mut self, created: &Answer) {
+        let answers = match self.client.habits.counter {
+            Counter::None => false,
+            Counter::On406 => created.status == 406,
+            Counter::Always => created.is_success(),
+        };
+        if self.client.role == Role::Publish || !answers {
+            return;
+        }
+        if let Some(url) = self.session() {
+            let body = self.side.answer(&created.body);
+            let headers = [("content-type", SDP.to_owned())];
+            self.step(Act::AnswerPatch, Method::PATCH, url, &headers, body)
+                .await;
+        }
+    }
+
+    async fn trickle(&mut self) {
+        let Some(mut headers) = (self.client.habits.trickle)(&self.transcript) else {
+            return;
+        };
+        if let Some(url) = self.session() {
+            headers.push(("content-type", FRAGMENT.to_owned()));
+            let body = self.side.fragment();
+            self.step(Act::Trickle, Method::PATCH, url, &headers, body)
+                .await;
+        }
+    }
+
+    /// Ends the session by the client's own URL; if that does not do, by the one that `Location` means.
+    pub(crate) async fn end(&mut self) {
+        let Some(created) = self.transcript.created().cloned() else {
+            return;
+        };
+        let mut ended = false;
+        if let Some(url) = self.session() {
+            let wire = self.stage.wire;
+            self.transcript.elsewhere = wire.bearer.is_some() && !wire.is_named(&url);
+            let headers = (self.client.habits.delete)(&self.transcript);
+            self.step(Act::Delete, Method::DELETE, url, &headers, String::new())
+                .await;
+            ended = self
+                .transcript
+                .answer(Act::Delete)
+                .is_some_and(Answer::is_success);
+        }
+        let meant = created
+            .header("location")
+            .and_then(|location| created.url.join(location));
+        if let Some(url) = meant.filter(|_| !ended) {
+            let mut ask = Ask::new(Method::DELETE, url);
+            ask.bearer = true;
+            // Nothing more can be done if this fails too.
+            let _ = self.stage.wire.ask(ask).await;
+        }
+    }
+
+    /// What else the RFC and the draft want of an endpoint; none of it makes a session.
+    async fn probe(&mut self, stream: &str) {
+        let endpoint = self.transcript.endpoint.clone();
+        for (act, method) in [(Act::Get, Method::GET), (Act::Head, Method::HEAD)] {
+            self.step(act, method, endpoint.clone(), &[], String::new())
+                .await;
+        }
+        let wrong = [("content-type", "text/plain".to_owned())];
+        self.step(
+            Act::WrongType,
+            Method::POST,
+            endpoint.clone(),
+            &wrong,
+            "hello".to_owned(),
+        )
+        .await;
+        let nobody = self
+            .stage
+            .target
+            .endpoint(Role::Play, &format!("doctor-nobody-{stream}"));
+        // The endpoint of one stream says nothing of others.
+        if self.client.role == Role::Play && nobody != endpoint {
+            let sdp = [("content-type", SDP.to_owned())];
+            let offer = self.side.offer(Role::Play);
+            self.step(Act::NotLive, Method::POST, nobody, &sdp, offer)
+                .await;
+        }
+    }
+
+    /// The endpoint with what the SDK adds to `OPTIONS` and `POST`; as it is for others.
+    fn opening(&self, piece: &str) -> Url {
+        match self.client.habits.speech {
+            Speech::Plain => self.transcript.endpoint.clone(),
+            Speech::Red5 { .. } => self.transcript.endpoint.and(piece),
+        }
+    }
+
+    fn session(&self) -> Option<Url> {
+        Some(self.transcript.session.as_ref()?.and(&self.pin()))
+    }
+
+    fn pin(&self) -> String {
+        self.host
+            .as_ref()
+            .map_or_else(String::new, |host| format!("host={host}"))
+    }
+
+    fn read_host(&mut self) {
+        let pinned = matches!(self.client.habits.speech, Speech::Red5 { pinned: true, .. });
+        let options = self.transcript.answer(Act::Options);
+        let read = options.filter(|answer| pinned && matches!(answer.status, 200 | 204));
+        self.host = read.and_then(|answer| cors::visible(answer, "session-host"));
+    }
+
+    /// One request of the client's, after the browser has asked leave for it.
+    async fn step(
+        &mut self,
+        act: Act,
+        method: Method,
+        url: Url,
+        headers: &[(&'static str, String)],
+        body: String,
+    ) {
+        let mut sent = HeaderMap::new();
+        let mut wanted = Vec::new();
+        for (name, value) in headers {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                sent.insert(HeaderName::from_static(name), value);
+                wanted.push(*name);
+            }
+        }
+        if self.shows_token(act, &mut sent) {
+            wanted.push("authorization");
+        }
+        sent.insert(
+            "user-agent",
+            HeaderValue::from_static(self.client.habits.agent),
+        );
+        if self.client.habits.page {
+            self.preflight(act, &method, &url, &wanted).await;
+            self.add_origin(&mut sent);
+        }
+        let ask = Ask {
+            headers: sent,
+            body,
+            bearer: self.has_token(act),
+            follows: if act == Act::Post {
+                self.client.habits.follows
+            } else {
+                &[]
+            },
+            ..Ask::new(method, url)
+        };
+        let came = self.stage.wire.ask(ask).await;
+        self.transcript.note(act, came, wanted);
+    }
+
+    fn has_token(&self, act: Act) -> bool {
+        match self.client.habits.bearer {
+            Bearer::Always => true,
+            Bearer::Eyevinn => act != Act::Delete,
+            Bearer::Never => false,
+        }
+    }
+
+    /// Whether the request has `Authorization`; Eyevinn's client writes one even without a token.
+    fn shows_token(&self, act: Act, sent: &mut HeaderMap) -> bool {
+        let has = self.has_token(act);
+        if self.stage.wire.bearer.is_some() {
+            return has;
+        }
+        let invents = has && self.client.habits.bearer == Bearer::Eyevinn;
+        if invents {
+            sent.insert(
+                "authorization",
+                HeaderValue::from_static("Bearer undefined"),
+            );
+        }
+        invents
+    }
+
+    async fn preflight(&mut self, act: Act, method: &Method, url: &Url, wanted: &[&'static str]) {
+        let preflight = match act {
+            Act::Options => Act::PreflightOptions,
+            Act::Post => Act::PreflightPost,
+            Act::Trickle => Act::PreflightTrickle,
+            Act::Delete => Act::PreflightDelete,
+            _ => return,
+        };
+        let mut ask = Ask::new(Method::OPTIONS, url.clone());
+        self.add_origin(&mut ask.headers);
+        if let Ok(method) = HeaderValue::from_str(method.as_str()) {
+            ask.headers.insert("access-control-request-method", method);
+        }
+        let mut names = wanted.to_vec();
+        names.sort_unstable();
+        if let Some(names) = HeaderValue::from_str(&names.join(","))
+            .ok()
+            .filter(|_| !names.is_empty())
+        {
+            ask.headers.insert("access-control-request-headers", names);
+        }
+        let came = self.stage.wire.ask(ask).await;
+        self.transcript.note(preflight, came, Vec::new());
+    }
+
+    fn add_origin(&self, headers: &mut HeaderMap) {
+        if let Ok(origin) = HeaderValue::from_str(self.stage.origin) {
+            headers.insert("origin", origin);
+        }
+    }
+}

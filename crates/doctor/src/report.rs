@@ -1,0 +1,219 @@
+//! What is printed: a table for people, a document for scripts.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{
+    Role,
+    rule::{Failure, Outcome, Unmet},
+};
+
+/// One rule of one client.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// What `--client` calls the client.
+    pub id: &'static str,
+    /// What people call it.
+    pub client: &'static str,
+    /// `publish` or `play`.
+    pub role: Role,
+    /// The rule in a few words.
+    pub rule: &'static str,
+    /// Where it can be checked.
+    pub source: &'static str,
+    /// What became of it.
+    pub result: Verdict,
+    /// Why it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What there is to know of a failure.
+    #[serde(flatten)]
+    pub failure: Option<Failure>,
+}
+
+/// What became of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It holds.
+    Ok,
+    /// It does not.
+    Failed,
+    /// It could not be tried.
+    Skipped,
+}
+
+impl Row {
+    /// A row by the client (id, name, role), the rule (name, source) and its outcome.
+    pub(crate) fn new(
+        (id, client, role): (&'static str, &'static str, Role),
+        wanted: (&'static str, &'static str),
+        outcome: Outcome,
+    ) -> Self {
+        let (result, why, failure) = match outcome {
+            Ok(()) => (Verdict::Ok, None, None),
+            Err(Unmet::Skipped(why)) => (Verdict::Skipped, Some(why), None),
+            Err(Unmet::Failed(failure)) => (Verdict::Failed, None, Some(failure)),
+        };
+        Self {
+            id,
+            client,
+            role,
+            rule: wanted.0,
+            source: wanted.1,
+            result,
+            why,
+            failure,
+        }
+    }
+}
+
+/// Everything that was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The server, without the values of a query.
+    pub url: String,
+    /// Who answers there, in words.
+    pub server: &'static str,
+    /// A row a rule.
+    pub rows: Vec<Row>,
+}
+
+impl Report {
+    /// How many rows have this result.
+    pub fn count(&self, result: Verdict) -> usize {
+        self.rows.iter().filter(|row| row.result == result).count()
+    }
+
+    /// Whether no rule failed.
+    pub fn is_well(&self) -> bool {
+        self.count(Verdict::Failed) == 0
+    }
+
+    /// The document of `--json`.
+    pub fn json(&self) -> String {
+        let document = Document {
+            ok: self.count(Verdict::Ok),
+            failed: self.count(Verdict::Failed),
+            skipped: self.count(Verdict::Skipped),
+            report: self,
+        };
+        // Texts and numbers only: this cannot fail.
+        let text = serde_json::to_string_pretty(&document).unwrap_or_default();
+        format!("{text}\n")
+    }
+}
+
+/// A report and its sums.
+#[derive(Serialize)]
+struct Document<'r> {
+    ok: usize,
+    failed: usize,
+    skipped: usize,
+    #[serde(flatten)]
+    report: &'r Report,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "{}, {}\n", self.url, self.server)?;
+        let width = |text: fn(&Row) -> &'static str| {
+            self.rows
+                .iter()
+                .map(|row| text(row).chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let (left, middle) = (width(|row| row.client), width(|row| row.rule));
+        writeln!(out, "{:left$}  {:middle$}  RESULT", "CLIENT", "RULE")?;
+        let mut last = "";
+        for row in &self.rows {
+            let client = if row.client == last { "" } else { row.client };
+            last = row.client;
+            let result = match (row.result, &row.why) {
+                (Verdict::Ok, _) => "ok".to_owned(),
+                (Verdict::Failed, _) => "FAILED".to_owned(),
+                (Verdict::Skipped, why) => {
+                    format!("skipped: {}", why.as_deref().unwrap_or_default())
+                }
+            };
+            writeln!(out, "{client:left$}  {:middle$}  {result}", row.rule)?;
+        }
+        for row in &self.rows {
+            if let Some(failure) = &row.failure {
+                tell(out, row, failure)?;
+            }
+        }
+        writeln!(
+            out,
+            "\n{} rules: {} ok, {} failed, {} skipped",
+            self.rows.len(),
+            self.count(Verdict::Ok),
+            self.count(Verdict::Failed),
+            self.count(Verdict::Skipped)
+        )
+    }
+}
+
+fn tell(out: &mut fmt::Formatter<'_>, row: &Row, failure: &Failure) -> fmt::Result {
+    writeln!(out, "\nFAILED  {}: {}", row.client, row.rule)?;
+    writeln!(out, "  came    {}", failure.came)?;
+    writeln!(out, "  then    it {}", failure.then)?;
+    if let Some(set) = &failure.set {
+        writeln!(out, "  try     {set}")?;
+    }
+    writeln!(out, "  source  {}", row.source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::{failed_set, skipped};
+
+    fn report() -> Report {
+        let row = |client, rule, outcome| {
+            Row::new(
+                ("obs", client, Role::Publish),
+                (rule, "whip-output.cpp, Connect"),
+                outcome,
+            )
+        };
+        Report {
+            url: "https://live.example.com".to_owned(),
+            server: "Stream Manager 1.x",
+            rows: vec![
+                row("OBS Studio", "POST gives 201", Ok(())),
+                row(
+                    "OBS Studio",
+                    "DELETE gives 200",
+                    failed_set(
+                        "DELETE https://live.example.com/r: 204 No Content",
+                        "logs a warning",
+                        "nothing",
+                    ),
+                ),
+                row("Larix", "Link is read", skipped("no ICE server was sent")),
+            ],
+        }
+    }
+
+    #[test]
+    fn the_table() {
+        insta::assert_snapshot!(report(), @r"");
+    }
+
+    #[test]
+    fn the_document() {
+        let document: serde_json::Value = serde_json::from_str(&report().json()).unwrap();
+        assert_eq!(
+            (&document["ok"], &document["failed"]),
+            (&1.into(), &1.into())
+        );
+        assert_eq!(document["rows"][1]["result"], "failed");
+        assert_eq!(document["rows"][1]["then"], "logs a warning");
+        assert_eq!(document["rows"][2]["why"], "no ICE server was sent");
+        assert_eq!(document["rows"][0]["role"], "publish");
+        assert!(!report().is_well());
+    }
+}

@@ -1,0 +1,99 @@
+//! Whose certificates are trusted.
+
+use std::{path::Path, sync::Arc};
+
+use hyper_rustls::ConfigBuilderExt as _;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _};
+
+use crate::{Error, Options};
+
+/// TLS as the options want it; `None` if the system has no certificates, which matters only to `https`.
+///
+/// # Errors
+/// The file of `--ca` cannot be read, or holds no certificate.
+pub(crate) fn config(options: &Options) -> Result<Option<Arc<ClientConfig>>, Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Option(error.to_string()))?;
+    let config = if options.insecure {
+        let anybody = Arc::new(Anybody(provider));
+        let builder = builder
+            .dangerous()
+            .with_custom_certificate_verifier(anybody);
+        builder.with_no_client_auth()
+    } else if let Some(file) = &options.ca {
+        builder
+            .with_root_certificates(roots(file)?)
+            .with_no_client_auth()
+    } else {
+        match builder.with_native_roots() {
+            Ok(builder) => builder.with_no_client_auth(),
+            Err(_) => return Ok(None),
+        }
+    };
+    Ok(Some(Arc::new(config)))
+}
+
+fn roots(file: &Path) -> Result<RootCertStore, Error> {
+    let wrong = |words: String| Error::File(file.display().to_string(), words);
+    let mut roots = RootCertStore::empty();
+    let certificates =
+        CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| wrong(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong("holds no certificate".to_owned()));
+    }
+    Ok(roots)
+}
+
+/// Trusts whoever holds the key of the certificate that was shown: `--insecure`.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let known = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let known = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
