@@ -13,6 +13,7 @@ mod abandoned;
 mod bodies;
 mod cors;
 mod directory;
+mod doctor;
 mod drain;
 mod etags;
 mod failover;

@@ -100,8 +100,7 @@ pub(crate) fn verdict(
     }
 }
 
-/// Rules against answers; the offer is answered as it should be where the row is about something else. Every rule of
-/// the client has to be tried.
+/// Rules against answers; the offer is answered as it should be where the row is about something else.
 pub(crate) fn table(client: &'static Client, rows: &[(&str, Act, &str, &str)]) {
     for (rule, act, text, expected) in rows {
         let mut answers = vec![(*act, *text)];

@@ -9,6 +9,9 @@ use crate::{
     transcript::{Act, Transcript},
 };
 
+/// Why most rules are skipped where nothing was published or played: the rule of the `POST` says more.
+pub(crate) const NO_SESSION: &str = "no session was made";
+
 /// The answer to a step.
 ///
 /// # Errors
@@ -28,7 +31,7 @@ pub(crate) fn answer<'t>(visit: &'t Transcript, act: Act, then: &str) -> Result<
 pub(crate) fn created(visit: &Transcript) -> Result<&Answer, Unmet> {
     match visit.created() {
         Some(answer) => Ok(answer),
-        None => skipped("no session was made"),
+        None => skipped(NO_SESSION),
     }
 }
 
@@ -188,7 +191,7 @@ fn why_not(visit: &Transcript, act: Act) -> &'static str {
         | Act::PreflightTrickle
         | Act::PreflightDelete => {
             if visit.created().is_none() {
-                "no session was made"
+                NO_SESSION
             } else if visit.session.is_none() {
                 "the client knows no URL of the session"
             } else {

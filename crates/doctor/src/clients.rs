@@ -39,3 +39,24 @@ pub(crate) const ALL: [&Client; 21] = [
     &mediamtx::READER,
     &whip_go::WHIP_GO,
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_client_has_a_name_of_its_own_and_every_rule_a_source() {
+        let ids: HashSet<_> = ALL.iter().map(|client| client.id).collect();
+        let names: HashSet<_> = ALL.iter().map(|client| client.name).collect();
+        assert_eq!((ids.len(), names.len()), (ALL.len(), ALL.len()));
+        for client in ALL {
+            let rules: HashSet<_> = client.rules.iter().map(|rule| rule.name).collect();
+            assert_eq!(rules.len(), client.rules.len(), "{}", client.id);
+            for rule in client.rules {
+                assert!(rule.source.len() > 10, "{}: {}", client.id, rule.name);
+            }
+        }
+    }
+}

@@ -44,6 +44,9 @@ pub struct Options {
     /// Longest wait for one answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=60))]
     pub timeout: u8,
+    /// Print every rule, not only what failed
+    #[arg(long)]
+    pub all: bool,
     /// Print one JSON document instead of the table
     #[arg(long)]
     pub json: bool,

@@ -137,32 +137,35 @@ impl<'s> Visit<'s> {
         }
     }
 
-    /// Ends the session by the client's own URL; if that does not do, by the one that `Location` means.
+    /// Ends the session by the client's own URL; if that does not do, or the client takes the answer for none, by the
+    /// one that `Location` means.
     pub(crate) async fn end(&mut self) {
-        let Some(created) = self.transcript.created().cloned() else {
+        if self.transcript.created().is_some() && self.delete().await {
             return;
-        };
-        let mut ended = false;
-        if let Some(url) = self.session() {
-            let wire = self.stage.wire;
-            self.transcript.elsewhere = wire.bearer.is_some() && !wire.is_named(&url);
-            let headers = (self.client.habits.delete)(&self.transcript);
-            self.step(Act::Delete, Method::DELETE, url, &headers, String::new())
-                .await;
-            ended = self
-                .transcript
-                .answer(Act::Delete)
-                .is_some_and(Answer::is_success);
         }
-        let meant = created
-            .header("location")
-            .and_then(|location| created.url.join(location));
-        if let Some(url) = meant.filter(|_| !ended) {
+        let post = self.transcript.answer(Act::Post);
+        let made = post.filter(|post| post.is_success() || post.status == 406);
+        let meant = made.and_then(|post| post.url.join(post.header("location")?));
+        if let Some(url) = meant {
             let mut ask = Ask::new(Method::DELETE, url);
             ask.bearer = true;
             // Nothing more can be done if this fails too.
             let _ = self.stage.wire.ask(ask).await;
         }
+    }
+
+    /// The client's own end; whether the server says that it is one.
+    async fn delete(&mut self) -> bool {
+        let Some(url) = self.session() else {
+            return false;
+        };
+        let wire = self.stage.wire;
+        self.transcript.elsewhere = wire.bearer.is_some() && !wire.is_named(&url);
+        let headers = (self.client.habits.delete)(&self.transcript);
+        self.step(Act::Delete, Method::DELETE, url, &headers, String::new())
+            .await;
+        let deleted = self.transcript.answer(Act::Delete);
+        deleted.is_some_and(Answer::is_success)
     }
 
     /// What else the RFC and the draft want of an endpoint; none of it makes a session.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::{
-    Role,
+    Role, checks,
     rule::{Failure, Outcome, Unmet},
 };
 
@@ -78,6 +78,9 @@ pub struct Report {
     pub server: &'static str,
     /// A row a rule.
     pub rows: Vec<Row>,
+    /// Whether people are shown every rule, or a line a client and what failed.
+    #[serde(skip)]
+    pub all: bool,
 }
 
 impl Report {
@@ -118,27 +121,10 @@ struct Document<'r> {
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "{}, {}\n", self.url, self.server)?;
-        let width = |text: fn(&Row) -> &'static str| {
-            self.rows
-                .iter()
-                .map(|row| text(row).chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let (left, middle) = (width(|row| row.client), width(|row| row.rule));
-        writeln!(out, "{:left$}  {:middle$}  RESULT", "CLIENT", "RULE")?;
-        let mut last = "";
-        for row in &self.rows {
-            let client = if row.client == last { "" } else { row.client };
-            last = row.client;
-            let result = match (row.result, &row.why) {
-                (Verdict::Ok, _) => "ok".to_owned(),
-                (Verdict::Failed, _) => "FAILED".to_owned(),
-                (Verdict::Skipped, why) => {
-                    format!("skipped: {}", why.as_deref().unwrap_or_default())
-                }
-            };
-            writeln!(out, "{client:left$}  {:middle$}  {result}", row.rule)?;
+        if self.all {
+            self.every_rule(out)?;
+        } else {
+            self.every_client(out)?;
         }
         for row in &self.rows {
             if let Some(failure) = &row.failure {
@@ -153,6 +139,60 @@ impl fmt::Display for Report {
             self.count(Verdict::Failed),
             self.count(Verdict::Skipped)
         )
+    }
+}
+
+impl Report {
+    fn width(&self, text: fn(&Row) -> &'static str) -> usize {
+        let widths = self.rows.iter().map(|row| text(row).chars().count());
+        widths.max().unwrap_or(0)
+    }
+
+    fn every_rule(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (left, middle) = (self.width(|row| row.client), self.width(|row| row.rule));
+        writeln!(out, "{:left$}  {:middle$}  RESULT", "CLIENT", "RULE")?;
+        let mut last = "";
+        for row in &self.rows {
+            let client = if row.client == last { "" } else { row.client };
+            last = row.client;
+            let result = match (row.result, &row.why) {
+                (Verdict::Ok, _) => "ok".to_owned(),
+                (Verdict::Failed, _) => "FAILED".to_owned(),
+                (Verdict::Skipped, why) => {
+                    format!("skipped: {}", why.as_deref().unwrap_or_default())
+                }
+            };
+            writeln!(out, "{client:left$}  {:middle$}  {result}", row.rule)?;
+        }
+        Ok(())
+    }
+
+    fn every_client(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = self.width(|row| row.client);
+        writeln!(out, "{:left$}  RESULT", "CLIENT")?;
+        for rows in self.rows.chunk_by(|one, next| one.client == next.client) {
+            let client = rows.first().map_or("", |row| row.client);
+            writeln!(out, "{client:left$}  {}", summary(rows))?;
+        }
+        Ok(())
+    }
+}
+
+/// One client in one line.
+fn summary(rows: &[Row]) -> String {
+    let of = |result| rows.iter().filter(move |row| row.result == result);
+    let failed: Vec<&str> = of(Verdict::Failed).map(|row| row.rule).collect();
+    if !failed.is_empty() {
+        return format!("FAILED: {}", failed.join("; "));
+    }
+    let why = || of(Verdict::Skipped).filter_map(|row| row.why.as_deref());
+    let unplayed = why().any(|why| why == checks::NO_SESSION) || of(Verdict::Ok).count() == 0;
+    if let Some(first) = why().next().filter(|_| unplayed) {
+        return format!("skipped: {first}");
+    }
+    match of(Verdict::Skipped).count() {
+        0 => format!("ok ({} rules)", rows.len()),
+        skipped => format!("ok ({} rules, {skipped} skipped)", rows.len()),
     }
 }
 
@@ -182,6 +222,7 @@ mod tests {
         Report {
             url: "https://live.example.com".to_owned(),
             server: "Stream Manager 1.x",
+            all: false,
             rows: vec![
                 row("OBS Studio", "POST gives 201", Ok(())),
                 row(
@@ -200,7 +241,56 @@ mod tests {
 
     #[test]
     fn the_table() {
-        insta::assert_snapshot!(report(), @r"");
+        insta::assert_snapshot!(report(), @r"
+        https://live.example.com, Stream Manager 1.x
+
+        CLIENT      RESULT
+        OBS Studio  FAILED: DELETE gives 200
+        Larix       skipped: no ICE server was sent
+
+        FAILED  OBS Studio: DELETE gives 200
+          came    DELETE https://live.example.com/r: 204 No Content
+          then    it logs a warning
+          try     nothing
+          source  whip-output.cpp, Connect
+
+        3 rules: 1 ok, 1 failed, 1 skipped
+        ");
+        let every_rule = Report {
+            all: true,
+            ..report()
+        };
+        insta::assert_snapshot!(every_rule, @r"
+        https://live.example.com, Stream Manager 1.x
+
+        CLIENT      RULE              RESULT
+        OBS Studio  POST gives 201    ok
+                    DELETE gives 200  FAILED
+        Larix       Link is read      skipped: no ICE server was sent
+
+        FAILED  OBS Studio: DELETE gives 200
+          came    DELETE https://live.example.com/r: 204 No Content
+          then    it logs a warning
+          try     nothing
+          source  whip-output.cpp, Connect
+
+        3 rules: 1 ok, 1 failed, 1 skipped
+        ");
+    }
+
+    #[test]
+    fn a_client_in_one_line() {
+        let row = |outcome| Row::new(("a", "A", Role::Play), ("rule", "source"), outcome);
+        let no_session = || skipped(checks::NO_SESSION);
+        assert_eq!(summary(&[row(Ok(())), row(Ok(()))]), "ok (2 rules)");
+        assert_eq!(
+            summary(&[row(Ok(())), row(skipped("no Link"))]),
+            "ok (2 rules, 1 skipped)"
+        );
+        assert_eq!(
+            summary(&[row(Ok(())), row(skipped("406")), row(no_session())]),
+            "skipped: 406"
+        );
     }
 
     #[test]

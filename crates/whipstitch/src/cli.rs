@@ -53,6 +53,13 @@ pub enum Command {
     /// Show what can be set, and what is
     #[command(subcommand)]
     Config(commands::config::What),
+    /// Play the clients of the field against a server, and say what they would stumble over
+    ///
+    /// Any WHIP or WHEP server will do, a Stream Manager of 1.x or 2.0 with or without Whipstitch in front too. Each client
+    /// judges the answers by its own rules. No media flows, and every session that is made is ended.
+    ///
+    /// Ends with 0 if no rule failed, with 1 if one did, with 2 if nobody answers.
+    Doctor(Box<whipstitch_doctor::Options>),
     /// Write a configuration file from that of a Stream Manager
     ///
     /// Reads webapps/streammanager/WEB-INF/red5-web.properties of Stream Manager 1.x, and conf/red5.properties if it is

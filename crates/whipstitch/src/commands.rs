@@ -2,6 +2,7 @@
 //!
 //! | file | one idea |
 //! |---|---|
+//! | [`doctor`] | what other clients would stumble over |
 //! | [`config`], [`import`], [`version`], [`shell`] | what needs no running whipstitch |
 //! | [`ask`] | where a running one is, one exchange with it, and what to say when that fails |
 //! | [`status`], [`sessions`], [`nodes`], [`lookups`], [`drain`], [`reload`], [`log_level`] | a question or an order each |
@@ -9,6 +10,7 @@
 
 pub mod ask;
 pub mod config;
+pub mod doctor;
 pub mod drain;
 pub mod import;
 pub mod log_level;
@@ -45,6 +47,7 @@ pub fn perform(cli: &Cli, around: &Surroundings) -> Exit {
         Command::Run(_) => Exit::ok(""),
         Command::Check(settings) => config::check(&settings.behind(front), around),
         Command::Config(what) => config::perform(what, front, around),
+        Command::Doctor(options) => without_settings(front, || doctor::perform(options)),
         Command::Import(options) => without_settings(front, || import::perform(options)),
         Command::Completions(options) => without_settings(front, || options.perform()),
         Command::Man(options) => without_settings(front, || options.perform()),

@@ -21,6 +21,7 @@ const RULES: &[(&str, May)] = &[
     (
         "whipstitch",
         May::Know(&[
+            "whipstitch-doctor",
             "whipstitch-ingress",
             "whipstitch-proxy",
             "whipstitch-origin",
@@ -34,6 +35,7 @@ const RULES: &[(&str, May)] = &[
     ("whipstitch-origin", May::Know(&["whipstitch-signaling"])),
     ("whipstitch-signaling", May::Know(&[])),
     ("whipstitch-ingress", May::Know(&[])),
+    ("whipstitch-doctor", May::KnowNothing),
     ("whipstitch-minicluster", May::KnowNothing),
     ("whipstitch-demo", May::KnowAll),
     ("whipstitch-tests", May::KnowAll),
