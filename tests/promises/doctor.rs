@@ -1,6 +1,6 @@
 //! `whipstitch doctor`: what it says of the real proxy, of servers that break a rule, and how it ends.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Mutex};
 
 use bytes::Bytes;
 use clap::Parser as _;
@@ -299,8 +299,8 @@ async fn a_server_that_breaks_one_rule_fails_at_that_rule() {
 
 #[tokio::test]
 async fn redirects_are_bounded_and_the_token_stays_at_home() {
-    use std::sync::Mutex;
     static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    static TARGET: Mutex<String> = Mutex::new(String::new());
     let (elsewhere, _other) = spoiled(|request, _| {
         let token = request
             .headers()
@@ -309,9 +309,7 @@ async fn redirects_are_bounded_and_the_token_stays_at_home() {
         HEARD.lock().unwrap().push(token.unwrap_or_default());
     })
     .await;
-    let target: Arc<str> = format!("http://{elsewhere}/s").into();
-    static TARGET: Mutex<String> = Mutex::new(String::new());
-    target.as_ref().clone_into(&mut TARGET.lock().unwrap());
+    *TARGET.lock().unwrap() = format!("http://{elsewhere}/s");
     let (addr, _server) = spoiled(|request, response| {
         if request.method() == "POST" {
             assert!(request.headers()["authorization"] == "Bearer secret");

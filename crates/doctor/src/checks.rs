@@ -109,7 +109,16 @@ fn one_of(visit: &Transcript, act: Act, good: impl Fn(u16) -> bool, then: &str) 
     if good(answer.status) {
         return Ok(());
     }
-    failed(shown_of(act, answer), then)
+    let came = shown_of(act, answer);
+    match answer.status {
+        412 | 428 => failed_set(came, then, "proxy.strict_etags = false"),
+        401 | 403 => failed_set(
+            came,
+            then,
+            "a server that takes the session's URL for leave enough, as many clients send no token with it",
+        ),
+        _ => failed(came, then),
+    }
 }
 
 /// The whole `POST`, redirects included, takes less than so many seconds.

@@ -59,7 +59,7 @@ pub async fn examine(options: &Options, stop: &CancellationToken) -> Result<Repo
             Manager::None => "no Stream Manager",
         },
         rows,
-        all: options.all,
+        all: options.output.all,
     })
 }
 

@@ -32,7 +32,7 @@ mod wire;
 
 pub use error::Error;
 pub use examine::examine;
-pub use options::Options;
+pub use options::{Options, Output};
 pub use report::{Report, Row, Verdict};
 pub use rule::Failure;
 

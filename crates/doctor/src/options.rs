@@ -44,6 +44,14 @@ pub struct Options {
     /// Longest wait for one answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=60))]
     pub timeout: u8,
+    /// What is printed.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// What is printed of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::Args)]
+pub struct Output {
     /// Print every rule, not only what failed
     #[arg(long)]
     pub all: bool,

@@ -214,6 +214,7 @@ fn usage_code(args: &[OsString]) -> u8 {
     let matches = command.try_get_matches_from(args).ok();
     match matches.as_ref().and_then(clap::ArgMatches::subcommand_name) {
         Some(name) if ask::COMMANDS.contains(&name) => ask::USAGE,
+        Some("doctor") => commands::doctor::NOT_EXAMINED,
         _ => EX_USAGE,
     }
 }

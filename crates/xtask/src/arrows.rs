@@ -156,6 +156,7 @@ mod tests {
         for (from, to) in [
             ("whipstitch", "whipstitch-signaling"),
             ("whipstitch", "whipstitch-ingress"),
+            ("whipstitch", "whipstitch-doctor"),
             ("whipstitch-proxy", "whipstitch-origin"),
             ("whipstitch-origin", "whipstitch-signaling"),
             ("whipstitch-demo", "whipstitch-minicluster"),
@@ -179,6 +180,8 @@ mod tests {
             ("whipstitch-proxy", "whipstitch-ingress"),
             ("whipstitch-proxy", "whipstitch"),
             ("whipstitch-minicluster", "whipstitch-signaling"),
+            ("whipstitch-doctor", "whipstitch-signaling"),
+            ("whipstitch-proxy", "whipstitch-doctor"),
             ("whipstitch", "whipstitch-minicluster"),
         ] {
             assert!(wrong(from, to, false).is_some(), "{from} -> {to}");

@@ -169,6 +169,7 @@ fn the_help() {
       run          Serve; this is what happens without a command too
       check        Say whether the configuration is right, with every mistake in it, and serve nothing
       config       Show what can be set, and what is
+      doctor       Play the clients of the field against a server, and say what they would stumble over
       import       Write a configuration file from that of a Stream Manager
       status       Say how the running whipstitch is
       sessions     List the sessions that are under way, or end one

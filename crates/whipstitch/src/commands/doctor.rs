@@ -34,7 +34,7 @@ pub async fn run(options: &Options, stop: CancellationToken) -> Exit {
         Ok(report) => report,
         Err(error) => return not_examined(&error.to_string()),
     };
-    let out = if options.json {
+    let out = if options.output.json {
         report.json()
     } else {
         report.to_string()

@@ -22,6 +22,9 @@ set. `--json` prints one JSON document for scripts. Errors go to standard error 
 | | 1 | it failed at start or while it served; a file cannot be read or written |
 | | 64 | the command line cannot be understood, or a file would be replaced without `--force` |
 | | 78 | the configuration has mistakes; each was named |
+| `doctor` | 0 | no rule of a client failed |
+| | 1 | one did; each is told with what to set |
+| | 2 | the command line cannot be understood, or nobody answers |
 | `status`, `sessions`, `nodes`, `lookups`, `drain`, `reload`, `log-level` | 0 | done; all is well |
 | | 1 | bad news: not ready, the Stream Manager does not answer, a certificate has expired, not drained in time, a reload failed, no such session |
 | | 2 | the command line, or the file that `--config` names, cannot be understood |
