@@ -325,7 +325,7 @@ async fn redirects_are_bounded_and_the_token_stays_at_home() {
     let file = folder.path().join("token");
     std::fs::write(&file, "secret\n").unwrap();
     let line = format!(
-        "http://{addr}/cam/whip --client obs --bearer-file {}",
+        "http://{addr}/cam/whip --all --client obs --bearer-file {}",
         file.display()
     );
     let exit = doctor(&line).await;
