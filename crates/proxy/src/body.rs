@@ -8,8 +8,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http_body::{Body as _, Frame, SizeHint};
-use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
 use pin_project_lite::pin_project;
 use thiserror::Error;
 use tokio::time::{Instant, Sleep};
@@ -53,6 +54,13 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
 /// The body of a message that hyper received.
 pub(crate) fn incoming(body: hyper::body::Incoming) -> Body {
     body.map_err(broken).boxed_unsync()
+}
+
+/// What was read, and then the rest.
+pub(crate) fn resumed(read: Bytes, rest: Body) -> Body {
+    let first = stream::once(std::future::ready(Ok(Frame::data(read))));
+    let rest = stream::unfold(rest, |mut rest| async { Some((rest.frame().await?, rest)) });
+    StreamBody::new(first.chain(rest)).boxed_unsync()
 }
 
 /// How long somebody is waited for: a client that sends a body, or a destination that takes it and answers.
@@ -144,9 +152,6 @@ impl http_body::Body for Guarded {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
-    use http_body_util::StreamBody;
-
     use super::*;
 
     const LONG: Patience = Patience::Whole(Duration::from_secs(10));

@@ -12,14 +12,13 @@ mod offer;
 mod status;
 mod tags;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{AUTHORIZATION, LOCATION},
     uri::PathAndQuery,
 };
-use http_body::Body as _;
 use tokio::sync::watch;
 use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::{
@@ -126,7 +125,6 @@ impl Forward {
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         let (dialect, exchange) = (asked.dialect, &asked.exchange);
-        let offers = !request.body().is_end_stream();
         let creating = Creating {
             nodes: &self.nodes,
             abandoned: &self.abandoned,
@@ -139,6 +137,8 @@ impl Forward {
         let (origin, mut response) = answer.await?;
         // From here on whatever comes between leaves a session behind.
         let mut unclaimed = Unclaimed::of(creating.at(&origin), &response, &self.abandoned);
+        // What came, not what was announced: a body without a length may turn out to be none.
+        let offers = exchange.record().received.load(Ordering::Relaxed) > 0;
         if endpoint.lookup.role == Role::Play
             && offers
             && dialect.nodes_offer() == NodesOffer::Counter
@@ -190,6 +190,9 @@ impl Forward {
             self.ended(known, asked.client, response.status());
         }
         if asked.dialect.statuses() == Statuses::Exact {
+            if method == Method::PATCH {
+                response = status::begun(response, budget).await?;
+            }
             status::make_exact(&method, &mut response);
         }
         links::taken(response.headers_mut(), &asked.exchange);

@@ -22,7 +22,7 @@ use crate::Exchange;
 
 /// Most clients remembered at once.
 const MAX_CLIENTS: u64 = 10_000;
-/// Most sessions remembered of one of them; whoever has had so many at once stays in doubt.
+/// Most sessions remembered of one of them; whoever has had more at once stays in doubt.
 const MAX_SESSIONS: usize = 4;
 
 /// A client, as far as one can be told from another, and the stream that it speaks of.
@@ -38,12 +38,18 @@ pub(crate) struct Client {
 /// Who made which session.
 pub(crate) struct KnownSessions {
     /// `None` if nobody is told from another by what can be seen here.
-    by_client: Option<Cache<Client, Sessions>>,
+    by_client: Option<Cache<Client, Arc<Sessions>>>,
     secret: RandomState,
 }
 
-/// The sessions of one client, which differ in their places. More than one answers nobody.
-type Sessions = Arc<[Session]>;
+/// The sessions of one client. More than one answers nobody.
+#[derive(Clone, Default)]
+struct Sessions {
+    /// They differ in their places.
+    known: Vec<Session>,
+    /// Whether there were more, so that there is no telling which is the only one.
+    more: bool,
+}
 
 impl KnownSessions {
     /// Remembers as long as a session URL is good for; nothing at all if `by_client` is off.
@@ -99,9 +105,13 @@ impl KnownSessions {
     /// This client got this session. Another one at the same place is over: it cannot be told from the new one there.
     pub(crate) fn remember(&self, client: Client, session: &Session) {
         self.change(client, |sessions| {
-            sessions.retain(|known| !at_same_place(known, session));
-            if sessions.len() < MAX_SESSIONS {
-                sessions.push(session.clone());
+            sessions
+                .known
+                .retain(|known| !at_same_place(known, session));
+            if sessions.known.len() < MAX_SESSIONS {
+                sessions.known.push(session.clone());
+            } else {
+                sessions.more = true;
             }
         });
     }
@@ -109,13 +119,11 @@ impl KnownSessions {
     /// The one session of this client, or its one session at this node.
     pub(crate) fn recall(&self, client: &Client, node: Option<IpAddr>) -> Option<Session> {
         let sessions = self.by_client.as_ref()?.get(client)?;
-        // Of so many, some may have been left out, so there is no telling which is the only one.
-        if sessions.len() >= MAX_SESSIONS {
+        if sessions.more {
             return None;
         }
-        let mut meant = sessions
-            .iter()
-            .filter(|session| node.is_none_or(|node| session.node == node));
+        let known = sessions.known.iter();
+        let mut meant = known.filter(|session| node.is_none_or(|node| session.node == node));
         match (meant.next(), meant.next()) {
             (Some(session), None) => Some(session.clone()),
             _ => None,
@@ -125,22 +133,20 @@ impl KnownSessions {
     /// This session of this client is over.
     pub(crate) fn forget(&self, client: Client, session: &Session) {
         self.change(client, |sessions| {
-            // Some of that many may have been left out, so what is left would not be all.
-            if sessions.len() < MAX_SESSIONS {
-                sessions.retain(|known| known != session);
-            }
+            sessions.known.retain(|known| known != session);
         });
     }
 
-    fn change(&self, client: Client, change: impl FnOnce(&mut Vec<Session>)) {
+    fn change(&self, client: Client, change: impl FnOnce(&mut Sessions)) {
         let Some(by_client) = &self.by_client else {
             return;
         };
         by_client.entry(client).and_compute_with(|before| {
             let before = before.map(moka::Entry::into_value);
-            let mut sessions = before.as_deref().unwrap_or_default().to_vec();
+            let mut sessions = before.as_deref().cloned().unwrap_or_default();
             change(&mut sessions);
-            match (before, sessions.is_empty()) {
+            let is_empty = sessions.known.is_empty() && !sessions.more;
+            match (before, is_empty) {
                 (None, true) => Op::Nop,
                 (Some(_), true) => Op::Remove,
                 (_, false) => Op::Put(sessions.into()),
@@ -281,6 +287,23 @@ mod tests {
     }
 
     #[test]
+    fn whoever_had_all_that_are_remembered_and_no_more_is_understood_again() {
+        for (made, understood) in [(4, true), (5, false)] {
+            let known = known();
+            let one = client(&known, "192.0.2.1:1000", HERE, PAGE).unwrap();
+            for node in 1..=made {
+                known.remember(one.clone(), &session(node, 1));
+            }
+            assert_eq!(known.recall(&one, None), None);
+            for node in 2..=made {
+                known.forget(one.clone(), &session(node, 1));
+            }
+            let left = known.recall(&one, None);
+            assert_eq!(left, understood.then(|| session(1, 1)));
+        }
+    }
+
+    #[test]
     fn there_is_an_end_to_what_is_remembered() {
         let known = known();
         let one = client(&known, "192.0.2.1:1000", HERE, PAGE).unwrap();
@@ -288,7 +311,7 @@ mod tests {
             known.remember(one.clone(), &session(node, 1));
         }
         let cache = known.by_client.as_ref().unwrap();
-        assert_eq!(cache.get(&one).unwrap().len(), MAX_SESSIONS);
+        assert_eq!(cache.get(&one).unwrap().known.len(), MAX_SESSIONS);
         for number in 0..11_000_u32 {
             let mut other = one.clone();
             other.fingerprint = u64::from(number);

@@ -5,13 +5,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
     header::{ACCEPT_ENCODING, LOCATION},
 };
-use http_body::{Body as _, Frame};
-use http_body_util::{BodyExt, StreamBody};
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use whipstitch_origin::{
     AllowedOrigins, BaseUrl, ManagerFault,
     connect::{Clients, ManagerAddress},
@@ -119,7 +119,10 @@ impl Manager {
                 Ok(Response::from_parts(parts, body::full(whole)))
             }
             // Longer than an answer of the event API: it passes, and nobody is learned.
-            Ok(Ok(false)) => Ok(Response::from_parts(parts, resumed(read.freeze(), body))),
+            Ok(Ok(false)) => Ok(Response::from_parts(
+                parts,
+                body::resumed(read.freeze(), body),
+            )),
             Ok(Err(_)) => Err(Error::Manager(ManagerFault::Unreachable)),
             Err(_) => Err(Error::Manager(ManagerFault::Timeout)),
         }
@@ -139,14 +142,6 @@ async fn collect(body: &mut Body, read: &mut BytesMut) -> Result<bool, BodyError
     Ok(true)
 }
 
-/// What was read, and then the rest.
-fn resumed(read: Bytes, rest: Body) -> Body {
-    let first = futures_util::stream::once(std::future::ready(Ok(Frame::data(read))));
-    let rest =
-        futures_util::stream::unfold(rest, |mut rest| async { Some((rest.frame().await?, rest)) });
-    StreamBody::new(futures_util::StreamExt::chain(first, rest)).boxed_unsync()
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::{
@@ -155,6 +150,8 @@ mod tests {
     };
     use tokio_util::task::TaskTracker;
     use whipstitch_origin::{Claim, Metrics, Resolver, config::Nodes};
+
+    use bytes::Bytes;
 
     use super::*;
 

@@ -6,13 +6,15 @@
 //! | DELETE | 200 | OBS warns of any other and keeps the URL; MediaMTX |
 //! | PATCH without a body in the answer | 204 | MediaMTX; RFC 9725 §4.3.1, draft-ietf-wish-whep §4.2 |
 
+use bytes::Bytes;
 use http::{
     Method, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use http_body::Body as _;
+use http_body_util::BodyExt;
 
-use crate::Body;
+use crate::{Body, BodyError, Error, body, budget::Budget, error::NodeFault};
 
 /// Gives a success the status that it has to have.
 pub(super) fn make_exact(method: &Method, response: &mut Response<Body>) {
@@ -32,10 +34,80 @@ pub(super) fn make_exact(method: &Method, response: &mut Response<Body>) {
     }
 }
 
+/// Finds out whether there is a body: one without a length may turn out to be none. Only if that takes longer than the
+/// budget goes, it is not known.
+///
+/// # Errors
+/// It broke off before it began.
+pub(super) async fn begun(
+    response: Response<Body>,
+    budget: &mut Budget,
+) -> Result<Response<Body>, Error> {
+    if response.body().is_end_stream() || response.body().size_hint().lower() > 0 {
+        return Ok(response);
+    }
+    let (head, mut body) = response.into_parts();
+    let body = match budget.pay(first(&mut body)).await {
+        Some(Ok(Some(first))) => body::resumed(first, body),
+        Some(Ok(None)) => body::empty(),
+        Some(Err(_)) => return Err(NodeFault::Sdp.into()),
+        None => body,
+    };
+    Ok(Response::from_parts(head, body))
+}
+
+/// The first piece that is not empty.
+async fn first(body: &mut Body) -> Result<Option<Bytes>, BodyError> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data()
+            && !data.is_empty()
+        {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use futures_util::{StreamExt, stream};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
     use super::*;
-    use crate::body;
+
+    /// A body of unknown length.
+    fn pieces(pieces: &'static [&'static str]) -> Body {
+        let frames = pieces
+            .iter()
+            .map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))));
+        StreamBody::new(stream::iter(frames)).boxed_unsync()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_body_without_a_length_is_none() {
+        let silent = StreamBody::new(stream::iter([]).chain(stream::pending())).boxed_unsync();
+        for (sent, exact, arrives) in [
+            (pieces(&[]), 204, ""),
+            (pieces(&["", ""]), 204, ""),
+            (pieces(&["", "a=ice", "-ufrag:x"]), 200, "a=ice-ufrag:x"),
+            (body::full("a=mid:0"), 200, "a=mid:0"),
+            (body::empty(), 204, ""),
+        ] {
+            let mut budget = Budget::new(Duration::from_secs(6), Duration::from_secs(2));
+            let response = begun(Response::new(sent), &mut budget).await;
+            let mut response = response.map_err(|_| "broke off").unwrap();
+            make_exact(&Method::PATCH, &mut response);
+            assert_eq!(response.status(), exact);
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(body, arrives);
+        }
+        let mut budget = Budget::new(Duration::from_secs(6), Duration::from_secs(2));
+        let late = begun(Response::new(silent), &mut budget).await;
+        assert!(late.is_ok_and(|late| late.status() == 200) && budget.is_over());
+    }
 
     #[test]
     fn each_success_has_its_own_and_failures_keep_theirs() {
