@@ -6,8 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    time::timeout,
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::deployment::SOON;
 
 /// A listening socket in the place of a node.
 pub struct RawNode {
@@ -47,7 +50,10 @@ impl RawNode {
 
     /// Takes a connection, reads a request with a body of this length, and answers with these bytes; header and body.
     pub async fn answer(&self, length: usize, answer: &[u8]) -> (String, Vec<u8>) {
-        let (mut socket, _) = self.listener.accept().await.unwrap();
+        let (mut socket, _) = timeout(SOON, self.listener.accept())
+            .await
+            .expect("somebody in time")
+            .unwrap();
         let head = read_head(&mut socket).await;
         let mut body = vec![0; length];
         socket.read_exact(&mut body).await.unwrap();
