@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     body::Incoming,
@@ -22,6 +22,33 @@ pub struct Kept {
     host: String,
     _connection: AbortOnDropHandle<()>,
 }
+
+/// An answer that still comes, over a connection of its own, which ends when this is dropped.
+pub struct Open {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its header.
+    pub headers: HeaderMap,
+    body: Incoming,
+    _connection: Kept,
+}
+
+impl Open {
+    /// The next piece; `None` at the end.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            let frame = tokio::time::timeout(SOON, self.body.frame()).await;
+            let frame = frame.expect("a piece in time")?.unwrap();
+            let piece = frame.into_data().unwrap();
+            // HTTP/2 may end with an empty one.
+            if !piece.is_empty() {
+                return Some(piece);
+            }
+        }
+    }
+}
+
+type Answer = BoxFuture<'static, hyper::Result<Response<Incoming>>>;
 
 enum Sender {
     H1(http1::SendRequest<Full<Bytes>>),
@@ -57,21 +84,38 @@ impl Kept {
             .expect("an answer in time")
     }
 
+    /// Sends a request, and gives its answer as soon as its header is there.
+    pub async fn open(mut self, request: Request<impl Into<Bytes>>) -> Open {
+        let answer = async { self.sent(request).await.await.unwrap() };
+        let answer = tokio::time::timeout(SOON, answer).await;
+        let (parts, body) = answer.expect("an answer in time").into_parts();
+        Open {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+            _connection: self,
+        }
+    }
+
     /// Sends a request. Whoever drops the answer hangs up; over HTTP/1.1 that takes the connection with it.
     pub async fn begin(&mut self, request: Request<impl Into<Bytes>>) -> BoxFuture<'static, Reply> {
+        Box::pin(collect(self.sent(request).await))
+    }
+
+    async fn sent(&mut self, request: Request<impl Into<Bytes>>) -> Answer {
         let mut request = request.map(|body| Full::new(body.into()));
         match &mut self.sender {
             Sender::H1(sender) => {
                 let host = self.host.parse().unwrap();
                 request.headers_mut().entry("host").or_insert(host);
                 sender.ready().await.unwrap();
-                Box::pin(collect(sender.send_request(request)))
+                Box::pin(sender.send_request(request))
             }
             Sender::H2(sender) => {
                 let target = format!("https://{}{}", self.host, request.uri());
                 *request.uri_mut() = target.parse().unwrap();
                 sender.ready().await.unwrap();
-                Box::pin(collect(sender.send_request(request)))
+                Box::pin(sender.send_request(request))
             }
         }
     }

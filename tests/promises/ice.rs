@@ -40,7 +40,7 @@ fn secret(deployment: &Deployment, name: &str, text: &str) -> std::path::PathBuf
     file
 }
 
-/// STUN, TURN and TURN over TLS, with minted and with fixed credentials.
+/// STUN, TURN and TURN over TLS, with minted credentials, and with fixed ones for who can read no others.
 fn ours(deployment: &Deployment) -> Config {
     let mut config = deployment.config();
     config.ice.servers = [
@@ -91,10 +91,14 @@ async fn every_client_gets_the_servers_that_it_can_read() {
     let before = now();
     let other = proxy.h2.bare("OPTIONS", endpoint).await;
     let lines = links(&other);
-    assert_eq!(lines.len(), 6, "{lines:?}");
+    assert_eq!(lines.len(), 4, "{lines:?}");
     assert_eq!(lines[0], r#"<stun:s.example.com>; rel="ice-server""#);
+    assert!(
+        lines.iter().all(|line| !line.contains("whipstitch")),
+        "the password that does not end is for those who can read no other: {lines:?}"
+    );
     assert_eq!(
-        lines[5],
+        lines[3],
         NODES.replace(
             "; credential=\"c\"",
             "; credential=\"c\"; credential-type=\"password\""
@@ -106,7 +110,12 @@ async fn every_client_gets_the_servers_that_it_can_read() {
         expiry.parse::<u64>().unwrap() - before - 12 * 3600 < 10,
         "{user}"
     );
-    assert_eq!(id, other.header("x-request-id"));
+    assert_eq!(id.len(), 16, "{user}");
+    // The request's id is the client's to choose, and the user of a TURN server is not.
+    let chosen = Request::options(endpoint).header("x-request-id", "root");
+    let chosen = proxy.h1.send(chosen.body("").unwrap()).await;
+    assert_eq!(chosen.header("x-request-id"), "root");
+    assert!(links(&chosen).iter().all(|line| !line.contains("root")));
 
     // OBS reads the 201 only, and no `turns:`.
     let publisher = Publisher::new().await.unwrap();
@@ -114,7 +123,7 @@ async fn every_client_gets_the_servers_that_it_can_read() {
     let obs = ask(&proxy.h1, "POST", endpoint, OBS, &offer).await;
     assert_eq!(obs.status, 201);
     let lines = links(&obs);
-    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(
         lines
             .iter()

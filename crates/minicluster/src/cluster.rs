@@ -224,6 +224,16 @@ impl Node {
         self.state.load()
     }
 
+    /// Tell all its streams of server-sent events; how many there are.
+    pub fn tell(&self, event: &'static str) -> usize {
+        self.state.tell(event.into())
+    }
+
+    /// Its streams of server-sent events that are open.
+    pub fn listeners(&self) -> usize {
+        self.state.listeners()
+    }
+
     /// Let the Stream Manager see it at this stage of its life, from the next call on. The node itself goes on working.
     pub fn set_stage(&self, stage: Stage) {
         self.state.set_stage(stage);

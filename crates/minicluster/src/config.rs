@@ -27,6 +27,9 @@ pub struct Config {
     /// `<turn:turn.example.net:3478>; rel="ice-server"; username="u"; credential="c"; credential-type="password"`.
     /// None by default: nothing on the internet is asked for.
     pub ice_server: Option<String>,
+    /// Whether nodes offer protocol extensions in `Link`: server-sent events and layers with a session, and statistics on
+    /// OPTIONS.
+    pub extensions: bool,
     /// Whether WHEP answers a client's offer with an SDP answer, as draft-ietf-wish-whep says. By default it behaves
     /// as Red5 Pro: it replies with an offer of its own, and the client's PATCH carries the answer.
     pub whep_answers: bool,
@@ -50,6 +53,7 @@ impl Default for Config {
             pages: Vec::new(),
             apps: vec!["live".to_owned()],
             ice_server: None,
+            extensions: false,
             whep_answers: false,
             provisions: Vec::new(),
             access_token: "minicluster".to_owned(),

@@ -6,9 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::fault::{Fault, Gate, Mode, Switch};
-use crate::reply;
+use crate::reply::{self, AnyBody};
 use crate::seen::{Seen, Server};
 
 /// Red5 reads request heads of at most 8192 bytes.
@@ -29,10 +27,7 @@ const MAX_TASKS: usize = 65_536;
 
 /// What stands behind a listener.
 pub(crate) trait Handler: Send + Sync + 'static {
-    fn handle(
-        &self,
-        request: Request<Incoming>,
-    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    fn handle(&self, request: Request<Incoming>) -> impl Future<Output = Response<AnyBody>> + Send;
 }
 
 /// A listener and all that its loop needs.
@@ -149,11 +144,11 @@ impl<H: Handler> Listener<H> {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, HangUp> {
+    ) -> Result<Response<AnyBody>, HangUp> {
         self.seen.request(self.server, &request);
         match self.switch.gate().await {
             Gate::Open => Ok(self.handler.handle(request).await),
-            Gate::Answer(status, body) => Ok(reply::text(status, body)),
+            Gate::Answer(status, body) => Ok(reply::whole(reply::text(status, body))),
             Gate::Late(before, after) => self.late(request, before, after).await,
             Gate::HangUp => Err(HangUp),
         }
@@ -165,7 +160,7 @@ impl<H: Handler> Listener<H> {
         request: Request<Incoming>,
         before: Duration,
         after: Duration,
-    ) -> Result<Response<Full<Bytes>>, HangUp> {
+    ) -> Result<Response<AnyBody>, HangUp> {
         if self.tracker.len() >= MAX_TASKS {
             return Err(HangUp);
         }

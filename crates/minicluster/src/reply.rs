@@ -1,9 +1,11 @@
 //! Answers, and the reading of request bodies within a bound.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use serde_json::Value;
 
@@ -11,6 +13,14 @@ use serde_json::Value;
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 
 pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// The body of an answer that may come piece by piece.
+pub(crate) type AnyBody = UnsyncBoxBody<Bytes, Infallible>;
+
+/// An answer that is there as a whole, as any.
+pub(crate) fn whole(reply: Reply) -> Response<AnyBody> {
+    reply.map(BodyExt::boxed_unsync)
+}
 
 /// An answer with a body of this type. A status that does not exist becomes 500.
 pub(crate) fn body(status: u16, content_type: &str, body: impl Into<Bytes>) -> Reply {

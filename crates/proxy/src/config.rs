@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use http::StatusCode;
+use ipnet::IpNet;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use serde::{Deserialize, Serialize};
 use whipstitch_signaling::ice::IceUrl;
@@ -17,6 +18,10 @@ pub struct Proxy {
     pub hosts: Vec<String>,
     /// Scheme and authority that clients use when something in front changes them, e.g. `https://live.example.com`.
     pub public_url: Option<String>,
+    /// Whether the URLs of sessions name scheme and host.
+    pub location: Location,
+    /// Networks of forwarders that are believed when they say for whom they speak.
+    pub trusted: Vec<IpNet>,
     /// Lets `/streammanager/api/…/admin/…` through to the Stream Manager.
     pub admin_api: bool,
     /// What a player gets while its stream is not live.
@@ -71,11 +76,26 @@ impl Default for Proxy {
             enabled: true,
             hosts: Vec::new(),
             public_url: None,
+            location: Location::default(),
+            trusted: Vec::new(),
             admin_api: false,
             not_live_status: NotLiveStatus::default(),
             strict_etags: false,
         }
     }
+}
+
+/// How the URLs of sessions are written (`Location`, RFC 9725 §4.2; and `Link`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Location {
+    /// With scheme and host where both are known, as a path elsewhere.
+    #[default]
+    Auto,
+    /// With scheme and host, always.
+    Absolute,
+    /// As a path, always.
+    Path,
 }
 
 /// `[ice]`: the ICE servers that clients are told of.
@@ -119,6 +139,8 @@ pub struct Limits {
     pub in_flight: usize,
     /// Most WebSocket sessions at once; further ones get 503.
     pub sockets: usize,
+    /// Most streams of server-sent events at once; further ones get 503.
+    pub event_streams: usize,
     /// Longest body of a WHIP or WHEP request, in bytes.
     pub sdp_bytes: u64,
     /// Longest body of any other request, in bytes.
@@ -130,6 +152,7 @@ impl Default for Limits {
         Self {
             in_flight: 1_000,
             sockets: 7_000,
+            event_streams: 4_000,
             sdp_bytes: 64 * 1024,
             body_bytes: 16 * 1024 * 1024,
         }

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, LazyLock, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,17 +15,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use whipstitch_signaling::{Role, StreamKey};
 
-use crate::problem::Kind;
+use crate::{
+    forwarders::{Forwarders, Scheme, Whence},
+    problem::Kind,
+};
 
 /// The header that carries the id of an exchange, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// What forwarders add, RFC 7239's and the older ones.
-const FORWARDERS: [HeaderName; 4] = [
-    HeaderName::from_static("forwarded"),
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("via"),
-];
 /// Longest id that is taken from a client, in characters.
 const MAX_REQUEST_ID: usize = 64;
 
@@ -65,6 +61,7 @@ pub(crate) enum Subject {
     WhipSession,
     WhepEndpoint,
     WhepSession,
+    Extension,
     Socket,
     Manager,
     Unknown,
@@ -72,11 +69,12 @@ pub(crate) enum Subject {
 
 impl Subject {
     /// Every subject, in the order of its discriminant.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::WhipEndpoint,
         Self::WhipSession,
         Self::WhepEndpoint,
         Self::WhepSession,
+        Self::Extension,
         Self::Socket,
         Self::Manager,
         Self::Unknown,
@@ -89,6 +87,7 @@ impl Subject {
             Self::WhipSession => "whip_session",
             Self::WhepEndpoint => "whep_endpoint",
             Self::WhepSession => "whep_session",
+            Self::Extension => "extension",
             Self::Socket => "socket",
             Self::Manager => "manager",
             Self::Unknown => "unknown",
@@ -122,8 +121,8 @@ pub(crate) struct Record {
     pub(crate) subject: OnceLock<Subject>,
     pub(crate) stream: OnceLock<StreamKey>,
     pub(crate) tries: Mutex<Tries>,
-    /// Whether somebody between the client and us says that the request was forwarded.
-    pub(crate) forwarded: bool,
+    /// Who asks, and by which way.
+    pub(crate) whence: Whence,
     pub(crate) lookup: OnceLock<Duration>,
     pub(crate) problem: OnceLock<Kind>,
 }
@@ -138,16 +137,27 @@ pub(crate) struct Tries {
 }
 
 impl Exchange {
+    /// One that no forwarder is believed about.
+    #[cfg(test)]
     pub(crate) fn begin(headers: &HeaderMap, peer: Option<Peer>) -> Self {
+        Self::through(headers, peer, &Forwarders::default())
+    }
+
+    /// The record of a request with this header, which may have come through one of `forwarders`.
+    pub(crate) fn through(
+        headers: &HeaderMap,
+        peer: Option<Peer>,
+        forwarders: &Forwarders,
+    ) -> Self {
         Self(Arc::new(Record {
             id: client_id(headers).unwrap_or_else(new_id),
+            whence: forwarders.whence(headers, peer.as_ref()),
             peer,
             began: Instant::now(),
             received: AtomicU64::new(0),
             subject: OnceLock::new(),
             stream: OnceLock::new(),
             tries: Mutex::default(),
-            forwarded: FORWARDERS.iter().any(|name| headers.contains_key(name)),
             lookup: OnceLock::new(),
             problem: OnceLock::new(),
         }))
@@ -155,6 +165,24 @@ impl Exchange {
 
     pub(crate) fn record(&self) -> &Record {
         &self.0
+    }
+
+    /// The client's address, as far as it can be told.
+    pub(crate) fn client(&self) -> Option<IpAddr> {
+        self.0.whence.client
+    }
+
+    /// The forwarder that speaks for the client, if there is one that is believed.
+    pub(crate) fn forwarder(&self) -> Option<IpAddr> {
+        let peer = self.0.peer.as_ref()?;
+        self.0.whence.way.as_ref()?;
+        Some(peer.addr.ip().to_canonical())
+    }
+
+    /// By which scheme the client reaches us, or whoever stands in front; `None` if nobody can tell.
+    pub(crate) fn scheme(&self) -> Option<Scheme> {
+        let ours = || self.0.peer.as_ref()?.tls.then_some(Scheme::Https);
+        self.0.whence.scheme.or_else(ours)
     }
 
     pub(crate) fn subject(&self) -> Subject {
@@ -208,7 +236,7 @@ fn client_id(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// 16 hexadecimal digits: unique in this process, and unlikely to be another's.
-fn new_id() -> HeaderValue {
+pub(crate) fn new_id() -> HeaderValue {
     static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let id = SEED.hash_one(COUNT.fetch_add(1, Ordering::Relaxed));

@@ -2,14 +2,17 @@
 //!
 //! Bodies stream through untouched, but for the offer of a node to a player that takes it as a counter-offer only. What
 //! changes in an answer: the `Location` of a new session becomes a sealed URL of ours, `Session-Host`, which names the
-//! node, a sealed handle, `Link` is written as the client can read it, and a success has the status that it waits for.
+//! node, a sealed handle, `Link` is written as the client can read it, those to extensions with sealed URLs, and a success
+//! has the status that it waits for.
 
+mod extensions;
 mod links;
 mod naming;
 mod nodes;
 mod not_live;
 mod offer;
 mod status;
+mod streams;
 mod tags;
 
 use std::sync::{Arc, atomic::Ordering};
@@ -30,8 +33,8 @@ use whipstitch_signaling::{
     session::SessionKeys,
 };
 
-pub(crate) use self::nodes::Nodes;
-use self::{naming::Made, nodes::Creating};
+use self::{extensions::Place, naming::Made, nodes::Creating};
+pub(crate) use self::{nodes::Nodes, streams::EventStreams};
 use crate::{
     Body, Error, Exchange, Metrics,
     abandoned::{self, Abandoned, Unclaimed},
@@ -43,6 +46,7 @@ use crate::{
     message::{Endpoint, Goal, Known, ToNode},
     newest::Newest,
     pins::Pins,
+    public::Public,
     resolving::now,
 };
 
@@ -58,10 +62,11 @@ pub(crate) struct Forward {
     pub(crate) pins: Arc<Pins>,
     pub(crate) newest: Arc<Newest>,
     pub(crate) abandoned: Abandoned,
-    pub(crate) public_url: Option<String>,
     pub(crate) not_live: NotLiveStatus,
     pub(crate) strict_etags: bool,
-    pub(crate) ice: IceServers,
+    pub(crate) public: Public,
+    pub(crate) ice: watch::Receiver<Arc<IceServers>>,
+    pub(crate) streams: EventStreams,
     pub(crate) metrics: Metrics,
 }
 
@@ -88,6 +93,7 @@ impl Forward {
             }
             Goal::Endpoint(endpoint) => self.ask(&endpoint, asked, request, &mut budget).await,
             Goal::Session(known) => self.go_on(&known, asked, request, &mut budget).await,
+            Goal::Extension(offered) => self.extend(&offered, asked, request, &mut budget).await,
         }
     }
 
@@ -106,11 +112,12 @@ impl Forward {
         let mut handle = None;
         if is_pinning(&method, response.status()) {
             handle = self.handle(endpoint, &origin);
-            if let Some(client) = asked.client {
+            if let Some(client) = asked.client.clone() {
                 self.pins.remember(client, &origin, endpoint);
             }
         }
-        self.link(&mut response, asked.dialect, &asked.exchange);
+        let place = Place::at(endpoint, &origin, &asked, None);
+        self.link(&mut response, asked.dialect, place);
         let mut response = unmoved(response)?;
         response.headers_mut().extend(handle);
         Ok(response)
@@ -160,13 +167,14 @@ impl Forward {
             exchange,
             unclaimed: unclaimed.as_mut(),
         };
-        self.name_session(&mut response, made)?;
+        let session = self.name_session(&mut response, made)?;
         let mut response = passed(response);
         if response.status() == StatusCode::CREATED {
             let handle = self.handle(endpoint, &origin);
             response.headers_mut().extend(handle);
         }
-        self.link(&mut response, dialect, exchange);
+        let place = Place::at(endpoint, &origin, &asked, session.as_ref());
+        self.link(&mut response, dialect, place);
         Ok(abandoned::held(response, unclaimed))
     }
 
@@ -238,15 +246,15 @@ impl Forward {
     }
 
     /// ICE servers go on what begins a session, and on an explicit question before it (RFC 9725 §4.6).
-    fn link(&self, response: &mut Response<Body>, dialect: Dialect, exchange: &Exchange) {
+    fn link(&self, response: &mut Response<Body>, dialect: Dialect, place: Place<'_>) {
         let status = response.status();
         let headers = response.headers_mut();
         if status.is_success()
             || (status == StatusCode::NOT_ACCEPTABLE && headers.contains_key(LOCATION))
         {
-            links::rewrite(headers, &self.ice, dialect, exchange);
+            self.rewrite_links(headers, dialect, place);
         } else {
-            links::taken(headers, exchange);
+            links::taken(headers, place.exchange);
         }
     }
 

@@ -67,7 +67,8 @@ impl KnownSessions {
         }
     }
 
-    /// Who sends this request; `None` if the address is a forwarder's, which many clients share.
+    /// Who sends this request; `None` if the address is that of a forwarder who does not say for whom it speaks, or is not
+    /// believed.
     pub(crate) fn client<B>(
         &self,
         role: Role,
@@ -75,11 +76,11 @@ impl KnownSessions {
         request: &Request<B>,
         exchange: &Exchange,
     ) -> Option<Client> {
-        let record = exchange.record();
-        if self.by_client.is_none() || record.forwarded {
+        let whence = &exchange.record().whence;
+        if self.by_client.is_none() || !whence.is_one {
             return None;
         }
-        let address = record.peer.as_ref()?.addr.ip().to_canonical();
+        let address = whence.client?;
         let mut hasher = self.secret.build_hasher();
         for name in [USER_AGENT, ORIGIN, AUTHORIZATION] {
             let values: Vec<&[u8]> = request

@@ -3,7 +3,9 @@
 use http::uri::PathAndQuery;
 use http::{Request, uri::Authority};
 use whipstitch_origin::{Candidates, Lookup, Origin};
-use whipstitch_signaling::{Form, Role, StreamKey, session::Session, socket::SocketQuery};
+use whipstitch_signaling::{
+    Form, Role, StreamKey, extension::Extension, session::Session, socket::SocketQuery,
+};
 
 use crate::{Body, Exchange, budget::Budget, known_sessions::Client};
 
@@ -54,6 +56,8 @@ pub enum Ask {
         /// The sealed token; without one, the session that we know of this client.
         token: Option<String>,
     },
+    /// A protocol extension that a node has offered.
+    Extension(ExtensionUrl),
     /// A WebSocket to a node.
     Socket(SocketQuery),
     /// Anything of the Stream Manager.
@@ -61,6 +65,19 @@ pub enum Ask {
         /// Whether the answer may name nodes: a GET of the event API.
         names_nodes: bool,
     },
+}
+
+/// The URL of a protocol extension.
+#[derive(Debug)]
+pub struct ExtensionUrl {
+    /// Publish or play.
+    pub role: Role,
+    /// The stream.
+    pub key: StreamKey,
+    /// How it is written.
+    pub form: Form,
+    /// The sealed token.
+    pub token: String,
 }
 
 /// A request of which is known where it goes.
@@ -103,6 +120,8 @@ pub(crate) enum Goal {
     Endpoint(Endpoint),
     /// A session that is where it is.
     Session(Known),
+    /// An extension that is where it is.
+    Extension(Offered),
 }
 
 /// An endpoint, and who can serve it.
@@ -129,6 +148,23 @@ pub(crate) struct Known {
     pub(crate) key: StreamKey,
     /// What its URL says of it.
     pub(crate) session: Session,
+}
+
+/// A protocol extension, and the node that offered it.
+#[derive(Debug)]
+pub(crate) struct Offered {
+    /// The node.
+    pub(crate) origin: Origin,
+    /// Publish or play.
+    pub(crate) role: Role,
+    /// The stream.
+    pub(crate) key: StreamKey,
+    /// What its URL says of it.
+    pub(crate) extension: Extension,
+    /// The host that the client asked for.
+    pub(crate) host: Authority,
+    /// How the URLs of what it makes are written.
+    pub(crate) form: Form,
 }
 
 /// A WebSocket request, and the node that gets it.

@@ -30,6 +30,7 @@ struct Inner {
     in_flight: IntGauge,
     panics: IntCounter,
     sockets_open: IntGauge,
+    event_streams_open: IntGauge,
     sockets_ended: IntCounterVec,
     socket_bytes: IntCounterVec,
     from_client: IntCounter,
@@ -51,7 +52,7 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::new()?;
-        let all: [Box<dyn Collector>; 11] = [
+        let all: [Box<dyn Collector>; 12] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.duration.clone()),
             Box::new(metrics.problems.clone()),
@@ -61,6 +62,7 @@ impl Metrics {
             Box::new(metrics.in_flight.clone()),
             Box::new(metrics.panics.clone()),
             Box::new(metrics.sockets_open.clone()),
+            Box::new(metrics.event_streams_open.clone()),
             Box::new(metrics.sockets_ended.clone()),
             Box::new(metrics.socket_bytes.clone()),
         ];
@@ -116,6 +118,14 @@ impl Metrics {
 
     pub(crate) fn panicked(&self) {
         self.0.panics.inc();
+    }
+
+    pub(crate) fn event_stream_opened(&self) {
+        self.0.event_streams_open.inc();
+    }
+
+    pub(crate) fn event_stream_ended(&self) {
+        self.0.event_streams_open.dec();
     }
 
     pub(crate) fn socket_opened(&self) {
@@ -220,6 +230,10 @@ impl Inner {
             panics: IntCounter::new(
                 "panics_total",
                 "Requests that ended in a defect of the proxy.",
+            )?,
+            event_streams_open: IntGauge::new(
+                "event_streams_open",
+                "Streams of server-sent events that are open.",
             )?,
             sockets_open: IntGauge::new("sockets_open", "WebSocket sessions that are open.")?,
             from_client: socket_bytes.with_label_values(&["client"]),

@@ -20,6 +20,7 @@ use tracing::info;
 use crate::{
     Body, BodyError, Exchange, Metrics, Peer, body,
     exchange::{REQUEST_ID, Subject},
+    forwarders::Forwarders,
     leftover::{Leftover, Rest},
 };
 
@@ -32,14 +33,21 @@ pub(crate) struct Observe<S> {
     inner: S,
     /// Every exchange is on it until its last frame has left, so that a shutdown can wait for them.
     exchanges: TaskTracker,
+    forwarders: Forwarders,
     metrics: Metrics,
 }
 
 impl<S> Observe<S> {
-    pub(crate) fn new(inner: S, exchanges: TaskTracker, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        inner: S,
+        exchanges: TaskTracker,
+        forwarders: Forwarders,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             inner,
             exchanges,
+            forwarders,
             metrics,
         }
     }
@@ -59,7 +67,7 @@ where
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         let peer = request.extensions_mut().remove::<Peer>();
-        let exchange = Exchange::begin(request.headers(), peer);
+        let exchange = Exchange::through(request.headers(), peer, &self.forwarders);
         let report = Report::begin(
             &exchange,
             &request,
@@ -246,7 +254,8 @@ impl Drop for Report {
         info!(
             target: "access",
             id = self.exchange.id(),
-            client = record.peer.as_ref().map(|peer| tracing::field::display(peer.addr.ip().to_canonical())),
+            client = self.exchange.client().map(tracing::field::display),
+            forwarder = self.exchange.forwarder().map(tracing::field::display),
             tls = record.peer.as_ref().map(|peer| peer.tls),
             version = ?self.version,
             method = %self.method,

@@ -105,7 +105,7 @@ kinds! {
         "`host` is an address that the Stream Manager has not named within `nodes.named_for` nor names now for the stream, or a special one, and no network of `nodes.allow` holds it."
         "Ask the Stream Manager's API through this proxy first, as Red5's SDK does; or add the network to `nodes.allow`."
     UnknownSession "unknown-session" NOT_FOUND "There is no such session"
-        "The session URL has a token that was altered, that is older than `sessions.lifetime`, that was sealed with a key that this proxy does not have, or whose stream has a newer publisher at the same node. Or it has none, and this proxy knows no session, or more than one, that this very client made here."
+        "The session URL, or that of an extension, has a token that was altered, that is older than `sessions.lifetime`, that was sealed with a key that this proxy does not have, or whose stream has a newer publisher at the same node. Or it has none, and this proxy knows no session, or more than one, that this very client made here."
         "Use the `Location` of the answer to the POST. Behind several replicas, or across restarts, set `sessions.key_file` to the same file for all."
     NotLive "not-live" CONFLICT "The stream is not live"
         "The Stream Manager knows no publisher of the stream that a player asks for. The status is that of `proxy.not_live_status`."

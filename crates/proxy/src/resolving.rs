@@ -1,5 +1,6 @@
 //! Resolving: which node. Whoever names it, it has passed the gate of [`AllowedOrigins`].
 
+mod extension;
 mod gate;
 mod named;
 mod pinned;
@@ -11,10 +12,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use http::{
-    Method, Response, Uri,
-    uri::{Authority, PathAndQuery},
-};
+use http::{Method, Response, Uri, uri::PathAndQuery};
 use tokio::{sync::watch, time::Instant};
 use tower::Service;
 use whipstitch_origin::{
@@ -172,6 +170,7 @@ impl Resolver {
                 });
                 Ok(to_node(goal, target, client, budget, request, exchange))
             }
+            Ask::Extension(url) => self.extension(url, host, budget, request, exchange).await,
             Ask::Socket(query) => {
                 let origin = self
                     .socket_to(&query.node, request.uri().query(), &mut budget, &exchange)
@@ -277,21 +276,6 @@ fn with_query(resource: PathAndQuery, added: Option<&str>) -> Result<PathAndQuer
     }
     let query = query::merge(own, &added);
     PathAndQuery::try_from(format!("{}?{query}", resource.path())).map_err(|_| Error::Internal)
-}
-
-/// Scheme and authority of our own URLs as this client sees them, if they are known: configured, or our own TLS.
-pub(crate) fn public_base(
-    configured: Option<&str>,
-    host: &Authority,
-    exchange: &Exchange,
-) -> String {
-    match configured {
-        Some(base) => base.trim_end_matches('/').to_owned(),
-        None if exchange.record().peer.as_ref().is_some_and(|peer| peer.tls) => {
-            format!("https://{host}")
-        }
-        None => String::new(),
-    }
 }
 
 #[cfg(test)]

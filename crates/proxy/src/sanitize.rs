@@ -19,6 +19,7 @@ use crate::{
     Body, Clean, Error, Exchange, Peer,
     error::{BadRequest, Denied},
     exchange::REQUEST_ID,
+    forwarders::Scheme,
     splice::handshake,
 };
 
@@ -48,7 +49,10 @@ impl<S> Sanitize<S> {
             .extensions_mut()
             .remove::<Exchange>()
             .ok_or(Error::Internal)?;
-        let host = host(&request)?;
+        let asked = host(&request)?;
+        // What a trusted forwarder was asked for is what the client means; the Host may be the forwarder's own word for us.
+        let told = exchange.record().whence.host.clone();
+        let host = told.filter(|told| self.serves(told)).unwrap_or(asked);
         if !self.serves(&host) {
             return Err(Denied::Host.into());
         }
@@ -144,7 +148,7 @@ fn origin_form(uri: &Uri) -> Result<Uri, BadRequest> {
     Ok(Uri::from(path))
 }
 
-/// What the client says about itself, which is not believed, and names with an underscore: some servers read
+/// What is said about the client, which was read already if it is believed, and names with an underscore: some servers read
 /// `X_Forwarded_For` as `X-Forwarded-For`.
 fn drop_forged(headers: &mut HeaderMap) {
     let forged = |name: &&HeaderName| {
@@ -174,21 +178,22 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 /// Says who asks.
 fn introduce(headers: &mut HeaderMap, host: &Authority, exchange: &Exchange) {
-    let peer = exchange.record().peer.as_ref();
-    let proto = if peer.is_some_and(|peer| peer.tls) {
-        "https"
-    } else {
-        "http"
+    let record = exchange.record();
+    let proto = match exchange.scheme() {
+        Some(Scheme::Https) => "https",
+        Some(Scheme::Http) | None => "http",
     };
+    let peer = || record.peer.as_ref().map(Peer::forwarded_for);
+    let way = record.whence.way.clone().or_else(peer);
     headers.insert(
         FORWARDED_FOR,
-        peer.map_or(HeaderValue::from_static("unknown"), Peer::forwarded_for),
+        way.unwrap_or(HeaderValue::from_static("unknown")),
     );
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
     if let Ok(host) = HeaderValue::from_str(host.as_str()) {
         headers.insert(FORWARDED_HOST, host);
     }
-    headers.insert(REQUEST_ID, exchange.record().id.clone());
+    headers.insert(REQUEST_ID, record.id.clone());
 }
 
 #[cfg(test)]

@@ -19,13 +19,15 @@ use crate::{
     config::{Limits, Proxy, Timeouts},
     cors::Cors,
     destinations::Destinations,
-    forward::{Forward, Nodes},
+    forward::{EventStreams, Forward, Nodes},
+    forwarders::Forwarders,
     known_sessions::KnownSessions,
     manager::Manager,
     newest::Newest,
     observe::Observe,
     pins::Pins,
     problems::Problems,
+    public::Public,
     resolving::{Resolver, Resolving},
     routing::Routing,
     sanitize::Sanitize,
@@ -57,8 +59,8 @@ pub struct Dependencies {
     pub session_lifetime: Duration,
     /// Whether a session URL without a token means the session of the client that asks.
     pub sessions_by_client: bool,
-    /// ICE servers of our own.
-    pub ice: IceServers,
+    /// ICE servers of our own; may change at any time.
+    pub ice: watch::Receiver<Arc<IceServers>>,
     /// Takes the socket out of an upgraded connection.
     pub detach: Detach,
     /// Knows the exchanges under way.
@@ -67,7 +69,7 @@ pub struct Dependencies {
     pub sockets: TaskTracker,
     /// Where tasks of the proxy itself live.
     pub background: TaskTracker,
-    /// Asks every WebSocket session to close.
+    /// Asks every WebSocket session and every stream of events to end.
     pub close_sockets: CancellationToken,
     /// Counts.
     pub metrics: Metrics,
@@ -105,10 +107,18 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         known: known.clone(),
         pins: pins.clone(),
         newest: newest.clone(),
-        public_url: d.proxy.public_url.clone(),
         not_live: d.proxy.not_live_status,
         strict_etags: d.proxy.strict_etags,
+        public: Public {
+            url: d.proxy.public_url.clone(),
+            location: d.proxy.location,
+        },
         ice: d.ice,
+        streams: EventStreams::new(
+            d.limits.event_streams,
+            d.close_sockets.clone(),
+            d.metrics.clone(),
+        ),
         metrics: d.metrics.clone(),
     };
     let splice = Splice::new(
@@ -132,9 +142,11 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         budget: d.timeouts.answer,
         connect: d.timeouts.connect,
     });
+    let forwarders = Forwarders::new(&d.proxy.trusted);
     let service = ServiceBuilder::new()
         .layer(layer_fn(|inner| {
-            Observe::new(inner, d.exchanges.clone(), d.metrics.clone())
+            let forwarders = forwarders.clone();
+            Observe::new(inner, d.exchanges.clone(), forwarders, d.metrics.clone())
         }))
         .layer(layer_fn(Cors::new))
         .layer(layer_fn(|inner| {

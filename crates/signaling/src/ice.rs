@@ -115,27 +115,36 @@ pub struct IceServers {
 impl IceServers {
     /// The servers for one session: `user` is told apart in the TURN server's log, `now` is in seconds since 1970.
     ///
-    /// With a secret each session has credentials of its own. Where both kinds are configured, a TURN server is listed
-    /// with either, the fixed ones last: they are for those who cannot read the others.
+    /// With a secret each session has credentials of its own, which end, and the fixed ones stay with those who can read
+    /// no others.
     pub fn for_session(&self, user: &str, now: u64) -> Vec<IceServer> {
         let minted = self
             .secret
             .as_ref()
             .map(|secret| secret.mint(user, now.saturating_add(self.ttl)));
-        let mut servers = Vec::new();
-        for url in &self.urls {
-            let server = |credentials: Option<&Credentials>| IceServer {
-                url: url.clone(),
-                credentials: credentials.cloned(),
-            };
-            if url.relays() {
-                let kinds = minted.iter().chain(&self.fixed);
-                servers.extend(kinds.map(|credentials| server(Some(credentials))));
-            } else {
-                servers.push(server(None));
+        self.with(minted.as_ref().or(self.fixed.as_ref()))
+    }
+
+    /// The servers for a client that cannot read what a secret makes (see [`IceServer::is_legible_to_red5`]): TURN servers
+    /// with the fixed credentials, if there are some.
+    pub fn for_everybody(&self) -> Vec<IceServer> {
+        self.with(self.fixed.as_ref())
+    }
+
+    fn with(&self, credentials: Option<&Credentials>) -> Vec<IceServer> {
+        let server = |url: &IceUrl| {
+            if !url.relays() {
+                let credentials = None;
+                let url = url.clone();
+                return Some(IceServer { url, credentials });
             }
-        }
-        servers
+            // A TURN server without credentials is of no use to anybody.
+            Some(IceServer {
+                url: url.clone(),
+                credentials: Some(credentials?.clone()),
+            })
+        };
+        self.urls.iter().filter_map(server).collect()
     }
 }
 

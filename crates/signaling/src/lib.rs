@@ -12,6 +12,7 @@
 //! | [`socket`] | the query of Red5's WebSocket proxy |
 //! | [`session`] | sealed session URLs |
 //! | [`handle`] | sealed handles of nodes, for `Session-Host` and `host=` |
+//! | [`extension`] | sealed URLs of protocol extensions |
 //! | [`misplaced`] | a query in the wrong place |
 //! | [`rewrite`] | what a node's `Location` means |
 //! | [`dialect`] | what the client of a request understands |
@@ -22,6 +23,7 @@
 
 pub mod api;
 pub mod dialect;
+pub mod extension;
 pub mod handle;
 pub mod headers;
 pub mod ice;

@@ -75,6 +75,26 @@ pub fn resource(
     PathAndQuery::try_from(whole).map_err(|_| LocationError::Malformed)
 }
 
+/// The path and query at the node that any other reference in an answer names: the target of a `Link`, or the `Location`
+/// of what an extension has made. `base` is the request target of the answer (RFC 3986 §5.1.3).
+///
+/// # Errors
+/// It names another host, or is no URL.
+pub fn target(
+    node: Node<'_>,
+    base: &PathAndQuery,
+    reference: &str,
+) -> Result<PathAndQuery, LocationError> {
+    let target = at_node(node, base, reference)?;
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let mark = if query.is_empty() { "" } else { "?" };
+    let whole = format!("{}{mark}{query}", remove_dot_segments(path));
+    if whole.len() > MAX_RESOURCE {
+        return Err(LocationError::TooLong);
+    }
+    PathAndQuery::try_from(whole).map_err(|_| LocationError::Malformed)
+}
+
 /// An endpoint's path as that of its sessions. The last `endpoint` is meant: a scope may hold one too.
 fn as_resource(endpoint: &str) -> String {
     match endpoint.rsplit_once("/endpoint/") {
@@ -209,6 +229,40 @@ mod tests {
         ] {
             assert_eq!(at(whip, location).as_deref(), Ok(target), "{location}");
         }
+    }
+
+    #[test]
+    fn every_form_of_another_reference() {
+        let node = Node {
+            dialled: &Authority::from_static("10.0.0.5:5080"),
+            address: IpAddr::from([203, 0, 113, 5]),
+            name: Some("a.nodes.example.com"),
+        };
+        let base = PathAndQuery::from_static("/live/whep/endpoint/s1?requestId=x");
+        let at = |reference: &str| {
+            let target = target(node, &base, reference);
+            target.map(|target| target.to_string())
+        };
+        for (reference, expected) in [
+            ("/events/1?a=b#c", "/events/1?a=b"),
+            ("events", "/live/whep/endpoint/events"),
+            ("../../../x/./y", "/x/y"),
+            ("http://10.0.0.5:5080/e", "/e"),
+            ("//a.nodes.example.com/e", "/e"),
+            // What is an endpoint stays one.
+            ("/live/whep/endpoint/s1", "/live/whep/endpoint/s1"),
+        ] {
+            assert_eq!(at(reference).as_deref(), Ok(expected), "{reference}");
+        }
+        for foreign in [
+            "http://10.0.0.6/e",
+            "//evil.example/e",
+            "http://u@10.0.0.5/e",
+        ] {
+            assert_eq!(at(foreign), Err(LocationError::Foreign), "{foreign}");
+        }
+        assert_eq!(at("localhost:8080/api"), Err(LocationError::Malformed));
+        assert_eq!(at(&"a".repeat(600)), Err(LocationError::TooLong));
     }
 
     #[test]

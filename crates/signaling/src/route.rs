@@ -9,6 +9,7 @@
 //! | `/streammanager`, `/streammanager/` with `Upgrade: websocket` | a socket to a node | Red5 Pro documentation, Stream Manager proxy |
 //! | `/streammanager/…/admin/…`, `/as/v1/admin/…` | the manager's administration | Stream Manager REST API 4.0; Stream Manager 2.0 |
 //! | `/as/v1/proxy/forward/…` | nothing that we do | Red5 Pro documentation, Stream Manager 2.0 |
+//! | `/{scope…}/whip\|whep/extension/{stream}/{token}` | an extension that we sealed | ours, see [`crate::extension`] |
 //! | anything else | the manager | |
 //!
 //! With [`Api::V2`] there are these besides, and nothing else below `/as/v1/proxy` (Red5 Pro documentation, Stream Manager
@@ -18,6 +19,7 @@
 //! |---|---|
 //! | `/as/v1/proxy/whip\|whep/{scope…}/{stream}` | a new session, or a session by its stream's name |
 //! | `/as/v1/proxy/whip\|whep/{scope…}/{stream}/session:{token}` | a session that we sealed |
+//! | `/as/v1/proxy/whip\|whep/{scope…}/{stream}/extension:{token}` | an extension that we sealed |
 //! | `/as/v1/proxy/ws/publish\|subscribe/{scope…}/{stream}` | a socket to a node of this stream |
 
 mod classic;
@@ -52,6 +54,17 @@ pub enum Route {
         key: StreamKey,
         /// The sealed token, if the URL has one.
         token: Option<String>,
+    },
+    /// A protocol extension that a node has offered.
+    Extension {
+        /// Publish or play.
+        role: Role,
+        /// The stream.
+        key: StreamKey,
+        /// How its URL is written.
+        form: Form,
+        /// The sealed token.
+        token: String,
     },
     /// The WebSocket proxy of Stream Manager 1.x, which is told everything by the query.
     Socket,
@@ -111,6 +124,15 @@ impl Form {
                 key.name()
             ),
             Self::Guid => format!("/as/v1/proxy/{protocol}/{key}/{}{token}", guid::SESSION),
+        }
+    }
+
+    /// The path of an extension with a sealed token.
+    pub fn extension(self, role: Role, key: &StreamKey, token: &str) -> String {
+        let (protocol, scope, name) = (role.protocol(), key.scope(), key.name());
+        match self {
+            Self::Classic => format!("/{scope}/{protocol}/extension/{name}/{token}"),
+            Self::Guid => format!("/as/v1/proxy/{protocol}/{key}/{}{token}", guid::EXTENSION),
         }
     }
 }

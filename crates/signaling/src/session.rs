@@ -31,8 +31,9 @@ const KEY_ID_LEN: usize = 4;
 const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN;
-/// Longest token that is opened, in characters.
-const MAX_TOKEN: usize = 1024;
+/// Longest token that is opened, in characters: two paths of [`crate::rewrite::MAX_RESOURCE`], as an extension's holds,
+/// and what stands around them.
+const MAX_TOKEN: usize = 1536;
 /// Most keys in one ring.
 const MAX_KEYS: usize = 16;
 
@@ -238,6 +239,8 @@ pub(crate) enum Purpose {
     Session,
     /// A node's handle.
     Handle,
+    /// An extension's URL.
+    Extension,
 }
 
 impl Purpose {
@@ -246,6 +249,7 @@ impl Purpose {
         match self {
             Self::Session => b"",
             Self::Handle => b"host:",
+            Self::Extension => b"extension:",
         }
     }
 }

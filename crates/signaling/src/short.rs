@@ -56,9 +56,12 @@ pub fn in_full(method: &Method, target: &PathAndQuery) -> Option<PathAndQuery> {
 /// Whether the long form stands in it already.
 fn is_long(scope: &str) -> bool {
     let words: Vec<&str> = scope.split('/').collect();
-    words
-        .windows(2)
-        .any(|pair| matches!(pair, ["whip" | "whep", "endpoint" | "resource"]))
+    words.windows(2).any(|pair| {
+        matches!(
+            pair,
+            ["whip" | "whep", "endpoint" | "resource" | "extension"]
+        )
+    })
 }
 
 #[cfg(test)]

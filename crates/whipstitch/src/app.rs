@@ -16,13 +16,18 @@ use whipstitch_origin::{
     self as origin, AllowedOrigins, BaseUrl, BaseUrlError, Breaker, Cached, Health, NodeList,
     Resolver, StreamManager, connect::ManagerAddress,
 };
-use whipstitch_proxy::{self as proxy, Dependencies, Peer, Stack, splice::Detached, stack};
-use whipstitch_signaling::session::{KeyError, SessionKeys};
+use whipstitch_proxy::{
+    self as proxy, Dependencies, Peer, Stack, config::Ice, splice::Detached, stack,
+};
+use whipstitch_signaling::{
+    ice::IceServers,
+    session::{KeyError, SessionKeys},
+};
 
 use crate::{
     admin::{self, View},
     config::{Config, Sessions},
-    ice::{self, IceFileError},
+    ice::{self, IceFileError, IceFiles},
     session_keys::{KeyFile, KeyFileError, Reloads},
     shutdown::{Drained, Shutdown},
     telemetry::LinesDropped,
@@ -200,6 +205,7 @@ fn compose(
     shutdown: &Shutdown,
 ) -> Result<Stack, StartError> {
     let session_keys = session_keys(&config.sessions, registry, shutdown)?;
+    let ice = ice_servers(&config.ice, registry, shutdown)?;
     stack(Dependencies {
         api: config.stream_manager.api,
         proxy: config.proxy,
@@ -211,7 +217,7 @@ fn compose(
         session_keys,
         session_lifetime: config.sessions.lifetime,
         sessions_by_client: config.sessions.by_client,
-        ice: ice::servers(&config.ice)?,
+        ice,
         detach,
         exchanges: shutdown.exchanges.clone(),
         sockets: shutdown.sockets.clone(),
@@ -242,6 +248,21 @@ fn session_keys(
         .background
         .spawn(file.watch(shutdown.stop_accepting.clone(), reloads));
     Ok(keys)
+}
+
+/// The ICE servers, now and whenever the files of their secrets change.
+fn ice_servers(
+    config: &Ice,
+    registry: &Registry,
+    shutdown: &Shutdown,
+) -> Result<watch::Receiver<Arc<IceServers>>, StartError> {
+    let reloads = ice::Reloads::register(registry)?;
+    let (files, servers) = IceFiles::load(config)?;
+    if files.can_change() {
+        let stop = shutdown.stop_accepting.clone();
+        shutdown.background.spawn(files.watch(stop, reloads));
+    }
+    Ok(servers)
 }
 
 /// The one place that knows both what the proxy needs of a socket and what kinds of socket there are.
@@ -276,6 +297,7 @@ pub(crate) fn metric_families() -> Vec<prometheus::proto::MetricFamily> {
             && origin::Metrics::register(registry).is_ok()
             && proxy::Metrics::register(registry).is_ok()
             && Reloads::register(registry).is_ok()
+            && ice::Reloads::register(registry).is_ok()
     });
     families
         .map(|registry| registry.gather())

@@ -15,7 +15,7 @@ mod kind;
 mod load;
 mod mistake;
 mod nearest;
-mod pem;
+pub(crate) mod pem;
 mod schema;
 mod summary;
 

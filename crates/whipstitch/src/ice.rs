@@ -1,69 +1,230 @@
-//! `[ice]` → the servers that the proxy tells of, with the secrets read from their files.
+//! `[ice]` → the servers that the proxy tells of. The files with their secrets are read at the start, and again whenever
+//! they change, as those of session keys are.
 
 use std::{
-    fs::File,
-    io::{self, Read},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    hash::{BuildHasher, RandomState},
+    path::Path,
+    sync::Arc,
+    time::Duration,
 };
 
+use prometheus::{IntCounterVec, Opts, Registry};
 use thiserror::Error;
-use tracing::warn;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 use whipstitch_proxy::config::Ice;
-use whipstitch_signaling::ice::{Credentials, IceServers, SecretError, TurnSecret};
+use whipstitch_signaling::ice::{Credentials, IceServers, TurnSecret};
 
-/// Longest file that is read, in bytes; a secret is one word.
-const LONGEST: u64 = 64 * 1024;
+use crate::secret_word;
 
-/// Reads the files.
-///
-/// # Errors
-/// One cannot be read, or does not hold what it should.
-pub(crate) fn servers(config: &Ice) -> Result<IceServers, IceFileError> {
+/// How often the files are looked at. Their content is compared, as they may change by a swapped symbolic link.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// The servers, as their files were when they were last looked at.
+#[derive(Debug)]
+pub(crate) struct IceFiles {
+    config: Ice,
+    /// A digest of what they held when they were last taken up.
+    digest: u64,
+    digests: RandomState,
+    /// What was wrong at the last look, so that it is said once.
+    wrong: Option<String>,
+    servers: watch::Sender<Arc<IceServers>>,
+}
+
+impl IceFiles {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// One cannot be read, or does not hold what it should.
+    pub(crate) fn load(
+        config: &Ice,
+    ) -> Result<(Self, watch::Receiver<Arc<IceServers>>), IceFileError> {
+        let digests = RandomState::new();
+        let (found, digest) = read(config, &digests)?;
+        let (servers, receiver) = watch::channel(Arc::new(found));
+        let files = Self {
+            config: config.clone(),
+            digest,
+            digests,
+            wrong: None,
+            servers,
+        };
+        Ok((files, receiver))
+    }
+
+    /// Whether there is any file to look at.
+    pub(crate) fn can_change(&self) -> bool {
+        self.config.turn_secret_file.is_some() || self.config.credential_file.is_some()
+    }
+
+    /// Looks at the files every 10 s until `stop`.
+    pub(crate) async fn watch(mut self, stop: CancellationToken, reloads: Reloads) {
+        while stop
+            .run_until_cancelled(tokio::time::sleep(LOOK))
+            .await
+            .is_some()
+        {
+            let (config, digests) = (self.config.clone(), self.digests.clone());
+            let found = tokio::task::spawn_blocking(move || read(&config, &digests)).await;
+            match found {
+                Ok(found) => self.take_up(found, &reloads),
+                Err(error) => {
+                    reloads.count("failed");
+                    warn!(%error, "the look at the files of [ice] failed; the next one is due");
+                }
+            }
+        }
+    }
+
+    /// Takes up what has changed.
+    fn take_up(&mut self, found: Result<(IceServers, u64), IceFileError>, reloads: &Reloads) {
+        match found {
+            Ok((servers, digest)) => {
+                self.wrong = None;
+                if digest != self.digest {
+                    self.digest = digest;
+                    self.servers.send_replace(Arc::new(servers));
+                    reloads.count("ok");
+                    info!("the changed secrets of [ice] are in use");
+                }
+            }
+            Err(IceFileError(what)) => {
+                if self.wrong.as_ref() != Some(&what) {
+                    reloads.count("failed");
+                    warn!(error = %what, "the changed secrets of [ice] cannot be used; the former ones stay");
+                    self.wrong = Some(what);
+                }
+            }
+        }
+    }
+}
+
+/// The servers, and a digest of what their files hold.
+fn read(config: &Ice, digests: &RandomState) -> Result<(IceServers, u64), IceFileError> {
+    let mut words = Vec::new();
+    let mut word = |path: &Path| {
+        let kept = |text: &str| {
+            words.push(text.trim().to_owned());
+            Ok::<_, std::convert::Infallible>(text.to_owned())
+        };
+        secret_word::read(path, kept).map_err(IceFileError)
+    };
+    let wrong = |path: &Path, error| IceFileError(format!("{} {error}", path.display()));
     let secret = config.turn_secret_file.as_deref();
-    let secret = secret
-        .map(|path| word(path, TurnSecret::parse))
-        .transpose()?;
+    let secret = secret.map(|path| {
+        let text = word(path)?;
+        TurnSecret::parse(&text).map_err(|error| wrong(path, error))
+    });
     let fixed = config
         .username
         .as_deref()
         .zip(config.credential_file.as_deref());
-    let fixed = fixed
-        .map(|(username, path)| word(path, |text| Credentials::fixed(username, text)))
-        .transpose()?;
-    Ok(IceServers {
+    let fixed = fixed.map(|(username, path)| {
+        let text = word(path)?;
+        Credentials::fixed(username, &text).map_err(|error| wrong(path, error))
+    });
+    let servers = IceServers {
         urls: config.servers.clone(),
-        fixed,
-        secret,
+        fixed: fixed.transpose()?,
+        secret: secret.transpose()?,
         ttl: config.turn_ttl.as_secs(),
         replace: config.replace,
-    })
-}
-
-fn word<T>(
-    path: &Path,
-    parse: impl FnOnce(&str) -> Result<T, SecretError>,
-) -> Result<T, IceFileError> {
-    let unreadable = |error| IceFileError::Unreadable(path.to_owned(), error);
-    let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_or(0, |meta| meta.permissions().mode());
-    if mode & 0o007 != 0 {
-        warn!(file = %path.display(), "can be opened by every user of this machine; chmod o= it");
-    }
-    let mut text = String::new();
-    file.take(LONGEST)
-        .read_to_string(&mut text)
-        .map_err(unreadable)?;
-    parse(&text).map_err(|error| IceFileError::Malformed(path.to_owned(), error))
+    };
+    Ok((servers, digests.hash_one(&words)))
 }
 
 /// A file with a secret of the TURN servers cannot be used.
 #[derive(Debug, Error)]
-pub enum IceFileError {
-    /// It cannot be read.
-    #[error("{}: {_1}", _0.display())]
-    Unreadable(PathBuf, #[source] io::Error),
-    /// It holds something else.
-    #[error("{} {_1}", _0.display())]
-    Malformed(PathBuf, #[source] SecretError),
+#[error("{0}")]
+pub struct IceFileError(String);
+
+/// `whipstitch_ice_secret_reloads_total`.
+#[derive(Clone, Debug)]
+pub(crate) struct Reloads(IntCounterVec);
+
+impl Reloads {
+    /// Makes the counter and registers it.
+    ///
+    /// # Errors
+    /// Another of the same name is registered already.
+    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let reloads = IntCounterVec::new(
+            Opts::new(
+                "ice_secret_reloads_total",
+                "Times that a changed secret of the TURN servers was read, by result.",
+            ),
+            &["result"],
+        )?;
+        for result in ["ok", "failed"] {
+            reloads.with_label_values(&[result]);
+        }
+        registry.register(Box::new(reloads.clone()))?;
+        Ok(Self(reloads))
+    }
+
+    fn count(&self, result: &str) {
+        self.0.with_label_values(&[result]).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn password(servers: &IceServers) -> String {
+        servers.fixed.as_ref().unwrap().password.clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_changed_secret_is_taken_up_within_ten_seconds_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("turn.password");
+        fs::write(&path, "first\n").unwrap();
+        let config = Ice {
+            username: Some("u".to_owned()),
+            credential_file: Some(path.clone()),
+            ..Ice::default()
+        };
+        let (files, mut servers) = IceFiles::load(&config).unwrap();
+        assert!(files.can_change());
+        assert_eq!(password(&servers.borrow()), "first");
+        let registry = Registry::new();
+        let reloads = Reloads::register(&registry).unwrap();
+        let stop = CancellationToken::new();
+        let change = async {
+            let began = tokio::time::Instant::now();
+            fs::write(&path, "two words\n").unwrap();
+            tokio::time::sleep(LOOK * 3).await;
+            assert!(!servers.has_changed().unwrap());
+            fs::write(&path, "second\n").unwrap();
+            servers.changed().await.unwrap();
+            assert!(began.elapsed() <= LOOK * 4 + Duration::from_secs(1));
+            stop.cancel();
+        };
+        tokio::join!(files.watch(stop.clone(), reloads.clone()), change);
+        assert_eq!(password(&servers.borrow()), "second");
+        for result in ["ok", "failed"] {
+            assert_eq!(reloads.0.with_label_values(&[result]).get(), 1, "{result}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("turn.secret");
+        fs::write(&path, "s3cret two\n").unwrap();
+        let config = Ice {
+            turn_secret_file: Some(path.clone()),
+            ..Ice::default()
+        };
+        let said = IceFiles::load(&config).unwrap_err().to_string();
+        assert!(said.contains("turn.secret holds something else") && !said.contains("s3cret"));
+        fs::write(&path, "s3cret\n").unwrap();
+        let (files, _servers) = IceFiles::load(&config).unwrap();
+        assert!(!format!("{files:?}").contains("s3cret"));
+    }
 }

@@ -10,7 +10,7 @@
 //! | [`config`], [`cli`] | what an operator can set, and how |
 //! | [`admin`], [`readiness`] | what probes and Prometheus see |
 //! | [`session_keys`] | the key file, read again when it changes |
-//! | [`ice`] | the secrets of the TURN servers |
+//! | [`ice`] | the secrets of the TURN servers, read again when they change |
 //! | [`telemetry`] | the log |
 //! | [`commands`] | what the binary does besides serving |
 //! | [`build`] | what this binary was built from |
@@ -25,6 +25,7 @@ pub mod config;
 pub mod ice;
 pub mod readiness;
 pub mod reference;
+mod secret_word;
 pub mod session_keys;
 pub mod shutdown;
 pub mod telemetry;

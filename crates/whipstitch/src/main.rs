@@ -90,13 +90,14 @@ fn make_room(config: &Config) {
     let needed = (config.limits.sockets.saturating_mul(2))
         .saturating_add(config.connections.max)
         .saturating_add(config.limits.in_flight)
+        .saturating_add(config.limits.event_streams)
         .saturating_add(256);
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit < needed as u64 => warn!(
             limit,
             needed,
-            "the limit of open files is lower than connections.max + limits.in_flight + 2 * limits.sockets + 256; \
-             raise it (LimitNOFILE= in systemd), or lower them"
+            "the limit of open files is lower than connections.max + limits.in_flight + limits.event_streams + \
+             2 * limits.sockets + 256; raise it (LimitNOFILE= in systemd), or lower them"
         ),
         Ok(_) => {}
         Err(error) => warn!(%error, "the limit of open files cannot be raised"),

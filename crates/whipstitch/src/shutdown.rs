@@ -2,8 +2,8 @@
 //!
 //! 1. `/readyz` says 503: load balancers look elsewhere.
 //! 2. No new connections are accepted.
-//! 3. Every WebSocket gets a Close between frames, on both sides. HTTP/2 connections that carry one would otherwise
-//!    never end, so this comes before the next step.
+//! 3. Every WebSocket gets a Close between frames, on both sides, and every stream of events ends. HTTP/2 connections that
+//!    carry one would otherwise never end, so this comes before the next step.
 //! 4. Connections end when the requests under way are answered: GOAWAY, or `Connection: close`.
 //! 5. Whatever is not over at the deadline is dropped.
 //!
@@ -30,7 +30,7 @@ pub struct Shutdown {
     pub readiness: Readiness,
     /// Ends accepting, and every task that repeats something.
     pub stop_accepting: CancellationToken,
-    /// Asks every WebSocket session to close.
+    /// Asks every WebSocket session to close, and every stream of events to end.
     pub close_sockets: CancellationToken,
     /// Asks connections to end when the requests under way are answered.
     pub drain_connections: CancellationToken,

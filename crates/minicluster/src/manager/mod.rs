@@ -8,10 +8,8 @@ mod turns;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use http::{HeaderValue, Method, Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
 
@@ -20,7 +18,7 @@ use crate::fault::{Lie, Switch};
 use crate::listener::Handler;
 use crate::node::NodeState;
 use crate::registry::{Registry, unix_millis};
-use crate::reply::{self, Reply};
+use crate::reply::{self, AnyBody, Reply};
 use crate::seen::Seen;
 
 pub(crate) use turns::Turns;
@@ -51,14 +49,14 @@ impl ManagerState {
 pub(crate) struct ManagerHandler(pub(crate) Arc<ManagerState>);
 
 impl Handler for ManagerHandler {
-    async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        route(
+    async fn handle(&self, request: Request<Incoming>) -> Response<AnyBody> {
+        reply::whole(route(
             &self.0,
             request.method(),
             request.uri().path(),
             request.uri().query().unwrap_or_default(),
             streams::bearer(request.headers()),
-        )
+        ))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cors;
 mod dialogue;
+mod extensions;
 pub(crate) mod frames;
 mod socket;
 mod whep;
@@ -13,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +24,7 @@ use crate::fault::{Fault, Switch};
 use crate::listener::Handler;
 use crate::media::{MediaHandle, Relays, Studio};
 use crate::registry::{Refusal, Registry};
-use crate::reply::{self, Reply};
+use crate::reply::{self, AnyBody, Reply};
 use crate::stream::{Dialect, SignalingPath, StreamKey, raw_param};
 
 /// One node's part of the cluster.
@@ -40,6 +41,8 @@ pub(crate) struct NodeState {
     tracker: TaskTracker,
     stop: CancellationToken,
     life: Mutex<Life>,
+    /// What all streams of server-sent events are told.
+    events: broadcast::Sender<Bytes>,
 }
 
 /// Where a node stands in its life, as the Stream Manager's list of nodes tells it. Lookups name only nodes in service.
@@ -126,6 +129,7 @@ impl NodeState {
             tracker,
             stop,
             life: Mutex::new(life),
+            events: broadcast::channel(extensions::EVENTS).0,
         }))
     }
 
@@ -183,6 +187,16 @@ impl NodeState {
         self.registry.load(self.index)
     }
 
+    /// Tells all streams of server-sent events; how many there are.
+    pub(crate) fn tell(&self, event: Bytes) -> usize {
+        self.events.send(event).unwrap_or_default()
+    }
+
+    /// How many streams of server-sent events are open.
+    pub(crate) fn listeners(&self) -> usize {
+        self.events.receiver_count()
+    }
+
     fn life(&self) -> Life {
         self.life
             .lock()
@@ -217,15 +231,19 @@ impl Life {
 pub(crate) struct NodeHandler(pub(crate) Arc<NodeState>);
 
 impl Handler for NodeHandler {
-    async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn handle(&self, request: Request<Incoming>) -> Response<AnyBody> {
         let node = &self.0;
+        if node.config.extensions && extensions::is_one(request.uri().path()) {
+            return extensions::answer(node, request).await;
+        }
         if let Some(path) = SignalingPath::parse(request.uri().path()) {
-            return cors::wrap(signal(node, path, request)).await;
+            return reply::whole(cors::wrap(signal(node, path, request)).await);
         }
         if request.headers().contains_key(http::header::UPGRADE) {
-            return socket::upgrade(node, request, node.switch.fault() == Fault::WrongAccept);
+            let wrong = node.switch.fault() == Fault::WrongAccept;
+            return reply::whole(socket::upgrade(node, request, wrong));
         }
-        reply::tomcat_not_found()
+        reply::whole(reply::tomcat_not_found())
     }
 }
 
@@ -260,7 +278,7 @@ impl Exchange<'_> {
 async fn signal(node: &NodeState, path: SignalingPath, request: Request<Incoming>) -> Reply {
     let (head, incoming) = request.into_parts();
     if head.method == Method::OPTIONS {
-        return options(node);
+        return options(node, &path);
     }
     if !node.knows(&path.key) {
         return reply::text(
@@ -279,7 +297,7 @@ async fn signal(node: &NodeState, path: SignalingPath, request: Request<Incoming
         Ok(body) => body,
         Err(answer) => return answer,
     };
-    match (path.dialect, path.resource, head.method.as_str()) {
+    let mut answer = match (path.dialect, path.resource, head.method.as_str()) {
         (Dialect::Whip, false, "POST") => whip::publish(&exchange, &body).await,
         (Dialect::Whip, true, "PATCH") => whip::trickle(&exchange, &body).await,
         (Dialect::Whip, true, "DELETE") => whip::end(&exchange),
@@ -287,11 +305,15 @@ async fn signal(node: &NodeState, path: SignalingPath, request: Request<Incoming
         (Dialect::Whep, true, "PATCH") => whep::patch(&exchange, &body).await,
         (Dialect::Whep, true, "DELETE") => whep::end(&exchange),
         _ => reply::text(405, "Method not allowed."),
+    };
+    if node.config.extensions && answer.status() == http::StatusCode::CREATED {
+        extensions::offer(&mut answer, path.dialect, &exchange);
     }
+    answer
 }
 
 /// The SDK's explicit OPTIONS wants the ICE servers; a browser's preflight is served by the same answer.
-fn options(node: &NodeState) -> Reply {
+fn options(node: &NodeState, path: &SignalingPath) -> Reply {
     let mut answer = reply::empty(200);
     let link = node
         .config
@@ -300,6 +322,9 @@ fn options(node: &NodeState) -> Reply {
         .and_then(|link| http::HeaderValue::from_str(link).ok());
     if let Some(link) = link {
         answer.headers_mut().insert(http::header::LINK, link);
+    }
+    if node.config.extensions {
+        extensions::offer_statistics(&mut answer, path);
     }
     answer
 }

@@ -13,7 +13,7 @@ use crate::{
     error::NodeFault,
     known_sessions::Client,
     message::Endpoint,
-    resolving::{now, public_base},
+    resolving::now,
 };
 
 /// A session that a node has just made, and for whom.
@@ -31,12 +31,12 @@ impl Forward {
     /// Gives the client a sealed URL in place of the node's own.
     ///
     /// A `Location` counts with 201 and with the counter-offer 406 (draft-ietf-wish-whep); Red5's SDK makes do without
-    /// one, so a 201 without it means the usual resource path.
+    /// one, so a 201 without it means the usual resource path. Returns the session, if there is one.
     pub(super) fn name_session(
         &self,
         response: &mut Response<Body>,
         made: Made<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Session>, Error> {
         let status = response.status();
         let location = response.headers_mut().remove(LOCATION);
         if status.is_redirection() {
@@ -47,7 +47,7 @@ impl Forward {
                 location
             }
             None if status == StatusCode::CREATED => HeaderValue::from_static(""),
-            _ => return Ok(()),
+            _ => return Ok(None),
         };
         let (id, node) = (made.exchange.id(), made.origin);
         let resource = creation::resource(node, made.target, &location)
@@ -68,7 +68,7 @@ impl Forward {
             LOCATION,
             HeaderValue::try_from(url).map_err(|_| Error::Internal)?,
         );
-        Ok(())
+        Ok(Some(session))
     }
 
     fn session_url(&self, session: &Session, made: Made<'_>) -> Result<String, Error> {
@@ -84,11 +84,7 @@ impl Forward {
             let session = session.clone();
             unclaimed.named(Named { session, client });
         }
-        let base = public_base(
-            self.public_url.as_deref(),
-            &made.endpoint.host,
-            made.exchange,
-        );
+        let base = self.public.base(&made.endpoint.host, made.exchange);
         let path = made.endpoint.form.session(role, key, &token);
         Ok(format!("{base}{path}"))
     }

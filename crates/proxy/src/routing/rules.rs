@@ -17,7 +17,7 @@ use crate::{
     config::{Limits, Proxy, Timeouts},
     error::{BadRequest, Denied},
     exchange::Subject,
-    message::Ask,
+    message::{Ask, ExtensionUrl},
 };
 
 const ENDPOINT_METHODS: &str = "OPTIONS, GET, HEAD, POST";
@@ -25,6 +25,7 @@ const ENDPOINT_METHODS: &str = "OPTIONS, GET, HEAD, POST";
 const GUID_METHODS: &str = "OPTIONS, GET, HEAD, POST, PATCH, DELETE";
 const MANAGER_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const SESSION_METHODS: &str = "OPTIONS, GET, HEAD, PATCH, DELETE";
+const EXTENSION_METHODS: &str = "OPTIONS, GET, HEAD, POST, PATCH, DELETE";
 
 #[derive(Debug)]
 pub(super) struct Rules {
@@ -65,6 +66,21 @@ impl Rules {
             Route::Session { role, key, token } => {
                 clean.exchange.is_about(Subject::session(role), Some(&key));
                 self.session(clean, role, key, token)
+            }
+            Route::Extension {
+                role,
+                key,
+                form,
+                token,
+            } => {
+                clean.exchange.is_about(Subject::Extension, Some(&key));
+                let url = ExtensionUrl {
+                    role,
+                    key,
+                    form,
+                    token,
+                };
+                self.extension(clean, url)
             }
             Route::Socket => self.socket(clean, None, SocketQuery::parse),
             Route::StreamSocket { role, key } => self.socket(clean, Some(&key), |raw| {
@@ -133,6 +149,22 @@ impl Rules {
             }
         }
         self.signaling(clean, Ask::Session { role, key, token })
+    }
+
+    /// What an extension takes is its own matter (RFC 9725 §4.9), but for how much of it.
+    fn extension(&self, clean: Clean, url: ExtensionUrl) -> Result<Decision, Error> {
+        self.is_enabled()?;
+        match *clean.request.method() {
+            Method::OPTIONS
+            | Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PATCH
+            | Method::DELETE => self.signaling(clean, Ask::Extension(url)),
+            _ => Err(Error::Method {
+                allow: EXTENSION_METHODS,
+            }),
+        }
     }
 
     fn is_enabled(&self) -> Result<(), Denied> {

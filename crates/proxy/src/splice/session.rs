@@ -1,6 +1,6 @@
 //! One WebSocket session, from its 101 to its end.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -50,7 +50,7 @@ impl Ended {
 /// What is known of a session; its place among `limits.sockets` is free again when this is gone.
 pub(super) struct Session {
     id: Box<str>,
-    client: Option<SocketAddr>,
+    client: Option<IpAddr>,
     node: SocketAddr,
     scope: Box<str>,
     stream: Option<StreamKey>,
@@ -69,7 +69,7 @@ impl Session {
         let record = exchange.record();
         Self {
             id: exchange.id().into(),
-            client: record.peer.as_ref().map(|peer| peer.addr),
+            client: exchange.client(),
             node,
             scope: scope.into(),
             stream: record.stream.get().cloned(),
@@ -94,7 +94,7 @@ impl Session {
         info!(
             target: "access",
             id = &*self.id,
-            client = self.client.map(|client| tracing::field::display(client.ip().to_canonical())),
+            client = self.client.map(tracing::field::display),
             about = "socket",
             scope = &*self.scope,
             stream = self.stream.as_ref().map(tracing::field::display),

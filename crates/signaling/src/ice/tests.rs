@@ -234,17 +234,31 @@ fn each_session_has_its_own() {
         ttl: 3600,
         replace: false,
     };
-    let listed = servers.for_session("00ff", 1000);
-    let users: Vec<_> = listed
-        .iter()
-        .map(|server| {
-            server
-                .credentials
-                .as_ref()
-                .map(|user| user.username.as_str())
-        })
-        .collect();
-    assert_eq!(users, [None, Some("4600:00ff"), Some("u")]);
+    let users = |listed: Vec<IceServer>| -> Vec<_> {
+        let user = |server: IceServer| server.credentials.map(|user| user.username);
+        listed.into_iter().map(user).collect()
+    };
+    let minted = || Some("4600:00ff".to_owned());
+    assert_eq!(users(servers.for_session("00ff", 1000)), [None, minted()]);
+    assert_eq!(users(servers.for_everybody()), [None, Some("u".to_owned())]);
+    let unfixed = IceServers {
+        fixed: None,
+        ..servers.clone()
+    };
+    assert_eq!(users(unfixed.for_session("00ff", 1000)), [None, minted()]);
+    assert_eq!(
+        users(unfixed.for_everybody()),
+        [None],
+        "no relay that asks for more"
+    );
+    let fixed = IceServers {
+        secret: None,
+        ..servers
+    };
+    assert_eq!(
+        users(fixed.for_session("00ff", 1000)),
+        [None, Some("u".to_owned())]
+    );
     assert!(IceServers::default().for_session("x", 0).is_empty());
 }
 

@@ -1,6 +1,6 @@
 //! The WHIP and WHEP grammar of Stream Manager 1.x and of the nodes (Red5 Pro documentation, WHIP/WHEP configuration).
 //!
-//! The path is read from the right: the last `whip|whep/endpoint|resource` splits the scope from the stream, since a
+//! The path is read from the right: the last `whip|whep/endpoint|resource|extension` splits the scope from the stream, since a
 //! scope may have any number of segments, rooms named `whip` among them.
 
 use super::{Form, Route};
@@ -14,11 +14,18 @@ pub(super) fn parse(path: &str) -> Option<Result<Route, NameError>> {
 struct Signaling<'p> {
     scope: &'p str,
     role: Role,
-    session: bool,
+    noun: Noun,
     rest: &'p str,
 }
 
-/// The last `/{whip|whep}/{endpoint|resource}` that has a scope before it.
+#[derive(Clone, Copy)]
+enum Noun {
+    Endpoint,
+    Session,
+    Extension,
+}
+
+/// The last `/{whip|whep}/{endpoint|resource|extension}` that has a scope before it.
 fn find_signaling(path: &str) -> Option<Signaling<'_>> {
     let mut end = path.len();
     while let Some(slash) = path.get(..end)?.rfind('/') {
@@ -28,17 +35,20 @@ fn find_signaling(path: &str) -> Option<Signaling<'_>> {
             segments.next().and_then(Role::from_protocol),
             segments.next(),
         ) {
-            let session = match noun {
-                "endpoint" => Some(false),
-                "resource" => Some(true),
+            let rest = segments.next().unwrap_or_default();
+            let noun = match noun {
+                "endpoint" => Some(Noun::Endpoint),
+                "resource" => Some(Noun::Session),
+                // Ours alone, and never without a token: a stream may be called so.
+                "extension" if rest.contains('/') => Some(Noun::Extension),
                 _ => None,
             };
-            if let Some(session) = session {
+            if let Some(noun) = noun {
                 return Some(Signaling {
                     scope,
                     role,
-                    session,
-                    rest: segments.next().unwrap_or_default(),
+                    noun,
+                    rest,
                 });
             }
         }
@@ -56,13 +66,21 @@ impl Signaling<'_> {
         };
         let key = StreamKey::new(self.scope, name)?;
         let role = self.role;
-        match (self.session, token) {
-            (true, token) if token.is_none_or(|token| !token.contains('/')) => Ok(Route::Session {
+        match (self.noun, token) {
+            (Noun::Extension, Some(token)) if !token.contains('/') => Ok(Route::Extension {
                 role,
                 key,
-                token: token.map(str::to_owned),
+                form: Form::Classic,
+                token: token.to_owned(),
             }),
-            (false, None) => Ok(Route::Endpoint {
+            (Noun::Session, token) if token.is_none_or(|token| !token.contains('/')) => {
+                Ok(Route::Session {
+                    role,
+                    key,
+                    token: token.map(str::to_owned),
+                })
+            }
+            (Noun::Endpoint, None) => Ok(Route::Endpoint {
                 role,
                 key,
                 form: Form::Classic,

@@ -3,7 +3,8 @@
 //! A guid is `scope/…/name`, and one URL is endpoint and session alike. The session URL that we give is the same with a
 //! segment `session:TOKEN` behind it: a name cannot hold a colon, so this is no stream's URL; it stays below
 //! `/as/v1/proxy`, by which load balancers route; the token is in the path, since red5pro-webrtc-sdk 11.0.0 and later drop
-//! the query of a relative `Location`; and nothing in it says `/endpoint/`, which these replace by `/resource/`.
+//! the query of a relative `Location`; and nothing in it says `/endpoint/`, which these replace by `/resource/`. An
+//! extension's is `extension:TOKEN`.
 
 use super::{Form, Route};
 use crate::stream::{NameError, Role, StreamKey};
@@ -12,6 +13,8 @@ use crate::stream::{NameError, Role, StreamKey};
 const PREFIX: &str = "as/v1/proxy/";
 /// What a sealed token begins with.
 pub(super) const SESSION: &str = "session:";
+/// What the sealed token of an extension begins with.
+pub(super) const EXTENSION: &str = "extension:";
 
 /// A path without its first slash; `None` if it is none of this grammar.
 pub(super) fn parse(path: &str) -> Option<Result<Route, NameError>> {
@@ -38,21 +41,24 @@ fn socket(role: Role, guid: &str) -> Result<Route, NameError> {
 
 fn http(role: Role, rest: &str) -> Result<Route, NameError> {
     let rest = without_slash(rest);
-    let sealed = rest
-        .rsplit_once('/')
-        .and_then(|(guid, last)| Some((guid, last.strip_prefix(SESSION)?)));
-    Ok(match sealed {
-        Some((guid, token)) => Route::Session {
-            role,
-            key: StreamKey::from_guid(guid)?,
-            token: Some(token.to_owned()),
-        },
-        None => Route::Endpoint {
-            role,
-            key: StreamKey::from_guid(rest)?,
-            form: Form::Guid,
-        },
-    })
+    let form = Form::Guid;
+    if let Some((guid, last)) = rest.rsplit_once('/') {
+        if let Some(token) = last.strip_prefix(SESSION) {
+            let (key, token) = (StreamKey::from_guid(guid)?, Some(token.to_owned()));
+            return Ok(Route::Session { role, key, token });
+        }
+        if let Some(token) = last.strip_prefix(EXTENSION) {
+            let (key, token) = (StreamKey::from_guid(guid)?, token.to_owned());
+            return Ok(Route::Extension {
+                role,
+                key,
+                form,
+                token,
+            });
+        }
+    }
+    let key = StreamKey::from_guid(rest)?;
+    Ok(Route::Endpoint { role, key, form })
 }
 
 fn without_slash(path: &str) -> &str {

@@ -19,6 +19,27 @@ fn key(scope: &str, name: &str) -> StreamKey {
 }
 
 #[test]
+fn extensions_have_a_token_or_are_none() {
+    for form in [Form::Classic, Form::Guid] {
+        let key = key("live/room", "s1");
+        let path = form.extension(Role::Play, &key, "to-ken_");
+        let extension = Route::Extension {
+            role: Role::Play,
+            key,
+            form,
+            token: "to-ken_".into(),
+        };
+        assert_eq!(two(&path), Ok(extension), "{path}");
+    }
+    assert_eq!(parse("/live/whip/extension"), Ok(Route::Manager));
+    assert_eq!(parse("/live/whip/extension/s1"), Ok(Route::Manager));
+    assert!(parse("/live/whip/extension/s1/a/b").is_err());
+    assert!(parse("/live/whip/extension/s1/").is_err());
+    assert!(parse("/live/whip/extension/%00/a").is_err());
+    assert!(two("/as/v1/proxy/whip/s1/extension:a").is_err());
+}
+
+#[test]
 fn endpoints_and_sessions() {
     let endpoint = |path| parse(path).unwrap();
     assert_eq!(

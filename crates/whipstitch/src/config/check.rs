@@ -6,13 +6,17 @@ mod ice;
 mod names;
 mod nodes;
 mod secrets;
+mod trust;
 
+use std::{fmt::Display, path::Path};
+
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use whipstitch_ingress::CertStore;
 use whipstitch_signaling::session::SessionKeys;
 
 use super::{Config, pem};
-use crate::session_keys;
+use crate::{secret_word as word, session_keys};
 
 /// Something that a configuration breaks.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,6 +60,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     certificate(config, &mut found);
     session_key(config, &mut found);
     nodes::check(config, &mut found);
+    trust::check(config, &mut found);
     ice::check(config, &mut found);
     secrets::check(config, &mut found);
     bounds::check(config, &mut found);
@@ -63,6 +68,31 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     lookups(config, &mut found);
     log_filter(config, &mut found);
     found
+}
+
+/// A file with one secret word.
+fn secret_word<T, E: Display>(
+    key: &'static str,
+    path: &Path,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+    found: &mut Vec<Finding>,
+) {
+    if let Err(what) = word::read(path, parse) {
+        found.push(Finding::new([key], what));
+    }
+}
+
+/// Addresses are compared in their IPv4 form, so that a network of the mapped ones never holds one (RFC 4291 §2.5.5.2).
+fn mapped(key: &'static str, networks: &[IpNet], found: &mut Vec<Finding>) {
+    for (item, network) in networks.iter().enumerate() {
+        let IpNet::V6(v6) = network else { continue };
+        let length = v6.prefix_len().checked_sub(96);
+        let v4 = v6.network().to_ipv4_mapped().zip(length);
+        if let Some((v4, length)) = v4 {
+            let what = format!("{network} has no effect; write {v4}/{length}");
+            found.push(Finding::new([key], what).at(item));
+        }
+    }
 }
 
 fn certificate(config: &Config, found: &mut Vec<Finding>) {

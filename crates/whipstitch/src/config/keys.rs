@@ -4,8 +4,8 @@
 //! It feeds the flags and variables, the words of mistakes, the reference page and the annotated sample.
 
 use super::kind::Kind::{
-    self, Address, Addresses, Api, Bytes, Count, Duration, Format, IceServers, Lifetime, Mappings,
-    Names, Networks, NodeNames, NotLive, Path, Port, Switch, Text, Url,
+    self, Address, Addresses, Api, Bytes, Count, Duration, Format, IceServers, Lifetime, Location,
+    Mappings, Names, Networks, NodeNames, NotLive, Path, Port, Switch, Text, Url,
 };
 
 /// The variable that names the configuration file; like `--config` it is no key of it.
@@ -173,6 +173,9 @@ pub const SECTIONS: &[Section] = &[
                 .sample(r#""https://live.example.com""#),
             Key::new("proxy.not_live_status", NotLive, "WHIPSTITCH_PROXY_NOT_LIVE_STATUS", "Status for a WHEP player whose stream is not live, with `Retry-After`: `409` as the WHEP draft has it, or `404`, which players expect that were written against MediaMTX. A node's own 409 to a player becomes it too."),
             Key::new("proxy.strict_etags", Switch, "WHIPSTITCH_PROXY_STRICT_ETAGS", "On: a trickle or an ICE restart without `If-Match` is answered with 428, and one with another session's `ETag` with 412 (RFC 9725 §4.3.1). Clients that know no entity tags, such as Red5's SDK, are never answered so."),
+            Key::new("proxy.location", Location, "WHIPSTITCH_PROXY_LOCATION", "How the URLs of sessions are written: `absolute`, with scheme and host; `path`, without, for a way in front that changes paths or names; `auto`, with scheme and host where they are known, by `proxy.public_url`, a forwarder of `proxy.trusted` or our own TLS. With `absolute`, a client of plain HTTP of which nobody tells more gets `http://` and the host that it asked for."),
+            Key::new("proxy.trusted", Networks, "WHIPSTITCH_PROXY_TRUSTED", "Networks of forwarders (load balancers, TLS terminators) that are believed: `X-Forwarded-For`, `-Proto` and `-Host`, or `Forwarded` (RFC 7239), tell who the client is, for logs, for nodes and for telling clients apart, and by which scheme and host it came. The client is the first address from the right that is in none of them. From everybody else these headers are dropped.")
+                .sample(r#"["10.0.0.0/8"]"#),
             Key::new("proxy.admin_api", Switch, "WHIPSTITCH_PROXY_ADMIN_API", "On: the Stream Manager's `/admin/` API can be reached through the proxy."),
         ],
     },
@@ -193,12 +196,12 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             Key::new("ice.servers", IceServers, "WHIPSTITCH_ICE_SERVERS", "URLs of servers that every client is told of; of none but the node's own when empty.")
                 .sample(r#"["stun:stun.example.com:3478", "turn:turn.example.com:3478?transport=udp"]"#),
-            Key::new("ice.turn_secret_file", Path, "WHIPSTITCH_ICE_TURN_SECRET_FILE", "File with the secret that is shared with the TURN servers (`static-auth-secret` of coturn, with `use-auth-secret`), read at start: every session gets credentials of its own, which end.")
+            Key::new("ice.turn_secret_file", Path, "WHIPSTITCH_ICE_TURN_SECRET_FILE", "File with the secret that is shared with the TURN servers (`static-auth-secret` of coturn, with `use-auth-secret`), looked at every 10 s: every session gets credentials of its own, which end.")
                 .sample(r#""/etc/whipstitch/turn.secret""#),
             Key::new("ice.turn_ttl", Duration, "WHIPSTITCH_ICE_TURN_TTL", "How long the credentials made with `ice.turn_secret_file` are good for; a TURN server refreshes no allocation past that."),
-            Key::new("ice.username", Text, "WHIPSTITCH_ICE_USERNAME", "User name at the TURN servers, the same for every session; with `ice.turn_secret_file` only for clients that cannot read a password made with it.")
+            Key::new("ice.username", Text, "WHIPSTITCH_ICE_USERNAME", "User name at the TURN servers, the same for every session. With `ice.turn_secret_file` too, only Red5's SDK is told of it, which cannot read a password made with the secret.")
                 .sample(r#""whipstitch""#),
-            Key::new("ice.credential_file", Path, "WHIPSTITCH_ICE_CREDENTIAL_FILE", "File with the password of `ice.username`, read at start. Without `=`, `;`, quotes and backslashes every client can read it.")
+            Key::new("ice.credential_file", Path, "WHIPSTITCH_ICE_CREDENTIAL_FILE", "File with the password of `ice.username`, looked at every 10 s. Without `=`, `;`, quotes and backslashes every client can read it.")
                 .sample(r#""/etc/whipstitch/turn.password""#),
             Key::new("ice.replace", Switch, "WHIPSTITCH_ICE_REPLACE", "On: the node's own ICE servers are left out. Off: they stand behind those of `ice.servers`."),
         ],
@@ -234,7 +237,8 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             Key::new("limits.in_flight", Count, "WHIPSTITCH_LIMITS_IN_FLIGHT", "Most requests that wait for their answer's header at once; further ones get 503."),
             Key::new("limits.sockets", Count, "WHIPSTITCH_LIMITS_SOCKETS", "Most WebSocket sessions at once; further ones get 503. Each takes two file descriptors."),
-            Key::new("limits.sdp_bytes", Bytes, "WHIPSTITCH_LIMITS_SDP_BYTES", "Longest body of a WHIP or WHEP request, in bytes; longer ones get 413."),
+            Key::new("limits.event_streams", Count, "WHIPSTITCH_LIMITS_EVENT_STREAMS", "Most streams of server-sent events (WHEP extension) at once; further ones get 503. Each takes a connection to its node."),
+            Key::new("limits.sdp_bytes", Bytes, "WHIPSTITCH_LIMITS_SDP_BYTES", "Longest body of a request to WHIP, WHEP or an extension of theirs, in bytes; longer ones get 413."),
             Key::new("limits.body_bytes", Bytes, "WHIPSTITCH_LIMITS_BODY_BYTES", "Longest body of any other request, in bytes; longer ones get 413."),
         ],
     },

@@ -41,6 +41,8 @@ pub enum Kind {
     IceServers,
     /// The name of a file.
     Path,
+    /// A [`whipstitch_proxy::config::Location`].
+    Location,
     /// A [`super::LogFormat`].
     Format,
     /// A [`whipstitch_signaling::Api`].
@@ -67,6 +69,7 @@ impl Kind {
             Self::Mappings => "pairs of addresses",
             Self::IceServers => "URLs",
             Self::Path => "file",
+            Self::Location => "`auto`, `absolute` or `path`",
             Self::Format => "`auto`, `text` or `json`",
             Self::Api => "`1` or `2`",
             Self::NotLive => "`409` or `404`",
@@ -101,6 +104,7 @@ impl Kind {
                 r#"the URL of an ICE server, such as "stun:stun.example.com" or "turn:turn.example.com:3478?transport=udp""#
             }
             Self::Path => r#"the name of a file in quotes, such as "/etc/whipstitch/tls.crt""#,
+            Self::Location => r#""auto", "absolute" or "path""#,
             Self::Format => r#""auto", "text" or "json""#,
             Self::NotLive => "409 or 404, without quotes",
             Self::Api => r#""1" for Stream Manager 1.x or "2" for Stream Manager 2.0, in quotes"#,
@@ -143,6 +147,7 @@ impl Kind {
             | Self::Lifetime
             | Self::Address
             | Self::Path
+            | Self::Location
             | Self::Format
             | Self::Api
             // Lists, which are above.

@@ -78,7 +78,7 @@ pub(super) fn is_a_name(path: &Path) -> Result<(), String> {
 }
 
 /// The text of a file, which must not be empty.
-pub(super) fn readable(path: &Path) -> Result<String, String> {
+pub(crate) fn readable(path: &Path) -> Result<String, String> {
     is_a_name(path)?;
     let name = path.to_string_lossy();
     let mut bytes = Vec::new();

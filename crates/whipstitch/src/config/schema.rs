@@ -99,6 +99,7 @@ fn item(key: &Key) -> Map<String, Value> {
         Kind::Mappings => pattern("^[0-9A-Fa-f:./ ]+=[0-9A-Fa-f:./ ]+$"),
         Kind::IceServers => pattern("^[A-Za-z]+:.+"),
         Kind::Path => json!({"type": "string", "minLength": 1}),
+        Kind::Location => json!({"enum": ["auto", "absolute", "path"]}),
         Kind::Format => json!({"enum": ["auto", "text", "json"]}),
         Kind::Api => json!({"enum": ["1", "2"]}),
         Kind::NotLive => json!({"enum": [409, 404]}),

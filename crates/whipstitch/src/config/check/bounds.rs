@@ -61,6 +61,7 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::Mappings
         | Kind::IceServers
         | Kind::Path
+        | Kind::Location
         | Kind::Format
         | Kind::Api
         | Kind::NotLive => None,

@@ -1,10 +1,8 @@
 //! ICE servers, and how clients get in there. No message repeats what a file holds.
 
-use std::{os::unix::fs::PermissionsExt, path::Path};
+use whipstitch_signaling::ice::{Credentials, IceServer, IceUrl, TurnSecret};
 
-use whipstitch_signaling::ice::{Credentials, IceServer, IceUrl, SecretError, TurnSecret};
-
-use super::{Config, Finding, pem};
+use super::{Config, Finding, pem, secret_word};
 
 /// Most servers that make sense; browsers warn from five on, as each one slows the search for a way.
 const MOST: usize = 8;
@@ -13,12 +11,11 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     let ice = &config.ice;
     let secret = ice.turn_secret_file.as_deref();
     if let Some(path) = secret {
-        let read = |text: &str| TurnSecret::parse(text).map(drop);
-        word("ice.turn_secret_file", path, read, found);
+        secret_word("ice.turn_secret_file", path, TurnSecret::parse, found);
     }
     if let Some(path) = &ice.credential_file {
-        let read = |text: &str| Credentials::fixed("", text).map(drop);
-        word("ice.credential_file", path, read, found);
+        let read = |text: &str| Credentials::fixed("", text);
+        secret_word("ice.credential_file", path, read, found);
     }
     pair(config, found);
     if ice.servers.len() > MOST {
@@ -99,27 +96,4 @@ fn illegible(config: &Config, item: usize) -> Option<String> {
     let what = "holds `=`, `;`, a quote or a backslash (or ice.username does), which Red5's SDK cannot read: its users \
                 get no TURN server";
     (!server.is_legible_to_red5()).then(|| what.to_owned())
-}
-
-/// A file with one secret word.
-fn word(
-    key: &'static str,
-    path: &Path,
-    read: impl Fn(&str) -> Result<(), SecretError>,
-    found: &mut Vec<Finding>,
-) {
-    let word = pem::readable(path)
-        .and_then(|text| read(&text).map_err(|error| format!("{} {error}", path.display())));
-    if let Err(what) = word {
-        found.push(Finding::new([key], what));
-        return;
-    }
-    let mode = std::fs::metadata(path).map_or(0, |meta| meta.permissions().mode());
-    if mode & 0o007 != 0 {
-        let what = format!(
-            "{} can be opened by every user of this machine; take that away with chmod o=",
-            path.display()
-        );
-        found.push(Finding::new([key], what).warning());
-    }
 }

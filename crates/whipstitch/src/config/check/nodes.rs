@@ -1,11 +1,9 @@
 //! What may be dialled, and the key to the Stream Manager's list of it.
 
-use std::{os::unix::fs::PermissionsExt, path::Path};
-
 use ipnet::IpNet;
 use whipstitch_origin::node_list::AccessToken;
 
-use super::{Config, Finding, pem};
+use super::{Config, Finding, mapped, secret_word};
 
 /// Shortest prefixes that an operator is not asked about again.
 const WIDE_V4: u8 = 8;
@@ -22,11 +20,12 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
             found.push(Finding::new(["nodes.allow"], what).at(item).warning());
         }
     }
-    mapped(config, found);
+    mapped("nodes.allow", &config.nodes.allow, found);
     mappings(config, found);
     polls(config, found);
     if let Some(path) = &config.stream_manager.access_token_file {
-        token(path, found);
+        let key = "stream_manager.access_token_file";
+        secret_word(key, path, AccessToken::parse, found);
     }
 }
 
@@ -34,19 +33,6 @@ fn is_wide(network: IpNet) -> bool {
     match network {
         IpNet::V4(network) => network.prefix_len() < WIDE_V4,
         IpNet::V6(network) => network.prefix_len() < WIDE_V6,
-    }
-}
-
-/// Addresses are compared in their IPv4 form, so that a network of the mapped ones never holds one (RFC 4291 §2.5.5.2).
-fn mapped(config: &Config, found: &mut Vec<Finding>) {
-    for (item, network) in config.nodes.allow.iter().enumerate() {
-        let IpNet::V6(v6) = network else { continue };
-        let length = v6.prefix_len().checked_sub(96);
-        let v4 = v6.network().to_ipv4_mapped().zip(length);
-        if let Some((v4, length)) = v4 {
-            let what = format!("{network} has no effect; write {v4}/{length}");
-            found.push(Finding::new(["nodes.allow"], what).at(item));
-        }
     }
 }
 
@@ -72,25 +58,5 @@ fn mappings(config: &Config, found: &mut Vec<Finding>) {
             let what = format!("{mapping} has the same public side as {other}");
             found.push(Finding::new(["nodes.map"], what).at(item));
         }
-    }
-}
-
-/// No message repeats what the file holds.
-fn token(path: &Path, found: &mut Vec<Finding>) {
-    let key = "stream_manager.access_token_file";
-    let token = pem::readable(path).and_then(|text| {
-        AccessToken::parse(&text).map_err(|error| format!("{} {error}", path.display()))
-    });
-    if let Err(what) = token {
-        found.push(Finding::new([key], what));
-        return;
-    }
-    let mode = std::fs::metadata(path).map_or(0, |meta| meta.permissions().mode());
-    if mode & 0o007 != 0 {
-        let what = format!(
-            "{} can be opened by every user of this machine; take that away with chmod o=",
-            path.display()
-        );
-        found.push(Finding::new([key], what).warning());
     }
 }

@@ -99,7 +99,7 @@ fn the_files_are_looked_into_and_not_shown() {
     let section = "servers = ['turn:a']\nusername = 'u'\ncredential_file = 'secret'";
     let with = |text, mode| said(section, &[("secret", text, mode)]);
     assert_eq!(with("s3cret", 0o600), [""; 0]);
-    assert!(with("s3cret", 0o644)[0].contains("can be opened by every user"));
+    assert!(with("s3cret", 0o644)[0].contains("every user of this machine"));
     assert!(with("s3cret=", 0o600)[0].contains("Red5's SDK cannot read"));
     assert!(with(" \n", 0o600)[0].contains("holds no secret"));
     assert!(with("s3cret two", 0o600)[0].contains("something else than one word"));

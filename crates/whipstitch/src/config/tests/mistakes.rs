@@ -100,7 +100,7 @@ public_url = "live.example.com"
     whipstitch.toml:19: [limit]: no such section; did you mean [limits]?
     whipstitch.toml:22: timeouts.answer: is 1s, shorter than timeouts.connect (2s); it has to be at least as long
     whipstitch.toml:23: timeouts.body: "1d" is not a duration: a number and its unit, such as "500ms", "10s", "5m" or "2h"; days are not understood here: write hours
-    whipstitch.toml:24: timeouts.https: no such key; https stands in [listen]. [timeouts] has connect, answer, manager_answer, body
+    whipstitch.toml:24: timeouts.https: no such key; https stands in [listen]. [timeouts] has connect, answer, manager_answer, body, abandoned
     whipstitch.toml:26: log.format: "xml" is not "auto", "text" or "json"
     whipstitch.toml:27: log.filter: is not a filter such as "info" or "info,whipstitch_origin=debug": invalid filter directive
     whipstitch.toml:29: sessions.lifetime: is zero; it has to be longer, such as "1s"

@@ -131,7 +131,7 @@ fn the_file_of_the_access_token_is_looked_into() {
             .replace(&format!("{}/", folder.path().display()), "")
     };
     assert_snapshot!(printed("s3cret\n", 0o600), @"whipstitch.toml: ok");
-    assert_snapshot!(printed("s3cret\n", 0o644), @"warning: whipstitch.toml:1: stream_manager.access_token_file: token can be opened by every user of this machine; take that away with chmod o=");
+    assert_snapshot!(printed("s3cret\n", 0o644), @"warning: whipstitch.toml:1: stream_manager.access_token_file: token can be read or changed by every user of this machine; chmod o= (in Kubernetes defaultMode: 0400)");
     assert_snapshot!(printed("s3cret and more", 0o600), @"whipstitch.toml:1: stream_manager.access_token_file: token holds something else than one access token, printable and at most 1024 bytes long");
     assert_snapshot!(printed(" \n", 0o600), @"whipstitch.toml:1: stream_manager.access_token_file: token holds no access token");
 }

@@ -1,0 +1,182 @@
+//! Streams of server-sent events: answers without an end, which pass as they come.
+//!
+//! Each holds a connection to its node for as long as the client stays, so there is a limit of them; and nobody waits for
+//! their end when the process stops: it ends them, and the client asks again, elsewhere (HTML Living Standard, §9.2.3).
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Response, header::CONTENT_TYPE};
+use http_body::{Body as _, Frame};
+use http_body_util::BodyExt;
+use pin_project_lite::pin_project;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::{Body, BodyError, Error, Metrics};
+
+/// Where streams of events have their places.
+pub(crate) struct EventStreams {
+    places: Arc<Semaphore>,
+    close: CancellationToken,
+    metrics: Metrics,
+}
+
+impl EventStreams {
+    /// At most `most` at once, until `close`.
+    pub(crate) fn new(most: usize, close: CancellationToken, metrics: Metrics) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(most)),
+            close,
+            metrics,
+        }
+    }
+
+    /// The answer as it goes on, if it may: anything else than a stream of events passes as it is.
+    pub(super) fn pass(&self, response: Response<Body>) -> Result<Response<Body>, Error> {
+        if !is_stream(&response) {
+            return Ok(response);
+        }
+        let place = self.places.clone().try_acquire_owned();
+        let place = place.map_err(|_| Error::Overloaded {
+            what: "limits.event_streams",
+        })?;
+        let open = Open::new(place, self.metrics.clone());
+        let closed = self.close.clone().cancelled_owned();
+        Ok(response.map(|inner| {
+            Stream {
+                inner,
+                closed,
+                _open: open,
+            }
+            .boxed_unsync()
+        }))
+    }
+}
+
+fn is_stream(response: &Response<Body>) -> bool {
+    let media = response.headers().get(CONTENT_TYPE);
+    let essence = media
+        .and_then(|media| media.to_str().ok()?.split(';').next())
+        .unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("text/event-stream") && !response.body().is_end_stream()
+}
+
+/// A place that is taken, and counted.
+struct Open {
+    metrics: Metrics,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn new(place: OwnedSemaphorePermit, metrics: Metrics) -> Self {
+        metrics.event_stream_opened();
+        Self {
+            metrics,
+            _place: place,
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.metrics.event_stream_ended();
+    }
+}
+
+pin_project! {
+    struct Stream {
+        inner: Body,
+        #[pin]
+        closed: WaitForCancellationFutureOwned,
+        _open: Open,
+    }
+}
+
+impl http_body::Body for Stream {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.project();
+        // What is there already goes out first.
+        match Pin::new(this.inner).poll_frame(cx) {
+            Poll::Pending => this.closed.poll(cx).map(|()| None),
+            ready @ Poll::Ready(_) => ready,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, stream};
+    use http_body_util::StreamBody;
+
+    use super::*;
+    use crate::body;
+
+    /// One event, and then nothing for ever.
+    fn events() -> Body {
+        let event = Frame::data(Bytes::from_static(b"data: 1\n\n"));
+        let frames = stream::once(std::future::ready(Ok(event)));
+        StreamBody::new(futures_util::StreamExt::chain(frames, stream::pending())).boxed_unsync()
+    }
+
+    fn answer(media: &str, body: Body) -> Response<Body> {
+        let answer = Response::builder().header(CONTENT_TYPE, media);
+        answer.body(body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_has_a_place_until_it_is_over() {
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let streams = EventStreams::new(1, CancellationToken::new(), metrics);
+        let first = streams
+            .pass(answer("Text/Event-Stream; charset=utf-8", events()))
+            .unwrap();
+        let full = streams.pass(answer("text/event-stream", events()));
+        assert!(matches!(
+            full,
+            Err(Error::Overloaded {
+                what: "limits.event_streams"
+            })
+        ));
+        for (media, body) in [
+            ("application/json", body::full("{}")),
+            ("text/event-streams", body::full("x")),
+            ("text/event-stream", body::empty()),
+        ] {
+            assert!(streams.pass(answer(media, body)).is_ok(), "{media}");
+        }
+        drop(first);
+        assert!(streams.pass(answer("text/event-stream", events())).is_ok());
+    }
+
+    #[tokio::test]
+    async fn it_ends_when_the_process_does_and_what_has_come_goes_out() {
+        let close = CancellationToken::new();
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let streams = EventStreams::new(9, close.clone(), metrics);
+        let passed = streams.pass(answer("text/event-stream", events()));
+        let mut body = passed.unwrap().into_body();
+        close.cancel();
+        let event = body.frame().await.unwrap().unwrap();
+        assert_eq!(event.into_data().unwrap(), "data: 1\n\n");
+        assert!(body.frame().await.is_none());
+        let passed = streams.pass(answer("text/event-stream", events()));
+        let mut body = passed.unwrap().into_body();
+        body.frame().await.unwrap().unwrap();
+        assert!(body.frame().now_or_never().unwrap().is_none());
+    }
+}

@@ -1,0 +1,58 @@
+//! Where an extension is that a node has offered.
+
+use http::{Request, uri::Authority};
+use whipstitch_origin::Claim;
+
+use super::{Resolver, with_query};
+use crate::{
+    Body, Bound, Error, Exchange,
+    budget::Budget,
+    error::Denied,
+    message::{ExtensionUrl, Goal, Offered, ToNode},
+};
+
+impl Resolver {
+    /// The extension of a sealed URL. It lives as long as the URL of the session that it was offered with, and a newer
+    /// one at the same place ends it, too.
+    pub(super) async fn extension(
+        &self,
+        url: ExtensionUrl,
+        host: Authority,
+        budget: Budget,
+        request: Request<Body>,
+        exchange: Exchange,
+    ) -> Result<Bound, Error> {
+        let ExtensionUrl {
+            role,
+            key,
+            form,
+            token,
+        } = url;
+        let opened = self.keys.borrow().open_extension(role, &key, &token);
+        let extension = opened
+            .filter(|extension| {
+                let session = extension.session();
+                let is_older = session.is_some_and(|session| self.newest.has_newer(role, &session));
+                !is_older && !self.is_over(extension.issued_at)
+            })
+            .ok_or(Error::UnknownSession)?;
+        let admitted = self.allowed.admit(Claim::Session(extension.node)).await;
+        let target = with_query(extension.target.clone(), request.uri().query())?;
+        let offered = Offered {
+            origin: admitted.map_err(|_| Denied::Node)?,
+            role,
+            key,
+            extension,
+            host,
+            form,
+        };
+        Ok(Bound::Node(ToNode {
+            goal: Goal::Extension(offered),
+            target,
+            client: None,
+            budget,
+            request,
+            exchange,
+        }))
+    }
+}

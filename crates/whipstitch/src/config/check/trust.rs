@@ -1,0 +1,40 @@
+//! Who is believed about clients, and whether our own URLs can be told.
+
+use ipnet::IpNet;
+use whipstitch_proxy::config::Location;
+
+use super::{Config, Finding, mapped};
+
+pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
+    let trusted = &config.proxy.trusted;
+    mapped("proxy.trusted", trusted, found);
+    for (item, network) in trusted.iter().enumerate() {
+        if network.prefix_len() == 0 {
+            let what = format!(
+                "{network} believes every client what it says of itself: its address, and the host and scheme of \
+                 its URLs; write the networks that hold your forwarders"
+            );
+            found.push(Finding::new(["proxy.trusted"], what).at(item).warning());
+        }
+    }
+    location(config, trusted, found);
+}
+
+fn location(config: &Config, trusted: &[IpNet], found: &mut Vec<Finding>) {
+    let proxy = &config.proxy;
+    let told = proxy.public_url.is_some() || !trusted.is_empty();
+    match proxy.location {
+        Location::Absolute if !told && config.listen.https.is_empty() => {
+            let what = "is \"absolute\", and nothing tells scheme and host of our URLs: set proxy.public_url, or \
+                        proxy.trusted for a forwarder that tells them, or listen.https";
+            let keys = ["proxy.location", "proxy.public_url", "proxy.trusted"];
+            found.push(Finding::new(keys, what));
+        }
+        Location::Path if proxy.public_url.is_some() => {
+            let what = "is not used with proxy.location = \"path\"";
+            let keys = ["proxy.public_url", "proxy.location"];
+            found.push(Finding::new(keys, what).warning());
+        }
+        Location::Auto | Location::Absolute | Location::Path => {}
+    }
+}

@@ -1,0 +1,39 @@
+//! What an operator is told about forwarders, and about the form of session URLs.
+
+use insta::assert_snapshot;
+
+use super::{Case, RIGHT};
+
+const PLAIN: &str = r#"
+    stream_manager.url = "http://127.0.0.1:5080"
+    listen.http = ["127.0.0.1:8080"]
+"#;
+
+/// What is said of `[proxy]` with these lines.
+fn said(listen: &str, lines: &str) -> String {
+    let text = Case::file(&format!("{listen}\n[proxy]\n{lines}\n")).printed();
+    let of_proxy = text.lines().filter(|line| line.contains("proxy."));
+    of_proxy.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn absolute_urls_need_somebody_who_tells_the_origin() {
+    let absolute = r#"location = "absolute""#;
+    assert_snapshot!(said(PLAIN, absolute), @r#"whipstitch.toml:6: proxy.location: is "absolute", and nothing tells scheme and host of our URLs: set proxy.public_url, or proxy.trusted for a forwarder that tells them, or listen.https"#);
+    for more in [
+        r#"public_url = "https://live.example.com""#,
+        r#"trusted = ["10.0.0.0/8"]"#,
+    ] {
+        assert_eq!(said(PLAIN, &format!("{absolute}\n{more}")), "");
+    }
+    assert_eq!(said(RIGHT, absolute), "");
+    assert_snapshot!(said(RIGHT, "location = \"path\"\npublic_url = \"https://a.example\""), @r#"warning: whipstitch.toml:8: proxy.public_url: is not used with proxy.location = "path""#);
+    assert_snapshot!(said(RIGHT, "location = \"relative\""), @r#"whipstitch.toml:7: proxy.location: "relative" is not "auto", "absolute" or "path""#);
+}
+
+#[test]
+fn whom_to_believe_is_a_list_of_networks() {
+    assert_snapshot!(said(RIGHT, r#"trusted = ["10.0.0.1", "fd00::/8"]"#), @r#"whipstitch.toml:7: proxy.trusted: "10.0.0.1" is not a network, such as "10.0.0.0/8" or "fd00::/8"; for this one address write "10.0.0.1/32""#);
+    assert_snapshot!(said(RIGHT, r#"trusted = ["0.0.0.0/0", "fd00::/8"]"#), @"warning: whipstitch.toml:7: proxy.trusted: 0.0.0.0/0 believes every client what it says of itself: its address, and the host and scheme of its URLs; write the networks that hold your forwarders");
+    assert_snapshot!(said(RIGHT, r#"trusted = ["::ffff:10.0.0.0/104"]"#), @"whipstitch.toml:7: proxy.trusted: ::ffff:10.0.0.0/104 has no effect; write 10.0.0.0/8");
+}
