@@ -46,6 +46,11 @@ test "$(main)" = "$pid"
 serves
 cp kept /etc/whipstitch/whipstitch.toml
 
+# Drained, it stays until it is told to end, so that a supervisor does not start it again.
+whipstitch drain --wait --config /etc/whipstitch/whipstitch.toml
+test "$(main)" = "$pid"
+refused serves
+
 # One that hangs is noticed and started anew.
 mkdir /run/systemd/system/whipstitch.service.d
 printf '[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\n' >/run/systemd/system/whipstitch.service.d/soon.conf
