@@ -12,7 +12,10 @@ soon() {
     done
     return 1
 }
-serves() { openssl s_client -connect 127.0.0.1:443 -servername live.example.com -verify_return_error -CAfile tls.crt </dev/null; }
+serves() {
+    openssl s_client -connect 127.0.0.1:443 -servername live.example.com -verify_return_error -CAfile tls.crt \
+        </dev/null >/dev/null 2>&1
+}
 
 # It is installed, and neither enabled nor started.
 dpkg --install package.deb

@@ -11,7 +11,7 @@ use crate::command::{self, cargo};
 use crate::{Result, debian};
 
 /// What the package holds: from the workspace, to the system, with its mode.
-const CONTENTS: [(&str, &str, u32); 11] = [
+const CONTENTS: [(&str, &str, u32); 12] = [
     (
         "deploy/systemd/whipstitch.service",
         "usr/lib/systemd/system/whipstitch.service",
@@ -55,6 +55,11 @@ const CONTENTS: [(&str, &str, u32); 11] = [
     (
         "deploy/reference/problems.md",
         "usr/share/doc/whipstitch/reference/problems.md",
+        0o644,
+    ),
+    (
+        "deploy/reference/commands.md",
+        "usr/share/doc/whipstitch/reference/commands.md",
         0o644,
     ),
     (

@@ -7,12 +7,13 @@ use super::Bench;
 use super::report::{Report, none};
 use crate::Result;
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "tests/README.md",
     "deploy/README.md",
+    "deploy/reference/commands.md",
     "deploy/reference/configuration.md",
     "deploy/reference/metrics.md",
     "deploy/reference/problems.md",
