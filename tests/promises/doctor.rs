@@ -131,13 +131,13 @@ async fn players_pass_where_nodes_answer_offers() {
     })
     .await;
     let proxy = deployment.proxy();
-    let players =
-        "--client whepsrc --client whip-whep-js-whep --client mediamtx-reader --client rfc-whep";
+    let players = "--client whepsrc --client mediamtx-whep --client whip-whep-js-whep --client mediamtx-reader --client rfc-whep";
     let (code, document) = examined(&format!("{} --insecure {players}", https(&proxy))).await;
     assert_eq!(rows(&document, "failed"), [""; 0], "{document:#}");
     let ok = rows(&document, "ok");
     for row in [
         "whepsrc: the body is an answer",
+        "mediamtx-whep: PATCH with candidates gives 204",
         "mediamtx-reader: PATCH with If-Match: * gives 204",
     ] {
         assert!(ok.contains(&row.to_owned()), "{document:#}");
@@ -348,6 +348,55 @@ async fn redirects_are_bounded_and_the_token_stays_at_home() {
     let exit = doctor(&format!("http://{circle}/cam/whip --client obs")).await;
     assert_eq!(exit.code, 1);
     assert!(exit.out.contains("307 Temporary Redirect"), "{}", exit.out);
+}
+
+#[tokio::test]
+async fn bodies_and_waits_are_bounded() {
+    let (long, _server) = spoiled(|request, response| {
+        if request.method() == "POST" {
+            *response.body_mut() = Full::from(vec![b'v'; 256 * 1024 + 1]);
+        }
+    })
+    .await;
+    let exit = doctor(&format!("http://{long}/cam/whip --client obs")).await;
+    assert_eq!(exit.code, 1);
+    let words = "an answer of more than 256 KiB";
+    assert!(exit.out.contains(words), "{}", exit.out);
+
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = silent.local_addr().unwrap();
+    let exit = doctor(&format!("http://{addr} --timeout 1")).await;
+    assert_eq!(exit.code, 2);
+    let words = "no answer within 1 s";
+    assert!(exit.err.contains(words), "{}", exit.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_stops_it_leaves_nothing_behind() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let url = https(&proxy);
+    let line = Line::parse_from(["doctor", &url, "--insecure"]);
+    let stop = CancellationToken::new();
+    let seen = async {
+        // Somebody publishes now: a session is under way.
+        while deployment
+            .cluster
+            .nodes()
+            .iter()
+            .all(|node| node.sessions() == 0)
+        {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    let (exit, ()) = tokio::join!(doctor::run(&line.options, stop.clone()), seen);
+    assert_eq!((exit.code, &*exit.err), (2, "stopped before the end\n"));
+    let nodes = deployment.cluster.nodes().iter();
+    let left = nodes
+        .map(whipstitch_minicluster::Node::sessions)
+        .sum::<usize>();
+    assert_eq!(left, 0, "{}", exit.out);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ mod whip_whep_js;
 use crate::client::Client;
 
 /// All of them, in the order of the report: the standard first, then whom a Red5 operator is likely to meet.
-pub(crate) const ALL: [&Client; 21] = [
+pub(crate) const ALL: [&Client; 22] = [
     &rfc::WHIP,
     &rfc::WHEP,
     &red5::V11_WHIP,
@@ -36,6 +36,7 @@ pub(crate) const ALL: [&Client; 21] = [
     &whip_whep_js::WHIP,
     &whip_whep_js::WHEP,
     &mediamtx::GO,
+    &mediamtx::GO_PLAYER,
     &mediamtx::READER,
     &whip_go::WHIP_GO,
 ];

@@ -13,67 +13,77 @@ use crate::{
 /// `maxInboundSDPSize`.
 const MAX_SDP: usize = 128 * 1024;
 
-/// `whip://` targets; `whep://` sources speak in the same way.
+const HABITS: Habits = Habits {
+    agent: "Go-http-client/1.1",
+    options: true,
+    session: |answer, endpoint| endpoint.join(answer.header("location").unwrap_or_default()),
+    trickle: |visit| {
+        let etag = visit.created()?.header("etag")?.to_owned();
+        trickles(visit).then(|| vec![("if-match", etag)])
+    },
+    ..Habits::PLAIN
+};
+const RULES: &[Rule] = &[
+    Rule {
+        name: "OPTIONS gives 200 or 204",
+        source: "MediaMTX, internal/protocols/whip/client.go, optionsICEServers",
+        check: |visit| {
+            checks::status(
+                visit,
+                Act::Options,
+                &[200, 204],
+                "ends with “bad status code”",
+            )
+        },
+    },
+    Rule {
+        name: "every Link of OPTIONS is an ICE server, letter by letter",
+        source: "internal/protocols/whip/link_header.go, LinkHeaderUnmarshal: one a line, any other is an error",
+        check: links,
+    },
+    Rule {
+        name: "POST gives 201 and application/sdp",
+        source: "client.go, postOffer",
+        check: created,
+    },
+    Rule {
+        name: "ETag where PATCH is allowed",
+        source: "client.go, optionsICEServers and postOffer: `PATCH` in Access-Control-Allow-Methods makes the ETag a must",
+        check: etag,
+    },
+    Rule {
+        name: "Location leads to the session",
+        source: "client.go, initializeInner: URL.Parse on the endpoint",
+        check: |visit| checks::location(visit, "sends PATCH and DELETE to the endpoint"),
+    },
+    Rule {
+        name: "PATCH with candidates gives 204",
+        source: "client.go, patchCandidate, with If-Match: any other status ends the session",
+        check: |visit| checks::status(visit, Act::Trickle, &[204], "ends with “bad status code”"),
+    },
+    Rule {
+        name: "DELETE gives 200",
+        source: "client.go, deleteSession",
+        check: |visit| checks::status(visit, Act::Delete, &[200], "ends with an error"),
+    },
+];
+
+/// Forwards to `whip://`.
 pub(crate) const GO: Client = Client {
     id: "mediamtx",
-    name: "MediaMTX (whip:// and whep://)",
+    name: "MediaMTX (whip://)",
     role: Role::Publish,
-    habits: Habits {
-        agent: "Go-http-client/1.1",
-        options: true,
-        session: |answer, endpoint| endpoint.join(answer.header("location").unwrap_or_default()),
-        trickle: |visit| {
-            let etag = visit.created()?.header("etag")?.to_owned();
-            trickles(visit).then(|| vec![("if-match", etag)])
-        },
-        ..Habits::PLAIN
-    },
-    rules: &[
-        Rule {
-            name: "OPTIONS gives 200 or 204",
-            source: "MediaMTX, internal/protocols/whip/client.go, optionsICEServers",
-            check: |visit| {
-                checks::status(
-                    visit,
-                    Act::Options,
-                    &[200, 204],
-                    "ends with “bad status code”",
-                )
-            },
-        },
-        Rule {
-            name: "every Link of OPTIONS is an ICE server, letter by letter",
-            source: "internal/protocols/whip/link_header.go, LinkHeaderUnmarshal: one a line, any other is an error",
-            check: links,
-        },
-        Rule {
-            name: "POST gives 201 and application/sdp",
-            source: "client.go, postOffer",
-            check: created,
-        },
-        Rule {
-            name: "ETag where PATCH is allowed",
-            source: "client.go, optionsICEServers and postOffer: `PATCH` in Access-Control-Allow-Methods makes the ETag a must",
-            check: etag,
-        },
-        Rule {
-            name: "Location leads to the session",
-            source: "client.go, initializeInner: URL.Parse on the endpoint",
-            check: |visit| checks::location(visit, "sends PATCH and DELETE to the endpoint"),
-        },
-        Rule {
-            name: "PATCH with candidates gives 204",
-            source: "client.go, patchCandidate, with If-Match: any other status ends the session",
-            check: |visit| {
-                checks::status(visit, Act::Trickle, &[204], "ends with “bad status code”")
-            },
-        },
-        Rule {
-            name: "DELETE gives 200",
-            source: "client.go, deleteSession",
-            check: |visit| checks::status(visit, Act::Delete, &[200], "ends with an error"),
-        },
-    ],
+    habits: HABITS,
+    rules: RULES,
+};
+
+/// Sources at `whep://`.
+pub(crate) const GO_PLAYER: Client = Client {
+    id: "mediamtx-whep",
+    name: "MediaMTX (whep://)",
+    role: Role::Play,
+    habits: HABITS,
+    rules: RULES,
 };
 
 /// The player of its own pages, which people copy to theirs.
@@ -366,6 +376,18 @@ mod tests {
             (Act::Post, "201\nlocation: /r\netag: \"1\"\n\nv=0\nm=audio"),
         ];
         assert_eq!(verdict(&GO, "ETag where PATCH is allowed", &both), OK);
+    }
+
+    #[test]
+    fn its_sources_take_no_offer() {
+        let post = "POST gives 201 and application/sdp";
+        table(
+            &GO_PLAYER,
+            &[
+                (post, Act::Post, OFFER_406, SKIPPED),
+                (post, Act::Post, GOOD, OK),
+            ],
+        );
     }
 
     #[test]

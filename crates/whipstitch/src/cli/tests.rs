@@ -100,6 +100,20 @@ fn what_cannot_be_understood_ends_with_64() {
     }
 }
 
+#[test]
+fn behind_the_doctor_it_ends_with_2() {
+    for flags in [
+        "",
+        "https://a --bogus",
+        "https://a --timeout 0",
+        "https://a --only-read",
+    ] {
+        let exit = read(&format!("whipstitch doctor {flags}")).err().unwrap();
+        assert_eq!((exit.code, exit.out.as_str()), (2, ""), "{flags}");
+    }
+    assert!(read("whipstitch doctor https://a").is_ok());
+}
+
 /// Also where the command can only be guessed.
 #[test]
 fn behind_a_question_it_ends_with_2() {
