@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use whipstitch::{cli::Exit, commands::doctor};
 use whipstitch_doctor::Options;
-use whipstitch_minicluster::{Config as ClusterConfig, Fault};
+use whipstitch_minicluster::{Config as ClusterConfig, Fault, peer::Publisher};
 use whipstitch_tests::Deployment;
 
 #[derive(clap::Parser)]
@@ -369,6 +369,29 @@ async fn bodies_and_waits_are_bounded() {
     assert_eq!(exit.code, 2);
     let words = "no answer within 1 s";
     assert!(exit.err.contains(words), "{}", exit.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn players_of_a_live_stream_leave_it_as_they_found_it() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let publisher = Publisher::new().await.unwrap();
+    let offer = publisher.offer().await.unwrap();
+    let path = "/live/whip/endpoint/s1";
+    let created = proxy.h1.sdp("POST", path, &offer).await;
+    assert_eq!(created.status, 201);
+    let only_read = "--insecure --only-read --stream s1";
+    let (code, document) = examined(&format!("{} {only_read}", https(&proxy))).await;
+    assert_eq!(rows(&document, "failed"), [""; 0], "{document:#}");
+    assert_eq!(code, 0);
+    let played = document["rows"].as_array().unwrap().iter();
+    assert!(played.clone().all(|row| row["role"] == "play") && played.len() > 50);
+    // Of those too that took the node's offer for an error, and sent no DELETE.
+    let nodes = deployment.cluster.nodes().iter();
+    let left = nodes
+        .map(whipstitch_minicluster::Node::sessions)
+        .sum::<usize>();
+    assert_eq!(left, 1, "the publisher");
 }
 
 #[tokio::test(flavor = "multi_thread")]
