@@ -187,8 +187,13 @@ fn summary(rows: &[Row]) -> String {
     }
     let why = || of(Verdict::Skipped).filter_map(|row| row.why.as_deref());
     let unplayed = why().any(|why| why == checks::NO_SESSION) || of(Verdict::Ok).count() == 0;
-    if let Some(first) = why().next().filter(|_| unplayed) {
-        return format!("skipped: {first}");
+    // The rule of the `POST` says best why there was nothing to play.
+    let post = of(Verdict::Skipped).find(|row| row.rule.starts_with("POST "));
+    let reason = post
+        .and_then(|row| row.why.as_deref())
+        .or_else(|| why().next());
+    if let Some(reason) = reason.filter(|_| unplayed) {
+        return format!("skipped: {reason}");
     }
     match of(Verdict::Skipped).count() {
         0 => format!("ok ({} rules)", rows.len()),
@@ -199,7 +204,7 @@ fn summary(rows: &[Row]) -> String {
 fn tell(out: &mut fmt::Formatter<'_>, row: &Row, failure: &Failure) -> fmt::Result {
     writeln!(out, "\nFAILED  {}: {}", row.client, row.rule)?;
     writeln!(out, "  came    {}", failure.came)?;
-    writeln!(out, "  then    it {}", failure.then)?;
+    writeln!(out, "  then    {}", failure.then)?;
     if let Some(set) = &failure.set {
         writeln!(out, "  try     {set}")?;
     }
@@ -250,7 +255,7 @@ mod tests {
 
         FAILED  OBS Studio: DELETE gives 200
           came    DELETE https://live.example.com/r: 204 No Content
-          then    it logs a warning
+          then    logs a warning
           try     nothing
           source  whip-output.cpp, Connect
 
@@ -270,7 +275,7 @@ mod tests {
 
         FAILED  OBS Studio: DELETE gives 200
           came    DELETE https://live.example.com/r: 204 No Content
-          then    it logs a warning
+          then    logs a warning
           try     nothing
           source  whip-output.cpp, Connect
 
@@ -282,6 +287,10 @@ mod tests {
     fn a_client_in_one_line() {
         let row = |outcome| Row::new(("a", "A", Role::Play), ("rule", "source"), outcome);
         let no_session = || skipped(checks::NO_SESSION);
+        let mut post = row(skipped("406"));
+        post.rule = "POST gives 201";
+        let first = row(skipped("no Link"));
+        assert_eq!(summary(&[first, post, row(no_session())]), "skipped: 406");
         assert_eq!(summary(&[row(Ok(())), row(Ok(()))]), "ok (2 rules)");
         assert_eq!(
             summary(&[row(Ok(())), row(skipped("no Link"))]),

@@ -197,7 +197,7 @@ fn secret(visit: &Transcript) -> Outcome {
 }
 
 fn trickle(visit: &Transcript) -> Outcome {
-    let then = "loses its candidates";
+    let then = "cannot be sure that its candidates were taken";
     let patch = checks::answer(visit, Act::Trickle, then)?;
     match patch.status {
         204 if patch.header("etag").is_none() => Ok(()),
