@@ -6,7 +6,13 @@
 mod flights;
 mod remembered;
 
-use std::{fmt, hash::Hash, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    hash::Hash,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use moka::{policy::EvictionPolicy, sync::Cache};
@@ -89,6 +95,35 @@ impl Cached {
             tasks,
             metrics,
         }))
+    }
+
+    /// How many answers are remembered, as far as is known without counting.
+    pub fn len(&self) -> u64 {
+        self.0.answers.entry_count()
+    }
+
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Drops what is remembered of one stream, or of all: the manager is asked at the next request, and there is nothing
+    /// to go back to if it does not answer. How many answers that were.
+    pub fn drop_answers(&self, of: Option<&StreamKey>) -> usize {
+        let about = |lookup: &Lookup| of.is_none_or(|key| lookup.key == *key);
+        let dropped: Vec<_> = self
+            .0
+            .answers
+            .iter()
+            .map(|(lookup, _)| lookup)
+            .filter(|lookup| about(lookup))
+            .collect();
+        for lookup in &dropped {
+            self.0.answers.invalidate(&**lookup);
+            // What is on its way now was asked before.
+            self.0.forgotten.insert((**lookup).clone(), Instant::now());
+        }
+        dropped.len()
     }
 
     /// What is remembered at present, in no order.
@@ -351,6 +386,10 @@ impl Directory for Cached {
 
     fn report(&self, origin: &Origin, outcome: Outcome) {
         self.0.health.report(origin, outcome);
+    }
+
+    fn connected(&self, named: IpAddr, node: SocketAddr, took: Duration) {
+        self.0.health.connected(named, node, took);
     }
 }
 

@@ -18,7 +18,7 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::{Candidates, Metrics, Origin, Outcome, config::Nodes};
+use crate::{Candidates, Metrics, Origin, Outcome, config::Nodes, latency::Latency};
 
 /// Most nodes remembered at once.
 const MAX_NODES: u64 = 10_000;
@@ -56,6 +56,7 @@ struct Node {
     named: IpAddr,
     sessions: AtomicU64,
     failures: AtomicU64,
+    connects: Latency,
     conduct: Mutex<Conduct>,
 }
 
@@ -68,6 +69,8 @@ struct Conduct {
     /// How often it was ejected, and when last.
     times: u32,
     last: Option<Instant>,
+    /// How it last failed, and when.
+    failed: Option<(Outcome, Instant)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +107,10 @@ pub struct Seen {
     pub standing: Standing,
     /// How often it was ejected lately.
     pub ejections: u32,
+    /// How it last failed, and how long ago.
+    pub last_failure: Option<(Outcome, Duration)>,
+    /// The time within which one half, and 99 of 100, of the connections to it came about.
+    pub connect: Option<(Duration, Duration)>,
 }
 
 impl Health {
@@ -143,6 +150,7 @@ impl Health {
                 *self.trouble.unreachable_at() = Some(now);
             }
         }
+        conduct.failed = Some((outcome, now));
         node.failures.fetch_add(1, Ordering::Relaxed);
         let enough = outcome == Outcome::Unreachable || conduct.in_a_row >= self.eject_after;
         let healthy = conduct.ejected.is_none();
@@ -195,6 +203,11 @@ impl Health {
         Candidates::new(first).unwrap_or(candidates)
     }
 
+    /// Notes how long a connection to a node took.
+    pub fn connected(&self, named: IpAddr, node: SocketAddr, took: Duration) {
+        self.node_at(named, node).connects.observe(took);
+    }
+
     /// Notes that a session is sent to the first of these.
     pub fn chosen(&self, candidates: &Candidates) {
         if let Some(origin) = candidates.iter().next() {
@@ -215,16 +228,24 @@ impl Health {
                     failures: node.failures.load(Ordering::Relaxed),
                     standing: conduct.standing(now),
                     ejections: conduct.times,
+                    last_failure: conduct.failed.map(|(outcome, at)| (outcome, now - at)),
+                    connect: node
+                        .connects
+                        .quantile(0.5)
+                        .zip(node.connects.quantile(0.99)),
                 }
             })
             .collect()
     }
 
     fn node(&self, origin: &Origin) -> Arc<Node> {
-        let addr = origin.addr();
+        self.node_at(origin.named(), origin.addr())
+    }
+
+    fn node_at(&self, named: IpAddr, addr: SocketAddr) -> Arc<Node> {
         self.nodes
             .get(&addr)
-            .unwrap_or_else(|| self.nodes.get_with(addr, || Arc::new(Node::new(origin))))
+            .unwrap_or_else(|| self.nodes.get_with(addr, || Arc::new(Node::new(named))))
     }
 }
 
@@ -237,11 +258,12 @@ impl Trouble {
 }
 
 impl Node {
-    fn new(origin: &Origin) -> Self {
+    fn new(named: IpAddr) -> Self {
         Self {
-            named: origin.named(),
+            named,
             sessions: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            connects: Latency::default(),
             conduct: Mutex::default(),
         }
     }

@@ -14,11 +14,17 @@ pub mod cached;
 pub mod config;
 pub mod connect;
 pub mod health;
+pub mod latency;
 mod lookup;
 pub mod metrics;
 pub mod node_list;
 pub mod resolve;
 pub mod stream_manager;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use whipstitch_signaling::StreamKey;
@@ -58,6 +64,11 @@ pub trait Directory: Send + Sync + 'static {
 
     /// Says what became of a request to a node.
     fn report(&self, origin: &Origin, outcome: Outcome);
+
+    /// Says how long a connection to a node took to come about; `named` is what the node is known by.
+    fn connected(&self, named: IpAddr, node: SocketAddr, took: Duration) {
+        let _ = (named, node, took);
+    }
 }
 
 /// What a node is wanted for.

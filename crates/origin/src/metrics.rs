@@ -1,6 +1,9 @@
 //! What is counted about finding nodes.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
@@ -30,6 +33,33 @@ struct Inner {
     polls: IntCounterVec,
     polls_ok: IntCounter,
     polls_failed: IntCounter,
+    manager: Mutex<ManagerSeen>,
+}
+
+/// What the Stream Manager's event API did last.
+#[derive(Clone, Debug, Default)]
+pub struct ManagerSeen {
+    /// Whether the last call got an answer; `None` before the first.
+    pub answers: Option<bool>,
+    /// How long the last call took that got one.
+    pub last_answer: Option<Duration>,
+    /// Why the last call that got none failed, and when.
+    pub last_error: Option<(String, Instant)>,
+}
+
+/// What has been counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Lookups that were answered by what is remembered.
+    pub hits: u64,
+    /// Lookups that were answered by what is past its life.
+    pub stale: u64,
+    /// Lookups for which the manager was asked, or an open question joined.
+    pub misses: u64,
+    /// Calls to the manager.
+    pub asked: u64,
+    /// What they took together, in seconds.
+    pub asked_seconds: f64,
 }
 
 impl Default for Metrics {
@@ -90,6 +120,36 @@ impl Metrics {
         };
         counter.inc();
         self.0.manager_up.set(up);
+        let mut seen = self.seen();
+        seen.answers = Some(up == 1);
+        match answer {
+            Err(error @ LookupError::Manager(_)) => {
+                seen.last_error = Some((error.to_string(), Instant::now()));
+            }
+            _ => seen.last_answer = Some(since.elapsed()),
+        }
+    }
+
+    /// What the Stream Manager did last.
+    pub fn manager(&self) -> ManagerSeen {
+        self.seen().clone()
+    }
+
+    /// What has been counted by now.
+    pub fn totals(&self) -> Totals {
+        let [hits, stale, misses] = self.0.recalled.each_ref().map(IntCounter::get);
+        Totals {
+            hits,
+            stale,
+            misses,
+            asked: self.0.duration.get_sample_count(),
+            asked_seconds: self.0.duration.get_sample_sum(),
+        }
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, ManagerSeen> {
+        let seen = self.0.manager.lock();
+        seen.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn refused(&self, refusal: Refusal) {
@@ -193,6 +253,7 @@ impl Inner {
             polls_ok: polls.with_label_values(&["ok"]),
             polls_failed: polls.with_label_values(&["failed"]),
             polls,
+            manager: Mutex::default(),
         })
     }
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
 use tokio::time::Instant;
 use whipstitch_signaling::{Role, StreamKey};
 
@@ -116,6 +116,8 @@ pub struct Exchange(Arc<Record>);
 pub(crate) struct Record {
     pub(crate) id: HeaderValue,
     pub(crate) peer: Option<Peer>,
+    /// What the client says of itself.
+    pub(crate) agent: Option<HeaderValue>,
     pub(crate) began: Instant,
     pub(crate) received: AtomicU64,
     pub(crate) subject: OnceLock<Subject>,
@@ -153,6 +155,7 @@ impl Exchange {
             id: client_id(headers).unwrap_or_else(new_id),
             whence: forwarders.whence(headers, peer.as_ref()),
             peer,
+            agent: headers.get(USER_AGENT).cloned(),
             began: Instant::now(),
             received: AtomicU64::new(0),
             subject: OnceLock::new(),

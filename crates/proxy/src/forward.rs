@@ -43,6 +43,7 @@ use crate::{
     error::{BadRequest, NodeFault},
     failover::{Carrier, Failover},
     known_sessions::{Client, KnownSessions},
+    live::Live,
     message::{Endpoint, Goal, Known, ToNode},
     newest::Newest,
     pins::Pins,
@@ -67,6 +68,7 @@ pub(crate) struct Forward {
     pub(crate) public: Public,
     pub(crate) ice: watch::Receiver<Arc<IceServers>>,
     pub(crate) streams: EventStreams,
+    pub(crate) live: Live,
     pub(crate) metrics: Metrics,
 }
 
@@ -196,6 +198,8 @@ impl Forward {
         }
         if method == Method::DELETE {
             self.ended(known, asked.client, response.status());
+        } else {
+            self.live.heard(known.role, &known.session);
         }
         if asked.dialect.statuses() == Statuses::Exact {
             if method == Method::PATCH {
@@ -266,6 +270,7 @@ impl Forward {
         if known.role == Role::Publish {
             self.directory.ended(&known.key);
         }
+        self.live.ended(known.role, &known.session);
         if let Some(client) = client {
             self.known.forget(client, &known.session);
         }

@@ -38,6 +38,17 @@ struct Inner {
     socket_duration: Histogram,
 }
 
+/// What has been counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Those of them that were answered with 5xx.
+    pub errors: u64,
+    /// Requests under way.
+    pub in_flight: u64,
+}
+
 #[derive(Debug)]
 struct PerSubject {
     /// By the first digit of the status, 1 to 5.
@@ -70,6 +81,22 @@ impl Metrics {
             .try_for_each(|collector| registry.register(collector))?;
         registry.register(Box::new(metrics.socket_duration.clone()))?;
         Ok(Self(Arc::new(metrics)))
+    }
+
+    /// What has been counted by now.
+    pub fn totals(&self) -> Totals {
+        let by_class = |class: usize| {
+            let counters = self.0.by_subject.iter();
+            counters
+                .filter_map(|subject| subject.classes.get(class))
+                .map(IntCounter::get)
+                .sum::<u64>()
+        };
+        Totals {
+            requests: (0..5).map(by_class).sum(),
+            errors: by_class(4),
+            in_flight: u64::try_from(self.0.in_flight.get()).unwrap_or(0),
+        }
     }
 
     pub(crate) fn began(&self) {

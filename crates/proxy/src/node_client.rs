@@ -1,8 +1,9 @@
 //! The HTTP client of the nodes: pooled connections to plain IP addresses.
 
+mod timed;
 mod turn;
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, sync::Arc, time::Duration};
 
 use http::{Request, Response, Uri, Version, header::HOST};
 use http_body::Body as _;
@@ -15,7 +16,9 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use tracing::debug;
+use whipstitch_origin::Directory;
 
+pub(crate) use self::timed::Timed;
 use self::turn::Turn;
 use crate::{Body, BodyError, body::Patience};
 
@@ -25,7 +28,10 @@ const POOL_IDLE: Duration = Duration::from_secs(15);
 pub(crate) const POOL_SIZE: usize = 64;
 
 /// A client of the nodes. Redirects are not followed, and a request whose first byte was sent is never sent again.
-pub(crate) fn client(connect: Duration) -> Client<HttpConnector, Body> {
+pub(crate) fn client(
+    connect: Duration,
+    directory: Arc<dyn Directory>,
+) -> Client<Timed<HttpConnector>, Body> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(connect));
@@ -34,7 +40,7 @@ pub(crate) fn client(connect: Duration) -> Client<HttpConnector, Body> {
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(POOL_IDLE)
         .pool_max_idle_per_host(POOL_SIZE)
-        .build(connector)
+        .build(Timed::new(connector, directory))
 }
 
 /// Why there is no answer.

@@ -18,7 +18,7 @@ use tower::Service;
 use tracing::info;
 
 use crate::{
-    Body, BodyError, Exchange, Metrics, Peer, body,
+    Body, BodyError, Exchange, Metrics, Peer, Recent, body,
     exchange::{REQUEST_ID, Subject},
     forwarders::Forwarders,
     leftover::{Leftover, Rest},
@@ -35,6 +35,7 @@ pub(crate) struct Observe<S> {
     exchanges: TaskTracker,
     forwarders: Forwarders,
     metrics: Metrics,
+    recent: Recent,
 }
 
 impl<S> Observe<S> {
@@ -43,12 +44,14 @@ impl<S> Observe<S> {
         exchanges: TaskTracker,
         forwarders: Forwarders,
         metrics: Metrics,
+        recent: Recent,
     ) -> Self {
         Self {
             inner,
             exchanges,
             forwarders,
             metrics,
+            recent,
         }
     }
 }
@@ -72,7 +75,7 @@ where
             &exchange,
             &request,
             self.exchanges.token(),
-            self.metrics.clone(),
+            (self.metrics.clone(), self.recent.clone()),
         );
         request.extensions_mut().insert(exchange.clone());
         let leftover = Leftover::default();
@@ -197,6 +200,7 @@ where
 struct Report {
     exchange: Exchange,
     metrics: Metrics,
+    recent: Recent,
     method: Method,
     uri: Uri,
     version: Version,
@@ -211,12 +215,13 @@ impl Report {
         exchange: &Exchange,
         request: &Request<B>,
         under_way: TaskTrackerToken,
-        metrics: Metrics,
+        (metrics, recent): (Metrics, Recent),
     ) -> Self {
         metrics.began();
         Self {
             exchange: exchange.clone(),
             metrics,
+            recent,
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
@@ -247,7 +252,10 @@ impl Drop for Report {
         let record = self.exchange.record();
         let (subject, took) = (self.exchange.subject(), record.began.elapsed());
         match self.status {
-            Some(status) => self.metrics.ended(subject, status, took),
+            Some(status) => {
+                self.metrics.ended(subject, status, took);
+                self.recent.ended(&self.exchange, status);
+            }
             None => self.metrics.abandoned(),
         }
         let (problem, tries) = (record.problem.get(), self.exchange.tries());

@@ -6,14 +6,14 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{ServiceBuilder, layer::layer_fn, util::BoxCloneSyncService};
 use whipstitch_origin::{AllowedOrigins, Directory, connect::ManagerAddress};
 use whipstitch_signaling::{Api, ice::IceServers, session::SessionKeys};
 
 use crate::{
-    Body, Metrics,
+    Body, Live, Metrics, Recent,
     abandoned::{Abandoned, Janitor},
     admission::Admission,
     config::{Limits, Proxy, Timeouts},
@@ -71,6 +71,10 @@ pub struct Dependencies {
     pub background: TaskTracker,
     /// Asks every WebSocket session and every stream of events to end.
     pub close_sockets: CancellationToken,
+    /// Knows the sessions that are open.
+    pub live: Live,
+    /// Keeps what went wrong lately.
+    pub recent: Recent,
     /// Counts.
     pub metrics: Metrics,
 }
@@ -87,7 +91,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
     let known = Arc::new(KnownSessions::new(d.sessions_by_client, d.session_lifetime));
     let pins = Arc::new(Pins::new());
     let newest = Arc::new(Newest::new(d.session_lifetime));
-    let nodes = Nodes::new(&d.timeouts);
+    let nodes = Nodes::new(&d.timeouts, d.directory.clone());
     let (abandoned, left) =
         Abandoned::new(d.limits.in_flight, d.exchanges.clone(), d.metrics.clone());
     let janitor = Janitor {
@@ -95,6 +99,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         directory: d.directory.clone(),
         known: known.clone(),
         newest: newest.clone(),
+        live: d.live.clone(),
         timeouts: d.timeouts.clone(),
         metrics: d.metrics.clone(),
     };
@@ -119,17 +124,19 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
             d.close_sockets.clone(),
             d.metrics.clone(),
         ),
+        live: d.live.clone(),
         metrics: d.metrics.clone(),
     };
-    let splice = Splice::new(
-        d.directory.clone(),
-        d.detach,
-        d.limits.sockets,
-        d.timeouts.connect,
-        d.sockets,
-        d.close_sockets,
-        d.metrics.clone(),
-    );
+    let splice = Splice {
+        directory: d.directory.clone(),
+        detach: d.detach,
+        places: Arc::new(Semaphore::new(d.limits.sockets)),
+        connect: d.timeouts.connect,
+        sessions: d.sockets,
+        close: d.close_sockets,
+        live: d.live,
+        metrics: d.metrics.clone(),
+    };
     let resolver = Arc::new(Resolver {
         api: d.api,
         directory: d.directory,
@@ -145,8 +152,13 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
     let forwarders = Forwarders::new(&d.proxy.trusted);
     let service = ServiceBuilder::new()
         .layer(layer_fn(|inner| {
-            let forwarders = forwarders.clone();
-            Observe::new(inner, d.exchanges.clone(), forwarders, d.metrics.clone())
+            Observe::new(
+                inner,
+                d.exchanges.clone(),
+                forwarders.clone(),
+                d.metrics.clone(),
+                d.recent.clone(),
+            )
         }))
         .layer(layer_fn(Cors::new))
         .layer(layer_fn(|inner| {

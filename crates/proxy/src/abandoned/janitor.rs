@@ -17,7 +17,7 @@ use whipstitch_signaling::{Role, session::Session, tag::Tag};
 
 use super::{Left, Named, Outcome, What};
 use crate::{
-    Metrics, body, budget::Budget, config::Timeouts, creation::Creation, exchange::REQUEST_ID,
+    Live, Metrics, body, budget::Budget, config::Timeouts, creation::Creation, exchange::REQUEST_ID,
     failover::Carrier, known_sessions::KnownSessions, newest::Newest,
 };
 
@@ -30,6 +30,7 @@ pub(crate) struct Janitor<C> {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) known: Arc<KnownSessions>,
     pub(crate) newest: Arc<Newest>,
+    pub(crate) live: Live,
     pub(crate) timeouts: Timeouts,
     pub(crate) metrics: Metrics,
 }
@@ -100,12 +101,11 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
             if creation.role == Role::Publish {
                 self.directory.ended(&creation.key);
             }
-            if let Some(Named {
-                session,
-                client: Some(client),
-            }) = named
-            {
-                self.known.forget(client, &session);
+            if let Some(Named { session, client }) = named {
+                self.live.ended(creation.role, &session);
+                if let Some(client) = client {
+                    self.known.forget(client, &session);
+                }
             }
         }
         outcome

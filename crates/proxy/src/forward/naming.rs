@@ -12,6 +12,7 @@ use crate::{
     creation,
     error::NodeFault,
     known_sessions::Client,
+    live::About,
     message::Endpoint,
     resolving::now,
 };
@@ -79,6 +80,9 @@ impl Forward {
         if let Some(client) = made.client.clone() {
             self.known.remember(client, session);
         }
+        let about = About::new(made.exchange, made.origin, key.scope());
+        self.live
+            .began(role, about, made.origin.clone(), key, session);
         if let Some(unclaimed) = made.unclaimed {
             let client = made.client;
             let session = session.clone();

@@ -1,8 +1,10 @@
 //! The nodes, as whoever sends a request to one sees them.
 
+use std::sync::Arc;
+
 use http::{HeaderValue, Request, Response, Uri, uri::Scheme};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
-use whipstitch_origin::Origin;
+use whipstitch_origin::{Directory, Origin};
 
 use super::Asked;
 use crate::{
@@ -14,16 +16,16 @@ use crate::{
     creation::Creation,
     failover::Carrier,
     message::Endpoint,
-    node_client::{self, Failed, Sent},
+    node_client::{self, Failed, Sent, Timed},
 };
 
 /// The nodes, over pooled connections.
 #[derive(Clone)]
-pub(crate) struct Nodes(legacy::Client<HttpConnector, Body>);
+pub(crate) struct Nodes(legacy::Client<Timed<HttpConnector>, Body>);
 
 impl Nodes {
-    pub(crate) fn new(timeouts: &Timeouts) -> Self {
-        Self(node_client::client(timeouts.connect))
+    pub(crate) fn new(timeouts: &Timeouts, directory: Arc<dyn Directory>) -> Self {
+        Self(node_client::client(timeouts.connect, directory))
     }
 }
 

@@ -26,7 +26,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::Semaphore,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
@@ -36,8 +36,8 @@ use whipstitch_signaling::headers::strip_hop_by_hop;
 pub use self::session::Ended;
 use self::{handshake::Handshake, session::Session};
 use crate::{
-    Body, Error, Metrics, body, budget::Budget, error::NodeFault, failover, message::ToSocket,
-    node_client::Failed,
+    Body, Error, Live, Metrics, body, budget::Budget, error::NodeFault, failover, live::About,
+    message::ToSocket, node_client::Failed,
 };
 
 /// A connection that left hyper: both directions of raw bytes.
@@ -58,36 +58,17 @@ pub type Detach = fn(Upgraded) -> Detached;
 
 /// Opens WebSockets.
 pub(crate) struct Splice {
-    directory: Arc<dyn Directory>,
-    detach: Detach,
-    places: Arc<Semaphore>,
-    connect: Duration,
-    sessions: TaskTracker,
-    close: CancellationToken,
-    metrics: Metrics,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) detach: Detach,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) connect: Duration,
+    pub(crate) sessions: TaskTracker,
+    pub(crate) close: CancellationToken,
+    pub(crate) live: Live,
+    pub(crate) metrics: Metrics,
 }
 
 impl Splice {
-    pub(crate) fn new(
-        directory: Arc<dyn Directory>,
-        detach: Detach,
-        places: usize,
-        connect: Duration,
-        sessions: TaskTracker,
-        close: CancellationToken,
-        metrics: Metrics,
-    ) -> Self {
-        Self {
-            directory,
-            detach,
-            places: Arc::new(Semaphore::new(places)),
-            connect,
-            sessions,
-            close,
-            metrics,
-        }
-    }
-
     pub(crate) async fn open(&self, to: ToSocket) -> Result<Response<Body>, Error> {
         let ToSocket {
             origin,
@@ -121,12 +102,12 @@ impl Splice {
         let response = handshake.to_client(answer.headers());
         let session = Session::new(
             &exchange,
-            origin.addr(),
-            query.scope,
-            self.metrics.clone(),
+            About::new(&exchange, &origin, query.scope),
+            (self.live.clone(), self.metrics.clone()),
             place,
         );
-        let (detach, close) = (self.detach, self.close.clone());
+        // Of its own, so that it can be ended alone.
+        let (detach, close) = (self.detach, self.close.child_token());
         let (directory, published) = (self.directory.clone(), query.stream);
         self.sessions.spawn(async move {
             // The client's half completes when its 101 has been written; if it left before, there is nothing to do.
@@ -163,10 +144,13 @@ impl Splice {
     }
 
     async fn dial(&self, origin: &Origin) -> Option<TcpStream> {
+        let began = Instant::now();
         let socket = TcpStream::connect(origin.addr())
             .await
             .inspect_err(|error| debug!(node = %origin, %error, "the node cannot be dialled"))
             .ok()?;
+        self.directory
+            .connected(origin.named(), origin.addr(), began.elapsed());
         let _ = socket.set_nodelay(true);
         // A node that lost power sends nothing, ever; this notices within a minute.
         let probes = TcpKeepalive::new()

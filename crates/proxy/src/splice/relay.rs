@@ -14,6 +14,7 @@ use super::{
     Detached, Duplex, Ended,
     flow::{End, Flow},
 };
+use crate::live::Traffic;
 
 /// How long a session may go on after one side, or this proxy, has ended it.
 const LINGER: Duration = Duration::from_secs(5);
@@ -32,6 +33,7 @@ pub(super) async fn relay(
     node: TcpStream,
     read: Bytes,
     close: &CancellationToken,
+    traffic: &Traffic,
 ) -> Outcome {
     let mut relay = Relay {
         up: Flow::new(client.read, true),
@@ -48,7 +50,9 @@ pub(super) async fn relay(
             stopped = true;
             relay.stop();
         }
-        relay.poll(cx)
+        let over = relay.poll(cx);
+        relay.tell(traffic);
+        over
     })
     .await;
     relay.outcome()
@@ -111,6 +115,20 @@ impl Relay {
         }
     }
 
+    /// Publishes what whoever looks is shown.
+    fn tell(&self, traffic: &Traffic) {
+        traffic.passed(self.up.bytes, self.down.bytes);
+        // Nothing is gone as long as nobody has ended it, and that is nearly always.
+        if self.ended.is_some() {
+            if is_gone(&self.up, &self.down) {
+                traffic.client_gone();
+            }
+            if is_gone(&self.down, &self.up) {
+                traffic.node_gone();
+            }
+        }
+    }
+
     fn outcome(&self) -> Outcome {
         Outcome {
             ended: self.ended.unwrap_or(Ended::Proxy),
@@ -118,6 +136,11 @@ impl Relay {
             from_node: self.down.bytes,
         }
     }
+}
+
+/// Whether the side from which `from` reads and to which `to` writes is no longer there.
+fn is_gone(from: &Flow, to: &Flow) -> bool {
+    from.gone == Some(End::Source) || to.gone == Some(End::Sink)
 }
 
 #[cfg(test)]
@@ -159,7 +182,7 @@ mod tests {
                 io: Box::new(ours),
                 read: Bytes::new(),
             };
-            relay(client, to_node, Bytes::new(), &asked).await
+            relay(client, to_node, Bytes::new(), &asked, &Traffic::new()).await
         });
         Ends {
             client,

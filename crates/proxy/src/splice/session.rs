@@ -1,14 +1,19 @@
 //! One WebSocket session, from its 101 to its end.
 
-use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-use whipstitch_signaling::StreamKey;
 
-use super::{Detached, relay::relay};
-use crate::{Exchange, Metrics};
+use super::{
+    Detached,
+    relay::{Outcome, relay},
+};
+use crate::{
+    Exchange, Live, Metrics,
+    live::{About, LiveSession},
+};
 
 /// Who ended a session; a label value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +55,8 @@ impl Ended {
 /// What is known of a session; its place among `limits.sockets` is free again when this is gone.
 pub(super) struct Session {
     id: Box<str>,
-    client: Option<IpAddr>,
-    node: SocketAddr,
-    scope: Box<str>,
-    stream: Option<StreamKey>,
+    about: About,
+    live: Live,
     metrics: Metrics,
     _place: OwnedSemaphorePermit,
 }
@@ -61,18 +64,14 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(
         exchange: &Exchange,
-        node: SocketAddr,
-        scope: String,
-        metrics: Metrics,
+        about: About,
+        (live, metrics): (Live, Metrics),
         place: OwnedSemaphorePermit,
     ) -> Self {
-        let record = exchange.record();
         Self {
             id: exchange.id().into(),
-            client: exchange.client(),
-            node,
-            scope: scope.into(),
-            stream: record.stream.get().cloned(),
+            about,
+            live,
             metrics,
             _place: place,
         }
@@ -87,23 +86,29 @@ impl Session {
     ) {
         self.metrics.socket_opened();
         let began = Instant::now();
-        let outcome = relay(client, node, read, &close).await;
+        let socket = self.live.socket(self.about, close.clone());
+        let outcome = relay(client, node, read, &close, socket.session().traffic()).await;
         let took = began.elapsed();
         self.metrics
             .socket_ended(outcome.ended, took, outcome.from_client, outcome.from_node);
-        info!(
-            target: "access",
-            id = &*self.id,
-            client = self.client.map(tracing::field::display),
-            about = "socket",
-            scope = &*self.scope,
-            stream = self.stream.as_ref().map(tracing::field::display),
-            node = %self.node,
-            ended_by = outcome.ended.label(),
-            from_client = outcome.from_client,
-            from_node = outcome.from_node,
-            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            "socket"
-        );
+        tell(&self.id, socket.session(), outcome, took);
     }
+}
+
+/// The line of a session in the log.
+fn tell(id: &str, session: &LiveSession, outcome: Outcome, took: Duration) {
+    info!(
+        target: "access",
+        id,
+        client = session.client().map(tracing::field::display),
+        about = "socket",
+        scope = session.scope(),
+        stream = session.stream().map(tracing::field::display),
+        node = %session.node(),
+        ended_by = outcome.ended.label(),
+        from_client = outcome.from_client,
+        from_node = outcome.from_node,
+        took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "socket"
+    );
 }

@@ -1,0 +1,106 @@
+//! Ends a session that its client did not end.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::{Request, StatusCode, Uri};
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+use whipstitch_origin::{Directory, Origin};
+use whipstitch_signaling::{Role, StreamKey, session::Session as Sealed};
+
+use super::{Kind, Live, LiveSession, SessionId, session::WayOut};
+use crate::{body, budget::Budget, config::Timeouts, failover::Carrier, forward::Nodes};
+
+/// Ends sessions on behalf of the operator. Cheap to clone: all clones are one.
+#[derive(Clone)]
+pub struct Ender(Arc<Inner>);
+
+struct Inner {
+    live: Live,
+    directory: Arc<dyn Directory>,
+    nodes: Nodes,
+    budget: Duration,
+    connect: Duration,
+    tasks: TaskTracker,
+}
+
+impl Ender {
+    /// Ends sessions of `live`. What has to be asked of a node is asked on `tasks`.
+    pub fn new(
+        live: Live,
+        directory: Arc<dyn Directory>,
+        timeouts: &Timeouts,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            live,
+            nodes: Nodes::new(timeouts, directory.clone()),
+            directory,
+            budget: timeouts.answer,
+            connect: timeouts.connect,
+            tasks,
+        }))
+    }
+
+    /// Begins to end the session of this id, and does not wait for it: a WebSocket gets a Close between two frames, on
+    /// both sides; a WHIP or WHEP session a DELETE at its node. What kind it is, or `None` if there is no such session.
+    pub fn end(&self, id: SessionId) -> Option<Kind> {
+        let session = self.0.live.get(id)?;
+        info!(%id, kind = session.kind().label(), node = %session.node(), "the operator ends a session");
+        match session.way_out() {
+            WayOut::Socket(close) => close.cancel(),
+            WayOut::Http { .. } => {
+                let (inner, session) = (self.0.clone(), session.clone());
+                self.0
+                    .tasks
+                    .spawn(async move { inner.delete(&session).await });
+            }
+        }
+        Some(session.kind())
+    }
+}
+
+impl Inner {
+    async fn delete(&self, session: &LiveSession) {
+        let WayOut::Http {
+            origin,
+            role,
+            key,
+            sealed,
+        } = session.way_out()
+        else {
+            return;
+        };
+        let id = session.id();
+        match self.ask(origin, sealed).await {
+            Some(status) if status.is_success() || status == StatusCode::NOT_FOUND => {
+                self.over(*role, key, sealed);
+            }
+            Some(status) => {
+                warn!(%id, node = %origin, status = status.as_u16(), "the node did not end the session");
+            }
+            None => warn!(%id, node = %origin, "the node did not answer; the session is not ended"),
+        }
+    }
+
+    async fn ask(&self, origin: &Origin, sealed: &Sealed) -> Option<StatusCode> {
+        let request = Request::delete(Uri::from(sealed.resource.clone()));
+        let request = request.body(body::empty()).ok()?;
+        let mut budget = Budget::new(self.budget, self.connect);
+        let answer = self.nodes.carry(origin, request, &mut budget).await;
+        answer.ok().map(|answer| answer.status())
+    }
+
+    fn over(&self, role: Role, key: &StreamKey, sealed: &Sealed) {
+        if role == Role::Publish {
+            self.directory.ended(key);
+        }
+        self.live.ended(role, sealed);
+    }
+}
+
+impl fmt::Debug for Ender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ender").finish_non_exhaustive()
+    }
+}

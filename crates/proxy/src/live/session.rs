@@ -1,0 +1,235 @@
+//! One open session, for whoever looks.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
+
+use tokio_util::sync::CancellationToken;
+use whipstitch_origin::Origin;
+use whipstitch_signaling::{Role, StreamKey, session::Session as Sealed};
+
+use super::traffic::{Sides, Traffic};
+use crate::{Exchange, forwarders::Scheme};
+
+/// Longest piece of a `User-Agent` that is kept, in bytes.
+const MAX_AGENT: usize = 128;
+
+/// Names a session of this process: hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub(super) u64);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:012x}", self.0)
+    }
+}
+
+/// It is not the id of any session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not the id of a session")]
+pub struct NotAnId;
+
+impl FromStr for SessionId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        // from_str_radix takes a sign too.
+        if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(NotAnId);
+        }
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| NotAnId)
+    }
+}
+
+/// What kind of session it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A publisher over WHIP.
+    Whip,
+    /// A player over WHEP.
+    Whep,
+    /// Red5's dialogue over a WebSocket.
+    Socket,
+}
+
+impl Kind {
+    /// Its value in the admin interface.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Whip => "whip",
+            Self::Whep => "whep",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+/// What a session is about, as its exchange knows it.
+pub(crate) struct About {
+    node: SocketAddr,
+    named: IpAddr,
+    scope: Box<str>,
+    stream: Option<StreamKey>,
+    client: Option<IpAddr>,
+    secure: bool,
+    agent: Option<Box<str>>,
+}
+
+impl About {
+    /// A session that this exchange makes at this node, in this scope.
+    pub(crate) fn new(exchange: &Exchange, origin: &Origin, scope: impl Into<Box<str>>) -> Self {
+        let record = exchange.record();
+        Self {
+            node: origin.addr(),
+            named: origin.named(),
+            scope: scope.into(),
+            stream: record.stream.get().cloned(),
+            client: exchange.client(),
+            secure: exchange.scheme() == Some(Scheme::Https),
+            agent: record.agent.as_ref().map(|agent| short(agent.as_bytes())),
+        }
+    }
+}
+
+/// The beginning of what a client says of itself, in characters that can be printed.
+fn short(agent: &[u8]) -> Box<str> {
+    let text = String::from_utf8_lossy(agent.get(..MAX_AGENT).unwrap_or(agent));
+    text.chars().filter(|each| !each.is_control()).collect()
+}
+
+/// One open session.
+#[derive(Debug)]
+pub struct LiveSession {
+    id: SessionId,
+    node: SocketAddr,
+    named: IpAddr,
+    scope: Box<str>,
+    stream: Option<StreamKey>,
+    client: Option<IpAddr>,
+    secure: bool,
+    agent: Option<Box<str>>,
+    began: SystemTime,
+    traffic: Traffic,
+    way_out: WayOut,
+}
+
+/// How it is ended from outside.
+#[derive(Debug)]
+pub(super) enum WayOut {
+    Socket(CancellationToken),
+    Http {
+        origin: Origin,
+        role: Role,
+        key: StreamKey,
+        sealed: Sealed,
+    },
+}
+
+impl LiveSession {
+    pub(super) fn new(id: SessionId, about: About, way_out: WayOut) -> Self {
+        Self {
+            id,
+            node: about.node,
+            named: about.named,
+            scope: about.scope,
+            stream: about.stream,
+            client: about.client,
+            secure: about.secure,
+            agent: about.agent,
+            began: SystemTime::now(),
+            traffic: Traffic::new(),
+            way_out,
+        }
+    }
+
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    pub(super) fn way_out(&self) -> &WayOut {
+        &self.way_out
+    }
+
+    /// Its name in this process.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> Kind {
+        match &self.way_out {
+            WayOut::Socket(_) => Kind::Socket,
+            WayOut::Http { role, .. } => match role {
+                Role::Publish => Kind::Whip,
+                Role::Play => Kind::Whep,
+            },
+        }
+    }
+
+    /// The application, and the room if there is one.
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// The stream; a WebSocket need not name one.
+    pub fn stream(&self) -> Option<&StreamKey> {
+        self.stream.as_ref()
+    }
+
+    /// The address of the node that was dialled.
+    pub fn node(&self) -> SocketAddr {
+        self.node
+    }
+
+    /// The address by which the Stream Manager knows the node.
+    pub fn named(&self) -> IpAddr {
+        self.named
+    }
+
+    /// Who made it: the address that counts for the client, whoever forwarded its request.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+
+    /// Whether the client came over TLS, as far as can be told.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The beginning of the client's `User-Agent`.
+    pub fn agent(&self) -> Option<&str> {
+        self.agent.as_deref()
+    }
+
+    /// When it began.
+    pub fn began(&self) -> SystemTime {
+        self.began
+    }
+
+    /// How long ago that is, by a clock that is never set.
+    pub fn age(&self) -> Duration {
+        self.traffic.age()
+    }
+
+    /// When the last byte passed; of a WHIP or WHEP session, when its client last spoke of it.
+    pub fn last_activity(&self) -> SystemTime {
+        self.began + self.traffic.last()
+    }
+
+    /// Bytes from the client and from the node; only a WebSocket's pass this way.
+    pub fn bytes(&self) -> Option<(u64, u64)> {
+        matches!(self.way_out, WayOut::Socket(_)).then(|| self.traffic.bytes())
+    }
+
+    /// Bytes a second, both ways, in the last seconds.
+    pub fn rate(&self) -> Option<u64> {
+        matches!(self.way_out, WayOut::Socket(_)).then(|| self.traffic.rate())
+    }
+
+    /// Which ends are there.
+    pub fn sides(&self) -> Sides {
+        self.traffic.sides()
+    }
+}
