@@ -80,10 +80,7 @@ impl CertStore {
             match result {
                 Ok(changed) => {
                     last_error = None;
-                    if changed {
-                        metrics.reloaded(true);
-                        info!(cert = %self.cert.display(), "the changed certificate is in use");
-                    }
+                    self.tell(changed, &metrics);
                 }
                 // Said once, not every 10 s: a rotation may take a moment to write both files.
                 Err(error) if last_error.as_ref() != Some(&error.to_string()) => {
@@ -94,6 +91,39 @@ impl CertStore {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Looks at the files now, without waiting for the next time; `true` if they changed.
+    ///
+    /// # Errors
+    /// As for [`CertStore::load`]; the former certificate stays.
+    pub async fn look(self: &Arc<Self>, metrics: &Metrics) -> Result<bool, TlsError> {
+        let store = self.clone();
+        let looked = tokio::task::spawn_blocking(move || store.reload()).await;
+        let looked = looked.unwrap_or_else(|_| Ok(false));
+        match &looked {
+            Ok(changed) => self.tell(*changed, metrics),
+            Err(_) => metrics.reloaded(false),
+        }
+        looked
+    }
+
+    fn tell(&self, changed: bool, metrics: &Metrics) {
+        if changed {
+            metrics.reloaded(true);
+            info!(cert = %self.cert.display(), "the changed certificate is in use");
+        }
+    }
+
+    /// The file that the certificate is in.
+    pub fn file(&self) -> &Path {
+        &self.cert
+    }
+
+    /// The server's own certificate, in DER.
+    pub fn leaf(&self) -> Option<CertificateDer<'static>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.certified.cert.first().cloned()
     }
 
     /// TLS 1.2 and 1.3 with this certificate; HTTP/2 and HTTP/1.1 by ALPN; sessions resume by stateless tickets.

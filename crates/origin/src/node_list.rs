@@ -20,7 +20,10 @@ use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Collected, Empty, Limited};
 use thiserror::Error;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::{
+    sync::Notify,
+    time::{MissedTickBehavior, interval, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use whipstitch_signaling::Api;
@@ -80,18 +83,21 @@ impl NodeList {
         }))
     }
 
-    /// Polls until `stop`. A failure is counted, told once, and harms nobody: what was named before stays named as long
+    /// Polls until `stop`, and at once whenever `now` is notified. A failure is counted, told once, and harms nobody: what was named before stays named as long
     /// as `nodes.named_for` says.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken, now: Arc<Notify>) {
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let polls = async {
             let mut before = None;
             loop {
-                ticks.tick().await;
-                let now = self.poll().await;
-                self.metrics.polled(now.is_ok());
-                tell(before.replace(now), now);
+                tokio::select! {
+                    _ = ticks.tick() => {}
+                    () = now.notified() => {}
+                }
+                let found = self.poll().await;
+                self.metrics.polled(found.is_ok());
+                tell(before.replace(found), found);
             }
         };
         tokio::select! {

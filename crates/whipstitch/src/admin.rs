@@ -1,133 +1,131 @@
-//! The admin listener: `/livez`, `/readyz`, `/metrics`, `/nodes`, `/lookups`. Read-only, and on an address of its own.
+//! The admin interface: what an operator, a probe or Prometheus asks, and what an operator changes.
+//!
+//! There are two doors to one service: the address `listen.admin`, and the Unix socket `admin.socket`. Everything can be
+//! read at both; who may change something stands in `door.rs`. Nothing here is on the way of a client's request, and no
+//! value that a client sent in a query is shown.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `router.rs` | which path is what, and what it allows |
+//! | `door.rs` | who may read and who may change |
+//! | `status.rs`, `sessions.rs`, `view.rs`, `recent.rs`, `settings.rs` | what is shown |
+//! | `history.rs`, `events.rs` | what it was in the last minutes, and what it becomes |
+//! | `changes.rs`, `reload.rs` | what an operator can do |
+//! | `red5.rs` | the sessions as the Stream Manager's own API shows them |
+//! | `socket.rs` | the Unix socket |
 
+mod answer;
+mod certificates;
+mod changes;
+mod door;
+mod events;
+mod history;
+mod recent;
+mod red5;
+mod reload;
+mod router;
+mod sessions;
+mod settings;
+mod socket;
+mod status;
 mod view;
 
-use std::{convert::Infallible, future::ready};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
-use serde::Serialize;
+use http::Request;
+use hyper::body::Incoming;
+use prometheus::Registry;
+use tokio::sync::Semaphore;
 use tower::service_fn;
-use whipstitch_ingress::HttpService;
+use whipstitch_ingress::{CertStore, HttpService};
+use whipstitch_origin as origin;
+use whipstitch_proxy::{self as proxy, Live, Recent, live::Ender};
 
-pub(crate) use self::view::View;
-use crate::readiness::Readiness;
+use self::events::MAX_LISTENERS;
+pub(crate) use self::history::History;
+pub use self::socket::SocketError;
+pub(crate) use self::{
+    answer::Body,
+    door::Door,
+    reload::Reloader,
+    socket::{AdminSocket, SocketFile},
+    view::View,
+};
+use crate::{config::Effective, shutdown::Shutdown, telemetry::LogLevel};
 
-/// The service of the admin listener.
-pub(crate) fn service(
-    readiness: Readiness,
-    view: View,
-    registries: Vec<Registry>,
-) -> impl HttpService<Full<Bytes>> {
-    service_fn(move |request: Request<Incoming>| {
-        let answer = answer(
-            request.method(),
-            request.uri().path(),
-            &readiness,
-            &view,
-            &registries,
-        );
-        ready(Ok::<_, Infallible>(answer))
-    })
+/// What the admin interface knows. Cheap to clone: all clones are one.
+#[derive(Clone, Debug)]
+pub(crate) struct Admin(Arc<Parts>);
+
+/// What it is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) shutdown: Shutdown,
+    pub(crate) view: View,
+    pub(crate) live: Live,
+    pub(crate) ender: Ender,
+    pub(crate) recent: Recent,
+    pub(crate) origin: origin::Metrics,
+    pub(crate) proxy: proxy::Metrics,
+    pub(crate) breaker: origin::Breaker,
+    pub(crate) registries: Vec<Registry>,
+    pub(crate) certificates: Option<Arc<CertStore>>,
+    pub(crate) reloader: Reloader,
+    pub(crate) log: Option<LogLevel>,
+    pub(crate) facts: Facts,
+    pub(crate) history: History,
+    pub(crate) listeners: Arc<Semaphore>,
 }
 
-fn answer(
-    method: &Method,
-    path: &str,
-    readiness: &Readiness,
-    view: &View,
-    registries: &[Registry],
-) -> Response<Full<Bytes>> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        let mut response = text(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "this URL allows GET and HEAD only\n",
-        );
-        response
-            .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
-    }
-    match path {
-        "/livez" => text(StatusCode::OK, "alive\n"),
-        "/readyz" if readiness.is_ready() => text(StatusCode::OK, "ready\n"),
-        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        "/metrics" => metrics(registries),
-        "/nodes" => json(&view.nodes()),
-        "/lookups" => json(&view.lookups()),
-        _ => text(
-            StatusCode::NOT_FOUND,
-            "there are /livez, /readyz, /metrics, /nodes and /lookups\n",
-        ),
-    }
+/// What does not change as long as the process lasts.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) started: SystemTime,
+    pub(crate) https: Vec<SocketAddr>,
+    pub(crate) http: Vec<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) limit_sockets: usize,
+    pub(crate) manager_url: String,
+    pub(crate) manager_api: &'static str,
+    pub(crate) delay: Duration,
+    pub(crate) deadline: Duration,
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) settings: Vec<Effective>,
+    pub(crate) log_filter: String,
 }
 
-fn metrics(registries: &[Registry]) -> Response<Full<Bytes>> {
-    let families: Vec<_> = registries.iter().flat_map(Registry::gather).collect();
-    match TextEncoder::new().encode_to_string(&families) {
-        Ok(encoded) => {
-            let mut response = text(StatusCode::OK, encoded);
-            response
-                .headers_mut()
-                .insert(header::CONTENT_TYPE, HeaderValue::from_static(TEXT_FORMAT));
-            response
-        }
-        Err(error) => text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("the metrics cannot be encoded: {error}\n"),
-        ),
-    }
+/// As many as may listen to `/events` at once.
+pub(crate) fn listeners() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MAX_LISTENERS))
 }
 
-fn json(rows: &impl Serialize) -> Response<Full<Bytes>> {
-    match serde_json::to_vec(rows) {
-        Ok(encoded) => {
-            let mut response = text(StatusCode::OK, encoded);
-            response.headers_mut().insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
-            );
-            response
-        }
-        Err(error) => text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("this cannot be encoded: {error}\n"),
-        ),
+impl Admin {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
     }
-}
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    response
+    /// The service of one connection.
+    pub(crate) fn service(&self, door: Door) -> impl HttpService<Body> + use<> {
+        let admin = self.clone();
+        service_fn(move |request: Request<Incoming>| {
+            let admin = admin.clone();
+            async move { Ok::<_, Infallible>(router::answer(&admin, door, request).await) }
+        })
+    }
+
+    /// What is to be done every few seconds, until the admin interface ends.
+    pub(crate) async fn keep_time(self) {
+        let stop = self.0.shutdown.stop_admin.clone();
+        stop.run_until_cancelled(history::keep(&self)).await;
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_path_and_method() {
-        let (readiness, view) = (Readiness::default(), view::tests::view());
-        let status = |method: Method, path| {
-            answer(&method, path, &readiness, &view, &[])
-                .status()
-                .as_u16()
-        };
-        assert_eq!(status(Method::GET, "/livez"), 200);
-        assert_eq!(status(Method::GET, "/readyz"), 503);
-        readiness.ready();
-        assert_eq!(status(Method::GET, "/readyz"), 200);
-        assert_eq!(status(Method::GET, "/metrics"), 200);
-        assert_eq!(status(Method::GET, "/nodes"), 200);
-        assert_eq!(status(Method::GET, "/lookups"), 200);
-        assert_eq!(status(Method::GET, "/"), 404);
-        assert_eq!(status(Method::POST, "/livez"), 405);
-    }
-}
+mod tests;

@@ -1,6 +1,9 @@
 //! What is made of what. Nothing here decides anything about a request; see `whipstitch_proxy::stack` for that.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+mod admin_doors;
+mod finding;
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use hyper::upgrade::Upgraded;
 use prometheus::{IntGauge, Opts, Registry};
@@ -9,32 +12,30 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower_http::add_extension::AddExtension;
 use tracing::{info, warn};
-use whipstitch_ingress::{
-    self as ingress, CertStore, ConnectionInfo, Listener, Server, TlsError, config::Connections,
-};
-use whipstitch_origin::{
-    self as origin, AllowedOrigins, BaseUrl, BaseUrlError, Breaker, Cached, Health, NodeList,
-    Resolver, StreamManager, connect::ManagerAddress,
-};
+use whipstitch_ingress::{self as ingress, CertStore, ConnectionInfo, Listener, Server, TlsError};
+use whipstitch_origin::{self as origin, BaseUrlError};
 use whipstitch_proxy::{
-    self as proxy, Dependencies, Peer, Stack, config::Ice, splice::Detached, stack,
+    self as proxy, Dependencies, Live, Peer, Recent, Stack, config::Ice, live::Ender, splice::Detached,
+    stack,
 };
 use whipstitch_signaling::{
     ice::IceServers,
     session::{KeyError, SessionKeys},
 };
 
+pub use crate::admin::SocketError;
 use crate::{
-    admin::{self, View},
-    config::{Config, Sessions},
+    admin::{self, Admin, AdminSocket, Reloader, SocketFile, View},
+    config::{Config, Origins, Sessions},
     ice::{self, IceFileError, IceFiles},
-    session_keys::{KeyFile, KeyFileError, Reloads},
+    readiness::Stage,
+    session_keys::{self, Asked, KeyFile, KeyFileError, Reloads},
     shutdown::{Drained, Shutdown},
-    telemetry::LinesDropped,
+    telemetry::{LinesDropped, LogLevel},
 };
-
-/// Prometheus and probes: few clients, and they must be served when the data listeners are full.
-const ADMIN_CONNECTIONS: usize = 64;
+use admin_doors::{facts, process_registry, serve_admin};
+pub(crate) use finding::Finding;
+use finding::finding;
 
 /// A running proxy. Dropping it ends nothing; see [`Running::drain`].
 #[derive(Debug)]
@@ -43,7 +44,23 @@ pub struct Running {
     http: Vec<SocketAddr>,
     admin: Option<SocketAddr>,
     shutdown: Shutdown,
+    delay: Duration,
     deadline: Duration,
+    live: Live,
+    reloader: Reloader,
+    // Removed when this is dropped, which no task is sure to live to.
+    _socket_file: Option<SocketFile>,
+}
+
+/// What a process knows of its own start besides its configuration.
+#[derive(Debug, Default)]
+pub struct Context {
+    /// The file that the configuration came from.
+    pub config_file: Option<PathBuf>,
+    /// Where each key that was set was set.
+    pub origins: Origins,
+    /// The log, if its filter can be changed.
+    pub log: Option<LogLevel>,
 }
 
 impl Running {
@@ -68,9 +85,33 @@ impl Running {
         all.copied().collect()
     }
 
-    /// Ends everything in the order of [`crate::shutdown`], within `shutdown.deadline` and a second.
+    /// Reads certificate, session keys and the list of nodes again, now; whether all of it could be read. What came of
+    /// it is in the log.
+    pub async fn reload(&self) -> bool {
+        self.reloader.reload().await.is_good()
+    }
+
+    /// One line about how it is, for a service manager.
+    pub fn summary(&self) -> impl Fn() -> String + Send + 'static {
+        let (readiness, live) = (self.shutdown.readiness.clone(), self.live.clone());
+        move || {
+            let count = live.count();
+            let stage = match readiness.stage() {
+                Stage::Starting => "starting",
+                Stage::Ready => "ready",
+                Stage::Draining => "draining",
+                Stage::Drained => "drained; waiting for a signal",
+            };
+            format!(
+                "{stage}; {} WebSocket and {} HTTP sessions",
+                count.sockets, count.http
+            )
+        }
+    }
+
+    /// Ends everything in the order of [`crate::shutdown`], within `shutdown.delay`, `shutdown.deadline` and a second.
     pub async fn drain(self) -> Drained {
-        self.shutdown.drain(self.deadline).await
+        self.shutdown.drain(self.delay, self.deadline).await
     }
 }
 
@@ -82,10 +123,20 @@ impl Running {
 /// # Errors
 /// What could not be read, bound or understood.
 pub fn start(config: Config) -> Result<Running, StartError> {
+    start_with(config, Context::default())
+}
+
+/// The same, with what is known of the start.
+///
+/// # Panics
+/// Outside a tokio runtime.
+///
+/// # Errors
+/// What could not be read, bound or understood.
+pub fn start_with(config: Config, context: Context) -> Result<Running, StartError> {
     let shutdown = Shutdown::default();
     let registry = registry()?;
     let tls = tls(&config, &registry, &shutdown)?;
-    let deadline = config.shutdown.deadline;
 
     let https = bind(&config.listen.https)?;
     let http = bind(&config.listen.http)?;
@@ -95,18 +146,60 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         .map(|addr| bind(&[addr]))
         .transpose()?
         .and_then(|mut one| one.pop());
-    let running = Running {
+    let socket = config.admin.socket.as_deref();
+    let (socket, socket_file) = socket.map(AdminSocket::bind).transpose()?.unzip();
+    let (asks, asked) = session_keys::questions();
+    let live = Live::new(config.sessions.lifetime);
+    let mut running = Running {
         https: https.iter().map(Listener::addr).collect(),
         http: http.iter().map(Listener::addr).collect(),
         admin: admin.as_ref().map(Listener::addr),
         shutdown: shutdown.clone(),
-        deadline,
+        delay: config.shutdown.delay,
+        deadline: config.shutdown.deadline,
+        live: live.clone(),
+        reloader: Reloader::default(),
+        _socket_file: socket_file,
     };
 
     let connections = config.connections.clone();
     let finding = finding(&config, &registry, &shutdown, running.listeners())?;
-    let view = View::new(&finding);
-    let stack = compose(config, finding, &registry, &shutdown)?;
+    running.reloader = Reloader::new(
+        tls.store.clone().map(|store| (store, tls.metrics.clone())),
+        config.sessions.key_file.as_ref().map(|_| asks),
+        finding.poll_now.clone(),
+    );
+    let proxy_metrics = proxy::Metrics::register(&registry)?;
+    let recent = Recent::default();
+    let wanted = admin.is_some() || socket.is_some();
+    let admin_service = Admin::new(admin::Parts {
+        shutdown: shutdown.clone(),
+        view: View::new(&finding),
+        ender: Ender::new(
+            live.clone(),
+            finding.directory.clone(),
+            &config.timeouts,
+            shutdown.background.clone(),
+        ),
+        live: live.clone(),
+        recent: recent.clone(),
+        origin: finding.metrics.clone(),
+        proxy: proxy_metrics.clone(),
+        breaker: finding.breaker.clone(),
+        registries: vec![registry.clone(), process_registry()?],
+        certificates: tls.store.clone(),
+        reloader: running.reloader.clone(),
+        log: context.log.clone(),
+        facts: facts(&config, &running, context),
+        history: admin::History::default(),
+        listeners: admin::listeners(),
+    });
+    let seen = Seen {
+        live,
+        recent,
+        metrics: proxy_metrics,
+    };
+    let stack = compose(config, finding, (&registry, &shutdown), seen, asked)?;
     let server = Server::new(
         connections,
         shutdown.connections.clone(),
@@ -125,86 +218,30 @@ pub fn start(config: Config) -> Result<Running, StartError> {
                 .spawn(server.clone().run(listener, acceptor.clone(), service));
         }
     }
-    if let Some(listener) = admin {
-        serve_admin(listener, view, registry, &shutdown)?;
+    if wanted {
+        serve_admin(&admin_service, admin, socket, &shutdown)?;
     }
     shutdown.readiness.ready();
     info!(https = ?running.https, http = ?running.http, admin = ?running.admin, "ready");
     Ok(running)
 }
 
-/// What finds nodes.
-pub(crate) struct Finding {
-    pub(crate) manager: ManagerAddress,
-    pub(crate) allowed: Arc<AllowedOrigins>,
-    pub(crate) health: Health,
-    pub(crate) directory: Arc<Cached>,
-}
-
-fn finding(
-    config: &Config,
-    registry: &Registry,
-    shutdown: &Shutdown,
-    listeners: Vec<SocketAddr>,
-) -> Result<Finding, StartError> {
-    let base = BaseUrl::parse(config.stream_manager.url.as_deref().unwrap_or_default())?;
-    // A resolver of its own: however many names of nodes hang, the manager's is still asked for.
-    let manager = ManagerAddress::new(base, Resolver::system(shutdown.background.clone()));
-    let origin_metrics = origin::Metrics::register(registry)?;
-    let allowed = AllowedOrigins::new(&config.nodes, origin_metrics.clone())
-        .resolving_with(Resolver::system(shutdown.background.clone()))
-        .listening_on(listeners)
-        .apart_from(manager.clone());
-    let allowed = Arc::new(allowed);
-    let asked = StreamManager::new(
-        manager.clone(),
-        &config.stream_manager,
-        &config.lookup,
-        allowed.clone(),
-        origin_metrics.clone(),
-    )
-    .map_err(StartError::Roots)?;
-    let node_list = NodeList::new(
-        manager.clone(),
-        &config.stream_manager,
-        config.nodes.poll,
-        allowed.clone(),
-        origin_metrics.clone(),
-    );
-    if let Some(list) = node_list.map_err(StartError::Roots)? {
-        let stop = shutdown.stop_accepting.clone();
-        shutdown.background.spawn(list.run(stop));
-    }
-    let breaker = Breaker::new(
-        Arc::new(asked),
-        shutdown.background.clone(),
-        shutdown.stop_accepting.clone(),
-        origin_metrics.clone(),
-    );
-    let health = Health::new(&config.nodes, origin_metrics.clone());
-    let directory = Arc::new(Cached::new(
-        Arc::new(breaker),
-        config.lookup.clone(),
-        health.clone(),
-        shutdown.background.clone(),
-        origin_metrics,
-    ));
-    Ok(Finding {
-        manager,
-        allowed,
-        health,
-        directory,
-    })
+/// What is to be seen of requests and sessions.
+struct Seen {
+    live: Live,
+    recent: Recent,
+    metrics: proxy::Metrics,
 }
 
 /// The proxy as one service.
 fn compose(
     config: Config,
     finding: Finding,
-    registry: &Registry,
-    shutdown: &Shutdown,
+    (registry, shutdown): (&Registry, &Shutdown),
+    seen: Seen,
+    asked: Asked,
 ) -> Result<Stack, StartError> {
-    let session_keys = session_keys(&config.sessions, registry, shutdown)?;
+    let session_keys = session_keys(&config.sessions, registry, shutdown, asked)?;
     let ice = ice_servers(&config.ice, registry, shutdown)?;
     stack(Dependencies {
         api: config.stream_manager.api,
@@ -223,7 +260,9 @@ fn compose(
         sockets: shutdown.sockets.clone(),
         background: shutdown.background.clone(),
         close_sockets: shutdown.close_sockets.clone(),
-        metrics: proxy::Metrics::register(registry)?,
+        live: seen.live,
+        recent: seen.recent,
+        metrics: seen.metrics,
     })
     .map_err(StartError::Roots)
 }
@@ -233,6 +272,7 @@ fn session_keys(
     config: &Sessions,
     registry: &Registry,
     shutdown: &Shutdown,
+    asked: Asked,
 ) -> Result<watch::Receiver<Arc<SessionKeys>>, StartError> {
     let reloads = Reloads::register(registry)?;
     let Some(path) = &config.key_file else {
@@ -246,7 +286,7 @@ fn session_keys(
     let (file, keys) = KeyFile::load(path)?;
     shutdown
         .background
-        .spawn(file.watch(shutdown.stop_accepting.clone(), reloads));
+        .spawn(file.watch(shutdown.stop_accepting.clone(), reloads, asked));
     Ok(keys)
 }
 
@@ -306,24 +346,30 @@ pub(crate) fn metric_families() -> Vec<prometheus::proto::MetricFamily> {
 
 struct Tls {
     acceptor: Option<TlsAcceptor>,
+    store: Option<Arc<CertStore>>,
     metrics: ingress::Metrics,
 }
 
 fn tls(config: &Config, registry: &Registry, shutdown: &Shutdown) -> Result<Tls, StartError> {
     let metrics = ingress::Metrics::register(registry)?;
-    let acceptor = match (&config.tls.cert, &config.tls.key) {
+    let store = match (&config.tls.cert, &config.tls.key) {
         _ if config.listen.https.is_empty() => None,
         (Some(cert), Some(key)) => {
             let store = CertStore::load(cert, key)?;
-            let acceptor = store.acceptor()?;
+            let watched = store.clone();
             shutdown
                 .background
-                .spawn(store.watch(shutdown.stop_accepting.clone(), metrics.clone()));
-            Some(acceptor)
+                .spawn(watched.watch(shutdown.stop_accepting.clone(), metrics.clone()));
+            Some(store)
         }
         _ => return Err(StartError::NoCertificate),
     };
-    Ok(Tls { acceptor, metrics })
+    let acceptor = store.as_ref().map(CertStore::acceptor).transpose()?;
+    Ok(Tls {
+        acceptor,
+        store,
+        metrics,
+    })
 }
 
 fn bind(addrs: &[SocketAddr]) -> Result<Vec<Listener>, StartError> {
@@ -333,38 +379,15 @@ fn bind(addrs: &[SocketAddr]) -> Result<Vec<Listener>, StartError> {
         .collect()
 }
 
-fn serve_admin(
-    listener: Listener,
-    view: View,
-    registry: Registry,
-    shutdown: &Shutdown,
-) -> Result<(), StartError> {
-    let process = Registry::new();
-    #[cfg(target_os = "linux")]
-    process.register(Box::new(
-        prometheus::process_collector::ProcessCollector::for_self(),
-    ))?;
-    let limits = Connections {
-        max: ADMIN_CONNECTIONS,
-        ..Connections::default()
-    };
-    // Counted by nobody: what Prometheus itself does is not traffic.
-    let metrics = ingress::Metrics::register(&Registry::new())?;
-    let (tasks, stop) = (shutdown.background.clone(), shutdown.stop_admin.clone());
-    let server = Server::new(limits, tasks, stop.clone(), stop, metrics);
-    let service = admin::service(shutdown.readiness.clone(), view, vec![registry, process]);
-    shutdown
-        .background
-        .spawn(server.run(listener, None, move |_| service.clone()));
-    Ok(())
-}
-
 /// Why the proxy did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// An address cannot be bound.
     #[error("cannot listen on {_0}: {_1}")]
     Bind(SocketAddr, #[source] io::Error),
+    /// The socket of the admin interface cannot be made.
+    #[error("admin.socket {0}")]
+    AdminSocket(#[from] SocketError),
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),

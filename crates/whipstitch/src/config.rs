@@ -65,6 +65,8 @@ pub struct Config {
     pub connections: Connections,
     /// `[shutdown]`: how a stop goes.
     pub shutdown: Shutdown,
+    /// `[admin]`: who may ask what on the admin interface.
+    pub admin: Admin,
     /// `[log]`: what is written to standard output.
     pub log: Log,
 }
@@ -98,6 +100,9 @@ impl Default for Sessions {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shutdown {
+    /// How long clients are still served after `/readyz` has begun to say 503, so that load balancers hear of it.
+    #[serde(with = "duration")]
+    pub delay: Duration,
     /// Longest wait for requests and sessions to end before the process exits.
     #[serde(with = "duration")]
     pub deadline: Duration,
@@ -106,9 +111,20 @@ pub struct Shutdown {
 impl Default for Shutdown {
     fn default() -> Self {
         Self {
+            delay: Duration::ZERO,
             deadline: Duration::from_secs(30),
         }
     }
+}
+
+/// `[admin]`: the admin interface, besides the address in `listen.admin`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Unix socket where everything can be read and changed; none unless set.
+    pub socket: Option<PathBuf>,
+    /// Host names, besides IP addresses and `localhost`, by which `listen.admin` may be asked.
+    pub hosts: Vec<String>,
 }
 
 /// `[log]`: what is written, and in which shape.

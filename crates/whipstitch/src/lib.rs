@@ -13,6 +13,7 @@
 //! | [`ice`] | the secrets of the TURN servers, read again when they change |
 //! | [`telemetry`] | the log |
 //! | [`commands`] | what the binary does besides serving |
+//! | [`service_manager`] | what systemd is told |
 //! | [`build`] | what this binary was built from |
 //! | [`reference`](mod@reference) | the reference pages, made from the types |
 
@@ -26,6 +27,7 @@ pub mod ice;
 pub mod readiness;
 pub mod reference;
 mod secret_word;
+pub mod service_manager;
 pub mod session_keys;
 pub mod shutdown;
 pub mod telemetry;

@@ -4,11 +4,12 @@ use std::{io::IsTerminal as _, process::ExitCode};
 
 use tracing::{error, info, warn};
 use whipstitch::{
-    app,
+    app::{self, Context, Running},
     cli::{self, Cli},
     commands::{self, Style, Surroundings},
     config::{Config, Loaded},
-    shutdown::Signals,
+    service_manager,
+    shutdown::{Said, Signals},
     telemetry,
 };
 
@@ -31,10 +32,13 @@ fn main() -> ExitCode {
 
 fn run(loaded: Loaded) -> ExitCode {
     let Loaded {
-        config, warnings, ..
+        config,
+        warnings,
+        file,
+        origins,
     } = loaded;
     // Kept to the end, which waits for the last lines.
-    let _log = match telemetry::init(&config.log) {
+    let (_log, level) = match telemetry::init(&config.log) {
         Ok(log) => log,
         Err(error) => {
             eprintln!("log.filter: {error}");
@@ -52,13 +56,18 @@ fn run(loaded: Loaded) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(serve(config));
+    let context = Context {
+        config_file: file,
+        origins,
+        log: Some(level),
+    };
+    let code = runtime.block_on(serve(config, context));
     // Whatever is left was given its time already.
     runtime.shutdown_background();
     code
 }
 
-async fn serve(config: Config) -> ExitCode {
+async fn serve(config: Config, context: Context) -> ExitCode {
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
@@ -66,21 +75,41 @@ async fn serve(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let running = match app::start(config) {
+    let running = match app::start_with(config, context) {
         Ok(running) => running,
         Err(error) => {
             error!("{error}");
             return ExitCode::FAILURE;
         }
     };
-    // Not inside the macro: its fields are not evaluated when the filter drops the line.
-    let signal = signals.next().await;
+    service_manager::ready();
+    let signal = tokio::select! {
+        signal = until_stopped(&mut signals, &running) => signal,
+        never = service_manager::keep_telling(running.summary()) => match never {},
+    };
     info!(signal, "stopping; a second signal ends at once");
+    service_manager::stopping();
+    let summary = running.summary();
     tokio::select! {
         _ = running.drain() => ExitCode::SUCCESS,
-        signal = signals.next() => {
+        never = service_manager::keep_telling(summary) => match never {},
+        signal = signals.stop() => {
             warn!(signal, "ending at once");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads files again whenever that is asked for, until the end is; the name of the signal that asks for it.
+async fn until_stopped(signals: &mut Signals, running: &Running) -> &'static str {
+    loop {
+        match signals.next().await {
+            Said::Stop(name) => return name,
+            Said::Reload => {
+                service_manager::reloading();
+                running.reload().await;
+                service_manager::ready();
+            }
         }
     }
 }

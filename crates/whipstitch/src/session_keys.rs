@@ -13,7 +13,7 @@ use std::{
 
 use prometheus::{IntCounterVec, Opts, Registry};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use whipstitch_signaling::session::{KeyError, SessionKeys};
@@ -78,20 +78,35 @@ impl KeyFile {
         }
     }
 
-    /// Looks at the file every 10 s until `stop`.
-    pub(crate) async fn watch(self, stop: CancellationToken, reloads: Reloads) {
-        self.watch_with(read, stop, reloads).await;
+    /// Looks at the file every 10 s, and whenever it is asked to, until `stop`.
+    pub(crate) async fn watch(self, stop: CancellationToken, reloads: Reloads, asked: Asked) {
+        self.watch_with(read, stop, reloads, asked).await;
     }
 
-    async fn watch_with<R>(mut self, read: R, stop: CancellationToken, reloads: Reloads)
-    where
+    async fn watch_with<R>(
+        mut self,
+        read: R,
+        stop: CancellationToken,
+        reloads: Reloads,
+        mut asked: Asked,
+    ) where
         R: Fn(&Path) -> Result<String, KeyFileError> + Clone + Send + 'static,
     {
-        while stop
-            .run_until_cancelled(tokio::time::sleep(LOOK))
-            .await
-            .is_some()
-        {
+        // Nobody may be left to ask, which is no reason to look without a pause.
+        let mut next = async || tokio::time::timeout(LOOK, asked.0.recv()).await;
+        loop {
+            let reply = match stop.run_until_cancelled(next()).await {
+                None => return,
+                Some(Ok(Some(reply))) => Some(reply),
+                Some(Err(_)) => None,
+                Some(Ok(None)) => {
+                    let pause = tokio::time::sleep(LOOK);
+                    if stop.run_until_cancelled(pause).await.is_none() {
+                        return;
+                    }
+                    None
+                }
+            };
             let (read, path) = (read.clone(), self.path.clone());
             let found = match tokio::task::spawn_blocking(move || read(&path)).await {
                 Ok(found) => found,
@@ -101,7 +116,16 @@ impl KeyFile {
                     continue;
                 }
             };
-            match self.take_up(found) {
+            let look = self.take_up(found);
+            if let Some(reply) = reply {
+                // What was wrong before is wrong still, and worth an answer to who asks.
+                let _ = reply.send(match (&look, &self.wrong) {
+                    (Look::Renewed { .. }, _) => Reread::Changed,
+                    (_, Some(wrong)) => Reread::Failed(wrong.clone()),
+                    (_, None) => Reread::Unchanged,
+                });
+            }
+            match look {
                 Look::Same => {}
                 Look::Renewed { keys } => {
                     reloads.count("ok");
@@ -146,6 +170,40 @@ impl KeyFile {
         }
         self.wrong = Some(error.clone());
         Look::Wrong(error)
+    }
+}
+
+/// What came of reading a file again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reread {
+    /// It holds what it held.
+    Unchanged,
+    /// What it holds now is in use.
+    Changed,
+    /// It cannot be used; what it held before stays.
+    Failed(String),
+}
+
+/// Asks for a look at the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask(mpsc::Sender<oneshot::Sender<Reread>>);
+
+/// Is asked.
+#[derive(Debug)]
+pub(crate) struct Asked(mpsc::Receiver<oneshot::Sender<Reread>>);
+
+/// Who asks, and who is asked.
+pub(crate) fn questions() -> (Ask, Asked) {
+    let (ask, asked) = mpsc::channel(1);
+    (Ask(ask), Asked(asked))
+}
+
+impl Ask {
+    /// Has the file looked at now; `None` if nobody looks any more.
+    pub(crate) async fn look(&self) -> Option<Reread> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(reply).await.ok()?;
+        answer.await.ok()
     }
 }
 
@@ -353,7 +411,7 @@ mod tests {
             stop.cancel();
         };
         tokio::join!(
-            file.watch_with(fails_once, stop.clone(), reloads.clone()),
+            file.watch_with(fails_once, stop.clone(), reloads.clone(), questions().1),
             changed
         );
         assert_eq!(reloads.0.with_label_values(&["ok"]).get(), 1);
@@ -375,8 +433,31 @@ mod tests {
             assert!(began.elapsed() <= LOOK + Duration::from_secs(1));
             stop.cancel();
         };
-        tokio::join!(file.watch(stop.clone(), reloads.clone()), change);
+        let asked = questions().1;
+        tokio::join!(file.watch(stop.clone(), reloads.clone(), asked), change);
         assert_eq!(reloads.0.with_label_values(&["ok"]).get(), 1);
         assert_eq!(reloads.0.with_label_values(&["failed"]).get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_is_told_what_came_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("session.key");
+        fs::write(&path, KEY_A).unwrap();
+        let (file, _keys) = KeyFile::load(&path).unwrap();
+        let reloads = Reloads::register(&Registry::new()).unwrap();
+        let (stop, (ask, asked)) = (CancellationToken::new(), questions());
+        let talk = async {
+            assert_eq!(ask.look().await, Some(Reread::Unchanged));
+            fs::write(&path, KEY_B).unwrap();
+            assert_eq!(ask.look().await, Some(Reread::Changed));
+            fs::write(&path, "junk").unwrap();
+            for _ in 0..2 {
+                assert!(matches!(ask.look().await, Some(Reread::Failed(_))));
+            }
+            stop.cancel();
+        };
+        tokio::join!(file.watch(stop.clone(), reloads, asked), talk);
+        assert_eq!(ask.look().await, None);
     }
 }

@@ -4,6 +4,7 @@
 //! beyond the `LINES` that wait are dropped, and counted by `LinesDropped`.
 
 mod dropped;
+mod level;
 
 use std::{
     io::{IsTerminal, stdout},
@@ -16,6 +17,7 @@ use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{EnvFilter, filter::ParseError, fmt};
 
 pub(crate) use dropped::LinesDropped;
+pub use level::{LevelError, LogLevel, Temporary};
 
 use crate::config::{Log, LogFormat};
 
@@ -25,11 +27,12 @@ const LINES: usize = 16_384;
 /// Longest wait for the last lines at the end: more than the 1.1 s that their writer gives itself.
 const LAST_LINES: Duration = Duration::from_millis(1500);
 
-/// Starts the log of this process, until the [`Flush`] is dropped. A second call changes nothing.
+/// Starts the log of this process, until the [`Flush`] is dropped, with a filter that can be changed. A second call
+/// changes nothing.
 ///
 /// # Errors
 /// The filter is not one.
-pub fn init(log: &Log) -> Result<Flush, ParseError> {
+pub fn init(log: &Log) -> Result<(Flush, LogLevel), ParseError> {
     let filter = EnvFilter::builder().parse(&log.filter)?;
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
@@ -43,20 +46,29 @@ pub fn init(log: &Log) -> Result<Flush, ParseError> {
         LogFormat::Text => false,
         LogFormat::Auto => !stdout().is_terminal(),
     };
-    let started = if json {
-        builder
+    // The type of the handle holds that of the whole log, which is another one for each shape of a line.
+    let (started, level) = if json {
+        let builder = builder
             .json()
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
-            .try_init()
+            .with_filter_reloading();
+        let handle = builder.reload_handle();
+        let set = move |filter| handle.reload(filter).map_err(|error| error.to_string());
+        (builder.try_init(), LogLevel::new(&log.filter, set))
     } else {
-        builder.with_ansi(stdout().is_terminal()).try_init()
+        let builder = builder
+            .with_ansi(stdout().is_terminal())
+            .with_filter_reloading();
+        let handle = builder.reload_handle();
+        let set = move |filter| handle.reload(filter).map_err(|error| error.to_string());
+        (builder.try_init(), LogLevel::new(&log.filter, set))
     };
     if started.is_ok() {
         dropped::count(dropped);
     }
-    Ok(Flush(Some(guard)))
+    Ok((Flush(Some(guard)), level))
 }
 
 /// Writes the lines that still wait when it is dropped, for at most a second and a half: the process must end even if

@@ -1,16 +1,22 @@
 //! What is known of nodes and lookups, as JSON. No value that a client sent is shown, only keys.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use serde::Serialize;
 use tokio::time::Instant;
 use whipstitch_origin::{
-    AllowedOrigins, Cached, Candidates, Health, Origin,
+    AllowedOrigins, Cached, Candidates, Health, Origin, Outcome,
     cached::{Entry, Freshness},
     health::{Seen, Standing},
 };
-use whipstitch_signaling::Role;
+use whipstitch_signaling::{Role, StreamKey};
 
+use super::answer::{fine_millis, unix_ms};
 use crate::app::Finding;
 
 /// Most rows of one answer.
@@ -44,7 +50,15 @@ struct Node {
     failures: u64,
     state: &'static str,
     ejected_for_seconds: Option<f64>,
+    ejected_until_at: Option<u64>,
     ejections: u32,
+    /// Sessions that it has now, as far as they came through here.
+    sessions: usize,
+    /// Within which one half, and 99 of 100, of the connections to it came about; to a power of two.
+    connect_p50_ms: Option<f64>,
+    connect_p99_ms: Option<f64>,
+    last_error: Option<&'static str>,
+    last_error_at: Option<u64>,
 }
 
 /// `GET /lookups`
@@ -79,7 +93,18 @@ impl View {
         }
     }
 
-    pub(crate) fn nodes(&self) -> Nodes {
+    /// How many answers are remembered.
+    pub(crate) fn remembered(&self) -> u64 {
+        self.directory.len()
+    }
+
+    /// Drops what is remembered of one stream, or of all; how many answers that were.
+    pub(crate) fn forget(&self, of: Option<&StreamKey>) -> usize {
+        self.directory.drop_answers(of)
+    }
+
+    /// What is known of nodes that have, or may get, sessions.
+    pub(crate) fn nodes(&self, sessions: &BTreeMap<IpAddr, usize>) -> Nodes {
         let mut nodes: BTreeMap<IpAddr, Node> = self
             .health
             .seen()
@@ -91,6 +116,12 @@ impl View {
                 .entry(address)
                 .or_insert_with(|| Node::unused(address))
                 .named_seconds_ago = Some(seconds(ago));
+        }
+        for (address, sessions) in sessions {
+            nodes
+                .entry(*address)
+                .or_insert_with(|| Node::unused(*address))
+                .sessions = *sessions;
         }
         Nodes {
             total: nodes.len(),
@@ -111,17 +142,23 @@ impl View {
 
 impl Node {
     fn of(seen: &Seen) -> Self {
-        let (state, ejected_for_seconds) = match seen.standing {
+        let now = SystemTime::now();
+        let (state, ejected_for) = match seen.standing {
             Standing::Healthy => ("healthy", None),
-            Standing::Ejected { until } => ("ejected", Some(seconds(until - Instant::now()))),
+            Standing::Ejected { until } => ("ejected", Some(until - Instant::now())),
             Standing::Returning => ("returning", None),
         };
         Self {
             sessions_sent: seen.sessions,
             failures: seen.failures,
             state,
-            ejected_for_seconds,
+            ejected_for_seconds: ejected_for.map(seconds),
+            ejected_until_at: ejected_for.map(|left| unix_ms(now + left)),
             ejections: seen.ejections,
+            connect_p50_ms: seen.connect.map(|(half, _)| fine_millis(half)),
+            connect_p99_ms: seen.connect.map(|(_, most)| fine_millis(most)),
+            last_error: seen.last_failure.map(|(outcome, _)| words(outcome)),
+            last_error_at: seen.last_failure.map(|(_, ago)| unix_ms(now - ago)),
             ..Self::unused(seen.address)
         }
     }
@@ -134,7 +171,13 @@ impl Node {
             failures: 0,
             state: "healthy",
             ejected_for_seconds: None,
+            ejected_until_at: None,
             ejections: 0,
+            sessions: 0,
+            connect_p50_ms: None,
+            connect_p99_ms: None,
+            last_error: None,
+            last_error_at: None,
         }
     }
 }
@@ -165,6 +208,16 @@ impl Lookup {
             uses_left: entry.uses_left,
             candidates: candidates.map(Origin::named).collect(),
         }
+    }
+}
+
+/// How a node failed.
+fn words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Answered => "nothing",
+        Outcome::Unable => "it answered 502 or 503, or hung up",
+        Outcome::Silent => "it did not answer in time",
+        Outcome::Unreachable => "it could not be reached",
     }
 }
 

@@ -1,6 +1,7 @@
 //! What serde cannot see: rules between keys, and things outside of the configuration.
 
 mod addresses;
+mod admin;
 pub(crate) mod bounds;
 mod ice;
 mod names;
@@ -57,6 +58,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     names::check(config, &mut found);
     addresses::check(config, &mut found);
+    admin::check(config, &mut found);
     certificate(config, &mut found);
     session_key(config, &mut found);
     nodes::check(config, &mut found);

@@ -124,7 +124,7 @@ pub const SECTIONS: &[Section] = &[
             Key::new("listen.http", Addresses, "WHIPSTITCH_HTTP", "Addresses that speak plain HTTP/1.1. Browsers give a page the camera only over TLS or on localhost.")
                 .flag("--http")
                 .sample(r#"["127.0.0.1:8080"]"#),
-            Key::new("listen.admin", Address, "WHIPSTITCH_ADMIN", "Address of `/metrics`, `/livez`, `/readyz`, `/nodes` and `/lookups`, in plain HTTP; not for the internet, since it shows addresses of nodes and names of streams. Not served unless set.")
+            Key::new("listen.admin", Address, "WHIPSTITCH_ADMIN", "Address of the admin interface, in plain HTTP: metrics, probes, and the state of the proxy; not for the internet, since it shows addresses of clients and nodes and names of streams. Changes are taken only if this is a loopback address. Not served unless set.")
                 .flag("--admin")
                 .sample(r#""127.0.0.1:9090""#),
         ],
@@ -255,7 +255,20 @@ pub const SECTIONS: &[Section] = &[
     Section {
         name: "shutdown",
         meaning: "How a stop goes after SIGTERM or SIGINT.",
-        keys: &[Key::new("shutdown.deadline", Duration, "WHIPSTITCH_SHUTDOWN_DEADLINE", "Longest wait for requests and sessions to end before the process exits.")],
+        keys: &[
+            Key::new("shutdown.delay", Duration, "WHIPSTITCH_SHUTDOWN_DELAY", "How long clients are served as before after `/readyz` has begun to answer 503, and before sessions are closed, so that load balancers hear of it; `0s` for no delay. 5 to 10 s in Kubernetes."),
+            Key::new("shutdown.deadline", Duration, "WHIPSTITCH_SHUTDOWN_DEADLINE", "Longest wait for requests and sessions to end, after `shutdown.delay`.")
+        ],
+    },
+    Section {
+        name: "admin",
+        meaning: "The admin interface: who may ask what, besides the address in `listen.admin`.",
+        keys: &[
+            Key::new("admin.socket", Path, "WHIPSTITCH_ADMIN_SOCKET", "Unix socket of the admin interface, where everything can be read and changed by whoever may write to it: made at start with mode 0660 in a folder that exists. Not served unless set.")
+                .sample(r#""/run/whipstitch/admin.sock""#),
+            Key::new("admin.hosts", Names, "WHIPSTITCH_ADMIN_HOSTS", "Host names, without port, by which `listen.admin` may be asked for more than metrics and probes, besides IP addresses and `localhost`. A request with another `Host` gets 403, so that no page of another site can read what is there.")
+                .sample(r#"["proxy-1.example.com"]"#),
+        ],
     },
     Section {
         name: "log",

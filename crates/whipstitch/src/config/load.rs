@@ -147,6 +147,7 @@ fn anchor(composed: &mut Composed, folder: &Path) {
                 &mut composed.config.stream_manager.access_token_file
             }
             "ice.turn_secret_file" => &mut composed.config.ice.turn_secret_file,
+            "admin.socket" => &mut composed.config.admin.socket,
             "ice.credential_file" => &mut composed.config.ice.credential_file,
             _ => continue,
         };

@@ -39,6 +39,7 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
 
 fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
     match key.kind {
+        Kind::Duration if key.path == "shutdown.delay" && value.as_str() == Some("0s") => None,
         Kind::Duration => time(
             value,
             friendly::deserialize(value.clone()).ok()?,

@@ -35,9 +35,14 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
         let keys = ["stream_manager.access_token_file", "stream_manager.api"];
         found.push(Finding::new(keys, what).warning());
     }
-    for (item, name) in config.proxy.hosts.iter().enumerate() {
-        if let Some(what) = host_name(name) {
-            found.push(Finding::new(["proxy.hosts"], what).at(item));
+    for (key, names) in [
+        ("proxy.hosts", &config.proxy.hosts),
+        ("admin.hosts", &config.admin.hosts),
+    ] {
+        for (item, name) in names.iter().enumerate() {
+            if let Some(what) = host_name(name) {
+                found.push(Finding::new([key], what).at(item));
+            }
         }
     }
 }
@@ -72,7 +77,7 @@ fn has_good_port(authority: &str) -> bool {
     !authority.host().is_empty() && (bare || authority.port_u16().is_some_and(|port| port != 0))
 }
 
-/// What is wrong with an entry of `proxy.hosts`.
+/// What is wrong with an entry of `proxy.hosts` or `admin.hosts`.
 fn host_name(name: &str) -> Option<String> {
     if name.contains("://") {
         return Some(format!("{name:?} has a scheme; write the host name alone"));

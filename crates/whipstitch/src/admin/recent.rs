@@ -1,0 +1,51 @@
+//! `GET /recent`: what went wrong lately.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Serialize;
+use whipstitch_proxy::{Recent, recent::Incident};
+
+use super::answer::unix_ms;
+
+/// `GET /recent`
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    refusals: Vec<Row>,
+    errors: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    at: u64,
+    /// The slug of the problem; null if the answer was the node's or the Stream Manager's own.
+    kind: Option<&'static str>,
+    status: u16,
+    subject: &'static str,
+    stream: Option<String>,
+    node: Option<SocketAddr>,
+    client: Option<IpAddr>,
+    id: Box<str>,
+}
+
+pub(super) fn shown(recent: &Recent) -> Shown {
+    let rows = |incidents: Vec<Incident>| incidents.into_iter().map(Row::from).collect();
+    Shown {
+        refusals: rows(recent.refusals()),
+        errors: rows(recent.errors()),
+    }
+}
+
+impl From<Incident> for Row {
+    fn from(incident: Incident) -> Self {
+        Self {
+            at: unix_ms(incident.at),
+            kind: incident.problem.map(|kind| kind.entry().slug),
+            status: incident.status.as_u16(),
+            subject: incident.subject,
+            stream: incident.stream.map(|stream| stream.to_string()),
+            node: incident.node,
+            client: incident.client,
+            id: incident.id,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Reads again, at once, what is read again every now and then by itself: certificate, session keys, list of nodes.
+//! Everything else of the configuration is taken up by a restart.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use serde::Serialize;
+use tokio::sync::Notify;
+use tracing::{info, warn};
+use whipstitch_ingress::{CertStore, Metrics};
+
+use super::answer::unix_ms;
+use crate::session_keys::{Ask, Reread};
+
+/// What can be read again. Cheap to clone: all clones are one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reloader(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    certificates: Option<(Arc<CertStore>, Metrics)>,
+    session_keys: Option<Ask>,
+    nodes: Option<Arc<Notify>>,
+    last: Mutex<Option<LastReload>>,
+    /// One after the other: what two do at once nobody could tell.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// What came of it, part by part: `unchanged`, `reloaded`, `failed: why`, `asked` (goes on by itself) or `none` (there
+/// is no such file).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Report {
+    pub(crate) certificates: String,
+    pub(crate) session_keys: String,
+    pub(crate) nodes: String,
+}
+
+/// When it last was, and how it went.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct LastReload {
+    last_at: u64,
+    last_result: &'static str,
+}
+
+impl Report {
+    /// Whether nothing failed.
+    pub(crate) fn is_good(&self) -> bool {
+        [&self.certificates, &self.session_keys, &self.nodes]
+            .iter()
+            .all(|part| !part.starts_with("failed"))
+    }
+}
+
+impl Reloader {
+    pub(crate) fn new(
+        certificates: Option<(Arc<CertStore>, Metrics)>,
+        session_keys: Option<Ask>,
+        nodes: Option<Arc<Notify>>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            certificates,
+            session_keys,
+            nodes,
+            last: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// Reads all of it.
+    pub(crate) async fn reload(&self) -> Report {
+        let _turn = self.0.turn.lock().await;
+        let report = Report {
+            certificates: self.certificates().await,
+            session_keys: self.session_keys().await,
+            nodes: self.nodes(),
+        };
+        let Report {
+            certificates,
+            session_keys,
+            nodes,
+        } = &report;
+        let last_result = if report.is_good() {
+            info!(certificates, session_keys, nodes, "reloaded");
+            "done"
+        } else {
+            warn!(
+                certificates,
+                session_keys, nodes, "not all could be reloaded"
+            );
+            "failed"
+        };
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(LastReload {
+            last_at: unix_ms(SystemTime::now()),
+            last_result,
+        });
+        report
+    }
+
+    pub(super) fn last(&self) -> Option<LastReload> {
+        let last = self.0.last.lock();
+        last.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn certificates(&self) -> String {
+        let Some((store, metrics)) = &self.0.certificates else {
+            return "none".to_owned();
+        };
+        match store.look(metrics).await {
+            Ok(true) => "reloaded".to_owned(),
+            Ok(false) => "unchanged".to_owned(),
+            Err(error) => format!("failed: {error}"),
+        }
+    }
+
+    async fn session_keys(&self) -> String {
+        let Some(ask) = &self.0.session_keys else {
+            return "none".to_owned();
+        };
+        match ask.look().await {
+            Some(Reread::Changed) => "reloaded".to_owned(),
+            Some(Reread::Unchanged) => "unchanged".to_owned(),
+            Some(Reread::Failed(why)) => format!("failed: {why}"),
+            None => "failed: the process is stopping".to_owned(),
+        }
+    }
+
+    fn nodes(&self) -> String {
+        let Some(now) = &self.0.nodes else {
+            return "none".to_owned();
+        };
+        now.notify_one();
+        "asked".to_owned()
+    }
+}

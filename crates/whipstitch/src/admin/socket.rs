@@ -1,0 +1,227 @@
+//! The Unix socket of the admin interface.
+
+use std::{
+    fs, io,
+    os::unix::{
+        fs::{FileTypeExt, MetadataExt, PermissionsExt},
+        net::UnixListener as StdListener,
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use socket2::{Domain, SockAddr, Socket, Type};
+use thiserror::Error;
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, warn};
+
+use super::{Admin, Door};
+
+/// Its owner and its group may do everything, nobody else anything.
+const MODE: u32 = 0o660;
+/// Most connections at once; further ones wait.
+const CONNECTIONS: usize = 32;
+/// Longest wait for the header of a request.
+const HEADER_WITHIN: Duration = Duration::from_secs(10);
+/// Pause after a failure to accept.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A bound socket.
+#[derive(Debug)]
+pub(crate) struct AdminSocket(UnixListener);
+
+/// Its file, which is removed with this, and which one it is: another process may have put its own there.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+/// Why there is no socket.
+#[derive(Debug, Error)]
+pub enum SocketError {
+    /// Somebody listens there.
+    #[error("{}: another process answers there; is Whipstitch running already?", _0.display())]
+    InUse(PathBuf),
+    /// Something else has that name.
+    #[error("{}: is there, and is no socket; nothing is removed that Whipstitch did not make", _0.display())]
+    NotASocket(PathBuf),
+    /// The system refuses.
+    #[error("{}: cannot be made: {_1} (its folder has to exist and be writable)", _0.display())]
+    Io(PathBuf, #[source] io::Error),
+}
+
+impl AdminSocket {
+    /// Makes the socket, in the place of one that nobody listens on any more. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// The system refuses, something else has that name, or somebody listens there.
+    pub(crate) fn bind(path: &Path) -> Result<(Self, SocketFile), SocketError> {
+        let failed = |error| SocketError::Io(path.to_owned(), error);
+        make_way(path)?;
+        // Made under another name: the one that is known shall never have another mode.
+        let mut name = path.as_os_str().to_owned();
+        name.push(".new");
+        let new = PathBuf::from(name);
+        make_way(&new)?;
+        let listener = StdListener::bind(&new).map_err(failed)?;
+        let ready = || {
+            fs::set_permissions(&new, fs::Permissions::from_mode(MODE))?;
+            let identity = identity(&new)?;
+            fs::rename(&new, path)?;
+            listener.set_nonblocking(true)?;
+            io::Result::Ok(identity)
+        };
+        let identity = ready()
+            .inspect_err(|_| drop(fs::remove_file(&new)))
+            .map_err(failed)?;
+        let file = SocketFile {
+            path: path.to_owned(),
+            identity,
+        };
+        let listener = UnixListener::from_std(listener).map_err(failed)?;
+        Ok((Self(listener), file))
+    }
+
+    /// Serves until `stop`.
+    pub(crate) async fn run(self, admin: Admin, tasks: TaskTracker, stop: CancellationToken) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let accepting = async {
+            loop {
+                let place = places.clone().acquire_owned().await;
+                match (place, self.0.accept().await) {
+                    (Ok(place), Ok((stream, _))) => {
+                        tasks.spawn(serve(stream, admin.clone(), stop.clone(), place));
+                    }
+                    (_, Err(error)) => {
+                        warn!(%error, "the admin socket cannot accept; trying again in 100 ms");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    (Err(_), _) => return,
+                }
+            }
+        };
+        stop.run_until_cancelled(accepting).await;
+    }
+}
+
+async fn serve(
+    stream: UnixStream,
+    admin: Admin,
+    stop: CancellationToken,
+    _place: OwnedSemaphorePermit,
+) {
+    let service = TowerToHyperService::new(admin.service(Door::Socket));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_WITHIN)
+        .half_close(false);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "a connection to the admin socket ended early");
+    }
+}
+
+/// Removes a socket on which nobody listens.
+fn make_way(path: &Path) -> Result<(), SocketError> {
+    let failed = |error| SocketError::Io(path.to_owned(), error);
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    if !found.file_type().is_socket() {
+        return Err(SocketError::NotASocket(path.to_owned()));
+    }
+    if somebody_listens(path).map_err(failed)? {
+        return Err(SocketError::InUse(path.to_owned()));
+    }
+    fs::remove_file(path).map_err(failed)
+}
+
+fn somebody_listens(path: &Path) -> io::Result<bool> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // One whose queue is full is alive too, and is not waited for.
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Ok(()) => Ok(true),
+        Err(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Ok(false),
+            io::ErrorKind::WouldBlock => Ok(true),
+            _ => Err(error),
+        },
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|found| found == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        drop(StdListener::bind(&path).unwrap());
+        let socket = AdminSocket::bind(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);
+        assert!(matches!(
+            AdminSocket::bind(&path),
+            Err(SocketError::InUse(_))
+        ));
+        drop(socket);
+        assert!(!path.exists());
+        fs::write(&path, "precious").unwrap();
+        assert!(matches!(
+            AdminSocket::bind(&path),
+            Err(SocketError::NotASocket(_))
+        ));
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+        let nowhere = folder.path().join("no/admin.sock");
+        assert!(matches!(
+            AdminSocket::bind(&nowhere),
+            Err(SocketError::Io(..))
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_socket_of_another_process_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        let socket = AdminSocket::bind(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let _theirs = StdListener::bind(&path).unwrap();
+        drop(socket);
+        assert!(path.exists());
+    }
+}

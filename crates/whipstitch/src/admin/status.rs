@@ -1,0 +1,247 @@
+//! `GET /status` and `/readyz`: is it well?
+
+use std::{net::SocketAddr, time::SystemTime};
+
+use http::{Response, StatusCode};
+use serde::Serialize;
+use whipstitch_signaling::query;
+
+use super::{
+    Admin,
+    answer::{self, Body, fine_millis, unix_ms},
+    certificates::{Certificate, shown},
+    reload::LastReload,
+};
+use crate::{
+    build::{REVISION, VERSION},
+    readiness::Stage,
+    shutdown::{DrainTimes, Drained, Shutdown},
+};
+
+/// `GET /status`
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    version: &'static str,
+    revision: Option<&'static str>,
+    started_at: u64,
+    now_at: u64,
+    state: Stage,
+    drain: Option<Drain>,
+    listeners: Listeners,
+    certificates: Vec<Certificate>,
+    manager: Manager,
+    cache: Cache,
+    sessions: Sessions,
+    requests: Requests,
+    log_level: Level,
+    config_file: Option<String>,
+    reloads: Option<LastReload>,
+}
+
+#[derive(Debug, Serialize)]
+struct Drain {
+    began_at: u64,
+    deadline_at: u64,
+    exchanges: usize,
+    sockets: usize,
+    /// Null until it is over.
+    outcome: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Listeners {
+    https: Vec<SocketAddr>,
+    http: Vec<SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+#[derive(Debug, Serialize)]
+struct Manager {
+    url: String,
+    api: &'static str,
+    state: &'static str,
+    breaker: &'static str,
+    last_answer_ms: Option<f64>,
+    last_error: Option<String>,
+    last_error_at: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cache {
+    entries: u64,
+    hits: u64,
+    misses: u64,
+    stale: u64,
+    /// Null before the first lookup.
+    hit_rate: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Sessions {
+    http: usize,
+    sockets: usize,
+    limit_sockets: usize,
+    /// HTTP sessions that are not shown any more since there were too many.
+    forgotten: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Requests {
+    in_flight: u64,
+    total: u64,
+    errors: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Level {
+    now: String,
+    until_at: Option<u64>,
+}
+
+pub(super) fn status(admin: &Admin) -> Status {
+    let parts = &admin.0;
+    let (facts, requests) = (&parts.facts, parts.proxy.totals());
+    let sessions = parts.live.count();
+    Status {
+        version: VERSION,
+        revision: REVISION,
+        started_at: unix_ms(facts.started),
+        now_at: unix_ms(SystemTime::now()),
+        state: parts.shutdown.readiness.stage(),
+        drain: parts
+            .shutdown
+            .progress()
+            .map(|(times, over)| Drain::of(times, over, &parts.shutdown)),
+        listeners: Listeners {
+            https: facts.https.clone(),
+            http: facts.http.clone(),
+            admin: facts.admin,
+        },
+        certificates: parts
+            .certificates
+            .iter()
+            .map(|store| shown(store))
+            .collect(),
+        manager: Manager::of(admin),
+        cache: Cache::of(admin),
+        sessions: Sessions {
+            http: sessions.http,
+            sockets: sessions.sockets,
+            limit_sockets: facts.limit_sockets,
+            forgotten: sessions.forgotten,
+        },
+        requests: Requests {
+            in_flight: requests.in_flight,
+            total: requests.requests,
+            errors: requests.errors,
+        },
+        log_level: Level::of(admin),
+        config_file: facts
+            .config_file
+            .as_ref()
+            .map(|file| file.display().to_string()),
+        reloads: parts.reloader.last(),
+    }
+}
+
+impl Drain {
+    fn of(times: DrainTimes, over: Option<Drained>, shutdown: &Shutdown) -> Self {
+        let (exchanges, sockets, outcome) = match over {
+            None => (shutdown.exchanges.len(), shutdown.sockets.len(), None),
+            Some(Drained::Whole) => (0, 0, Some("whole")),
+            Some(Drained::Cut { exchanges, sockets }) => (exchanges, sockets, Some("cut")),
+        };
+        Self {
+            began_at: unix_ms(times.began),
+            deadline_at: unix_ms(times.deadline),
+            exchanges,
+            sockets,
+            outcome,
+        }
+    }
+}
+
+impl Manager {
+    fn of(admin: &Admin) -> Self {
+        let parts = &admin.0;
+        let seen = parts.origin.manager();
+        let (last_error, at) = seen.last_error.unzip();
+        Self {
+            url: parts.facts.manager_url.clone(),
+            api: parts.facts.manager_api,
+            state: match seen.answers {
+                None => "unknown",
+                Some(true) => "answering",
+                Some(false) => "failing",
+            },
+            breaker: if parts.breaker.is_open() {
+                "open"
+            } else {
+                "closed"
+            },
+            last_answer_ms: seen.last_answer.map(fine_millis),
+            last_error,
+            last_error_at: at.map(|at| unix_ms(SystemTime::now() - at.elapsed())),
+        }
+    }
+}
+
+impl Cache {
+    #[expect(clippy::cast_precision_loss, reason = "a share, to a few digits")]
+    fn of(admin: &Admin) -> Self {
+        let totals = admin.0.origin.totals();
+        let all = totals.hits + totals.misses + totals.stale;
+        Self {
+            entries: admin.0.view.remembered(),
+            hits: totals.hits,
+            misses: totals.misses,
+            stale: totals.stale,
+            hit_rate: (all > 0).then(|| (totals.hits + totals.stale) as f64 / all as f64),
+        }
+    }
+}
+
+impl Level {
+    fn of(admin: &Admin) -> Self {
+        let parts = &admin.0;
+        let (now, until) = match &parts.log {
+            Some(log) => log.now(),
+            None => (parts.facts.log_filter.clone(), None),
+        };
+        Self {
+            now,
+            until_at: until.map(unix_ms),
+        }
+    }
+}
+
+/// 200 as long as new clients should come; with `?verbose`, what that rests on and what it does not.
+pub(super) fn readyz(admin: &Admin, asked: &str) -> Response<Body> {
+    let stage = admin.0.shutdown.readiness.stage();
+    let (status, word) = match stage {
+        Stage::Ready => (StatusCode::OK, "ready"),
+        Stage::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+        Stage::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        Stage::Drained => (StatusCode::SERVICE_UNAVAILABLE, "drained"),
+    };
+    if query::get(asked, "verbose").is_none() {
+        return answer::text(status, format!("{word}\n"));
+    }
+    let (manager, count) = (Manager::of(admin), admin.0.live.count());
+    let limit = admin.0.facts.limit_sockets;
+    let certificates = admin.0.certificates.iter().map(|store| shown(store));
+    let days: Vec<String> = certificates
+        .map(|certificate| match certificate.days_left() {
+            Some(days) => format!("certificate: {days} days left (does not count)\n"),
+            None => "certificate: cannot be read (does not count)\n".to_owned(),
+        })
+        .collect();
+    let body = format!(
+        "listeners: {word}\nmanager: {}, breaker {} (does not count)\n{}sockets: {} of {limit} (does not count)\n{word}\n",
+        manager.state,
+        manager.breaker,
+        days.concat(),
+        count.sockets,
+    );
+    answer::text(status, body)
+}

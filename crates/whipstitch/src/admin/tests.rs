@@ -1,0 +1,332 @@
+//! The whole service, without a socket.
+
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use whipstitch_origin::{Breaker, Source};
+
+use super::*;
+
+struct Nobody;
+
+impl Source for Nobody {
+    fn ask<'a>(
+        &'a self,
+        _: &'a origin::Lookup,
+    ) -> futures_util::future::BoxFuture<'a, Result<origin::Candidates, origin::LookupError>> {
+        Box::pin(std::future::ready(Err(origin::LookupError::NotFound(None))))
+    }
+}
+
+fn admin() -> Admin {
+    let tasks = TaskTracker::new();
+    let live = Live::new(Duration::from_hours(1));
+    let view = view::tests::view();
+    let directory = Arc::new(view::tests::directory());
+    let timeouts = proxy::config::Timeouts::default();
+    Admin::new(Parts {
+        shutdown: Shutdown::default(),
+        ender: Ender::new(live.clone(), directory, &timeouts, tasks.clone()),
+        view,
+        live,
+        recent: Recent::default(),
+        origin: origin::Metrics::default(),
+        proxy: proxy::Metrics::register(&Registry::new()).unwrap(),
+        breaker: Breaker::new(
+            Arc::new(Nobody),
+            tasks,
+            CancellationToken::new(),
+            origin::Metrics::default(),
+        ),
+        registries: vec![Registry::new()],
+        certificates: None,
+        reloader: Reloader::default(),
+        log: Some(LogLevel::new("info", |_| Ok(()))),
+        facts: Facts {
+            started: SystemTime::now(),
+            https: Vec::new(),
+            http: Vec::new(),
+            admin: None,
+            hosts: Vec::new(),
+            limit_sockets: 10,
+            manager_url: "http://manager:5080".to_owned(),
+            manager_api: "1",
+            delay: Duration::ZERO,
+            deadline: Duration::from_secs(30),
+            config_file: None,
+            settings: Vec::new(),
+            log_filter: "info".to_owned(),
+        },
+        history: History::default(),
+        listeners: listeners(),
+    })
+}
+
+/// A page of another site, or a program, on this machine.
+fn tcp() -> Door {
+    Door::Tcp {
+        listener: "127.0.0.1:9090".parse().unwrap(),
+        peer: "127.0.0.1:5000".parse().unwrap(),
+    }
+}
+
+async fn ask(
+    admin: &Admin,
+    door: Door,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> (StatusCode, Value) {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "localhost:9090")
+        .body(Full::new(Bytes::from(body.to_owned())))
+        .unwrap();
+    whole(router::answer(admin, door, request).await).await
+}
+
+async fn status(admin: &Admin, method: &str, path: &str) -> u16 {
+    let (status, _) = ask(admin, Door::Socket, method, path, "").await;
+    status.as_u16()
+}
+
+async fn whole(response: Response<Body>) -> (StatusCode, Value) {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let value = serde_json::from_slice(&body);
+    let value = value.unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into());
+    (parts.status, value)
+}
+
+#[tokio::test]
+async fn each_path_and_method() {
+    let admin = admin();
+    assert_eq!(status(&admin, "GET", "/livez").await, 200);
+    for path in ["/readyz", "/startupz"] {
+        assert_eq!(status(&admin, "GET", path).await, 503);
+    }
+    admin.0.shutdown.readiness.ready();
+    for path in [
+        "/",
+        "/livez",
+        "/readyz",
+        "/readyz?verbose",
+        "/startupz",
+        "/metrics",
+        "/status",
+        "/sessions",
+        "/nodes",
+        "/lookups",
+        "/recent",
+        "/history",
+        "/config",
+        "/streammanager/api/4.0/admin/proxy/clients",
+        "/streammanager/api/4.0/admin/proxy/clients?filter=unhealthy&count=true&accessToken=x",
+    ] {
+        assert_eq!(status(&admin, "GET", path).await, 200, "{path}");
+        assert_eq!(status(&admin, "HEAD", path).await, 200, "{path}");
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"] {
+            assert_eq!(status(&admin, method, path).await, 405, "{method} {path}");
+        }
+    }
+    for path in [
+        "/drain",
+        "/reload",
+        "/log-level",
+        "/lookups/forget",
+        "/sessions/1/end",
+    ] {
+        assert_eq!(status(&admin, "GET", path).await, 405, "{path}");
+        assert_eq!(status(&admin, "PUT", path).await, 405, "{path}");
+    }
+    for path in [
+        "/x",
+        "/sessions/zz",
+        "/sessions/1",
+        "/streammanager/api/4.0/admin/proxy/clients/1",
+    ] {
+        assert_eq!(status(&admin, "GET", path).await, 404, "{path}");
+    }
+    let clients = "/streammanager/api/4.0/admin/proxy/clients";
+    assert_eq!(status(&admin, "DELETE", &format!("{clients}/1")).await, 404);
+    assert_eq!(
+        status(&admin, "GET", &format!("{clients}?filter=some")).await,
+        400
+    );
+    for query in [
+        "sort=size",
+        "order=up",
+        "page=0",
+        "page=-1",
+        "per_page=x",
+        "search=%zz",
+    ] {
+        assert_eq!(
+            status(&admin, "GET", &format!("/sessions?{query}")).await,
+            400,
+            "{query}"
+        );
+    }
+    admin.0.shutdown.readiness.draining();
+    assert_eq!(status(&admin, "GET", "/readyz").await, 503);
+    assert_eq!(status(&admin, "GET", "/startupz").await, 200);
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing_and_reads_nothing() {
+    let admin = admin();
+    let (status, words) = ask(&admin, tcp(), "POST", "/drain", "").await;
+    assert_eq!(status, 403, "no Content-Type");
+    assert!(
+        words["error"].as_str().unwrap().contains("admin.socket"),
+        "{words}"
+    );
+    for (path, expected) in [
+        ("/status", 403),
+        ("/sessions", 403),
+        ("/metrics", 200),
+        ("/livez", 200),
+    ] {
+        let request = Request::get(path).header("host", "rebound.example:9090");
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        assert_eq!(
+            router::answer(&admin, tcp(), request).await.status(),
+            expected,
+            "{path}"
+        );
+    }
+    assert_eq!(admin.0.shutdown.progress(), None);
+}
+
+#[tokio::test]
+async fn hostile_bodies_are_refused_in_words() {
+    let admin = admin();
+    let long = format!("{{\"level\":\"{}\"}}", "x".repeat(5_000));
+    let deep = "[".repeat(4_000);
+    for (path, body) in [
+        ("/log-level", "{}"),
+        ("/log-level", ""),
+        ("/log-level", "{\"level\":1}"),
+        ("/log-level", "{\"level\":\"a=b=c\"}"),
+        ("/log-level", "{\"level\":\"debug\",\"for_ms\":0}"),
+        ("/log-level", "{\"level\":\"debug\",\"for_ms\":86400001}"),
+        ("/log-level", &long),
+        ("/log-level", &deep),
+        ("/drain", "{\"now\":true}"),
+        ("/drain", "true"),
+        ("/reload", "x"),
+        ("/lookups/forget", "{\"scope\":\"live\"}"),
+        ("/lookups/forget", "{\"scope\":\"live\",\"stream\":\"a/b\"}"),
+    ] {
+        let (status, words) = ask(&admin, Door::Socket, "POST", path, body).await;
+        assert_eq!(status, 400, "{path} {body:.60}");
+        assert!(words["error"].is_string(), "{words}");
+    }
+    assert_eq!(admin.0.shutdown.progress(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_do_what_they_say() {
+    let admin = admin();
+    admin.0.shutdown.readiness.ready();
+    let post = async |path, body| ask(&admin, Door::Socket, "POST", path, body).await;
+    let get = async |path| ask(&admin, Door::Socket, "GET", path, "").await.1;
+    let (status, now) = post("/log-level", "{\"level\":\"debug\",\"for_ms\":60000}").await;
+    assert_eq!((status.as_u16(), &now["now"]), (200, &json!("debug")));
+    assert_eq!(
+        get("/status").await["log_level"]["until_at"],
+        now["until_at"]
+    );
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(
+        get("/status").await["log_level"],
+        json!({"now": "info", "until_at": null})
+    );
+
+    let (status, report) = post("/reload", "").await;
+    assert_eq!(
+        (status.as_u16(), report),
+        (
+            200,
+            json!({"certificates": "none", "session_keys": "none", "nodes": "none"})
+        )
+    );
+    assert_eq!(get("/status").await["reloads"]["last_result"], "done");
+    assert_eq!(
+        post("/lookups/forget", "{}").await.1,
+        json!({"forgotten": 0})
+    );
+
+    let (status, times) = post("/drain", "{}").await;
+    assert_eq!(status, 202);
+    assert_eq!(
+        post("/drain", "{\"wait\":true}").await,
+        (StatusCode::OK, times)
+    );
+    let drained = get("/status").await;
+    assert_eq!(
+        (&drained["state"], &drained["drain"]["outcome"]),
+        (&json!("drained"), &json!("whole"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_history_and_the_rates_are_kept() {
+    let admin = admin();
+    let keeping = admin.clone().keep_time();
+    let look = async {
+        tokio::time::sleep(Duration::from_secs(26)).await;
+        let (_, history) = ask(&admin, Door::Socket, "GET", "/history", "").await;
+        assert_eq!(history["step_ms"], 5_000);
+        assert_eq!(history["requests"], json!([0, 0, 0, 0, 0]));
+        assert_eq!(history["lookup_ms"], json!([null, null, null, null, null]));
+        admin.0.shutdown.stop_admin.cancel();
+    };
+    tokio::join!(keeping, look);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sixteen_may_listen_and_hear_of_each_change() {
+    let admin = admin();
+    let listen = async || {
+        let request = Request::get("/events")
+            .body(Full::new(Bytes::new()))
+            .unwrap();
+        router::answer(&admin, Door::Socket, request).await
+    };
+    let mut all = Vec::new();
+    for _ in 0..MAX_LISTENERS {
+        let response = listen().await;
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        all.push(response.into_body());
+    }
+    assert_eq!(listen().await.status(), 503);
+    let mut one = all.pop().unwrap();
+    assert_eq!(listen().await.status(), 503, "it listens still");
+    let keeping = admin.clone().keep_time();
+    let hear = async {
+        let mut names = Vec::new();
+        for _ in 0..5 {
+            let event = one.frame().await.unwrap().unwrap().into_data().unwrap();
+            let event = String::from_utf8(event.to_vec()).unwrap();
+            let (name, data) = event.split_once('\n').unwrap();
+            let data = data
+                .strip_prefix("data: ")
+                .unwrap()
+                .strip_suffix("\n\n")
+                .unwrap();
+            assert!(serde_json::from_str::<Value>(data).unwrap().is_object());
+            names.push(name.strip_prefix("event: ").unwrap().to_owned());
+        }
+        // At 0, 2, 4, 5 and 6 s.
+        assert_eq!(names, ["status", "status", "status", "history", "status"]);
+        admin.0.shutdown.stop_admin.cancel();
+        assert!(one.frame().await.is_none());
+        drop(one);
+    };
+    tokio::join!(keeping, hear);
+    assert_eq!(listen().await.status(), 200);
+}

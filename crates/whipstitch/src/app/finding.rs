@@ -1,0 +1,86 @@
+//! What finds the node for a stream, put together.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use prometheus::Registry;
+use tokio::sync::Notify;
+use whipstitch_origin::{
+    self as origin, AllowedOrigins, BaseUrl, Breaker, Cached, Health, NodeList, Resolver,
+    StreamManager, connect::ManagerAddress,
+};
+
+use super::StartError;
+use crate::{config::Config, shutdown::Shutdown};
+
+/// What finds nodes.
+pub(crate) struct Finding {
+    pub(crate) manager: ManagerAddress,
+    pub(crate) allowed: Arc<AllowedOrigins>,
+    pub(crate) health: Health,
+    pub(crate) directory: Arc<Cached>,
+    pub(crate) breaker: Breaker,
+    pub(crate) metrics: origin::Metrics,
+    /// Has the manager's list of nodes polled, if it is.
+    pub(crate) poll_now: Option<Arc<Notify>>,
+}
+
+/// Makes it.
+pub(super) fn finding(
+    config: &Config,
+    registry: &Registry,
+    shutdown: &Shutdown,
+    listeners: Vec<SocketAddr>,
+) -> Result<Finding, StartError> {
+    let base = BaseUrl::parse(config.stream_manager.url.as_deref().unwrap_or_default())?;
+    // A resolver of its own: however many names of nodes hang, the manager's is still asked for.
+    let manager = ManagerAddress::new(base, Resolver::system(shutdown.background.clone()));
+    let origin_metrics = origin::Metrics::register(registry)?;
+    let allowed = AllowedOrigins::new(&config.nodes, origin_metrics.clone())
+        .resolving_with(Resolver::system(shutdown.background.clone()))
+        .listening_on(listeners)
+        .apart_from(manager.clone());
+    let allowed = Arc::new(allowed);
+    let asked = StreamManager::new(
+        manager.clone(),
+        &config.stream_manager,
+        &config.lookup,
+        allowed.clone(),
+        origin_metrics.clone(),
+    )
+    .map_err(StartError::Roots)?;
+    let node_list = NodeList::new(
+        manager.clone(),
+        &config.stream_manager,
+        config.nodes.poll,
+        allowed.clone(),
+        origin_metrics.clone(),
+    );
+    let poll_now = node_list.map_err(StartError::Roots)?.map(|list| {
+        let (stop, now) = (shutdown.stop_accepting.clone(), Arc::new(Notify::new()));
+        shutdown.background.spawn(list.run(stop, now.clone()));
+        now
+    });
+    let breaker = Breaker::new(
+        Arc::new(asked),
+        shutdown.background.clone(),
+        shutdown.stop_accepting.clone(),
+        origin_metrics.clone(),
+    );
+    let health = Health::new(&config.nodes, origin_metrics.clone());
+    let directory = Arc::new(Cached::new(
+        Arc::new(breaker.clone()),
+        config.lookup.clone(),
+        health.clone(),
+        shutdown.background.clone(),
+        origin_metrics.clone(),
+    ));
+    Ok(Finding {
+        manager,
+        allowed,
+        health,
+        directory,
+        breaker,
+        metrics: origin_metrics,
+        poll_now,
+    })
+}

@@ -1,0 +1,211 @@
+//! What is logged, changed while the process runs, and back by itself.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use thiserror::Error;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+use tracing_subscriber::{EnvFilter, filter::ParseError};
+
+/// The longest that a change lasts.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// The filter of the log. Cheap to clone: all clones are one.
+#[derive(Clone)]
+pub struct LogLevel(Arc<Inner>);
+
+type Set = dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync;
+
+struct Inner {
+    set: Box<Set>,
+    configured: String,
+    changed: Mutex<Changed>,
+}
+
+#[derive(Default)]
+struct Changed {
+    /// How often it was; a change goes back only if it is still the last one.
+    times: u64,
+    now: Option<Temporary>,
+}
+
+/// A filter that holds for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Temporary {
+    /// The filter, in the syntax of `log.filter`.
+    pub filter: String,
+    /// When the configured one comes back.
+    pub until: SystemTime,
+}
+
+/// Why the filter stays as it is.
+#[derive(Debug, Error)]
+pub enum LevelError {
+    /// The text is not a filter.
+    #[error("is not a filter such as \"debug\" or \"info,whipstitch_origin=debug\": {0}")]
+    Malformed(#[from] ParseError),
+    /// It would last too long, or not at all.
+    #[error("a change lasts from one second to 24 hours")]
+    Duration,
+    /// The log is not one of ours.
+    #[error("the log does not take it: {0}")]
+    Refused(String),
+}
+
+impl LogLevel {
+    /// A log whose filter, at first the configured one, `set` changes.
+    pub fn new(
+        configured: &str,
+        set: impl Fn(EnvFilter) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            set: Box::new(set),
+            configured: configured.to_owned(),
+            changed: Mutex::default(),
+        }))
+    }
+
+    /// The filter that holds now, and until when if not for good.
+    pub fn now(&self) -> (String, Option<SystemTime>) {
+        match &self.lock().now {
+            Some(now) => (now.filter.clone(), Some(now.until)),
+            None => (self.0.configured.clone(), None),
+        }
+    }
+
+    /// Sets another filter for a while; the configured one comes back by itself, by a task on `tasks`.
+    ///
+    /// # Errors
+    /// Why it stays as it is.
+    pub fn change(
+        &self,
+        filter: &str,
+        lasts: Duration,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Temporary, LevelError> {
+        if !(Duration::from_secs(1)..=LONGEST).contains(&lasts) {
+            return Err(LevelError::Duration);
+        }
+        let parsed = EnvFilter::builder().parse(filter)?;
+        let mut changed = self.lock();
+        (self.0.set)(parsed).map_err(LevelError::Refused)?;
+        let now = Temporary {
+            filter: filter.to_owned(),
+            until: SystemTime::now() + lasts,
+        };
+        changed.times += 1;
+        changed.now = Some(now.clone());
+        let (level, times) = (self.clone(), changed.times);
+        drop(changed);
+        info!(
+            filter,
+            ?lasts,
+            "the log is filtered in another way for a while"
+        );
+        tasks.spawn(async move {
+            let over = tokio::time::sleep(lasts);
+            if stop.run_until_cancelled(over).await.is_some() {
+                level.revert(times);
+            }
+        });
+        Ok(now)
+    }
+
+    /// Back to the configured filter, unless there was another change since.
+    fn revert(&self, times: u64) {
+        let mut changed = self.lock();
+        if changed.times != times {
+            return;
+        }
+        let filter = EnvFilter::builder().parse(&self.0.configured);
+        let set = filter
+            .map_err(|error| error.to_string())
+            .and_then(|filter| (self.0.set)(filter));
+        changed.now = None;
+        drop(changed);
+        match set {
+            Ok(()) => info!(
+                filter = self.0.configured,
+                "the log is filtered as configured"
+            ),
+            Err(error) => warn!(error, "the log cannot be filtered as configured"),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Changed> {
+        self.0
+            .changed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogLevel").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level() -> (LogLevel, Arc<Mutex<Vec<String>>>) {
+        let set = Arc::new(Mutex::new(Vec::new()));
+        let seen = set.clone();
+        let level = LogLevel::new("info", move |filter| {
+            seen.lock().unwrap().push(filter.to_string());
+            Ok(())
+        });
+        (level, set)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_goes_back_by_itself() {
+        let ((level, set), tasks) = (level(), TaskTracker::new());
+        let stop = CancellationToken::new();
+        let change = |filter, lasts| level.change(filter, lasts, &tasks, stop.clone());
+        change("debug", Duration::from_mins(10)).unwrap();
+        assert_eq!(level.now().0, "debug");
+        tokio::time::sleep(Duration::from_secs(599)).await;
+        assert!(level.now().1.is_some());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(level.now(), ("info".to_owned(), None));
+        assert_eq!(*set.lock().unwrap(), ["debug", "info"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_change_is_not_ended_by_an_earlier_one() {
+        let ((level, set), tasks) = (level(), TaskTracker::new());
+        let stop = CancellationToken::new();
+        let change = |filter, lasts| level.change(filter, lasts, &tasks, stop.clone());
+        change("debug", Duration::from_secs(10)).unwrap();
+        change("trace", Duration::from_mins(1)).unwrap();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(level.now().0, "trace");
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        assert_eq!(*set.lock().unwrap(), ["debug", "trace", "info"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_filter_or_too_long_changes_nothing() {
+        let ((level, set), tasks) = (level(), TaskTracker::new());
+        for (filter, seconds) in [
+            ("debug", 0),
+            ("debug", 86_401),
+            ("a=b=c", 60),
+            ("info,]", 60),
+        ] {
+            let lasts = Duration::from_secs(seconds);
+            let changed = level.change(filter, lasts, &tasks, CancellationToken::new());
+            assert!(changed.is_err(), "{filter} {seconds}");
+        }
+        assert_eq!(level.now(), ("info".to_owned(), None));
+        assert!(set.lock().unwrap().is_empty());
+    }
+}
