@@ -10,6 +10,7 @@
 )]
 
 mod abandoned;
+mod admin;
 mod bodies;
 mod cors;
 mod directory;

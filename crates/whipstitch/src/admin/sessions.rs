@@ -1,6 +1,11 @@
 //! `GET /sessions`: who is here, searched, sorted and paged.
 
-use std::{cmp::Reverse, net::{IpAddr, SocketAddr}, str::FromStr, sync::Arc};
+use std::{
+    cmp::Ordering,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    sync::Arc,
+};
 
 use http::{Response, StatusCode};
 use serde::Serialize;
@@ -29,7 +34,7 @@ struct List {
 }
 
 /// One session.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct Row {
     id: String,
     kind: &'static str,
@@ -117,58 +122,55 @@ impl Question {
         })
     }
 
-    fn matches(&self, session: &LiveSession) -> bool {
+    fn matches(&self, row: &Row) -> bool {
         if self.search.is_empty() {
             return true;
         }
         let holds = |text: &str| text.to_lowercase().contains(&self.search);
-        holds(session.scope())
-            || session
-                .stream()
-                .is_some_and(|stream| holds(stream.as_str()))
-            || holds(&session.node().to_string())
-            || session
-                .client()
-                .is_some_and(|client| holds(&client.to_string()))
-            || session.agent().is_some_and(holds)
-            || holds(session.kind().label())
-            || holds(&session.id().to_string())
+        let name = |stream: &String| holds(&format!("{}/{stream}", row.scope));
+        holds(&row.id)
+            || holds(row.kind)
+            || holds(&row.scope)
+            || row.stream.as_ref().is_some_and(name)
+            || holds(&row.node.to_string())
+            || row.client.is_some_and(|client| holds(&client.to_string()))
+            || row.agent.as_deref().is_some_and(holds)
     }
 
-    fn order(&self, sessions: &mut [Arc<LiveSession>]) {
-        // Each key is taken once: counts change while they are looked at, and an order that changes is none.
-        match self.sort {
-            Sort::Age => sessions.sort_by_cached_key(|session| Reverse(session.id())),
-            Sort::Rate => sessions.sort_by_cached_key(|session| (session.rate(), session.id())),
-            Sort::Bytes => sessions.sort_by_cached_key(|session| {
-                let bytes = session.bytes().map(|(up, down)| up.saturating_add(down));
-                (bytes, session.id())
-            }),
-            Sort::Activity => {
-                sessions.sort_by_cached_key(|session| (session.last_activity(), session.id()));
-            }
-            Sort::Stream => sessions.sort_by_cached_key(|session| {
-                let stream = session.stream().map(|stream| stream.as_str().to_owned());
-                (session.scope().to_owned(), stream, session.id())
-            }),
-        }
+    fn compare(&self, a: &Row, b: &Row) -> Ordering {
+        let bytes = |row: &Row| row.from_client_bytes.zip(row.from_node_bytes);
+        let bytes = |row: &Row| bytes(row).map(|(up, down)| up.saturating_add(down));
+        let order = match self.sort {
+            // The older, the greater.
+            Sort::Age => b.began_at.cmp(&a.began_at),
+            Sort::Rate => a.rate_bps.cmp(&b.rate_bps),
+            Sort::Bytes => bytes(a).cmp(&bytes(b)),
+            Sort::Activity => a.last_activity_at.cmp(&b.last_activity_at),
+            Sort::Stream => (&a.scope, &a.stream).cmp(&(&b.scope, &b.stream)),
+        };
+        // Ids count upwards, so that equals keep their places from page to page.
+        let order = order.then_with(|| b.id.cmp(&a.id));
         if self.descending {
-            sessions.reverse();
+            order.reverse()
+        } else {
+            order
         }
     }
 
-    fn page(&self, mut sessions: Vec<Arc<LiveSession>>) -> List {
-        let total = sessions.len();
-        sessions.retain(|session| self.matches(session));
-        self.order(&mut sessions);
+    /// The rows are a picture of one moment: counts that change while they are sorted would make no order.
+    fn page(&self, mut rows: Vec<Row>) -> List {
+        let total = rows.len();
+        rows.retain(|row| self.matches(row));
+        rows.sort_by(|a, b| self.compare(a, b));
+        let matching = rows.len();
         let before = (self.page - 1).saturating_mul(self.per_page);
-        let rows = sessions.iter().skip(before).take(self.per_page);
+        let rows = rows.into_iter().skip(before).take(self.per_page);
         List {
             total,
-            matching: sessions.len(),
+            matching,
             page: self.page,
-            pages: sessions.len().div_ceil(self.per_page).max(1),
-            sessions: rows.map(|session| Row::of(session)).collect(),
+            pages: matching.div_ceil(self.per_page).max(1),
+            sessions: rows.collect(),
         }
     }
 }
@@ -197,7 +199,10 @@ impl Row {
 /// A page of all.
 pub(super) fn list(live: &Live, query: &str) -> Response<Body> {
     match Question::parse(query) {
-        Ok(question) => answer::json(&question.page(live.all())),
+        Ok(question) => {
+            let rows = live.all().iter().map(|session| Row::of(session));
+            answer::json(&question.page(rows.collect()))
+        }
         Err(words) => answer::error(StatusCode::BAD_REQUEST, &words),
     }
 }
@@ -220,4 +225,95 @@ pub(super) fn unknown() -> Response<Body> {
         StatusCode::NOT_FOUND,
         "there is no such session, or it is over",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn row(number: u64) -> Row {
+        Row {
+            id: format!("{number:012x}"),
+            kind: if number % 2 == 0 { "socket" } else { "whep" },
+            scope: format!("live/room{}", number % 100),
+            stream: Some(format!("stream{number}")),
+            node: SocketAddr::from(([10, 0, 0, 1], 5080)),
+            client: Some([192, 0, 2, 7].into()),
+            agent: Some("Mozilla/5.0".to_owned()),
+            tls: true,
+            began_at: 1_000 + number,
+            from_client_bytes: (number % 2 == 0).then_some(number),
+            from_node_bytes: (number % 2 == 0).then_some(2 * number),
+            rate_bps: (number % 2 == 0).then_some(number % 1_000),
+            last_activity_at: 5_000 - number % 3_000,
+        }
+    }
+
+    fn ask(query: &str, rows: Vec<Row>) -> List {
+        Question::parse(query).unwrap().page(rows)
+    }
+
+    fn numbers(list: &List) -> Vec<u64> {
+        let number = |row: &Row| row.began_at - 1_000;
+        list.sessions.iter().map(number).collect()
+    }
+
+    #[test]
+    fn each_order_and_its_opposite() {
+        let rows = || (0..6).map(row).collect::<Vec<_>>();
+        for (query, expected) in [
+            ("", [0, 1, 2, 3, 4, 5]),
+            ("sort=age&order=asc", [5, 4, 3, 2, 1, 0]),
+            ("sort=bytes", [4, 2, 0, 1, 3, 5]),
+            ("sort=rate&order=asc", [5, 3, 1, 0, 2, 4]),
+            ("sort=activity", [0, 1, 2, 3, 4, 5]),
+            ("sort=stream", [0, 1, 2, 3, 4, 5]),
+            ("sort=stream&order=desc", [5, 4, 3, 2, 1, 0]),
+        ] {
+            assert_eq!(numbers(&ask(query, rows())), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_shown_can_be_searched() {
+        let rows = || (0..200).map(row).collect::<Vec<_>>();
+        for (search, matching) in [
+            ("ROOM7%2Fstream7", 1),
+            ("stream19", 11),
+            ("whep", 100),
+            ("192.0.2.7", 200),
+            ("10.0.0.1:5080", 200),
+            ("mozilla%2F5", 200),
+            ("0000000000c7", 1),
+            ("+", 0),
+            ("nobody", 0),
+        ] {
+            let list = ask(&format!("search={search}"), rows());
+            assert_eq!((list.matching, list.total), (matching, 200), "{search}");
+        }
+    }
+
+    #[test]
+    fn nine_thousand_nine_hundred_are_paged_at_once() {
+        let rows: Vec<_> = (0..9_900).map(row).collect();
+        let mut seen = Vec::new();
+        let mut took = Duration::MAX;
+        for page in 1..=20 {
+            let rows = rows.clone();
+            let began = Instant::now();
+            let list = ask(
+                &format!("sort=activity&search=stream&per_page=500&page={page}"),
+                rows,
+            );
+            took = took.min(began.elapsed());
+            assert_eq!((list.matching, list.pages), (9_900, 20));
+            seen.extend(numbers(&list));
+        }
+        seen.sort_unstable();
+        assert!(seen.iter().copied().eq(0..9_900), "each once");
+        // Without optimisation; 10 ms with it.
+        assert!(took < Duration::from_millis(500), "{took:?}");
+    }
 }
