@@ -200,7 +200,8 @@ impl Row {
 pub(super) fn list(live: &Live, query: &str) -> Response<Body> {
     match Question::parse(query) {
         Ok(question) => {
-            let rows = live.all().iter().map(|session| Row::of(session));
+            let sessions = live.all();
+            let rows = sessions.iter().map(|session| Row::of(session));
             answer::json(&question.page(rows.collect()))
         }
         Err(words) => answer::error(StatusCode::BAD_REQUEST, &words),

@@ -115,7 +115,9 @@ fn every_key_for_a_file_starts_at_the_folder() {
     std::fs::write(folder.path().join("token"), "abc").unwrap();
     let token = "stream_manager.access_token_file = 'token'";
     let ice = "[ice]\nturn_secret_file = 'token'\nusername = 'u'\ncredential_file = 'token'\n";
-    let file = format!("{token}\n{RIGHT}\n[sessions]\nkey_file = 'session.key'\n{ice}");
+    let file = format!(
+        "{token}\n{RIGHT}\n[sessions]\nkey_file = 'session.key'\n{ice}[admin]\nsocket = 'admin.sock'\n"
+    );
     let config = Case::file(&file).load_in(folder.path()).unwrap().config;
     let paths = toml::Table::try_from(config).unwrap();
     for key in crate::config::keys::keys().filter(|key| key.kind == crate::config::Kind::Path) {
