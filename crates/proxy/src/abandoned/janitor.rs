@@ -17,8 +17,8 @@ use whipstitch_signaling::{Role, session::Session, tag::Tag};
 
 use super::{Left, Named, Outcome, What};
 use crate::{
-    Live, Metrics, body, budget::Budget, config::Timeouts, creation::Creation, exchange::REQUEST_ID,
-    failover::Carrier, known_sessions::KnownSessions, newest::Newest,
+    Live, Metrics, body, budget::Budget, config::Timeouts, creation::Creation,
+    exchange::REQUEST_ID, failover::Carrier, known_sessions::KnownSessions, newest::Newest,
 };
 
 /// The pauses before each further DELETE, where one failed: the first may have met a connection that had just closed.

@@ -14,7 +14,7 @@ use whipstitch_signaling::{Role, StreamKey, tag::Tag};
 
 use super::*;
 use crate::{
-    Body, Exchange, body, budget::Budget, config::Timeouts, failover::Carrier,
+    Body, Exchange, Live, body, budget::Budget, config::Timeouts, failover::Carrier,
     known_sessions::KnownSessions, newest::Newest, node_client::Failed,
 };
 
@@ -92,6 +92,7 @@ impl Scene {
             directory: ends.clone(),
             known: Arc::new(KnownSessions::new(true, life)),
             newest: newest.clone(),
+            live: Live::new(life),
             timeouts: Timeouts::default(),
             metrics,
         };

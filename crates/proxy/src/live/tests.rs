@@ -3,6 +3,8 @@ use std::mem::size_of;
 use http::{HeaderMap, uri::PathAndQuery};
 use whipstitch_origin::{AllowedOrigins, Claim, Metrics, Origin, config::Nodes};
 
+use whipstitch_signaling::tag::Tag;
+
 use super::*;
 use crate::{Exchange, Peer};
 
@@ -31,6 +33,7 @@ fn sealed(resource: &'static str, issued_at: u64) -> Sealed {
         node: [10, 0, 0, 1].into(),
         resource: PathAndQuery::from_static(resource),
         issued_at,
+        tag: Tag::None,
     }
 }
 

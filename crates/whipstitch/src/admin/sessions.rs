@@ -237,7 +237,11 @@ mod tests {
     fn row(number: u64) -> Row {
         Row {
             id: format!("{number:012x}"),
-            kind: if number % 2 == 0 { "socket" } else { "whep" },
+            kind: if number.is_multiple_of(2) {
+                "socket"
+            } else {
+                "whep"
+            },
             scope: format!("live/room{}", number % 100),
             stream: Some(format!("stream{number}")),
             node: SocketAddr::from(([10, 0, 0, 1], 5080)),
@@ -245,9 +249,9 @@ mod tests {
             agent: Some("Mozilla/5.0".to_owned()),
             tls: true,
             began_at: 1_000 + number,
-            from_client_bytes: (number % 2 == 0).then_some(number),
-            from_node_bytes: (number % 2 == 0).then_some(2 * number),
-            rate_bps: (number % 2 == 0).then_some(number % 1_000),
+            from_client_bytes: number.is_multiple_of(2).then_some(number),
+            from_node_bytes: number.is_multiple_of(2).then_some(2 * number),
+            rate_bps: number.is_multiple_of(2).then_some(number % 1_000),
             last_activity_at: 5_000 - number % 3_000,
         }
     }

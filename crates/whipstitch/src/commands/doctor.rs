@@ -63,7 +63,7 @@ async fn until_signal<F: Future<Output = Exit>>(
             tokio::select! {
                 exit = &mut examination => Ok(exit),
                 // Whoever insists leaves what the visit made to the server.
-                signal = signals.next() => Err(io::Error::other(signal)),
+                signal = signals.stop() => Err(io::Error::other(signal)),
             }
         }
     }
