@@ -38,7 +38,7 @@ fn sealed(resource: &'static str, issued_at: u64) -> Sealed {
 }
 
 fn began(live: &Live, origin: &Origin, role: Role, sealed: &Sealed) {
-    let about = About::new(&exchange("page"), origin, "");
+    let about = About::new(&exchange("page"), origin, key().scope());
     live.began(role, about, origin.clone(), &key(), sealed);
 }
 
