@@ -73,6 +73,15 @@ async fn dialogue(deployment: &Deployment, proxy: &Proxy, id: usize) -> Dialogue
     dialogue
 }
 
+/// The code of the Close that comes, whatever comes before it.
+async fn closed(dialogue: &mut Dialogue) -> CloseCode {
+    loop {
+        if let Message::Close(close) = dialogue.next().await {
+            return close.unwrap().code;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_sessions_are_listed_searched_sorted_paged_and_one_is_ended() {
     let deployment = Deployment::start().await;
@@ -165,13 +174,7 @@ async fn a_hundred_sessions_are_listed_searched_sorted_paged_and_one_is_ended() 
     assert_eq!(show(&proxy, "/status").await["sessions"]["sockets"], 100);
 
     assert_eq!(post(&proxy, &format!("{one}/end"), "").await.status, 202);
-    let close = loop {
-        match dialogues[7].next().await {
-            Message::Close(close) => break close.unwrap(),
-            _ => continue,
-        }
-    };
-    assert_eq!(close.code, CloseCode::Away);
+    assert_eq!(closed(&mut dialogues[7]).await, CloseCode::Away);
     dialogues.remove(7).close().await;
     until(&proxy, "/sessions", |all| all["total"] == 99).await;
     assert_eq!(proxy.admin.get(&one).await.status, 404);
@@ -200,7 +203,7 @@ async fn whip_sessions_are_remembered_until_their_delete_and_can_be_ended() {
             .cluster
             .nodes()
             .iter()
-            .map(|node| node.sessions())
+            .map(whipstitch_minicluster::Node::sessions)
             .sum::<usize>()
     };
     let listed = show(&proxy, "/sessions?sort=stream").await;
@@ -250,13 +253,7 @@ async fn a_drain_on_demand_leaves_a_process_that_answers_until_it_is_stopped() {
     // Load balancers have not heard of it yet.
     let late = proxy.h1.bare("OPTIONS", "/live/whip/endpoint/late").await;
     assert!(late.status.is_success(), "{late:?}");
-    let close = loop {
-        match dialogue.next().await {
-            Message::Close(close) => break close.unwrap(),
-            _ => continue,
-        }
-    };
-    assert_eq!(close.code, CloseCode::Away);
+    assert_eq!(closed(&mut dialogue).await, CloseCode::Away);
     dialogue.close().await;
     let drained = until(&proxy, "/status", |status| status["state"] == "drained").await;
     assert_eq!(drained["drain"]["outcome"], "whole");
