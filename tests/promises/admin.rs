@@ -115,10 +115,7 @@ async fn a_hundred_sessions_are_listed_searched_sorted_paged_and_one_is_ended() 
             (&row["kind"], &row["scope"]),
             (&json!("socket"), &json!("live/room3"))
         );
-        assert!(
-            row["client"].as_str().unwrap().starts_with("127.0.0.1:"),
-            "{row}"
-        );
+        assert!(row["client"] == "127.0.0.1", "{row}");
         assert_eq!(row["tls"], true);
     }
     assert_eq!(
@@ -288,7 +285,7 @@ async fn a_certificate_is_taken_up_at_once() {
     let unchanged: Value = serde_json::from_slice(&unchanged.body).unwrap();
     assert_eq!(
         unchanged,
-        json!({"certificates": "unchanged", "session_keys": "none", "nodes": "none"})
+        json!({"certificates": "unchanged", "session_keys": "none", "ice_secrets": "none", "nodes": "none"})
     );
     let made = rcgen::generate_simple_self_signed(["renewed.example".to_owned()]).unwrap();
     let write = |name, text: String| fs::write(deployment.certificate.file(name), text).unwrap();

@@ -53,7 +53,7 @@ pub use self::socket::SocketError;
 pub(crate) use self::{
     answer::Body,
     door::Door,
-    reload::Reloader,
+    reload::{Reloadable, Reloader},
     socket::{AdminSocket, SocketFile},
     view::View,
 };

@@ -2,40 +2,37 @@
 
 mod admin_doors;
 mod finding;
+mod secrets;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use hyper::upgrade::Upgraded;
 use prometheus::{IntGauge, Opts, Registry};
 use thiserror::Error;
-use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower_http::add_extension::AddExtension;
-use tracing::{info, warn};
+use tracing::info;
 use whipstitch_ingress::{self as ingress, CertStore, ConnectionInfo, Listener, Server, TlsError};
 use whipstitch_origin::{self as origin, BaseUrlError};
 use whipstitch_proxy::{
-    self as proxy, Dependencies, Live, Peer, Recent, Stack, config::Ice, live::Ender, splice::Detached,
-    stack,
+    self as proxy, Dependencies, Live, Peer, Recent, Stack, splice::Detached, stack,
 };
-use whipstitch_signaling::{
-    ice::IceServers,
-    session::{KeyError, SessionKeys},
-};
+use whipstitch_signaling::session::KeyError;
 
 pub use crate::admin::SocketError;
 use crate::{
-    admin::{self, Admin, AdminSocket, Reloader, SocketFile, View},
-    config::{Config, Origins, Sessions},
-    ice::{self, IceFileError, IceFiles},
+    admin::{AdminSocket, Reloadable, Reloader, SocketFile},
+    config::{Config, Origins},
+    ice::{self, IceFileError},
     readiness::Stage,
-    session_keys::{self, Asked, KeyFile, KeyFileError, Reloads},
+    session_keys::{KeyFileError, Reloads},
     shutdown::{Drained, Shutdown},
     telemetry::{LinesDropped, LogLevel},
 };
-use admin_doors::{facts, process_registry, serve_admin};
+use admin_doors::{AdminSees, admin_service, serve_admin};
 pub(crate) use finding::Finding;
 use finding::finding;
+use secrets::{Secrets, secrets};
 
 /// A running proxy. Dropping it ends nothing; see [`Running::drain`].
 #[derive(Debug)]
@@ -148,7 +145,6 @@ pub fn start_with(config: Config, context: Context) -> Result<Running, StartErro
         .and_then(|mut one| one.pop());
     let socket = config.admin.socket.as_deref();
     let (socket, socket_file) = socket.map(AdminSocket::bind).transpose()?.unzip();
-    let (asks, asked) = session_keys::questions();
     let live = Live::new(config.sessions.lifetime);
     let mut running = Running {
         https: https.iter().map(Listener::addr).collect(),
@@ -164,42 +160,31 @@ pub fn start_with(config: Config, context: Context) -> Result<Running, StartErro
 
     let connections = config.connections.clone();
     let finding = finding(&config, &registry, &shutdown, running.listeners())?;
-    running.reloader = Reloader::new(
-        tls.store.clone().map(|store| (store, tls.metrics.clone())),
-        config.sessions.key_file.as_ref().map(|_| asks),
-        finding.poll_now.clone(),
-    );
-    let proxy_metrics = proxy::Metrics::register(&registry)?;
-    let recent = Recent::default();
-    let wanted = admin.is_some() || socket.is_some();
-    let admin_service = Admin::new(admin::Parts {
-        shutdown: shutdown.clone(),
-        view: View::new(&finding),
-        ender: Ender::new(
-            live.clone(),
-            finding.directory.clone(),
-            &config.timeouts,
-            shutdown.background.clone(),
-        ),
-        live: live.clone(),
-        recent: recent.clone(),
-        origin: finding.metrics.clone(),
-        proxy: proxy_metrics.clone(),
-        breaker: finding.breaker.clone(),
-        registries: vec![registry.clone(), process_registry()?],
-        certificates: tls.store.clone(),
-        reloader: running.reloader.clone(),
-        log: context.log.clone(),
-        facts: facts(&config, &running, context),
-        history: admin::History::default(),
-        listeners: admin::listeners(),
+    let secrets = secrets(&config, &registry, &shutdown)?;
+    running.reloader = Reloader::new(Reloadable {
+        certificates: tls.store.clone().map(|store| (store, tls.metrics.clone())),
+        session_keys: secrets.look_at_keys.clone(),
+        ice_secrets: secrets.look_at_ice.clone(),
+        nodes: finding.poll_now.clone(),
     });
     let seen = Seen {
         live,
-        recent,
-        metrics: proxy_metrics,
+        recent: Recent::default(),
+        metrics: proxy::Metrics::register(&registry)?,
     };
-    let stack = compose(config, finding, (&registry, &shutdown), seen, asked)?;
+    let wanted = admin.is_some() || socket.is_some();
+    let service = admin_service(
+        AdminSees {
+            config: &config,
+            running: &running,
+            finding: &finding,
+            seen: &seen,
+            certificates: tls.store.clone(),
+        },
+        context,
+        registry,
+    )?;
+    let stack = compose(config, finding, secrets, seen, &shutdown)?;
     let server = Server::new(
         connections,
         shutdown.connections.clone(),
@@ -219,7 +204,7 @@ pub fn start_with(config: Config, context: Context) -> Result<Running, StartErro
         }
     }
     if wanted {
-        serve_admin(&admin_service, admin, socket, &shutdown)?;
+        serve_admin(&service, admin, socket, &shutdown)?;
     }
     shutdown.readiness.ready();
     info!(https = ?running.https, http = ?running.http, admin = ?running.admin, "ready");
@@ -237,12 +222,10 @@ struct Seen {
 fn compose(
     config: Config,
     finding: Finding,
-    (registry, shutdown): (&Registry, &Shutdown),
+    secrets: Secrets,
     seen: Seen,
-    asked: Asked,
+    shutdown: &Shutdown,
 ) -> Result<Stack, StartError> {
-    let session_keys = session_keys(&config.sessions, registry, shutdown, asked)?;
-    let ice = ice_servers(&config.ice, registry, shutdown)?;
     stack(Dependencies {
         api: config.stream_manager.api,
         proxy: config.proxy,
@@ -251,10 +234,10 @@ fn compose(
         manager: finding.manager,
         directory: finding.directory,
         allowed: finding.allowed,
-        session_keys,
+        session_keys: secrets.session_keys,
         session_lifetime: config.sessions.lifetime,
         sessions_by_client: config.sessions.by_client,
-        ice,
+        ice: secrets.ice,
         detach,
         exchanges: shutdown.exchanges.clone(),
         sockets: shutdown.sockets.clone(),
@@ -265,44 +248,6 @@ fn compose(
         metrics: seen.metrics,
     })
     .map_err(StartError::Roots)
-}
-
-/// The keys of session URLs, now and whenever their file changes.
-fn session_keys(
-    config: &Sessions,
-    registry: &Registry,
-    shutdown: &Shutdown,
-    asked: Asked,
-) -> Result<watch::Receiver<Arc<SessionKeys>>, StartError> {
-    let reloads = Reloads::register(registry)?;
-    let Some(path) = &config.key_file else {
-        warn!(
-            "sessions.key_file is not set: session URLs are sealed with a key that ends with this process; \
-             set it to the same file on every replica, or PATCH and DELETE fail after a restart and on other replicas"
-        );
-        let keys = SessionKeys::random().map_err(StartError::Keys)?;
-        return Ok(watch::channel(Arc::new(keys)).1);
-    };
-    let (file, keys) = KeyFile::load(path)?;
-    shutdown
-        .background
-        .spawn(file.watch(shutdown.stop_accepting.clone(), reloads, asked));
-    Ok(keys)
-}
-
-/// The ICE servers, now and whenever the files of their secrets change.
-fn ice_servers(
-    config: &Ice,
-    registry: &Registry,
-    shutdown: &Shutdown,
-) -> Result<watch::Receiver<Arc<IceServers>>, StartError> {
-    let reloads = ice::Reloads::register(registry)?;
-    let (files, servers) = IceFiles::load(config)?;
-    if files.can_change() {
-        let stop = shutdown.stop_accepting.clone();
-        shutdown.background.spawn(files.watch(stop, reloads));
-    }
-    Ok(servers)
 }
 
 /// The one place that knows both what the proxy needs of a socket and what kinds of socket there are.

@@ -16,7 +16,10 @@ use tracing::{info, warn};
 use whipstitch_proxy::config::Ice;
 use whipstitch_signaling::ice::{Credentials, IceServers, TurnSecret};
 
-use crate::secret_word;
+use crate::{
+    reread::{Asked, Reread},
+    secret_word,
+};
 
 /// How often the files are looked at. Their content is compared, as they may change by a swapped symbolic link.
 const LOOK: Duration = Duration::from_secs(10);
@@ -59,17 +62,25 @@ impl IceFiles {
         self.config.turn_secret_file.is_some() || self.config.credential_file.is_some()
     }
 
-    /// Looks at the files every 10 s until `stop`.
-    pub(crate) async fn watch(mut self, stop: CancellationToken, reloads: Reloads) {
-        while stop
-            .run_until_cancelled(tokio::time::sleep(LOOK))
-            .await
-            .is_some()
-        {
+    /// Looks at the files every 10 s, and whenever it is asked to, until `stop`.
+    pub(crate) async fn watch(
+        mut self,
+        stop: CancellationToken,
+        reloads: Reloads,
+        mut asked: Asked,
+    ) {
+        while let Some(due) = asked.due(LOOK, &stop).await {
             let (config, digests) = (self.config.clone(), self.digests.clone());
             let found = tokio::task::spawn_blocking(move || read(&config, &digests)).await;
             match found {
-                Ok(found) => self.take_up(found, &reloads),
+                Ok(found) => {
+                    let changed = self.take_up(found, &reloads);
+                    due.came_to(|| match &self.wrong {
+                        Some(wrong) => Reread::Failed(wrong.clone()),
+                        None if changed => Reread::Changed,
+                        None => Reread::Unchanged,
+                    });
+                }
                 Err(error) => {
                     reloads.count("failed");
                     warn!(%error, "the look at the files of [ice] failed; the next one is due");
@@ -78,17 +89,23 @@ impl IceFiles {
         }
     }
 
-    /// Takes up what has changed.
-    fn take_up(&mut self, found: Result<(IceServers, u64), IceFileError>, reloads: &Reloads) {
+    /// Takes up what has changed; whether anything has.
+    fn take_up(
+        &mut self,
+        found: Result<(IceServers, u64), IceFileError>,
+        reloads: &Reloads,
+    ) -> bool {
         match found {
             Ok((servers, digest)) => {
                 self.wrong = None;
-                if digest != self.digest {
+                let changed = digest != self.digest;
+                if changed {
                     self.digest = digest;
                     self.servers.send_replace(Arc::new(servers));
                     reloads.count("ok");
                     info!("the changed secrets of [ice] are in use");
                 }
+                changed
             }
             Err(IceFileError(what)) => {
                 if self.wrong.as_ref() != Some(&what) {
@@ -96,6 +113,7 @@ impl IceFiles {
                     warn!(error = %what, "the changed secrets of [ice] cannot be used; the former ones stay");
                     self.wrong = Some(what);
                 }
+                false
             }
         }
     }
@@ -205,7 +223,8 @@ mod tests {
             assert!(began.elapsed() <= LOOK * 4 + Duration::from_secs(1));
             stop.cancel();
         };
-        tokio::join!(files.watch(stop.clone(), reloads.clone()), change);
+        let asked = crate::reread::questions().1;
+        tokio::join!(files.watch(stop.clone(), reloads.clone(), asked), change);
         assert_eq!(password(&servers.borrow()), "second");
         for result in ["ok", "failed"] {
             assert_eq!(reloads.0.with_label_values(&[result]).get(), 1, "{result}");

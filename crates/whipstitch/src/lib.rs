@@ -26,6 +26,7 @@ pub mod config;
 pub mod ice;
 pub mod readiness;
 pub mod reference;
+mod reread;
 mod secret_word;
 pub mod service_manager;
 pub mod session_keys;

@@ -13,10 +13,12 @@ use std::{
 
 use prometheus::{IntCounterVec, Opts, Registry};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use whipstitch_signaling::session::{KeyError, SessionKeys};
+
+use crate::reread::{Asked, Reread};
 
 /// How often the file is looked at. Its content is compared, not its time: a Kubernetes secret changes by swapping a
 /// symbolic link, and a watch on the file would be lost with it.
@@ -92,21 +94,7 @@ impl KeyFile {
     ) where
         R: Fn(&Path) -> Result<String, KeyFileError> + Clone + Send + 'static,
     {
-        // Nobody may be left to ask, which is no reason to look without a pause.
-        let mut next = async || tokio::time::timeout(LOOK, asked.0.recv()).await;
-        loop {
-            let reply = match stop.run_until_cancelled(next()).await {
-                None => return,
-                Some(Ok(Some(reply))) => Some(reply),
-                Some(Err(_)) => None,
-                Some(Ok(None)) => {
-                    let pause = tokio::time::sleep(LOOK);
-                    if stop.run_until_cancelled(pause).await.is_none() {
-                        return;
-                    }
-                    None
-                }
-            };
+        while let Some(due) = asked.due(LOOK, &stop).await {
             let (read, path) = (read.clone(), self.path.clone());
             let found = match tokio::task::spawn_blocking(move || read(&path)).await {
                 Ok(found) => found,
@@ -117,14 +105,12 @@ impl KeyFile {
                 }
             };
             let look = self.take_up(found);
-            if let Some(reply) = reply {
-                // What was wrong before is wrong still, and worth an answer to who asks.
-                let _ = reply.send(match (&look, &self.wrong) {
-                    (Look::Renewed { .. }, _) => Reread::Changed,
-                    (_, Some(wrong)) => Reread::Failed(wrong.clone()),
-                    (_, None) => Reread::Unchanged,
-                });
-            }
+            // What was wrong before is wrong still, and worth an answer to who asks.
+            due.came_to(|| match (&look, &self.wrong) {
+                (Look::Renewed { .. }, _) => Reread::Changed,
+                (_, Some(wrong)) => Reread::Failed(wrong.clone()),
+                (_, None) => Reread::Unchanged,
+            });
             match look {
                 Look::Same => {}
                 Look::Renewed { keys } => {
@@ -170,40 +156,6 @@ impl KeyFile {
         }
         self.wrong = Some(error.clone());
         Look::Wrong(error)
-    }
-}
-
-/// What came of reading a file again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reread {
-    /// It holds what it held.
-    Unchanged,
-    /// What it holds now is in use.
-    Changed,
-    /// It cannot be used; what it held before stays.
-    Failed(String),
-}
-
-/// Asks for a look at the file.
-#[derive(Clone, Debug)]
-pub(crate) struct Ask(mpsc::Sender<oneshot::Sender<Reread>>);
-
-/// Is asked.
-#[derive(Debug)]
-pub(crate) struct Asked(mpsc::Receiver<oneshot::Sender<Reread>>);
-
-/// Who asks, and who is asked.
-pub(crate) fn questions() -> (Ask, Asked) {
-    let (ask, asked) = mpsc::channel(1);
-    (Ask(ask), Asked(asked))
-}
-
-impl Ask {
-    /// Has the file looked at now; `None` if nobody looks any more.
-    pub(crate) async fn look(&self) -> Option<Reread> {
-        let (reply, answer) = oneshot::channel();
-        self.0.send(reply).await.ok()?;
-        answer.await.ok()
     }
 }
 
@@ -287,6 +239,7 @@ mod tests {
     use whipstitch_signaling::{Role, StreamKey, session::Session, tag::Tag};
 
     use super::*;
+    use crate::reread::questions;
 
     const KEY_A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
     const KEY_B: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n";

@@ -1,4 +1,5 @@
-//! Reads again, at once, what is read again every now and then by itself: certificate, session keys, list of nodes.
+//! Reads again, at once, what is read again every now and then by itself: certificate, session keys, secrets of TURN servers,
+//! list of nodes.
 //! Everything else of the configuration is taken up by a restart.
 
 use std::{
@@ -12,17 +13,24 @@ use tracing::{info, warn};
 use whipstitch_ingress::{CertStore, Metrics};
 
 use super::answer::unix_ms;
-use crate::session_keys::{Ask, Reread};
+use crate::reread::{Ask, Reread};
 
 /// What can be read again. Cheap to clone: all clones are one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reloader(Arc<Inner>);
 
+/// What there is to read.
+#[derive(Debug, Default)]
+pub(crate) struct Reloadable {
+    pub(crate) certificates: Option<(Arc<CertStore>, Metrics)>,
+    pub(crate) session_keys: Option<Ask>,
+    pub(crate) ice_secrets: Option<Ask>,
+    pub(crate) nodes: Option<Arc<Notify>>,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
-    certificates: Option<(Arc<CertStore>, Metrics)>,
-    session_keys: Option<Ask>,
-    nodes: Option<Arc<Notify>>,
+    what: Reloadable,
     last: Mutex<Option<LastReload>>,
     /// One after the other: what two do at once nobody could tell.
     turn: tokio::sync::Mutex<()>,
@@ -34,6 +42,7 @@ struct Inner {
 pub(crate) struct Report {
     pub(crate) certificates: String,
     pub(crate) session_keys: String,
+    pub(crate) ice_secrets: String,
     pub(crate) nodes: String,
 }
 
@@ -47,22 +56,20 @@ pub(super) struct LastReload {
 impl Report {
     /// Whether nothing failed.
     pub(crate) fn is_good(&self) -> bool {
-        [&self.certificates, &self.session_keys, &self.nodes]
-            .iter()
-            .all(|part| !part.starts_with("failed"))
+        let parts = [
+            &self.certificates,
+            &self.session_keys,
+            &self.ice_secrets,
+            &self.nodes,
+        ];
+        parts.iter().all(|part| !part.starts_with("failed"))
     }
 }
 
 impl Reloader {
-    pub(crate) fn new(
-        certificates: Option<(Arc<CertStore>, Metrics)>,
-        session_keys: Option<Ask>,
-        nodes: Option<Arc<Notify>>,
-    ) -> Self {
+    pub(crate) fn new(what: Reloadable) -> Self {
         Self(Arc::new(Inner {
-            certificates,
-            session_keys,
-            nodes,
+            what,
             last: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }))
@@ -73,21 +80,23 @@ impl Reloader {
         let _turn = self.0.turn.lock().await;
         let report = Report {
             certificates: self.certificates().await,
-            session_keys: self.session_keys().await,
+            session_keys: look(self.0.what.session_keys.as_ref()).await,
+            ice_secrets: look(self.0.what.ice_secrets.as_ref()).await,
             nodes: self.nodes(),
         };
         let Report {
             certificates,
             session_keys,
+            ice_secrets,
             nodes,
         } = &report;
         let last_result = if report.is_good() {
-            info!(certificates, session_keys, nodes, "reloaded");
+            info!(certificates, session_keys, ice_secrets, nodes, "reloaded");
             "done"
         } else {
             warn!(
                 certificates,
-                session_keys, nodes, "not all could be reloaded"
+                session_keys, ice_secrets, nodes, "not all could be reloaded"
             );
             "failed"
         };
@@ -104,7 +113,7 @@ impl Reloader {
     }
 
     async fn certificates(&self) -> String {
-        let Some((store, metrics)) = &self.0.certificates else {
+        let Some((store, metrics)) = &self.0.what.certificates else {
             return "none".to_owned();
         };
         match store.look(metrics).await {
@@ -114,23 +123,23 @@ impl Reloader {
         }
     }
 
-    async fn session_keys(&self) -> String {
-        let Some(ask) = &self.0.session_keys else {
-            return "none".to_owned();
-        };
-        match ask.look().await {
-            Some(Reread::Changed) => "reloaded".to_owned(),
-            Some(Reread::Unchanged) => "unchanged".to_owned(),
-            Some(Reread::Failed(why)) => format!("failed: {why}"),
-            None => "failed: the process is stopping".to_owned(),
-        }
-    }
-
     fn nodes(&self) -> String {
-        let Some(now) = &self.0.nodes else {
+        let Some(now) = &self.0.what.nodes else {
             return "none".to_owned();
         };
         now.notify_one();
         "asked".to_owned()
+    }
+}
+
+async fn look(ask: Option<&Ask>) -> String {
+    let Some(ask) = ask else {
+        return "none".to_owned();
+    };
+    match ask.look().await {
+        Some(Reread::Changed) => "reloaded".to_owned(),
+        Some(Reread::Unchanged) => "unchanged".to_owned(),
+        Some(Reread::Failed(why)) => format!("failed: {why}"),
+        None => "failed: the process is stopping".to_owned(),
     }
 }

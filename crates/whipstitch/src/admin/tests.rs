@@ -251,7 +251,7 @@ async fn changes_do_what_they_say() {
         (status.as_u16(), report),
         (
             200,
-            json!({"certificates": "none", "session_keys": "none", "nodes": "none"})
+            json!({"certificates": "none", "session_keys": "none", "ice_secrets": "none", "nodes": "none"})
         )
     );
     assert_eq!(get("/status").await["reloads"]["last_result"], "done");

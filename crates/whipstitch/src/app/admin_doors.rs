@@ -1,14 +1,15 @@
 //! The doors of the admin interface.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use prometheus::Registry;
-use whipstitch_ingress::{self as ingress, Listener, Server, config::Connections};
+use whipstitch_ingress::{self as ingress, CertStore, Listener, Server, config::Connections};
+use whipstitch_proxy::live::Ender;
 use whipstitch_signaling::Api;
 
-use super::{Context, Running, StartError};
+use super::{Context, Finding, Running, Seen, StartError};
 use crate::{
-    admin::{Admin, AdminSocket, Door, Facts},
+    admin::{Admin, AdminSocket, Door, Facts, History, Parts, View, listeners},
     config::{Config, effective},
     shutdown::Shutdown,
 };
@@ -47,8 +48,55 @@ pub(super) fn serve_admin(
     Ok(())
 }
 
+/// What the admin interface looks at.
+pub(super) struct AdminSees<'a> {
+    pub(super) config: &'a Config,
+    pub(super) running: &'a Running,
+    pub(super) finding: &'a Finding,
+    pub(super) seen: &'a Seen,
+    pub(super) certificates: Option<Arc<CertStore>>,
+}
+
+/// The service behind all doors.
+pub(super) fn admin_service(
+    sees: AdminSees<'_>,
+    context: Context,
+    registry: Registry,
+) -> Result<Admin, StartError> {
+    let AdminSees {
+        config,
+        running,
+        finding,
+        seen,
+        certificates,
+    } = sees;
+    let log = context.log.clone();
+    Ok(Admin::new(Parts {
+        shutdown: running.shutdown.clone(),
+        view: View::new(finding),
+        ender: Ender::new(
+            seen.live.clone(),
+            finding.directory.clone(),
+            &config.timeouts,
+            running.shutdown.background.clone(),
+        ),
+        live: seen.live.clone(),
+        recent: seen.recent.clone(),
+        origin: finding.metrics.clone(),
+        proxy: seen.metrics.clone(),
+        breaker: finding.breaker.clone(),
+        registries: vec![registry, process_registry()?],
+        certificates,
+        reloader: running.reloader.clone(),
+        log,
+        facts: facts(config, running, context),
+        history: History::default(),
+        listeners: listeners(),
+    }))
+}
+
 /// What Linux knows of the process.
-pub(super) fn process_registry() -> Result<Registry, StartError> {
+fn process_registry() -> Result<Registry, StartError> {
     let process = Registry::new();
     #[cfg(target_os = "linux")]
     process.register(Box::new(
@@ -58,7 +106,7 @@ pub(super) fn process_registry() -> Result<Registry, StartError> {
 }
 
 /// What does not change.
-pub(super) fn facts(config: &Config, running: &Running, context: Context) -> Facts {
+fn facts(config: &Config, running: &Running, context: Context) -> Facts {
     Facts {
         started: SystemTime::now(),
         https: running.https.clone(),
