@@ -3,7 +3,7 @@
 use crate::command::{cargo, run_lines};
 use crate::debian::{self, Need};
 use crate::tally::{Counts, Tally};
-use crate::{FEATURES, Result, fetch};
+use crate::{FEATURES, Result, deploy, fetch};
 
 const BROWSER: [Need; 2] = [
     Need {
@@ -42,6 +42,11 @@ pub(crate) fn run() -> Result<Vec<String>> {
 
     let doc = cargo_test("--doc", &mut complaints)?;
     close("doc", doc.sum(|_| true), &mut complaints);
+
+    match deploy::run(false) {
+        Ok(counts) => close("deploy", counts, &mut complaints),
+        Err(error) => complaints.push(error.to_string()),
+    }
 
     println!("\n{}", closing.join("\n"));
     if complaints.is_empty() {
