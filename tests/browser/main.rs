@@ -9,6 +9,7 @@
 
 mod chrome;
 mod page;
+mod status;
 
 use std::{
     fs,

@@ -28,7 +28,8 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    fn make() -> Self {
+    /// For `localhost`.
+    pub fn make() -> Self {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let made = rcgen::generate_simple_self_signed(names).unwrap();
         let folder = tempfile::tempdir().unwrap();

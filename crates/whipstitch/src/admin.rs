@@ -9,6 +9,7 @@
 //! | `router.rs` | which path is what, and what it allows |
 //! | `door.rs` | who may read and who may change |
 //! | `status.rs`, `sessions.rs`, `view.rs`, `recent.rs`, `settings.rs` | what is shown |
+//! | `page.rs` and its folder | all of it for a person, in a browser |
 //! | `history.rs`, `events.rs` | what it was in the last minutes, and what it becomes |
 //! | `changes.rs`, `reload.rs` | what an operator can do |
 //! | `red5.rs` | the sessions as the Stream Manager's own API shows them |
@@ -20,6 +21,7 @@ mod changes;
 mod door;
 mod events;
 mod history;
+mod page;
 mod recent;
 mod red5;
 mod reload;

@@ -12,7 +12,7 @@ use super::{
     answer::{self, Body},
     changes::{self, Change},
     door::Door,
-    events, red5, status,
+    events, page, red5, status,
 };
 use crate::readiness::Stage;
 
@@ -24,7 +24,8 @@ const BODY_WITHIN: Duration = Duration::from_secs(5);
 /// What a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'p> {
-    Page,
+    /// A file of the status page.
+    Page(&'p str),
     Live,
     Ready,
     Started,
@@ -48,7 +49,7 @@ impl<'p> Route<'p> {
     fn of(path: &'p str) -> Option<Self> {
         let rest = path.strip_prefix('/')?;
         Some(match rest.split('/').collect::<Vec<_>>()[..] {
-            [""] => Self::Page,
+            [""] | ["page", ..] => Self::Page(path),
             ["livez"] => Self::Live,
             ["readyz"] => Self::Ready,
             ["startupz"] => Self::Started,
@@ -106,9 +107,7 @@ where
 {
     let (parts, body) = request.into_parts();
     let Some(route) = Route::of(parts.uri.path()) else {
-        let words = "there is no such thing here; see /status, /sessions, /nodes, /lookups, /recent, /history, /events, \
-            /config, /metrics, /livez, /readyz and /startupz";
-        return answer::error(StatusCode::NOT_FOUND, words);
+        return nothing();
     };
     if !route.is_open()
         && let Err(words) = door.may_read(&parts.headers, &admin.0.facts.hosts)
@@ -134,6 +133,12 @@ where
     show(admin, route, &parts)
 }
 
+fn nothing() -> Response<Body> {
+    let words = "there is no such thing here; see /, /status, /sessions, /nodes, /lookups, /recent, /history, /events, \
+        /config, /metrics, /livez, /readyz and /startupz";
+    answer::error(StatusCode::NOT_FOUND, words)
+}
+
 async fn read<B>(body: B) -> Result<Bytes, (StatusCode, &'static str)>
 where
     B: HttpBody<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
@@ -156,10 +161,7 @@ fn show(admin: &Admin, route: Route<'_>, parts: &request::Parts) -> Response<Bod
     let query = parts.uri.query().unwrap_or_default();
     let parts_of = &admin.0;
     match route {
-        Route::Page => answer::text(
-            StatusCode::OK,
-            "Whipstitch. See /status, /sessions, /nodes, /lookups, /recent, /history, /config and /metrics.\n",
-        ),
+        Route::Page(path) => page::file(path).unwrap_or_else(nothing),
         Route::Live => answer::text(StatusCode::OK, "alive\n"),
         Route::Ready => status::readyz(admin, query),
         Route::Started => match parts_of.shutdown.readiness.stage() {

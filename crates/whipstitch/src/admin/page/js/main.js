@@ -1,0 +1,83 @@
+// The page: `/events` sets the pace, and everything else is asked for when it ticks and somebody looks.
+
+import { attempt, change, notice, read, surely } from "./ask.js";
+import { Charts } from "./charts.js";
+import { one } from "./dom.js";
+import { lookups, nodes } from "./nodes.js";
+import { recent } from "./recent.js";
+import { Sessions } from "./sessions.js";
+import { status } from "./status.js";
+import { clock } from "./words.js";
+
+const LOST = "The connection to the proxy is lost; trying again.";
+const charts = new Charts();
+const sessions = new Sessions();
+let lost = false;
+
+async function tables() {
+  if (document.hidden) return;
+  const asked = await Promise.allSettled([sessions.refresh(), nodes(), lookups(), recent()]);
+  const failed = asked.find(({ status }) => status === "rejected");
+  // A proxy that cannot be reached is told of below, once.
+  if (failed && !lost && !(failed.reason instanceof TypeError)) notice(failed.reason.message, "bad");
+}
+
+async function begin() {
+  status(await read("status"));
+  charts.begin(await read("history"));
+  await tables();
+}
+
+/** One at a time: a slow answer must not pile up questions. */
+let busy = false;
+async function tick() {
+  if (busy) return;
+  busy = true;
+  await tables();
+  busy = false;
+}
+
+const events = new EventSource("events");
+events.addEventListener("open", () => {
+  if (lost) notice("", "good");
+  lost = false;
+  // What was missed meanwhile comes anew.
+  begin().catch((error) => notice(error.message, "bad"));
+});
+events.addEventListener("status", ({ data }) => {
+  status(JSON.parse(data));
+  tick();
+});
+events.addEventListener("history", ({ data }) => charts.add(JSON.parse(data)));
+events.addEventListener("error", () => {
+  lost = true;
+  one("#verdict").dataset.tone = "bad";
+  one("#verdict-word").textContent = "No answer";
+  one("#verdict-why").replaceChildren();
+  notice(LOST, "bad");
+});
+document.addEventListener("visibilitychange", tick);
+
+one("#reload").addEventListener("click", () => attempt(() => change("reload"), (parts) => Object.entries(parts)
+  .map(([part, result]) => `${part.replaceAll("_", " ")}: ${result}`)
+  .join(", ")));
+
+one("#drain").addEventListener("click", () => surely({
+  what: "Drain this proxy? New clients are sent elsewhere, every WebSocket is asked to close, and nothing brings it back but a restart.",
+  verb: "Drain it",
+  act: () => change("drain"),
+  done: ({ deadline_at: end }) => `Draining, until ${clock(end)} at the latest.`,
+}));
+
+one("#forget").addEventListener("click", () => surely({
+  what: "Forget all lookups? The Stream Manager is asked again for every stream; sessions that are open stay.",
+  verb: "Forget them",
+  act: () => change("lookups/forget"),
+  done: ({ forgotten }) => `${forgotten} forgotten.`,
+}));
+
+one("#log").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { level, for: span } = event.target.elements;
+  attempt(() => change("log-level", { level: level.value, for_ms: Number(span.value) }), ({ now, until_at: end }) => `Log level ${now} until ${clock(end)}.`);
+});

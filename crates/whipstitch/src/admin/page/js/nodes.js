@@ -1,0 +1,58 @@
+// Nodes, and the lookups that lead to them.
+
+import { change, read, surely } from "./ask.js";
+import { fill, one } from "./dom.js";
+import { count, figure, span } from "./words.js";
+
+const MOST_LOOKUPS = 100;
+
+export async function nodes() {
+  const { nodes } = await read("nodes");
+  fill(one("#nodes"), nodes.map(node), "None yet: nothing was looked up since the start.");
+}
+
+function node({ address, state, sessions, connect_p50_ms: half, connect_p99_ms: most, last_error: error, ejected_for_seconds: out }) {
+  const says = out == null ? state : `${state}, ${span(out * 1000)} more`;
+  return {
+    key: address,
+    cells: [
+      { text: address, is: "address" },
+      { text: says, tone: out == null ? "" : "bad" },
+      { text: sessions == null ? "–" : figure(sessions), is: "number" },
+      { text: half == null ? "–" : span(half), is: "number" },
+      { text: most == null ? "–" : span(most), is: "number" },
+      { text: error ?? "–", is: "name" },
+    ],
+  };
+}
+
+export async function lookups() {
+  const { total, lookups } = await read("lookups");
+  one("#lookups-count").textContent = count(total, "lookup");
+  one("#forget").disabled = total === 0;
+  fill(one("#lookups"), lookups.slice(0, MOST_LOOKUPS).map(lookup), "None: nothing was looked up lately.");
+}
+
+function lookup({ role, stream, hints, answer, state, candidates }) {
+  const cut = stream.lastIndexOf("/");
+  const key = { scope: stream.slice(0, Math.max(cut, 0)), stream: stream.slice(cut + 1) };
+  return {
+    key: [role, stream, ...hints].join(" "),
+    cells: [
+      { text: stream, is: "name" },
+      { text: [role, ...hints].join(", ") },
+      { text: candidates.join(", ") || answer, is: "address" },
+      { text: state },
+    ],
+    button: {
+      text: "Forget",
+      label: `Forget the lookup of ${stream}`,
+      press: () => surely({
+        what: `Forget where ${stream} is? The Stream Manager is asked again; sessions that are open stay.`,
+        verb: "Forget it",
+        act: () => change("lookups/forget", key),
+        done: ({ forgotten }) => `${count(forgotten, "lookup")} forgotten.`,
+      }),
+    },
+  };
+}

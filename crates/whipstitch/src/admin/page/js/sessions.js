@@ -1,0 +1,96 @@
+// The sessions: searched, sorted and paged by the proxy, which may have ten thousand.
+
+import { attempt, change, read, surely } from "./ask.js";
+import { fill, one } from "./dom.js";
+import { bytes, clock, count, rate, span } from "./words.js";
+
+const PER_PAGE = 50;
+const KINDS = { whip: "WHIP", whep: "WHEP", socket: "WebSocket" };
+
+export class Sessions {
+  #search = "";
+  #sort = "age";
+  #order = "asc";
+  #page = 1;
+  #asked = 0;
+
+  constructor() {
+    let typing;
+    one("#search").addEventListener("input", ({ target }) => {
+      clearTimeout(typing);
+      typing = setTimeout(() => this.#go({ search: target.value, page: 1 }), 200);
+    });
+    for (const head of document.querySelectorAll("#sessions th[data-sort]")) {
+      one("button", head).addEventListener("click", () => this.#by(head.dataset.sort));
+    }
+    one("#pages").addEventListener("click", ({ target }) => {
+      const step = Number(target.dataset.step);
+      if (step) this.#go({ page: this.#page + step });
+    });
+  }
+
+  #by(sort) {
+    const first = sort === "stream" || sort === "age" ? "asc" : "desc";
+    const turned = this.#order === "asc" ? "desc" : "asc";
+    this.#go({ sort, order: sort === this.#sort ? turned : first, page: 1 });
+  }
+
+  #go({ search = this.#search, sort = this.#sort, order = this.#order, page = this.#page }) {
+    [this.#search, this.#sort, this.#order, this.#page] = [search, sort, order, page];
+    attempt(() => this.refresh());
+  }
+
+  async refresh() {
+    const asked = ++this.#asked;
+    const query = new URLSearchParams({
+      search: this.#search, sort: this.#sort, order: this.#order, page: this.#page, per_page: PER_PAGE,
+    });
+    const found = await read(`sessions?${query}`);
+    // An answer that was overtaken by a later question is not what the operator asked for.
+    if (asked === this.#asked) this.#show(found);
+  }
+
+  #show({ total, matching, page, pages, sessions }) {
+    this.#page = page;
+    one("#sessions-count").textContent = matching === total ? count(total, "session") : `${matching} of ${total}`;
+    const empty = total === 0 ? "Nobody publishes or plays now." : "No session matches.";
+    fill(one("#sessions"), sessions.map(row), empty);
+    one("#pages").hidden = pages < 2;
+    one("#page-of").textContent = `${page} of ${pages}`;
+    one("[data-step='-1']").disabled = page <= 1;
+    one("[data-step='1']").disabled = page >= pages;
+    for (const head of document.querySelectorAll("#sessions th[data-sort]")) {
+      if (head.dataset.sort === this.#sort) head.setAttribute("aria-sort", this.#order === "asc" ? "ascending" : "descending");
+      else head.removeAttribute("aria-sort");
+    }
+  }
+}
+
+function row(session) {
+  const { id, kind, scope, stream, node, client, began_at: began, last_activity_at: active } = session;
+  const name = [scope, stream].filter(Boolean).join("/") || "–";
+  return {
+    key: id,
+    cells: [
+      { text: KINDS[kind] ?? kind },
+      { text: name, is: "name" },
+      { text: node, is: "address" },
+      { text: client ?? "–", is: "address" },
+      { text: span(Date.now() - began), is: "number" },
+      { text: bytes(session.from_client_bytes), is: "number" },
+      { text: bytes(session.from_node_bytes), is: "number" },
+      { text: rate(session.rate_bps), is: "number" },
+      { text: active == null ? "–" : clock(active), is: "number" },
+    ],
+    button: {
+      text: "End",
+      label: `End the session of ${name}`,
+      press: () => surely({
+        what: `End the ${KINDS[kind] ?? kind} session of ${name}${client ? ` from ${client}` : ""}? Its client is told; most come back by themselves.`,
+        verb: "End it",
+        act: () => change(`sessions/${encodeURIComponent(id)}/end`),
+        done: () => `The session of ${name} is being ended.`,
+      }),
+    },
+  };
+}

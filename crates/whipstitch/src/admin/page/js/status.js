@@ -1,0 +1,67 @@
+// What is told of the proxy as a whole.
+
+import { define, fill, one } from "./dom.js";
+import { count, figure, span } from "./words.js";
+import { show } from "./verdict.js";
+
+export function status(now) {
+  show(now);
+  const build = [now.version, now.revision].filter(Boolean).join(" ");
+  one("#about").textContent = `${build} · up ${span(now.now_at - now.started_at)}`;
+  manager(now.manager, now.cache);
+  proxy(now);
+  certificates(now.certificates);
+  one("#log-now").textContent = now.log_level.until_at
+    ? `${now.log_level.now}, for ${span(now.log_level.until_at - now.now_at)} more`
+    : now.log_level.now;
+}
+
+function manager({ url, api, state, breaker, last_answer_ms: last, last_error: error }, cache) {
+  const tone = { answering: "good", failing: "bad" }[state];
+  const rows = [
+    ["State", state === "unknown" ? "not asked yet" : state, tone],
+    ["Address", url],
+    ["Generation", api === "2" ? "2.0" : "1.x"],
+    ["Breaker", breaker === "open" ? "open: one question a second, until it answers" : "closed", breaker === "open" ? "bad" : ""],
+    ["Last answer took", last == null ? "–" : span(last)],
+    ["Cache", `${count(cache.entries, "lookup")}${cache.hit_rate == null ? "" : `, ${figure(cache.hit_rate * 100)} % answered from it`}`],
+  ];
+  if (error) rows.push(["Last error", error, state === "failing" ? "bad" : ""]);
+  define(one("#manager"), rows);
+}
+
+function proxy({ listeners, sessions, requests, config_file: file, reloads }) {
+  const rows = [
+    ["Requests", `${count(requests.in_flight, "request")} in work, ${requests.total.toLocaleString("en")} so far`],
+    ["WebSockets", sessions.limit_sockets ? `${sessions.sockets} of ${sessions.limit_sockets}` : `${sessions.sockets}`],
+    ["WHIP and WHEP", `${sessions.http}`],
+    ["HTTPS on", listeners.https.join(", ") || "–"],
+  ];
+  if (listeners.http.length) rows.push(["HTTP on", listeners.http.join(", ")]);
+  rows.push(["Configuration", file ?? "no file"]);
+  if (reloads?.last_at) rows.push(["Last reload", `${reloads.last_result}, ${new Date(reloads.last_at).toLocaleString("en-GB")}`, reloads.last_result === "failed" ? "bad" : ""]);
+  define(one("#process"), rows);
+}
+
+function certificates(all) {
+  const rows = all.map(({ file, names, days_left: days }) => ({
+    key: file,
+    cells: [
+      { text: names.join(", ") || "–", is: "name" },
+      { text: file, is: "address" },
+      { text: left(days), is: "number", tone: tone(days) },
+    ],
+  }));
+  fill(one("#certificates"), rows, "None: no address is served over TLS.");
+}
+
+function left(days) {
+  if (days == null) return "unknown";
+  return days < 0 ? "expired" : figure(days);
+}
+
+function tone(days) {
+  if (days == null) return "warn";
+  if (days < 0) return "bad";
+  return days < 14 ? "warn" : "";
+}

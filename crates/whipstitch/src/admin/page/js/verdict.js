@@ -1,0 +1,59 @@
+// Whether it is well, in one word, and why not.
+
+import { one, make } from "./dom.js";
+import { clock, count, span } from "./words.js";
+
+const SOON_DAYS = 14;
+const FULL = 0.9;
+
+/** `/status` in a word, with the reasons. */
+export function verdict(status) {
+  const reasons = [...troubles(status)];
+  if (status.state === "drained") return { word: "Drained", tone: "warn", reasons };
+  if (status.state === "draining") return { word: "Draining", tone: "warn", reasons };
+  if (status.state !== "ready") return { word: "Starting", tone: "warn", reasons };
+  const tone = ["bad", "warn"].find((tone) => reasons.some((reason) => reason.tone === tone)) ?? "good";
+  const word = { bad: "Needs you now", warn: "Needs a look", good: "All is well" }[tone];
+  return { word, tone, reasons };
+}
+
+function* troubles({ drain, manager, certificates, sessions, reloads, log_level: log }) {
+  if (drain) {
+    const end = { whole: "everything ended by itself", cut: "what had not ended was dropped" }[drain.outcome];
+    const rest = [count(drain.exchanges, "request"), count(drain.sockets, "WebSocket")].join(" and ");
+    const text = end
+      ? `Drained since ${clock(drain.began_at)}: ${end}. The process waits for its signal.`
+      : `Draining since ${clock(drain.began_at)}, until ${clock(drain.deadline_at)} at the latest; ${rest} left`;
+    yield { tone: "warn", text };
+  }
+  if (manager.breaker === "open" || manager.state === "failing") {
+    yield { tone: "bad", text: `The Stream Manager does not answer${manager.last_error ? `: ${manager.last_error}` : ""}. Streams that are remembered go on; new ones wait for it.` };
+  }
+  for (const { names, days_left: days } of certificates) {
+    const what = names[0] ?? "a certificate";
+    if (days == null) yield { tone: "warn", text: `How long the certificate of ${what} is good cannot be read` };
+    else if (days < 0) yield { tone: "bad", text: `The certificate of ${what} has expired` };
+    else if (days < SOON_DAYS) yield { tone: "warn", text: `The certificate of ${what} ends in ${count(days, "day")}` };
+  }
+  if (sessions.limit_sockets && sessions.sockets >= FULL * sessions.limit_sockets) {
+    yield { tone: "warn", text: `${sessions.sockets} of ${sessions.limit_sockets} WebSocket sessions are taken (limits.sockets)` };
+  }
+  if (reloads?.last_result === "failed") yield { tone: "warn", text: `The last reload, at ${clock(reloads.last_at)}, failed; what was there before is still used. The log says why.` };
+  if (log?.until_at) yield { tone: "", text: `Log level ${log.now} for ${span(log.until_at - Date.now())} more` };
+}
+
+/** Draws it. */
+export function show(status) {
+  const { word, tone, reasons } = verdict(status);
+  one("#verdict").dataset.tone = tone;
+  const title = one("#verdict-word");
+  if (title.textContent !== word) title.textContent = word;
+  document.title = `${word} · Whipstitch`;
+  const lines = reasons.map(({ text, tone }) => {
+    const line = make("li", { textContent: text });
+    line.dataset.tone = tone;
+    return line;
+  });
+  one("#verdict-why").replaceChildren(...lines);
+  one("#drain").disabled = status.drain !== null;
+}

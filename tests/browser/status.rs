@@ -1,0 +1,250 @@
+//! The status page of the admin address in headless Chromium, in front of a real deployment.
+
+use fantoccini::{Locator, elements::Element};
+use futures_util::{FutureExt, future::select_all};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+use whipstitch_minicluster::{Fault, peer::Publisher};
+use whipstitch_tests::{Deployment, Proxy, websocket::Dialogue};
+
+use crate::{
+    ONE,
+    chrome::{Browser, Theme},
+    shoot,
+};
+
+/// Calls back as soon as `look()` gives something; the page redraws itself at least every 2 s.
+const UNTIL: &str = "
+    const done = arguments[arguments.length - 1];
+    const again = () => {
+      const found = look();
+      if (!found) return;
+      observer.disconnect();
+      done(found);
+    };
+    const observer = new MutationObserver(again);
+    observer.observe(document.documentElement, { attributes: true, childList: true, subtree: true, characterData: true });
+    again();
+";
+
+struct StatusPage<'a>(&'a Browser);
+
+impl<'a> StatusPage<'a> {
+    async fn open(browser: &'a Browser, proxy: &Proxy) -> Self {
+        let url = format!("http://{}/", proxy.admin.addr());
+        browser.client.goto(&url).await.expect("the page loads");
+        Self(browser)
+    }
+
+    /// Waits until a JavaScript expression is true of the page.
+    async fn until(&self, wanted: &str) {
+        let script = format!("const look = () => ({wanted}); {UNTIL}");
+        let found = self.0.client.execute_async(&script, vec![]).await;
+        if let Err(error) = found {
+            panic!(
+                "{wanted}: {error}; the page says: {}",
+                self.text("main").await
+            );
+        }
+    }
+
+    /// Waits until the verdict is this word.
+    async fn until_verdict(&self, word: &str) {
+        self.until(&format!(
+            "document.querySelector('#verdict-word').textContent === {}",
+            json!(word)
+        ))
+        .await;
+    }
+
+    /// Waits until the sessions are so many rows.
+    async fn until_rows(&self, table: &str, count: usize) {
+        self.until(&format!(
+            "document.querySelectorAll('#{table} tbody tr[data-key]').length === {count}"
+        ))
+        .await;
+    }
+
+    async fn text(&self, selector: &str) -> String {
+        self.find(selector).await.text().await.expect("its text")
+    }
+
+    async fn find(&self, selector: &str) -> Element {
+        let found = self.0.client.find(Locator::Css(selector)).await;
+        found.unwrap_or_else(|error| panic!("{selector}: {error}"))
+    }
+
+    async fn click(&self, selector: &str) {
+        self.find(selector)
+            .await
+            .click()
+            .await
+            .expect("it can be clicked");
+    }
+
+    /// Clicks, and says yes to what is asked then.
+    async fn click_surely(&self, selector: &str) {
+        self.click(selector).await;
+        self.click("#sure[open] #sure-yes").await;
+    }
+
+    async fn number(&self, script: &str) -> u64 {
+        let value: Value = self
+            .0
+            .client
+            .execute(script, vec![])
+            .await
+            .expect("a value");
+        value
+            .as_u64()
+            .unwrap_or_else(|| panic!("{script}: {value}"))
+    }
+
+    /// How many pixels the page is wider than the screen.
+    async fn overflow(&self) -> u64 {
+        self.number("return Math.max(0, document.documentElement.scrollWidth - innerWidth)")
+            .await
+    }
+
+    async fn height(&self) -> u32 {
+        let height = self
+            .number("return document.documentElement.scrollHeight")
+            .await;
+        height.try_into().expect("a height")
+    }
+}
+
+/// Something of everything: publishers and players, over WHIP and over WebSockets, a refusal.
+async fn audience(deployment: &Deployment, proxy: &Proxy) -> Vec<Dialogue> {
+    for stream in ["keynote", "stage-2", "backstage"] {
+        let offer = Publisher::new().await.unwrap().offer().await.unwrap();
+        let target = format!("/live/whip/endpoint/{stream}");
+        assert_eq!(proxy.h2.sdp("POST", &target, &offer).await.status, 201);
+    }
+    let mut dialogues = Vec::new();
+    for id in 0..9 {
+        let node = deployment.cluster.nodes()[id % 2].ip();
+        let target = format!(
+            "/streammanager/?id=viewer-{id}&host={node}&app=live%2Froom{}",
+            id % 3
+        );
+        let mut dialogue = Dialogue::open(&proxy.h1, &target).await.unwrap();
+        dialogue.hear().await;
+        dialogues.push(dialogue);
+    }
+    let nobody = proxy
+        .h2
+        .sdp("POST", "/live/whep/endpoint/nobody", "v=0\r\n")
+        .await;
+    assert_eq!(nobody.problem(), "not-live");
+    let metadata = "/streammanager/?id=x&host=169.254.169.254&app=live";
+    assert!(Dialogue::open(&proxy.h1, metadata).await.is_err());
+    dialogues
+}
+
+/// Waits until the client is told that it is over.
+async fn closed(dialogue: &mut Dialogue) {
+    while !matches!(dialogue.next().await, Message::Close(_)) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_page_shows_all_and_changes_what_it_is_told_to() {
+    let _one = ONE.lock().await;
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let mut dialogues = audience(&deployment, &proxy).await;
+    let browser = Browser::start().await;
+    let page = StatusPage::open(&browser, &proxy).await;
+
+    page.until_verdict("All is well").await;
+    page.until_rows("sessions", 12).await;
+    page.until_rows("nodes", 2).await;
+    page.until_rows("certificates", 1).await;
+    page.until("document.querySelector('#refusals').textContent.includes('169.254') || document.querySelectorAll('#refusals time').length > 1").await;
+    page.until("document.querySelector('[data-series=requests] path').getAttribute('d')")
+        .await;
+    page.until("/answering/.test(document.querySelector('#manager').textContent)")
+        .await;
+
+    // Found, in order, and back.
+    let search = page.find("#search").await;
+    search.send_keys("ROOM2").await.expect("typed");
+    page.until_rows("sessions", 3).await;
+    page.click("#sessions th[data-sort=stream] button").await;
+    page.until("document.querySelector('#sessions th[data-sort=stream]').getAttribute('aria-sort') === 'ascending'").await;
+
+    // A session is ended by its button, and its client is told.
+    let key = "document.querySelector('#sessions tbody tr').dataset.key";
+    let first: Value = browser
+        .client
+        .execute(&format!("return {key}"), vec![])
+        .await
+        .expect("its id");
+    page.click_surely("#sessions tbody tr:first-child button")
+        .await;
+    page.until(&format!("{key} !== {first}")).await;
+    page.until_rows("sessions", 2).await;
+    let of_the_room = dialogues.iter_mut().skip(2).step_by(3);
+    select_all(of_the_room.map(|dialogue| closed(dialogue).boxed())).await;
+    search.clear().await.expect("cleared");
+    search.send_keys("\u{e003}").await.expect("an input event");
+    page.until_rows("sessions", 11).await;
+
+    // Saying no changes nothing.
+    page.click("#drain").await;
+    page.click("#sure[open] button[value=no]").await;
+    assert_eq!(page.text("#verdict-word").await, "All is well");
+
+    page.click_surely("#forget").await;
+    page.until("document.querySelector('#lookups-count').textContent === '0 lookups'")
+        .await;
+    page.click("#reload").await;
+    page.until("/certificates: unchanged/.test(document.querySelector('#notice').textContent)")
+        .await;
+
+    // The manager goes, and the page says so in words.
+    deployment.cluster.manager().fail(Fault::Refuse).await;
+    for n in 0..4 {
+        let target = format!("/live/whep/endpoint/new-{n}");
+        proxy.h2.sdp("POST", &target, "v=0\r\n").await;
+    }
+    page.until_verdict("Needs you now").await;
+    assert!(
+        page.text("#verdict-why")
+            .await
+            .contains("The Stream Manager does not answer")
+    );
+    browser.console_is_quiet().await;
+
+    page.click_surely("#drain").await;
+    page.until("/Drain/.test(document.querySelector('#verdict-word').textContent)")
+        .await;
+    page.until_rows("sessions", 3).await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_page_on_every_screen() {
+    let _one = ONE.lock().await;
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let dialogues = audience(&deployment, &proxy).await;
+    let browser = Browser::start().await;
+    let page = StatusPage::open(&browser, &proxy).await;
+    page.until_rows("sessions", 12).await;
+    // A line needs more than one point.
+    page.until("(document.querySelector('[data-series=sessions] path:last-child')?.getAttribute('d').match(/L/g) ?? []).length > 1").await;
+    for (name, width, theme) in [
+        ("status", 1280, Theme::Light),
+        ("status-dark", 1280, Theme::Dark),
+        ("status-phone", 360, Theme::Light),
+        ("status-phone-dark", 360, Theme::Dark),
+    ] {
+        browser.screen(width, 800, theme).await;
+        assert_eq!(page.overflow().await, 0, "{name}: no horizontal scroll");
+        browser.screen(width, page.height().await, theme).await;
+        shoot(&browser, name).await;
+    }
+    drop(dialogues);
+    browser.close().await;
+}
