@@ -22,6 +22,7 @@ const EXAMPLE: &str = concat!(
 /// The addresses that stand there.
 const EXAMPLES: [&str; 3] = ["10.0.0.11", "10.0.0.12", "10.0.0.13"];
 const PEM: &str = "/etc/haproxy/certs/live.example.com.pem";
+const MAXCONN: &str = "maxconn 40000";
 const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -55,6 +56,12 @@ impl Balancer {
             );
             config = config.replace(example, &replica.address.to_string());
         }
+        // Descriptors: HAProxy does not start with fewer than it may need, and test machines have 20 000.
+        assert!(
+            config.contains(MAXCONN),
+            "{EXAMPLE} has no {MAXCONN} any more"
+        );
+        config = config.replace(MAXCONN, "maxconn 4000");
         config = config.replace(PEM, pem.to_str().unwrap());
         let stats = format!("global\n    stats socket {}\n", socket.display());
         config = config.replacen("global\n", &stats, 1);

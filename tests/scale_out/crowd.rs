@@ -1,7 +1,7 @@
 //! Publishers that come and go, each request over a connection of its own.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -12,12 +12,16 @@ use std::{
 use http::Request;
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
+use whipstitch_minicluster::peer::Publisher;
 use whipstitch_tests::{Client, Reply, http::path_of};
 
 /// Publishers at once.
 const AT_ONCE: usize = 16;
+/// Sessions that each leaves open: they begin at one replica, and end when others are there.
+const OPEN: usize = 12;
 /// What each does nothing for, so that their requests and the restarts meet at many moments.
 const PAUSE: Duration = Duration::from_millis(100);
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const FRAGMENT: &str = "a=ice-ufrag:x\r\na=end-of-candidates\r\n";
 
 /// What came of the requests, by method and status.
@@ -34,6 +38,12 @@ struct Inner {
     tally: Mutex<Tally>,
 }
 
+/// A publisher whose media is at its node.
+pub(crate) struct Star {
+    publisher: Publisher,
+    session: String,
+}
+
 impl Crowd {
     pub(crate) fn new(client: Client, offer: String) -> Self {
         Self(Arc::new(Inner {
@@ -44,51 +54,61 @@ impl Crowd {
         }))
     }
 
-    /// So many sessions, made and trickled to; their URLs.
-    pub(crate) async fn begin(&self, count: usize) -> Vec<String> {
-        let crowd = self.clone();
-        let begun = all((0..count).map(|_| ()), move |()| {
-            let crowd = crowd.clone();
-            async move { crowd.publish().await }
-        });
-        begun.await.into_iter().flatten().collect()
+    /// Somebody whose media reaches the node, and goes on.
+    pub(crate) async fn star(&self) -> Star {
+        let publisher = Publisher::new().await.unwrap();
+        let offer = publisher.offer().await.unwrap();
+        let (session, answer) = self.publish(offer).await.expect("a session");
+        publisher.answer(&answer).await.unwrap();
+        publisher.wait_connected(CONNECT_WITHIN).await.unwrap();
+        Star { publisher, session }
     }
 
-    /// Ends these sessions.
-    pub(crate) async fn end(&self, sessions: Vec<String>) {
-        let crowd = self.clone();
-        all(sessions.into_iter(), move |session| {
-            let crowd = crowd.clone();
-            async move { crowd.delete(&session).await }
-        })
-        .await;
+    /// Ends it, which a node does only if media has come all the time.
+    pub(crate) async fn retire(&self, star: Star) {
+        self.delete(&star.session).await;
+        drop(star.publisher);
     }
 
-    /// Sessions begin and end until `event` is over: what came of it, and how many sessions there were.
-    pub(crate) async fn come_and_go_during<E: Future>(&self, event: E) -> (E::Output, usize) {
+    /// Sessions begin and end until `event` is over and there were enough of them: what came of it, and how many.
+    pub(crate) async fn come_and_go_during<E: Future>(
+        &self,
+        event: E,
+        least: usize,
+    ) -> (E::Output, usize) {
         let over = CancellationToken::new();
-        let publishers = all(0..AT_ONCE, |_| {
-            let (crowd, over) = (self.clone(), over.clone());
-            async move {
-                let mut count = 0;
-                while !over.is_cancelled() {
-                    if let Some(session) = crowd.publish().await {
-                        sleep(PAUSE).await;
-                        crowd.delete(&session).await;
-                    }
-                    sleep(PAUSE).await;
-                    count += 1;
-                }
-                count
-            }
-        });
+        let publishers: JoinSet<usize> = (0..AT_ONCE)
+            .map(|_| self.clone().come_and_go(over.clone(), least / AT_ONCE + 1))
+            .collect();
         let event = async {
             let output = event.await;
             over.cancel();
             output
         };
-        let (output, counts) = tokio::join!(event, publishers);
+        let (output, counts) = tokio::join!(event, publishers.join_all());
         (output, counts.into_iter().sum())
+    }
+
+    async fn come_and_go(self, over: CancellationToken, least: usize) -> usize {
+        let (mut open, mut count) = (VecDeque::new(), 0);
+        while count < least || !over.is_cancelled() {
+            open.extend(self.publish(self.0.offer.clone()).await);
+            count += 1;
+            if open.len() > OPEN {
+                self.end_oldest(&mut open).await;
+            }
+            sleep(PAUSE).await;
+        }
+        while !open.is_empty() {
+            self.end_oldest(&mut open).await;
+        }
+        count
+    }
+
+    async fn end_oldest(&self, open: &mut VecDeque<(String, String)>) {
+        if let Some((session, _)) = open.pop_front() {
+            self.delete(&session).await;
+        }
     }
 
     /// What came of all requests so far.
@@ -96,11 +116,10 @@ impl Crowd {
         self.0.tally.lock().unwrap().clone()
     }
 
-    /// POST and PATCH; the session's URL if there is one.
-    async fn publish(&self) -> Option<String> {
+    /// POST and PATCH; the session's URL and the node's answer if there is one.
+    async fn publish(&self, offer: String) -> Option<(String, String)> {
         let name = self.0.names.fetch_add(1, Ordering::Relaxed);
         let endpoint = format!("/live/whip/endpoint/s{name}");
-        let offer = self.0.offer.clone();
         let created = Request::post(endpoint).header("content-type", "application/sdp");
         let created = self.ask("POST", created.body(offer).unwrap()).await;
         let session = (created.status == 201).then(|| path_of(created.header("location")))?;
@@ -108,7 +127,7 @@ impl Crowd {
             Request::patch(&session).header("content-type", "application/trickle-ice-sdpfrag");
         self.ask("PATCH", trickle.body(FRAGMENT.to_owned()).unwrap())
             .await;
-        Some(session)
+        Some((session, created.text()))
     }
 
     async fn delete(&self, session: &str) {
@@ -131,20 +150,4 @@ impl Crowd {
             .or_default() += 1;
         reply
     }
-}
-
-/// Does it to every item, [`AT_ONCE`] at a time; what came of it, in no order.
-async fn all<I, F>(items: impl Iterator<Item = I>, mut act: impl FnMut(I) -> F) -> Vec<F::Output>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    let (mut tasks, mut done) = (JoinSet::new(), Vec::new());
-    for item in items {
-        if tasks.len() == AT_ONCE {
-            done.extend(tasks.join_next().await.map(Result::unwrap));
-        }
-        tasks.spawn(act(item));
-    }
-    done.extend(tasks.join_all().await);
-    done
 }

@@ -27,6 +27,8 @@ use whipstitch_tests::Client;
 
 /// Sessions in all, at least; each is a POST, a PATCH and a DELETE.
 const SESSIONS: usize = 1_000;
+/// Publishers whose media goes on all the time.
+const STARS: usize = 4;
 /// Longest wait for the restart of all replicas.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -60,8 +62,11 @@ async fn rolling_restart() {
     let offer = Publisher::new().await.unwrap().offer().await.unwrap();
     let crowd = Crowd::new(client, offer);
 
-    // These are there before the first replica goes, and end after the last one is back.
-    let long = crowd.begin(SESSIONS / 4).await;
+    // These publish before the first replica goes, and after the last one is back: their media passes none of them.
+    let mut stars = Vec::new();
+    for _ in 0..STARS {
+        stars.push(crowd.star().await);
+    }
     let began = Instant::now();
     let restart = async {
         let mut pids = Vec::new();
@@ -73,13 +78,12 @@ async fn rolling_restart() {
         pids
     };
     let restart = timeout(PATIENCE, restart);
-    let (pids, meanwhile) = crowd.come_and_go_during(restart).await;
+    let (pids, meanwhile) = crowd.come_and_go_during(restart, SESSIONS).await;
     let pids = pids.expect("the restart ends in time");
     let took = began.elapsed();
-    let left = SESSIONS.saturating_sub(long.len() + meanwhile);
-    let after = crowd.begin(left).await;
-    crowd.end(long).await;
-    crowd.end(after).await;
+    for star in stars {
+        crowd.retire(star).await;
+    }
 
     let tally = crowd.tally();
     println!(
