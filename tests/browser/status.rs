@@ -117,7 +117,8 @@ impl<'a> StatusPage<'a> {
 /// Something of everything: publishers and players, over WHIP and over WebSockets, a refusal.
 async fn audience(deployment: &Deployment, proxy: &Proxy) -> Vec<Dialogue> {
     for stream in ["keynote", "stage-2", "backstage"] {
-        let offer = Publisher::new().await.unwrap().offer().await.unwrap();
+        let publisher = Publisher::new().await.expect("a publisher");
+        let offer = publisher.offer().await.expect("its offer");
         let target = format!("/live/whip/endpoint/{stream}");
         assert_eq!(proxy.h2.sdp("POST", &target, &offer).await.status, 201);
     }
@@ -128,7 +129,8 @@ async fn audience(deployment: &Deployment, proxy: &Proxy) -> Vec<Dialogue> {
             "/streammanager/?id=viewer-{id}&host={node}&app=live%2Froom{}",
             id % 3
         );
-        let mut dialogue = Dialogue::open(&proxy.h1, &target).await.unwrap();
+        let opened = Dialogue::open(&proxy.h1, &target).await;
+        let mut dialogue = opened.expect("a WebSocket");
         dialogue.hear().await;
         dialogues.push(dialogue);
     }
@@ -187,7 +189,10 @@ async fn the_status_page_shows_all_and_changes_what_it_is_told_to() {
     let of_the_room = dialogues.iter_mut().skip(2).step_by(3);
     select_all(of_the_room.map(|dialogue| closed(dialogue).boxed())).await;
     search.clear().await.expect("cleared");
-    search.send_keys("x\u{e003}").await.expect("typed and taken back");
+    search
+        .send_keys("x\u{e003}")
+        .await
+        .expect("typed and taken back");
     page.until_rows("sessions", 11).await;
 
     // Saying no changes nothing.

@@ -146,7 +146,7 @@ pub(crate) fn location(visit: &Transcript, then: &str) -> Outcome {
             failed_set(
                 format!("Location: {}", without_query(location)),
                 "the browser refuses a URL without TLS on a page with it (mixed content)",
-                "proxy.public_url, or X-Forwarded-Proto from a balancer in proxy.forwarders",
+                "proxy.public_url, or X-Forwarded-Proto from a balancer in proxy.trusted",
             )
         }
         Some(_) => Ok(()),

@@ -26,8 +26,7 @@ pub(crate) type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> =
 ///
 /// One set for every command: with two, cargo would compile nearly every dependency twice (the browser tests alone
 /// change the features of `syn`, and so every derive above it).
-pub(crate) const FEATURES: &str =
-    "whipstitch-tests/browser,whipstitch-tests/programs,xtask/bench,xtask/reference";
+pub(crate) const FEATURES: &str = "whipstitch-tests/browser,whipstitch-tests/namespaces,whipstitch-tests/programs,xtask/bench,xtask/reference";
 
 /// The chores of the Whipstitch workspace.
 #[derive(Debug, Parser)]

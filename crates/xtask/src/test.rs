@@ -5,7 +5,8 @@ use crate::debian::{self, Need};
 use crate::tally::{Counts, Tally};
 use crate::{FEATURES, Result, deploy, fetch};
 
-const BROWSER: [Need; 2] = [
+/// What the browser tests and the test of replicas take.
+const NEEDS: [Need; 4] = [
     Need {
         program: "chromium",
         package: "chromium",
@@ -14,18 +15,28 @@ const BROWSER: [Need; 2] = [
         program: "chromedriver",
         package: "chromium-driver",
     },
+    Need {
+        program: "haproxy",
+        package: "haproxy",
+    },
+    Need {
+        program: "ip",
+        package: "iproute2",
+    },
 ];
 
 /// The test binaries that need what has to be installed, counted apart: were one to run nothing, its absence would not
 /// show in a sum.
-const APART: [&str; 2] = ["browser", "programs"];
+const APART: [&str; 3] = ["browser", "programs", SCALE_OUT];
+/// Its hosts are network namespaces, which take root; without, it says so and does nothing.
+const SCALE_OUT: &str = "scale_out";
 
 /// Runs all tests and prints one closing line a runner.
 ///
 /// # Errors
 /// When a test failed or was skipped, or a runner ran none. The closing lines are printed all the same.
 pub(crate) fn run() -> Result<Vec<String>> {
-    debian::ensure(&BROWSER)?;
+    debian::ensure(&NEEDS)?;
     fetch::ensure()?;
     let (mut complaints, mut closing) = (Vec::new(), Vec::new());
     let mut close = |runner: &str, counts: Counts, complaints: &mut Vec<String>| {
@@ -37,6 +48,10 @@ pub(crate) fn run() -> Result<Vec<String>> {
     let native = tally.sum(|binary| !APART.contains(&binary));
     close("native", native, &mut complaints);
     for name in APART {
+        if name == SCALE_OUT && !debian::is_root() {
+            println!("{SCALE_OUT}: not run, since network namespaces take root");
+            continue;
+        }
         close(name, tally.sum(|binary| binary == name), &mut complaints);
     }
 
