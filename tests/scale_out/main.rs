@@ -22,7 +22,7 @@ use balancer::Balancer;
 use crowd::Crowd;
 use replica::{Replica, Shared};
 use tokio::time::{Instant, timeout};
-use whipstitch_minicluster::{Cluster, Config, NodeConfig, peer::Publisher};
+use whipstitch_minicluster::{Cluster, Config, Node, NodeConfig, peer::Publisher};
 use whipstitch_tests::Client;
 
 /// Sessions in all, at least; each is a POST, a PATCH and a DELETE.
@@ -58,7 +58,7 @@ async fn rolling_restart() {
         replicas.push(Replica::start(host, &shared).await);
     }
     let balancer = Balancer::start(&shared.certificate).await;
-    let client = Client::tls(balancer.addr(), shared.certificate.client(&[b"http/1.1"]));
+    let client = Client::tls(Balancer::addr(), shared.certificate.client(&[b"http/1.1"]));
     let offer = Publisher::new().await.unwrap().offer().await.unwrap();
     let crowd = Crowd::new(client, offer);
 
@@ -102,6 +102,6 @@ async fn rolling_restart() {
         let served = replica.sessions_served().await;
         assert!(served > 0.0, "{replica:?} took no part after its restart");
     }
-    let live: usize = cluster.nodes().iter().map(|node| node.sessions()).sum();
+    let live: usize = cluster.nodes().iter().map(Node::sessions).sum();
     assert_eq!(live, 0, "every session has ended at its node");
 }
