@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, header::CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use pin_project_lite::pin_project;
@@ -18,6 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{Body, BodyError, Error, Metrics};
+
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Where streams of events have their places.
 pub(crate) struct EventStreams {
@@ -37,7 +39,7 @@ impl EventStreams {
     }
 
     /// The answer as it goes on, if it may: anything else than a stream of events passes as it is.
-    pub(super) fn pass(&self, response: Response<Body>) -> Result<Response<Body>, Error> {
+    pub(super) fn pass(&self, mut response: Response<Body>) -> Result<Response<Body>, Error> {
         if !is_stream(&response) {
             return Ok(response);
         }
@@ -46,6 +48,9 @@ impl EventStreams {
             what: "limits.event_streams",
         })?;
         let open = Open::new(place, self.metrics.clone());
+        // An nginx in front would collect events until its buffer is full (nginx documentation, proxy_buffering).
+        let headers = response.headers_mut();
+        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
         let closed = self.close.clone().cancelled_owned();
         Ok(response.map(|inner| {
             Stream {
@@ -146,6 +151,7 @@ mod tests {
             .pass(answer("Text/Event-Stream; charset=utf-8", events()))
             .unwrap();
         let full = streams.pass(answer("text/event-stream", events()));
+        assert_eq!(first.headers()[ACCEL_BUFFERING], "no");
         assert!(matches!(
             full,
             Err(Error::Overloaded {
@@ -157,7 +163,8 @@ mod tests {
             ("text/event-streams", body::full("x")),
             ("text/event-stream", body::empty()),
         ] {
-            assert!(streams.pass(answer(media, body)).is_ok(), "{media}");
+            let passed = streams.pass(answer(media, body)).unwrap();
+            assert!(!passed.headers().contains_key(ACCEL_BUFFERING), "{media}");
         }
         drop(first);
         assert!(streams.pass(answer("text/event-stream", events())).is_ok());
@@ -173,10 +180,10 @@ mod tests {
         close.cancel();
         let event = body.frame().await.unwrap().unwrap();
         assert_eq!(event.into_data().unwrap(), "data: 1\n\n");
-        assert!(body.frame().await.is_none());
+        assert!(body.frame().now_or_never().is_some_and(|end| end.is_none()));
         let passed = streams.pass(answer("text/event-stream", events()));
         let mut body = passed.unwrap().into_body();
         body.frame().await.unwrap().unwrap();
-        assert!(body.frame().now_or_never().unwrap().is_none());
+        assert!(body.frame().now_or_never().is_some_and(|end| end.is_none()));
     }
 }
