@@ -12,6 +12,7 @@
 mod abandoned;
 mod admin;
 mod bodies;
+mod commands;
 mod cors;
 mod directory;
 mod doctor;

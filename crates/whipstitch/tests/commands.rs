@@ -18,9 +18,13 @@ use std::{
         process::CommandExt as _,
     },
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     thread,
+    time::{Duration, Instant},
 };
+
+/// Longest wait for anything that should be there at once.
+const SOON: Duration = Duration::from_secs(10);
 
 /// The commands that ask a running whipstitch.
 const QUESTIONS: [&str; 9] = [
@@ -436,4 +440,55 @@ fn what_is_imported_can_be_served() {
     printed(&whipstitch(&format!("check --config {}", output.display())));
     let (code, said) = failed(&whipstitch(&line));
     assert!(code == 64 && said.contains("--force"), "{said}");
+}
+
+/// A `whipstitch run`, ended by force when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_whole_life_of_one_that_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("admin.sock");
+    let file = folder.path().join("whipstitch.toml");
+    fs::write(
+        &file,
+        "stream_manager.url = 'http://127.0.0.1:9'\nlisten.http = ['127.0.0.1:0']\nadmin.socket = 'admin.sock'\n",
+    )
+    .unwrap();
+    let line = |line: &str| format!("{line} --config {}", file.display());
+    let mut run = command(&line("run"));
+    let running = Running(run.stdout(Stdio::null()).spawn().unwrap());
+    let began = Instant::now();
+    while whipstitch(&line("status")).status.code() == Some(3) {
+        assert!(began.elapsed() < SOON, "nobody at {}", socket.display());
+    }
+    let status = printed(&whipstitch(&line("status")));
+    assert!(
+        status.contains(": ready") && status.contains("whipstitch.toml"),
+        "{status}"
+    );
+    assert_eq!(printed(&whipstitch(&line("sessions"))), "0 sessions\n");
+    assert_eq!(printed(&whipstitch(&line("log-level"))), "info\n");
+    let level = printed(&whipstitch(&line("log-level debug --for 5m")));
+    assert!(
+        level.starts_with("debug, for 4m 59s") || level.starts_with("debug, for 5m"),
+        "{level}"
+    );
+    assert!(printed(&whipstitch(&line("log-level"))).starts_with("debug, for"));
+    let (code, said) = failed(&whipstitch(&line("log-level not=a=level")));
+    assert!(code == 2 && said.contains("level"), "{said}");
+    assert!(printed(&whipstitch(&line("reload"))).contains("certificates"));
+    assert!(printed(&whipstitch(&line("drain --wait"))).starts_with("drained"));
+    assert_eq!(whipstitch(&line("status")).status.code(), Some(1));
+    drop(running);
+    // It had no time to take its socket away.
+    let (code, said) = failed(&whipstitch(&line("status")));
+    assert!(code == 3 && said.contains("nobody listens"), "{said}");
 }
