@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, StatusCode, header::LOCATION, uri::PathAndQuery};
 use whipstitch_origin::Origin;
 use whipstitch_signaling::{
-    Role, StreamKey,
+    Role, StreamKey, query,
     rewrite::{self, LocationError},
 };
 
@@ -36,11 +36,26 @@ impl Creation {
     }
 
     /// Where at the node the session is. A `Location` that leads anywhere else is not followed: then it is the usual place.
+    /// Players have such a place by their `requestId` only; without one it could be anybody's.
     pub(crate) fn place(&self, location: Option<&HeaderValue>) -> Option<PathAndQuery> {
         let usual = HeaderValue::from_static("");
         let named = location.and_then(|named| resource(&self.origin, &self.target, named).ok());
-        named.or_else(|| resource(&self.origin, &self.target, &usual).ok())
+        let is_own = self.role == Role::Publish
+            || query::get(self.target.query().unwrap_or_default(), "requestId").is_some();
+        let usual = || resource(&self.origin, &self.target, &usual).ok();
+        named.or_else(|| is_own.then(usual)?)
     }
+}
+
+/// Whether a node that answers a DELETE so has the session no more: it ended it, or found none. Red5's WHIP says 417 where
+/// it finds no session (Red5 Pro documentation, WHIP/WHEP, status codes).
+pub(crate) fn is_over(status: StatusCode) -> bool {
+    const NONE: [StatusCode; 3] = [
+        StatusCode::NOT_FOUND,
+        StatusCode::GONE,
+        StatusCode::EXPECTATION_FAILED,
+    ];
+    status.is_success() || NONE.contains(&status)
 }
 
 /// The path and query at this node that its `Location` means, in the answer to a POST to `target`.

@@ -40,6 +40,7 @@ use crate::{
     abandoned::{self, Abandoned, Unclaimed},
     budget::Budget,
     config::NotLiveStatus,
+    creation,
     error::{BadRequest, NodeFault},
     failover::{Carrier, Failover},
     known_sessions::{Client, KnownSessions},
@@ -146,6 +147,7 @@ impl Forward {
         let (origin, mut response) = answer.await?;
         // From here on whatever comes between leaves a session behind.
         let mut unclaimed = Unclaimed::of(creating.at(&origin), &response, &self.abandoned);
+        let is_created = response.status() == StatusCode::CREATED;
         // What came, not what was announced: a body without a length may turn out to be none.
         let offers = exchange.record().received.load(Ordering::Relaxed) > 0;
         if endpoint.lookup.role == Role::Play
@@ -167,6 +169,7 @@ impl Forward {
             endpoint,
             client: asked.client.clone(),
             exchange,
+            is_created,
             unclaimed: unclaimed.as_mut(),
         };
         let session = self.name_session(&mut response, made)?;
@@ -264,7 +267,7 @@ impl Forward {
 
     /// A DELETE that did what it says, or found nothing left to do.
     fn ended(&self, known: &Known, client: Option<Client>, status: StatusCode) {
-        if !status.is_success() && status != StatusCode::NOT_FOUND {
+        if !creation::is_over(status) {
             return;
         }
         if known.role == Role::Publish {

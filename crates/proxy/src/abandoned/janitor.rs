@@ -17,8 +17,14 @@ use whipstitch_signaling::{Role, session::Session, tag::Tag};
 
 use super::{Left, Named, Outcome, What};
 use crate::{
-    Live, Metrics, body, budget::Budget, config::Timeouts, creation::Creation,
-    exchange::REQUEST_ID, failover::Carrier, known_sessions::KnownSessions, newest::Newest,
+    Live, Metrics, body,
+    budget::Budget,
+    config::Timeouts,
+    creation::{self, Creation},
+    exchange::REQUEST_ID,
+    failover::Carrier,
+    known_sessions::KnownSessions,
+    newest::Newest,
 };
 
 /// The pauses before each further DELETE, where one failed: the first may have met a connection that had just closed.
@@ -93,10 +99,7 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
             issued_at: since,
             tag: Tag::None,
         };
-        if self.newest.has_since(creation.role, &session) {
-            return Outcome::Replaced;
-        }
-        let outcome = self.delete(creation, &session.resource).await;
+        let outcome = self.delete(creation, &session).await;
         if matches!(outcome, Outcome::Deleted | Outcome::Gone) {
             if creation.role == Role::Publish {
                 self.directory.ended(&creation.key);
@@ -111,10 +114,14 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
         outcome
     }
 
-    async fn delete(&self, creation: &Creation, resource: &PathAndQuery) -> Outcome {
+    async fn delete(&self, creation: &Creation, session: &Session) -> Outcome {
         let mut pauses = PAUSES.iter();
         loop {
-            if let Some(outcome) = self.delete_once(creation, resource).await {
+            // Before each: one that failed may have been carried out, and the place be somebody else's by now.
+            if self.newest.has_since(creation.role, session) {
+                return Outcome::Replaced;
+            }
+            if let Some(outcome) = self.delete_once(creation, &session.resource).await {
                 return outcome;
             }
             let Some(pause) = pauses.next() else {
@@ -139,11 +146,10 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
         );
         let mut budget = Budget::new(self.timeouts.answer, self.timeouts.connect);
         let answer = self.nodes.carry(&creation.origin, request, &mut budget);
-        match answer.await.ok()?.status().as_u16() {
-            200..=299 => Some(Outcome::Deleted),
-            // Red5's WHIP says 417 where it finds no session (Red5 Pro documentation, WHIP/WHEP, status codes).
-            404 | 410 | 417 => Some(Outcome::Gone),
-            500..=599 => None,
+        match answer.await.ok()?.status() {
+            status if status.is_success() => Some(Outcome::Deleted),
+            status if creation::is_over(status) => Some(Outcome::Gone),
+            status if status.is_server_error() => None,
             _ => Some(Outcome::Failed),
         }
     }

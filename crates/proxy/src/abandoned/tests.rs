@@ -15,7 +15,7 @@ use whipstitch_signaling::{Role, StreamKey, tag::Tag};
 use super::*;
 use crate::{
     Body, Exchange, Live, body, budget::Budget, config::Timeouts, failover::Carrier,
-    known_sessions::KnownSessions, newest::Newest, node_client::Failed,
+    known_sessions::KnownSessions, newest::Newest, node_client::Failed, resolving::now,
 };
 
 /// A node that answers each DELETE with the next of these, and then with 200; it remembers where and when.
@@ -24,7 +24,11 @@ struct Node {
     answers: Arc<Mutex<VecDeque<u16>>>,
     asked: Arc<Mutex<Vec<(String, Duration)>>>,
     began: Instant,
+    newest: Arc<Newest>,
 }
+
+/// An answer that is lost, and a session at the same place before the next DELETE.
+const LET_IN: u16 = 1;
 
 impl Carrier for Node {
     async fn carry(
@@ -37,6 +41,12 @@ impl Carrier for Node {
         self.asked.lock().unwrap().push(asked);
         match self.answers.lock().unwrap().pop_front().unwrap_or(200) {
             0 => Err(Failed::Broken),
+            LET_IN => {
+                // Somebody else came meanwhile.
+                let newer = newer(request.uri().path_and_query().unwrap().clone());
+                self.newest.remember(Role::Publish, &newer);
+                Err(Failed::Broken)
+            }
             status => Ok(answer(status, None, "")),
         }
     }
@@ -80,13 +90,14 @@ impl Scene {
         let (registry, exchanges) = (Registry::new(), TaskTracker::new());
         let metrics = Metrics::register(&registry).unwrap();
         let (abandoned, left) = Abandoned::new(places, exchanges.clone(), metrics.clone());
+        let (ends, life) = (Arc::new(Ends::default()), Duration::from_hours(1));
+        let newest = Arc::new(Newest::new(life));
         let node = Node {
+            newest: newest.clone(),
             answers: Arc::new(Mutex::new(answers.iter().copied().collect())),
             asked: Arc::default(),
             began: Instant::now(),
         };
-        let (ends, life) = (Arc::new(Ends::default()), Duration::from_hours(1));
-        let newest = Arc::new(Newest::new(life));
         let janitor = Janitor {
             nodes: node.clone(),
             directory: ends.clone(),
@@ -158,6 +169,16 @@ impl Scene {
     }
 }
 
+/// A session that begins now.
+fn newer(resource: PathAndQuery) -> Session {
+    Session {
+        node: "10.0.0.1".parse().unwrap(),
+        resource,
+        issued_at: now() + 1,
+        tag: Tag::None,
+    }
+}
+
 fn answer(status: u16, location: Option<&str>, sdp: &'static str) -> Response<Body> {
     let mut response = Response::builder().status(status);
     if let Some(location) = location {
@@ -226,6 +247,9 @@ async fn a_node_that_is_unable_is_asked_three_times() {
         (&[503, 204][..], "deleted 1", 2),
         (&[0, 500, 404], "gone 1", 3),
         (&[0, 0, 0], "failed 1", 3),
+        // The first may have been carried out: what is there now is another's.
+        (&[LET_IN], "replaced 1", 1),
+        (&[503, LET_IN], "replaced 1", 2),
         (&[417], "gone 1", 1),
         (&[405], "failed 1", 1),
     ] {

@@ -9,7 +9,7 @@ use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::{Role, StreamKey, session::Session as Sealed};
 
 use super::{Kind, Live, LiveSession, SessionId, session::WayOut};
-use crate::{body, budget::Budget, config::Timeouts, failover::Carrier, forward::Nodes};
+use crate::{body, budget::Budget, config::Timeouts, creation, failover::Carrier, forward::Nodes};
 
 /// Ends sessions on behalf of the operator. Cheap to clone: all clones are one.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ impl Inner {
         };
         let id = session.id();
         match self.ask(origin, sealed).await {
-            Some(status) if status.is_success() || status == StatusCode::NOT_FOUND => {
+            Some(status) if creation::is_over(status) => {
                 self.over(*role, key, sealed);
             }
             Some(status) => {
