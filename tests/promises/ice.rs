@@ -283,6 +283,39 @@ async fn a_406_that_is_no_offer_is_taken_for_one_by_nobody() {
     }
 }
 
+/// As with Red5's SDK, a node that names no place means the usual one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counter_offer_without_a_location_can_be_answered() {
+    let (deployment, node) = raw().await;
+    let manager = deployment.cluster.manager();
+    manager.lie(Lie::ServerAddress(node.addr().ip().to_string()));
+    let mut config = deployment.config();
+    config.nodes.port = node.addr().port();
+    let proxy = deployment.proxy_with(config);
+    let offer = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=setup:actpass\r\n";
+    let answer = format!(
+        "HTTP/1.1 201 Created\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{offer}",
+        offer.len()
+    );
+    let play = proxy
+        .h1
+        .sdp("POST", "/live/whep/endpoint/s1?requestId=a", "v=0");
+    let (countered, _) = tokio::join!(play, node.answer(3, answer.as_bytes()));
+    assert_eq!(
+        (countered.status.as_u16(), &*countered.text()),
+        (406, offer)
+    );
+    let session = path_of(countered.header("location"));
+    let patch = proxy.h1.sdp("PATCH", &session, "v=0");
+    let (answered, (head, _)) =
+        tokio::join!(patch, node.answer(3, b"HTTP/1.1 204 No Content\r\n\r\n"));
+    assert_eq!(answered.status, 204);
+    assert!(
+        head.starts_with("PATCH /live/whep/resource/s1?requestId=a HTTP/1.1\r\n"),
+        "{head}"
+    );
+}
+
 async fn publisher_ends(client: &Client, published: &Reply) {
     let session = path_of(published.header("location"));
     assert_eq!(client.bare("DELETE", &session).await.status, 200);

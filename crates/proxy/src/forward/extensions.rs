@@ -1,7 +1,7 @@
 //! Protocol extensions: offered by a node, reached through us (RFC 9725 §4.9; draft-ietf-wish-whep, core extensions).
 
 use http::{
-    HeaderValue, Request, Response,
+    HeaderValue, Request, Response, StatusCode,
     header::LOCATION,
     uri::{Authority, PathAndQuery},
 };
@@ -100,7 +100,8 @@ impl Forward {
         let failover = self.failover(&self.nodes, &asked.exchange);
         let mut response = failover.only(&offered.origin, request, budget).await?;
         let status = response.status();
-        if status.is_redirection() {
+        // What the client has already (RFC 9110 §15.4.5) leads nowhere else.
+        if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
             return Err(NodeFault::Redirect.into());
         }
         links::taken(response.headers_mut(), &asked.exchange);

@@ -25,6 +25,8 @@ pub(super) struct Made<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) client: Option<Client>,
     pub(super) exchange: &'a Exchange,
+    /// Whether the node said 201, which is to be kept in mind when that became a counter-offer.
+    pub(super) is_created: bool,
     pub(super) unclaimed: Option<&'a mut Unclaimed>,
 }
 
@@ -47,7 +49,7 @@ impl Forward {
             Some(location) if status.is_success() || status == StatusCode::NOT_ACCEPTABLE => {
                 location
             }
-            None if status == StatusCode::CREATED => HeaderValue::from_static(""),
+            None if made.is_created => HeaderValue::from_static(""),
             _ => return Ok(None),
         };
         let (id, node) = (made.exchange.id(), made.origin);
