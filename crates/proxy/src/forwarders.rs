@@ -65,7 +65,8 @@ impl Forwarders {
         let client = said.way.last().copied();
         Whence {
             client: client.or(Some(address)),
-            is_one: client.is_some(),
+            // An address in there may be a forwarder that does not tell, and many clients behind it.
+            is_one: client.is_some_and(|client| !self.trusts(client)),
             scheme: said.scheme,
             host: said.host,
             way: client.and_then(|_| way(&said.way, address)),

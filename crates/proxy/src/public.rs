@@ -11,6 +11,8 @@ pub(crate) struct Public {
     pub(crate) url: Option<String>,
     /// `proxy.location`
     pub(crate) location: Location,
+    /// Whether `proxy.hosts` tells our names, so that a request for another one does not come this far.
+    pub(crate) is_named: bool,
 }
 
 impl Public {
@@ -26,10 +28,21 @@ impl Public {
             return url.trim_end_matches('/').to_owned();
         }
         match (exchange.scheme(), self.location) {
-            (Some(scheme), _) => format!("{scheme}://{host}"),
+            (Some(scheme), Location::Absolute) => format!("{scheme}://{host}"),
             (None, Location::Absolute) => format!("{}://{host}", Scheme::Http),
-            (None, Location::Auto | Location::Path) => String::new(),
+            (Some(scheme), _) if self.is_known(host, exchange) => format!("{scheme}://{host}"),
+            _ => String::new(),
         }
+    }
+
+    /// Whether it is sure that clients reach us by this host and the scheme that is told. A forwarder that tells the scheme
+    /// alone may ask by a name of its own, and one that tells `http` may have another before it that ends TLS.
+    fn is_known(&self, host: &Authority, exchange: &Exchange) -> bool {
+        let whence = &exchange.record().whence;
+        let is_told = || whence.host.as_ref() == Some(host) || self.is_named;
+        whence
+            .scheme
+            .is_none_or(|told| told == Scheme::Https && is_told())
     }
 }
 
@@ -40,45 +53,71 @@ mod tests {
     use super::*;
     use crate::{Peer, forwarders::Forwarders};
 
+    /// Scheme and host, as a forwarder tells them.
+    type Told = (Option<&'static str>, Option<&'static str>);
+
+    const NOTHING: Told = (None, None);
+
+    fn told(scheme: &'static str) -> Told {
+        (Some(scheme), Some("a:8443"))
+    }
+
     /// For a client at a forwarder that says so, or at our own sockets.
-    fn base(url: Option<&str>, location: Location, tls: bool, proto: Option<&str>) -> String {
+    fn base(url: Option<&str>, location: Location, tls: bool, told: Told) -> String {
         let peer = Peer::new("10.0.0.1:1000".parse().unwrap(), tls);
         let mut headers = HeaderMap::new();
-        if let Some(proto) = proto {
-            headers.insert("x-forwarded-proto", proto.parse().unwrap());
+        for (name, value) in [("x-forwarded-proto", told.0), ("x-forwarded-host", told.1)] {
+            if let Some(value) = value {
+                headers.insert(name, value.parse().unwrap());
+            }
         }
         let forwarders = Forwarders::new(&["10.0.0.0/8".parse().unwrap()]);
         let exchange = Exchange::through(&headers, Some(peer), &forwarders);
         let url = url.map(str::to_owned);
-        Public { url, location }.base(&Authority::from_static("a:8443"), &exchange)
+        let public = Public {
+            url,
+            location,
+            is_named: false,
+        };
+        public.base(&Authority::from_static("a:8443"), &exchange)
     }
 
     #[test]
     fn scheme_and_host_are_given_where_they_are_known() {
         let (auto, absolute, path) = (Location::Auto, Location::Absolute, Location::Path);
         let configured = Some("https://live.example/");
-        for (url, location, tls, proto, expected) in [
-            (None, auto, false, None, ""),
-            (None, auto, true, None, "https://a:8443"),
-            (None, auto, false, Some("https"), "https://a:8443"),
-            (None, auto, true, Some("http"), "http://a:8443"),
-            (None, auto, false, Some("gopher"), ""),
+        for (url, location, tls, told, expected) in [
+            (None, auto, false, NOTHING, ""),
+            (None, auto, true, NOTHING, "https://a:8443"),
+            (None, auto, false, told("https"), "https://a:8443"),
+            // The host is a guess, then the scheme.
+            (None, auto, false, (Some("https"), None), ""),
+            (None, auto, false, (Some("https"), Some("b")), ""),
+            (None, auto, true, told("http"), ""),
+            (None, auto, false, told("gopher"), ""),
             (
                 configured,
                 auto,
                 false,
-                Some("http"),
+                told("http"),
                 "https://live.example",
             ),
-            (None, absolute, false, None, "http://a:8443"),
-            (None, absolute, false, Some("https"), "https://a:8443"),
-            (configured, absolute, false, None, "https://live.example"),
-            (configured, path, true, Some("https"), ""),
+            (None, absolute, false, NOTHING, "http://a:8443"),
+            (
+                None,
+                absolute,
+                false,
+                (Some("https"), None),
+                "https://a:8443",
+            ),
+            (None, absolute, false, told("http"), "http://a:8443"),
+            (configured, absolute, false, NOTHING, "https://live.example"),
+            (configured, path, true, told("https"), ""),
         ] {
             assert_eq!(
-                base(url, location, tls, proto),
+                base(url, location, tls, told),
                 expected,
-                "{location:?} {tls} {proto:?}"
+                "{location:?} {tls} {told:?}"
             );
         }
     }

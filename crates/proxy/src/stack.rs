@@ -115,6 +115,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         not_live: d.proxy.not_live_status,
         strict_etags: d.proxy.strict_etags,
         public: Public {
+            is_named: !d.proxy.hosts.is_empty(),
             url: d.proxy.public_url.clone(),
             location: d.proxy.location,
         },
