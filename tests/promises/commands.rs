@@ -156,7 +156,10 @@ async fn sessions_are_listed_searched_and_ended() {
     };
     assert_eq!(close.code, CloseCode::Away);
     dialogue.close().await;
-    stage.proxy.until_metric("whipstitch_sockets_open", 0.0).await;
+    stage
+        .proxy
+        .until_metric("whipstitch_sockets_open", 0.0)
+        .await;
     assert_eq!(stage.json("sessions").await["total"], 2);
     let gone = stage.run(&format!("sessions end {id}")).await;
     assert!(
