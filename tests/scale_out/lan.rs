@@ -4,7 +4,7 @@ use std::{
     env,
     net::Ipv4Addr,
     os::unix::fs::MetadataExt as _,
-    process::{self, Command},
+    process::{self, Command, Stdio},
 };
 
 /// The Stream Manager, in the namespace with the bridge, where the test itself is too.
@@ -66,12 +66,25 @@ pub(crate) fn inside(test: &str, body: impl FnOnce()) {
     }
     let lan = Lan::make();
     let itself = env::current_exe().expect("the path of this test");
-    let status = on(&lan.namespace(HUB), itself.to_str().expect("UTF-8"))
+    let run = on(&lan.namespace(HUB), itself.to_str().expect("UTF-8"))
         .args(["--exact", test, "--nocapture"])
         .env(LAN, &lan.name)
-        .status()
+        .stderr(Stdio::inherit())
+        .output()
         .expect("the test runs in its network");
-    assert!(status.success(), "{status}; what failed stands above");
+    // Without the words of the runner inside, which would be counted as those of another test.
+    let said = String::from_utf8_lossy(&run.stdout);
+    let is_ours = |line: &&str| {
+        !line.is_empty() && !line.starts_with("test ") && !line.starts_with("running ")
+    };
+    said.lines()
+        .filter(is_ours)
+        .for_each(|line| println!("{line}"));
+    assert!(
+        run.status.success(),
+        "{}; what failed stands above",
+        run.status
+    );
 }
 
 /// The owner of our own entry in /proc is the effective user.
