@@ -75,11 +75,15 @@ async fn dialogue(deployment: &Deployment, proxy: &Proxy, id: usize) -> Dialogue
 
 /// The code of the Close that comes, whatever comes before it.
 async fn closed(dialogue: &mut Dialogue) -> CloseCode {
-    loop {
-        if let Message::Close(close) = dialogue.next().await {
-            return close.unwrap().code;
+    let closed = async {
+        loop {
+            if let Message::Close(close) = dialogue.next().await {
+                return close.unwrap().code;
+            }
         }
-    }
+    };
+    let closed = tokio::time::timeout(SOON, closed).await;
+    closed.expect("a Close in time")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,7 +92,8 @@ fn post(socket: &Path, path: &str, body: &str) -> String {
 /// What the service manager hears, until one of the messages begins with this.
 fn hear(manager: &UnixDatagram, wanted: &str) -> Vec<String> {
     let mut heard = Vec::new();
-    loop {
+    // It goes on saying that it is alive, so that silence is not the only way to wait in vain.
+    for _ in 0..100 {
         let mut buffer = [0; 4096];
         let length = manager.recv(&mut buffer).unwrap();
         let message = String::from_utf8(buffer[..length].to_vec()).unwrap();
@@ -102,6 +103,7 @@ fn hear(manager: &UnixDatagram, wanted: &str) -> Vec<String> {
             return heard;
         }
     }
+    panic!("no {wanted} among {heard:?}")
 }
 
 #[test]
