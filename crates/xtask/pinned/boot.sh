@@ -32,11 +32,6 @@ boot)
     mkdir "$folder/memory/upper" "$folder/memory/work" "$folder/memory/root"
     root=$folder/memory/root
     mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/memory/upper,workdir=$folder/memory/work" "$root"
-    mkdir "$root/check"
-    cp -r "$folder/inside/." "$root/check"
-    touch "$folder/said" "$root/check/said"
-    mount --bind "$folder/said" "$root/check/said"
-
     mount -t proc proc "$root/proc"
     mount --bind "$root/proc/sys" "$root/proc/sys"
     mount -o remount,bind,ro "$root/proc/sys"
@@ -51,6 +46,11 @@ boot)
     ln -s pts/ptmx "$root/dev/ptmx"
     mount -t tmpfs tmpfs "$root/run"
     mount -t tmpfs tmpfs "$root/tmp"
+    # Below /run, which is empty now: elsewhere this system could have a folder of any name.
+    mkdir "$root/run/check"
+    cp -r "$folder/inside/." "$root/run/check"
+    touch "$folder/said" "$root/run/check/said"
+    mount --bind "$folder/said" "$root/run/check/said"
     # Nothing of this system is started.
     rm -rf "$root"/etc/systemd/system/*.wants
     mkdir -p "$root/run/systemd/system"
@@ -61,9 +61,9 @@ FailureAction=exit-force
 FailureActionExitStatus=1
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -eux /check/check.sh
-StandardOutput=append:/check/said
-StandardError=append:/check/said
+ExecStart=/bin/sh -eux /run/check/check.sh
+StandardOutput=append:/run/check/said
+StandardError=append:/run/check/said
 TimeoutStartSec=150
 UNIT
     ip link set lo up

@@ -1,5 +1,5 @@
 # Run by systemd itself, as root of a system of its own, with -eux: the package as an administrator would use it.
-cd /check
+cd /run/check
 main() { systemctl show --property MainPID --value whipstitch; }
 property() { systemctl show --property "$1" --value whipstitch; }
 # That a command does not succeed; of `!` alone the shell's -e takes no notice.
