@@ -1,6 +1,12 @@
 //! The one accept loop.
 
-use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    io,
+    net::{SocketAddr, TcpListener as StdListener},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type};
@@ -39,10 +45,18 @@ impl Listener {
         let socket = RawSocket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         // A restart must not wait for connections of the former process to be forgotten.
         socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;
-        let tcp = TcpListener::from_std(socket.into())?;
+        Self::adopt(socket.into())
+    }
+
+    /// Takes over a socket that somebody else has made and bound. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// It is no socket that can be listened on.
+    pub fn adopt(socket: StdListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let tcp = TcpListener::from_std(socket)?;
         let addr = tcp.local_addr()?;
         Ok(Self { tcp, addr })
     }

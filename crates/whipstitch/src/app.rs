@@ -24,6 +24,7 @@ use crate::{
     admin::{AdminSocket, Reloadable, Reloader, SocketFile},
     config::{Config, Origins},
     ice::{self, IceFileError},
+    inherited::{Inherited, Unwanted},
     readiness::Stage,
     session_keys::{KeyFileError, Reloads},
     shutdown::{Drained, Shutdown},
@@ -58,6 +59,8 @@ pub struct Context {
     pub origins: Origins,
     /// The log, if its filter can be changed.
     pub log: Option<LogLevel>,
+    /// Sockets that a service manager has bound already.
+    pub inherited: Inherited,
 }
 
 impl Running {
@@ -130,19 +133,16 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 ///
 /// # Errors
 /// What could not be read, bound or understood.
-pub fn start_with(config: Config, context: Context) -> Result<Running, StartError> {
+pub fn start_with(config: Config, mut context: Context) -> Result<Running, StartError> {
     let shutdown = Shutdown::default();
     let registry = registry()?;
     let tls = tls(&config, &registry, &shutdown)?;
 
-    let https = bind(&config.listen.https)?;
-    let http = bind(&config.listen.http)?;
-    let admin = config
-        .listen
-        .admin
-        .map(|addr| bind(&[addr]))
-        .transpose()?
-        .and_then(|mut one| one.pop());
+    let inherited = &mut context.inherited;
+    let https = listen(&config.listen.https, inherited)?;
+    let http = listen(&config.listen.http, inherited)?;
+    let admin = listen(config.listen.admin.as_slice(), inherited)?.pop();
+    inherited.none_left()?;
     let socket = config.admin.socket.as_deref();
     let (socket, socket_file) = socket.map(AdminSocket::bind).transpose()?.unzip();
     let live = Live::new(config.sessions.lifetime);
@@ -317,11 +317,16 @@ fn tls(config: &Config, registry: &Registry, shutdown: &Shutdown) -> Result<Tls,
     })
 }
 
-fn bind(addrs: &[SocketAddr]) -> Result<Vec<Listener>, StartError> {
-    addrs
-        .iter()
-        .map(|addr| Listener::bind(*addr).map_err(|error| StartError::Bind(*addr, error)))
-        .collect()
+/// A listener for each address: the service manager's, if it has one that is bound to it, else one of our own.
+fn listen(addrs: &[SocketAddr], inherited: &mut Inherited) -> Result<Vec<Listener>, StartError> {
+    let listener = |addr: &SocketAddr| {
+        let listener = match inherited.bound_to(*addr) {
+            Some(socket) => Listener::adopt(socket),
+            None => Listener::bind(*addr),
+        };
+        listener.map_err(|error| StartError::Bind(*addr, error))
+    };
+    addrs.iter().map(listener).collect()
 }
 
 /// Why the proxy did not start.
@@ -330,6 +335,9 @@ pub enum StartError {
     /// An address cannot be bound.
     #[error("cannot listen on {_0}: {_1}")]
     Bind(SocketAddr, #[source] io::Error),
+    /// The service manager listens where nothing is configured.
+    #[error(transparent)]
+    Inherited(#[from] Unwanted),
     /// The socket of the admin interface cannot be made.
     #[error("admin.socket {0}")]
     AdminSocket(#[from] SocketError),

@@ -13,7 +13,7 @@
 //! | [`ice`] | the secrets of the TURN servers, read again when they change |
 //! | [`telemetry`] | the log |
 //! | [`commands`] | what the binary does besides serving |
-//! | [`service_manager`] | what systemd is told |
+//! | [`service_manager`], [`inherited`] | what systemd is told, and the sockets that it keeps |
 //! | [`build`] | what this binary was built from |
 //! | [`reference`](mod@reference) | the reference pages, made from the types |
 
@@ -24,6 +24,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod ice;
+pub mod inherited;
 pub mod readiness;
 pub mod reference;
 mod reread;

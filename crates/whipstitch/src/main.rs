@@ -4,10 +4,11 @@ use std::{io::IsTerminal as _, process::ExitCode};
 
 use tracing::{error, info, warn};
 use whipstitch::{
-    app::{self, Context, Running},
+    app::{self, Context, Running, StartError},
     cli::{self, Cli},
     commands::{self, Style, Surroundings},
     config::{Config, Loaded},
+    inherited::Inherited,
     service_manager,
     shutdown::{Said, Signals},
     telemetry,
@@ -24,13 +25,21 @@ fn main() -> ExitCode {
         let around = Surroundings { environment, style };
         return commands::perform(&cli, &around).print();
     };
+    // Before there is a second thread.
+    let inherited = match Inherited::take() {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            eprintln!("the service manager hands over what is no TCP socket: {error}");
+            return ExitCode::from(cli::EX_CONFIG);
+        }
+    };
     match settings.load(environment) {
-        Ok(loaded) => run(loaded),
+        Ok(loaded) => run(loaded, inherited),
         Err(exit) => exit.print(),
     }
 }
 
-fn run(loaded: Loaded) -> ExitCode {
+fn run(loaded: Loaded, inherited: Inherited) -> ExitCode {
     let Loaded {
         config,
         warnings,
@@ -60,6 +69,7 @@ fn run(loaded: Loaded) -> ExitCode {
         config_file: file,
         origins,
         log: Some(level),
+        inherited,
     };
     let code = runtime.block_on(serve(config, context));
     // Whatever is left was given its time already.
@@ -79,7 +89,11 @@ async fn serve(config: Config, context: Context) -> ExitCode {
         Ok(running) => running,
         Err(error) => {
             error!("{error}");
-            return ExitCode::FAILURE;
+            return match error {
+                // Trying again would find the same.
+                StartError::Inherited(_) => ExitCode::from(cli::EX_CONFIG),
+                _ => ExitCode::FAILURE,
+            };
         }
     };
     service_manager::ready();

@@ -68,6 +68,31 @@ changed() { test "$(main)" != "$pid" && systemctl is-active whipstitch; }
 soon changed
 soon serves
 
+# With the socket unit nobody is refused while it is started anew, and it needs no capability.
+systemctl stop whipstitch
+install -D -m 0644 /usr/share/doc/whipstitch/socket.conf /etc/systemd/system/whipstitch.service.d/socket.conf
+systemctl daemon-reload
+systemctl enable --now whipstitch.socket
+systemctl start whipstitch
+pid=$(main)
+grep '^CapEff:[[:space:]]*0*$' "/proc/$pid/status"
+systemctl restart --no-block whipstitch
+while ! changed; do serves; done
+serves
+# Whoever connects starts it.
+systemctl stop whipstitch.service
+serves
+# A socket that nothing is configured for would answer nobody, so it says so, and does not start.
+sed -i 's/^https = .*/https = ["0.0.0.0:8443"]/' /etc/whipstitch/whipstitch.toml
+refused systemctl restart whipstitch
+test "$(property ExecMainStatus)" = 78
+cp kept /etc/whipstitch/whipstitch.toml
+systemctl disable --now whipstitch.socket whipstitch
+rm /etc/systemd/system/whipstitch.service.d/socket.conf
+systemctl daemon-reload
+systemctl reset-failed whipstitch
+systemctl enable --now whipstitch
+
 # The end is a drain, and no failure. An upgrade starts the new program; a removal keeps the settings.
 systemctl stop whipstitch
 test "$(property Result)" = success

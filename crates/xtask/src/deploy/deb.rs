@@ -11,10 +11,20 @@ use crate::command::{self, cargo};
 use crate::{Result, debian};
 
 /// What the package holds: from the workspace, to the system, with its mode.
-const CONTENTS: [(&str, &str, u32); 12] = [
+const CONTENTS: [(&str, &str, u32); 14] = [
     (
         "deploy/systemd/whipstitch.service",
         "usr/lib/systemd/system/whipstitch.service",
+        0o644,
+    ),
+    (
+        "deploy/systemd/whipstitch.socket",
+        "usr/lib/systemd/system/whipstitch.socket",
+        0o644,
+    ),
+    (
+        "deploy/systemd/socket.conf",
+        "usr/share/doc/whipstitch/socket.conf",
         0o644,
     ),
     (

@@ -1,27 +1,27 @@
-//! The unit, as systemd itself reads it.
+//! The units, as systemd itself reads them.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Bench;
 use super::report::Report;
 use crate::{Result, command};
 
-const UNIT: &str = "deploy/systemd/whipstitch.service";
-/// Highest exposure that is allowed, in tenths; 100 is a service that may do everything.
-const THRESHOLD: &str = "--threshold=15";
 /// Seconds that a drain may take beyond its deadline: a second to flush, and some to spare.
 const SPARE: u64 = 6;
 
 /// The unit, the group, and whether its time to stop is long enough.
 pub(crate) fn check(bench: &Bench, report: &mut Report) {
-    report.check("systemd: the unit is understood", || verify(bench));
-    report.check("systemd: the unit is exposed 1.5 at most", || {
-        let mut analyze = Command::new("systemd-analyze");
-        analyze
-            .args(["security", "--offline=true", "--no-pager", THRESHOLD])
-            .arg(bench.root.join(UNIT));
-        command::output(&mut analyze, b"")
+    report.check("systemd: the unit is understood", || {
+        verify(&service(bench, "units")?)
     });
+    report.check("systemd: the unit is exposed 1.5 at most", || {
+        exposed(&service(bench, "units")?, 15)
+    });
+    report.check(
+        "systemd: the socket unit is understood, and the service with it exposed 1.1 at most",
+        || with_socket(bench),
+    );
     report.check("systemd: sysusers.conf is understood", || {
         let mut sysusers = Command::new("systemd-sysusers");
         // Into a root of its own, so that this machine keeps its groups.
@@ -50,21 +50,50 @@ pub(crate) fn check(bench: &Bench, report: &mut Report) {
     );
 }
 
-/// `systemd-analyze verify`, with a program in the place of ours: it looks whether there is one.
-fn verify(bench: &Bench) -> Result {
+/// The service, with a program in the place of ours: systemd looks whether there is one.
+fn service(bench: &Bench, folder: &str) -> Result<PathBuf> {
     let unit = bench.read("systemd/whipstitch.service")?;
     let unit = unit.replace("/usr/bin/whipstitch", "/bin/true");
-    let file = bench.write("units/whipstitch.service", &unit)?;
+    bench.write(&format!("{folder}/whipstitch.service"), &unit)
+}
+
+/// `systemd-analyze verify`.
+fn verify(unit: &Path) -> Result {
     let mut analyze = Command::new("sh");
     // Some mistakes are only told, and change nothing about how it ends.
     analyze
         .args(["-c", "systemd-analyze verify --man=no \"$1\" 2>&1", "sh"])
-        .arg(file);
+        .arg(unit);
     let said = command::output(&mut analyze, b"")?;
-    if said.contains("whipstitch.service") {
+    if said.contains("whipstitch.s") {
         return Err(said.into());
     }
     Ok(())
+}
+
+/// `systemd-analyze security`, with the highest exposure that is allowed, in tenths; 100 is a service that may do everything.
+fn exposed(unit: &Path, threshold: u8) -> Result {
+    let mut analyze = Command::new("systemd-analyze");
+    analyze
+        .args(["security", "--offline=true", "--no-pager"])
+        .arg(format!("--threshold={threshold}"))
+        .arg(unit);
+    command::output(&mut analyze, b"").map(drop)
+}
+
+/// The socket, and beside it the service as `socket.conf` changes it.
+fn with_socket(bench: &Bench) -> Result {
+    let service = service(bench, "with-socket")?;
+    let changes = bench.read("systemd/socket.conf")?;
+    bench.write("with-socket/whipstitch.service.d/socket.conf", &changes)?;
+    let socket = bench.read("systemd/whipstitch.socket")?;
+    let configured = bench.read("systemd/whipstitch.toml")?;
+    let address = setting(&socket, "ListenStream=")?;
+    if !configured.contains(&format!("https = [\"{address}\"]")) {
+        return Err(format!("listen.https of whipstitch.toml is not {address}").into());
+    }
+    verify(&bench.write("with-socket/whipstitch.socket", &socket)?)?;
+    exposed(&service, 11)
 }
 
 fn stop(bench: &Bench) -> Result {
