@@ -15,6 +15,8 @@ pub mod deployment;
 pub mod http;
 #[path = "harness/kept.rs"]
 pub mod kept;
+#[path = "harness/log.rs"]
+pub mod log;
 #[path = "harness/raw_node.rs"]
 pub mod raw_node;
 #[path = "harness/round_robin.rs"]

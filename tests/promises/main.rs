@@ -25,6 +25,7 @@ mod forwarders;
 mod gate;
 mod hostile;
 mod ice;
+mod log;
 mod lookups;
 mod manager;
 mod media;

@@ -99,7 +99,7 @@ impl Server {
         }
     }
 
-    /// Accepts until `stop`. `make` gives the service of a connection.
+    /// Accepts until `stop`. `make` gives the service of a connection, when its TLS handshake is over.
     pub async fn run<M, S, B>(self, listener: Listener, tls: Option<TlsAcceptor>, make: M)
     where
         M: Fn(ConnectionInfo) -> S + Send + Sync + 'static,
@@ -108,19 +108,17 @@ impl Server {
             + Send
             + 'static,
     {
+        let make = Arc::new(make);
         while let Some((tcp, peer, place)) = self.next(&listener).await {
-            let service = make(ConnectionInfo {
-                peer,
-                tls: tls.is_some(),
-            });
-            let (server, tls) = (self.clone(), tls.clone());
+            let (server, tls, make) = (self.clone(), tls.clone(), make.clone());
             self.tasks.spawn(async move {
                 // Held, not used: the place and the count are the connection's until it ends.
                 let _place = place;
                 let _open = server.metrics.connection();
-                if let Some(socket) =
+                if let Some((socket, tls)) =
                     connection::secure(tcp, tls, &server.limits, &server.metrics).await
                 {
+                    let service = make(ConnectionInfo { peer, tls });
                     connection::serve(socket, service, &server.limits, server.drain.clone()).await;
                 }
             });

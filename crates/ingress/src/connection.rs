@@ -9,7 +9,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout},
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
@@ -38,8 +41,17 @@ const H2_PING: Duration = Duration::from_secs(20);
 pub struct ConnectionInfo {
     /// The client's address.
     pub peer: SocketAddr,
-    /// Whether TLS protects it.
-    pub tls: bool,
+    /// The handshake of TLS, if that protects it.
+    pub tls: Option<TlsHandshake>,
+}
+
+/// A TLS handshake that came about.
+#[derive(Clone, Copy, Debug)]
+pub struct TlsHandshake {
+    /// When it began: the connection had been accepted.
+    pub began: Instant,
+    /// How long it took, the client's share included.
+    pub took: Duration,
 }
 
 /// What can serve the requests of a connection.
@@ -59,16 +71,17 @@ impl<S, B> HttpService<B> for S where
 {
 }
 
-/// TLS, if there is to be any. `None` if the client did not get through.
+/// TLS, if there is to be any, and how long that took. `None` if the client did not get through.
 pub(crate) async fn secure(
     tcp: TcpStream,
     tls: Option<TlsAcceptor>,
     limits: &Connections,
     metrics: &Metrics,
-) -> Option<Socket> {
+) -> Option<(Socket, Option<TlsHandshake>)> {
     let Some(tls) = tls else {
-        return Some(Socket::plain(tcp));
+        return Some((Socket::plain(tcp), None));
     };
+    let began = Instant::now();
     let (socket, handshake) = match timeout(limits.handshake_timeout, tls.accept(tcp)).await {
         Ok(Ok(socket)) => (Some(Socket::tls(socket)), Handshake::Done),
         Ok(Err(error)) => {
@@ -78,7 +91,11 @@ pub(crate) async fn secure(
         Err(_) => (None, Handshake::Timeout),
     };
     metrics.handshake(handshake);
-    socket
+    let handshake = TlsHandshake {
+        began,
+        took: began.elapsed(),
+    };
+    Some((socket?, Some(handshake)))
 }
 
 /// Serves requests until the client is done, or until `drain` asks for an end and those under way are answered.

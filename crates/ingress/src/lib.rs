@@ -12,7 +12,7 @@ mod socket;
 pub mod tls;
 
 pub use accept::{Listener, Server};
-pub use connection::{ConnectionInfo, HttpService};
+pub use connection::{ConnectionInfo, HttpService, TlsHandshake};
 pub use metrics::Metrics;
 pub use socket::{Detached, Socket, detach};
 pub use tls::{CertStore, TlsError};

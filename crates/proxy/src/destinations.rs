@@ -49,7 +49,8 @@ impl Service<Bound> for Destinations {
                 Bound::Manager {
                     request,
                     names_nodes,
-                } => all.manager.send(request, names_nodes).await,
+                    exchange,
+                } => all.manager.send(request, names_nodes, &exchange).await,
             }
         })
     }

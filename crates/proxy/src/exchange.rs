@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, LazyLock, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -17,6 +17,7 @@ use whipstitch_signaling::{Role, StreamKey};
 
 use crate::{
     forwarders::{Forwarders, Scheme, Whence},
+    phases::{Phase, Phases},
     problem::Kind,
 };
 
@@ -34,6 +35,14 @@ pub struct Peer {
     pub tls: bool,
     /// The address as it stands in `X-Forwarded-For`, made once per connection.
     forwarded_for: HeaderValue,
+    handshake: Option<Arc<Handshake>>,
+}
+
+/// The TLS handshake of a connection, until its first exchange has been told.
+#[derive(Debug)]
+struct Handshake {
+    phase: Phase,
+    told: AtomicBool,
 }
 
 impl Peer {
@@ -46,7 +55,25 @@ impl Peer {
             addr,
             tls,
             forwarded_for,
+            handshake: None,
         }
+    }
+
+    /// The same client, whose TLS handshake began then and took so long.
+    #[must_use]
+    pub fn after_handshake(mut self, began: Instant, took: Duration) -> Self {
+        self.handshake = Some(Arc::new(Handshake {
+            phase: Phase { began, took },
+            told: AtomicBool::new(false),
+        }));
+        self
+    }
+
+    /// The handshake of the connection, to whoever asks first: an exchange after the first did not wait for it.
+    fn first_handshake(&self) -> Option<Phase> {
+        let handshake = self.handshake.as_ref()?;
+        let told = handshake.told.swap(true, Ordering::Relaxed);
+        (!told).then_some(handshake.phase)
     }
 
     pub(crate) fn forwarded_for(&self) -> HeaderValue {
@@ -125,7 +152,8 @@ pub(crate) struct Record {
     pub(crate) tries: Mutex<Tries>,
     /// Who asks, and by which way.
     pub(crate) whence: Whence,
-    pub(crate) lookup: OnceLock<Duration>,
+    /// Where its time went.
+    pub(crate) phases: Phases,
     pub(crate) problem: OnceLock<Kind>,
 }
 
@@ -151,6 +179,10 @@ impl Exchange {
         peer: Option<Peer>,
         forwarders: &Forwarders,
     ) -> Self {
+        let phases = Phases::default();
+        if let Some(handshake) = peer.as_ref().and_then(Peer::first_handshake) {
+            phases.tls(handshake);
+        }
         Self(Arc::new(Record {
             id: client_id(headers).unwrap_or_else(new_id),
             whence: forwarders.whence(headers, peer.as_ref()),
@@ -161,7 +193,7 @@ impl Exchange {
             subject: OnceLock::new(),
             stream: OnceLock::new(),
             tries: Mutex::default(),
-            lookup: OnceLock::new(),
+            phases,
             problem: OnceLock::new(),
         }))
     }
@@ -204,14 +236,17 @@ impl Exchange {
         let mut tries = self.0.tries.lock().unwrap_or_else(PoisonError::into_inner);
         tries.node = Some(node);
         tries.count += 1;
+        drop(tries);
+        self.0.phases.next_try();
     }
 
     pub(crate) fn tries(&self) -> Tries {
         *self.0.tries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn looked_up(&self, took: Duration) {
-        let _ = self.0.lookup.set(took);
+    /// Where its time goes.
+    pub(crate) fn phases(&self) -> &Phases {
+        &self.0.phases
     }
 
     pub(crate) fn failed(&self, kind: Kind) {

@@ -12,11 +12,17 @@
 use std::net::SocketAddr;
 
 use http::{Method, Request, Response, StatusCode};
+use tokio::time::Instant;
 use whipstitch_origin::{Candidates, Directory, Origin, Outcome, Purpose};
 
 use crate::{
-    Body, Error, Exchange, Metrics, budget::Budget, error::NodeFault, lent::Lender,
-    message::Endpoint, node_client::Failed,
+    Body, Error, Exchange, Metrics,
+    budget::Budget,
+    error::NodeFault,
+    lent::Lender,
+    message::Endpoint,
+    node_client::Failed,
+    phases::{Phase, Phases},
 };
 
 /// Most nodes that one request is sent to.
@@ -24,12 +30,13 @@ const MAX_TRIES: usize = 8;
 
 /// Whoever can send a request to a node.
 pub(crate) trait Carrier: Sync {
-    /// Sends it once.
+    /// Sends it once, and tells what it had to wait for.
     fn carry(
         &self,
         origin: &Origin,
         request: Request<Body>,
         budget: &mut Budget,
+        phases: &Phases,
     ) -> impl Future<Output = Result<Response<Body>, Failed>> + Send;
 }
 
@@ -111,8 +118,11 @@ impl<A: Carrier> Failover<'_, A> {
     /// What the manager says now that nobody it named can serve.
     async fn others(&self, endpoint: &Endpoint, budget: &mut Budget) -> Option<Candidates> {
         self.directory.forget(&endpoint.lookup);
+        let began = Instant::now();
         let asked = self.directory.locate(&endpoint.lookup, Purpose::Session);
-        budget.pay(asked).await?.ok()
+        let found = budget.pay(asked).await;
+        self.exchange.phases().lookup(Phase::since(began));
+        found?.ok()
     }
 
     async fn attempt(
@@ -123,7 +133,10 @@ impl<A: Carrier> Failover<'_, A> {
     ) -> Result<Response<Body>, Failed> {
         self.exchange.goes_to(origin.addr());
         let left = budget.left();
-        let answer = self.nodes.carry(origin, request, budget).await;
+        let answer = self
+            .nodes
+            .carry(origin, request, budget, self.exchange.phases())
+            .await;
         if let Some(outcome) = outcome(&answer, budget.was_fair(left)) {
             self.directory.report(origin, outcome);
         }

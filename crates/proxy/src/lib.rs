@@ -57,6 +57,7 @@ pub mod metrics;
 mod newest;
 mod node_client;
 mod observe;
+mod phases;
 mod pins;
 pub mod problem;
 mod problems;

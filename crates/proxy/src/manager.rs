@@ -20,7 +20,7 @@ use whipstitch_origin::{
 use whipstitch_signaling::headers::strip_hop_by_hop;
 
 use crate::{
-    Body, BodyError, Error,
+    Body, BodyError, Error, Exchange,
     body::{self, Patience},
     config::Timeouts,
     node_client::{self, Failed, Sent},
@@ -53,6 +53,7 @@ impl Manager {
         &self,
         mut request: Request<Body>,
         names_nodes: bool,
+        exchange: &Exchange,
     ) -> Result<Response<Body>, Error> {
         if names_nodes {
             // What is read on the way has to be readable.
@@ -63,7 +64,7 @@ impl Manager {
         let patience = Patience::Piece(self.patience);
         let client = self.clients.current().await;
         let answer = Sent::new(&client, request, uri)
-            .answered(patience)
+            .answered(patience, exchange.phases())
             .await
             .map_err(|failed| match failed {
                 Failed::Body(error) => error.into(),
@@ -162,6 +163,7 @@ mod tests {
         let allowed = Arc::new(AllowedOrigins::new(&Nodes::default(), Metrics::default()));
         let address = ManagerAddress::new(base, Resolver::system(TaskTracker::new()));
         let manager = Manager::new(address, allowed.clone(), &Timeouts::default()).unwrap();
+        let exchange = Exchange::begin(&HeaderMap::new(), None);
         let request = Request::get("/streammanager/api/4.0/event/live/s1")
             .body(body::empty())
             .unwrap();
@@ -174,7 +176,7 @@ mod tests {
             socket
         };
         let read = async {
-            let response = manager.send(request, names_nodes).await.unwrap();
+            let response = manager.send(request, names_nodes, &exchange).await.unwrap();
             response.into_body().collect().await.unwrap().to_bytes()
         };
         let (read, _socket) = tokio::join!(read, serve);

@@ -93,6 +93,8 @@ pub enum Bound {
         request: Request<Body>,
         /// Whether the answer may name nodes.
         names_nodes: bool,
+        /// Its record.
+        exchange: Exchange,
     },
 }
 

@@ -15,12 +15,17 @@ use hyper_util::{
     },
     rt::{TokioExecutor, TokioTimer},
 };
+use tokio::time::Instant;
 use tracing::debug;
 use whipstitch_origin::Directory;
 
 pub(crate) use self::timed::Timed;
-use self::turn::Turn;
-use crate::{Body, BodyError, body::Patience};
+use self::{timed::Made, turn::Turn};
+use crate::{
+    Body, BodyError,
+    body::Patience,
+    phases::{Phase, Phases},
+};
 
 /// Below the keep-alive of any server that a node runs, so that a pooled connection is rarely one that just closed.
 const POOL_IDLE: Duration = Duration::from_secs(15);
@@ -62,6 +67,7 @@ pub(crate) struct Sent {
     answer: ResponseFuture,
     connection: CaptureConnection,
     turn: Turn,
+    began: Instant,
 }
 
 impl Sent {
@@ -83,6 +89,7 @@ impl Sent {
             answer: client.request(request),
             connection,
             turn,
+            began: Instant::now(),
         }
     }
 
@@ -91,14 +98,47 @@ impl Sent {
     pub(crate) async fn answered(
         &mut self,
         patience: Patience,
+        phases: &Phases,
     ) -> Result<Response<Incoming>, Failed> {
-        tokio::select! {
+        let mut answer = tokio::select! {
             answer = &mut self.answer => answer.map_err(|error| blame(&error)),
             () = self.turn.overrun(patience) => Err(match *self.connection.connection_metadata() {
                 Some(_) => Failed::Timeout,
                 None => Failed::OutOfTime,
             }),
+        };
+        self.tell(&mut answer, phases);
+        answer
+    }
+
+    /// Tells of the wait for a connection, if it was not one of the pool, and for the answer.
+    fn tell(&self, answer: &mut Result<Response<Incoming>, Failed>, phases: &Phases) {
+        let made = match answer {
+            Ok(answer) => answer.extensions_mut().remove::<Made>(),
+            Err(Failed::NotConnected | Failed::OutOfTime) => {
+                return phases.connect(Phase::since(self.began));
+            }
+            Err(Failed::Body(_) | Failed::Broken | Failed::Timeout) => self.made(),
+        };
+        // The pool may have given it one that was already being made, for another request.
+        let made = made.filter(|made| made.ready > self.began);
+        if let Some(made) = made {
+            let began = made.began.max(self.began);
+            phases.connect(Phase::between(began, made.ready));
         }
+        if answer.is_ok() {
+            let began = made.map_or(self.began, |made| made.ready);
+            phases.first_byte(Phase::since(began));
+        }
+    }
+
+    /// When the connection was made, of which no answer came to tell.
+    fn made(&self) -> Option<Made> {
+        let mut extras = http::Extensions::new();
+        (*self.connection.connection_metadata())
+            .as_ref()?
+            .get_extras(&mut extras);
+        extras.remove()
     }
 
     /// All that the destination had of the time.

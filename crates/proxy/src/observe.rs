@@ -22,6 +22,7 @@ use crate::{
     exchange::{REQUEST_ID, Subject},
     forwarders::Forwarders,
     leftover::{Leftover, Rest},
+    phases::Phase,
 };
 
 /// Longest piece of a path in the log, in bytes.
@@ -259,6 +260,7 @@ impl Drop for Report {
             None => self.metrics.abandoned(),
         }
         let (problem, tries) = (record.problem.get(), self.exchange.tries());
+        let times = record.phases.times();
         info!(
             target: "access",
             id = self.exchange.id(),
@@ -277,7 +279,10 @@ impl Drop for Report {
             opens_with = problem.and_then(|kind| kind.opens_with()),
             received = record.received.load(Ordering::Relaxed),
             sent = self.sent,
-            lookup_us = record.lookup.get().map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
+            tls_us = times.tls.map(Phase::micros),
+            lookup_us = times.lookup.map(Phase::micros),
+            connect_us = times.connect.map(Phase::micros),
+            first_byte_us = times.first_byte.map(Phase::micros),
             took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             "{}", if self.status.is_some() { "exchange" } else { "the client left before the answer" },
         );

@@ -33,6 +33,7 @@ use crate::{
     known_sessions::{Client, KnownSessions},
     message::{Ask, Endpoint, Goal, Known, ToNode, ToSocket},
     newest::Newest,
+    phases::Phase,
     pins::Pins,
 };
 
@@ -186,6 +187,7 @@ impl Resolver {
             Ask::Manager { names_nodes } => Ok(Bound::Manager {
                 request,
                 names_nodes,
+                exchange,
             }),
         }
     }
@@ -199,7 +201,7 @@ impl Resolver {
     ) -> Result<Candidates, Error> {
         let asked = Instant::now();
         let candidates = budget.pay(self.directory.locate(lookup, purpose)).await;
-        exchange.looked_up(asked.elapsed());
+        exchange.phases().lookup(Phase::since(asked));
         candidates
             .unwrap_or(Err(LookupError::Manager(ManagerFault::Timeout)))
             .map_err(|error| match lookup.role {

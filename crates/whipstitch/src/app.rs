@@ -196,7 +196,12 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
         for listener in listeners {
             let stack = stack.clone();
             let service = move |info: ConnectionInfo| {
-                AddExtension::new(stack.clone(), Peer::new(info.peer, info.tls))
+                let peer = Peer::new(info.peer, info.tls.is_some());
+                let peer = match info.tls {
+                    Some(tls) => peer.after_handshake(tls.began, tls.took),
+                    None => peer,
+                };
+                AddExtension::new(stack.clone(), peer)
             };
             shutdown
                 .background

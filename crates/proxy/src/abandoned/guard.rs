@@ -19,6 +19,7 @@ use crate::{
     budget::Budget,
     creation::Creation,
     node_client::{Failed, Sent},
+    phases::Phases,
 };
 
 /// A POST on its way. Whoever stops waiting for the answer leaves it behind.
@@ -39,11 +40,12 @@ impl<'a> Unanswered<'a> {
     pub(crate) async fn answered(
         mut self,
         budget: &mut Budget,
+        phases: &Phases,
     ) -> Result<Response<Incoming>, Failed> {
         let Some((sent, _)) = &mut self.waits else {
             return Err(Failed::Broken);
         };
-        let answer = sent.answered(Patience::Whole(budget.left())).await;
+        let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
         budget.spend(sent.spent());
         if !matches!(answer, Err(Failed::Timeout)) {
             self.waits = None;

@@ -25,6 +25,7 @@ use crate::{
     failover::Carrier,
     known_sessions::KnownSessions,
     newest::Newest,
+    phases::Phases,
 };
 
 /// The pauses before each further DELETE, where one failed: the first may have met a connection that had just closed.
@@ -145,7 +146,11 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
                 .map(|value| (AUTHORIZATION, value)),
         );
         let mut budget = Budget::new(self.timeouts.answer, self.timeouts.connect);
-        let answer = self.nodes.carry(&creation.origin, request, &mut budget);
+        // It is no part of the exchange.
+        let phases = Phases::default();
+        let answer = self
+            .nodes
+            .carry(&creation.origin, request, &mut budget, &phases);
         match answer.await.ok()?.status() {
             status if status.is_success() => Some(Outcome::Deleted),
             status if creation::is_over(status) => Some(Outcome::Gone),

@@ -15,7 +15,8 @@ use whipstitch_signaling::{Role, StreamKey, tag::Tag};
 use super::*;
 use crate::{
     Body, Exchange, Live, body, budget::Budget, config::Timeouts, failover::Carrier,
-    known_sessions::KnownSessions, newest::Newest, node_client::Failed, resolving::now,
+    known_sessions::KnownSessions, newest::Newest, node_client::Failed, phases::Phases,
+    resolving::now,
 };
 
 /// A node that answers each DELETE with the next of these, and then with 200; it remembers where and when.
@@ -36,6 +37,7 @@ impl Carrier for Node {
         _: &Origin,
         request: Request<Body>,
         _: &mut Budget,
+        _: &Phases,
     ) -> Result<Response<Body>, Failed> {
         let asked = (request.uri().to_string(), self.began.elapsed());
         self.asked.lock().unwrap().push(asked);

@@ -50,6 +50,7 @@ impl Carrier for Nodes {
         origin: &Origin,
         request: Request<Body>,
         budget: &mut Budget,
+        _: &Phases,
     ) -> Result<Response<Body>, Failed> {
         let number = number(origin);
         let mood = self.moods[usize::from(number) - 1];

@@ -17,6 +17,7 @@ use crate::{
     failover::Carrier,
     message::Endpoint,
     node_client::{self, Failed, Sent, Timed},
+    phases::Phases,
 };
 
 /// The nodes, over pooled connections.
@@ -35,12 +36,13 @@ impl Carrier for Nodes {
         origin: &Origin,
         request: Request<Body>,
         budget: &mut Budget,
+        phases: &Phases,
     ) -> Result<Response<Body>, Failed> {
         let Some(uri) = node_uri(origin, request.uri()) else {
             return Err(Failed::NotConnected);
         };
         let mut sent = Sent::new(&self.0, request, uri);
-        let answer = sent.answered(Patience::Whole(budget.left())).await;
+        let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
         budget.spend(sent.spent());
         answer.map(|response| response.map(body::incoming))
     }
@@ -78,13 +80,14 @@ impl Carrier for Creating<'_> {
         origin: &Origin,
         request: Request<Body>,
         budget: &mut Budget,
+        phases: &Phases,
     ) -> Result<Response<Body>, Failed> {
         let Some(uri) = node_uri(origin, request.uri()) else {
             return Err(Failed::NotConnected);
         };
         let sent = Sent::new(&self.nodes.0, request, uri);
         let sent = Unanswered::new(sent, self.at(origin), self.abandoned);
-        let answer = sent.answered(budget).await;
+        let answer = sent.answered(budget, phases).await;
         answer.map(|response| response.map(body::incoming))
     }
 }

@@ -9,7 +9,10 @@ use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::{Role, StreamKey, session::Session as Sealed};
 
 use super::{Kind, Live, LiveSession, SessionId, session::WayOut};
-use crate::{body, budget::Budget, config::Timeouts, creation, failover::Carrier, forward::Nodes};
+use crate::{
+    body, budget::Budget, config::Timeouts, creation, failover::Carrier, forward::Nodes,
+    phases::Phases,
+};
 
 /// Ends sessions on behalf of the operator. Cheap to clone: all clones are one.
 #[derive(Clone)]
@@ -87,7 +90,11 @@ impl Inner {
         let request = Request::delete(Uri::from(sealed.resource.clone()));
         let request = request.body(body::empty()).ok()?;
         let mut budget = Budget::new(self.budget, self.connect);
-        let answer = self.nodes.carry(origin, request, &mut budget).await;
+        let phases = Phases::default();
+        let answer = self
+            .nodes
+            .carry(origin, request, &mut budget, &phases)
+            .await;
         answer.ok().map(|answer| answer.status())
     }
 

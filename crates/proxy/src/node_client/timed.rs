@@ -1,13 +1,18 @@
-//! How long connections to nodes take, told to whoever knows the nodes.
+//! How long connections to nodes take, told to whoever knows the nodes, and to whoever waited.
 
 use std::{
+    io,
     net::SocketAddr,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use futures_util::future::BoxFuture;
 use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower::Service;
 use whipstitch_origin::Directory;
@@ -32,9 +37,9 @@ impl<C> Service<Uri> for Timed<C>
 where
     C: Service<Uri, Future: Send + 'static>,
 {
-    type Response = C::Response;
+    type Response = TimedIo<C::Response>;
     type Error = C::Error;
-    type Future = BoxFuture<'static, Result<C::Response, C::Error>>;
+    type Future = BoxFuture<'static, Result<Self::Response, C::Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
         self.connector.poll_ready(cx)
@@ -46,12 +51,82 @@ where
         let directory = self.directory.clone();
         let (began, connecting) = (Instant::now(), self.connector.call(uri));
         Box::pin(async move {
-            let connected = connecting.await;
-            if let (Ok(_), Some(node)) = (&connected, node) {
+            let io = connecting.await?;
+            let made = Made {
+                began,
+                ready: Instant::now(),
+            };
+            if let Some(node) = node {
                 let node: SocketAddr = node;
-                directory.connected(node.ip(), node, began.elapsed());
+                directory.connected(node.ip(), node, made.ready - began);
             }
-            connected
+            Ok(TimedIo { io, made })
         })
+    }
+}
+
+/// When a connection was made. Every answer over it has this among its extensions: whether that was for this very
+/// request, or long before, only the times tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    /// When it began.
+    pub(super) began: Instant,
+    /// When it was there.
+    pub(super) ready: Instant,
+}
+
+pin_project! {
+    /// A connection that knows when it was made.
+    pub(crate) struct TimedIo<T> {
+        #[pin]
+        io: T,
+        made: Made,
+    }
+}
+
+impl<T> Connection for TimedIo<T> {
+    fn connected(&self) -> Connected {
+        // In place of what the connector says of it, its two addresses, which nobody asks for.
+        Connected::new().extra(self.made)
+    }
+}
+
+impl<T: Read> Read for TimedIo<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.project().io.poll_read(cx, buffer)
+    }
+}
+
+impl<T: Write> Write for TimedIo<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.project().io.poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.project().io.poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_shutdown(cx)
     }
 }

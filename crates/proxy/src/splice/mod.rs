@@ -36,8 +36,14 @@ use whipstitch_signaling::headers::strip_hop_by_hop;
 pub use self::session::Ended;
 use self::{handshake::Handshake, session::Session};
 use crate::{
-    Body, Error, Live, Metrics, body, budget::Budget, error::NodeFault, failover, live::About,
-    message::ToSocket, node_client::Failed,
+    Body, Error, Live, Metrics, body,
+    budget::Budget,
+    error::NodeFault,
+    failover,
+    live::About,
+    message::ToSocket,
+    node_client::Failed,
+    phases::{Phase, Phases},
 };
 
 /// A connection that left hyper: both directions of raw bytes.
@@ -89,7 +95,9 @@ impl Splice {
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
         let asked = handshake.to_node(&request, &origin, &query.target())?;
         let left = budget.left();
-        let answer = self.try_node(&origin, asked, &mut budget).await;
+        let answer = self
+            .try_node(&origin, asked, &mut budget, exchange.phases())
+            .await;
         if let Some(outcome) = failover::outcome(&answer, budget.was_fair(left)) {
             self.directory.report(&origin, outcome);
         }
@@ -130,15 +138,22 @@ impl Splice {
         origin: &Origin,
         request: Request<Empty<Bytes>>,
         budget: &mut Budget,
+        phases: &Phases,
     ) -> Result<Response<Incoming>, Failed> {
+        let began = Instant::now();
         let dialled = timeout(self.connect, self.dial(origin));
-        let socket = match budget.pay(dialled).await {
+        let dialled = budget.pay(dialled).await;
+        phases.connect(Phase::since(began));
+        let socket = match dialled {
             Some(Ok(Some(socket))) => socket,
             Some(_) => return Err(Failed::NotConnected),
             None => return Err(Failed::OutOfTime),
         };
+        let began = Instant::now();
         match budget.pay(self.ask(socket, request)).await {
-            Some(answer) => answer.map_err(|_| Failed::Broken),
+            Some(answer) => answer
+                .inspect(|_| phases.first_byte(Phase::since(began)))
+                .map_err(|_| Failed::Broken),
             None => Err(Failed::Timeout),
         }
     }

@@ -1,0 +1,104 @@
+//! One line an exchange, and it says where the time went.
+
+use http::Request;
+use serde_json::Value;
+use whipstitch_minicluster::{Fault, Lie};
+use whipstitch_tests::{Client, Deployment, kept::Kept, log, websocket};
+
+/// The names of the phases in a line.
+const PHASES: [&str; 4] = ["tls_us", "lookup_us", "connect_us", "first_byte_us"];
+
+/// A request with an id, over a connection that is kept.
+async fn ask(kept: &mut Kept, method: &str, target: &str, id: &str) -> Value {
+    let request = Request::builder().method(method).uri(target);
+    let request = request.header("x-request-id", id).body("").unwrap();
+    let reply = kept.send(request).await;
+    assert_eq!(reply.header("x-request-id"), id);
+    log::line("access", id).await
+}
+
+/// Which phases a line tells of; together they are not longer than the exchange.
+fn phases(line: &Value) -> Vec<&'static str> {
+    let known: Vec<_> = PHASES
+        .into_iter()
+        .filter(|name| line[name].is_u64())
+        .collect();
+    let parts: u64 = known[..]
+        .iter()
+        .filter(|name| **name != "tls_us")
+        .map(|name| line[name].as_u64().unwrap())
+        .sum();
+    assert!(parts <= line["took_us"].as_u64().unwrap(), "{line}");
+    known
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_of_an_exchange_tells_where_its_time_went() {
+    log::listen();
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let clients: [(&str, &Client); 3] = [
+        ("h1", &proxy.h1),
+        ("h2", &proxy.h2),
+        ("plain", &proxy.plain),
+    ];
+    for (name, client) in clients {
+        let is_secure = name != "plain";
+        let target = format!("/live/whip/endpoint/{name}");
+        let mut kept = client.keep().await;
+        let id = |number: u8| format!("log-phases-{name}-{number}");
+        let first = ask(&mut kept, "OPTIONS", &target, &id(1)).await;
+        assert_eq!(phases(&first).contains(&"tls_us"), is_secure, "{first}");
+        for phase in ["lookup_us", "first_byte_us"] {
+            assert!(phases(&first).contains(&phase), "{first}");
+        }
+        // Where it was led a moment ago, and over the same connection.
+        let second = ask(&mut kept, "OPTIONS", &target, &id(2)).await;
+        assert!(!phases(&second).contains(&"tls_us"), "{second}");
+        let manager = ask(&mut kept, "GET", "/streammanager/", &id(3)).await;
+        assert_eq!(phases(&manager), ["first_byte_us"], "{manager}");
+        let ours = ask(&mut kept, "GET", &target, &id(4)).await;
+        assert!(phases(&ours).is_empty(), "{ours}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_new_connection_is_a_connection_that_was_waited_for() {
+    log::listen();
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let (manager, node) = (deployment.cluster.manager(), &deployment.cluster.nodes()[0]);
+    manager.lie(Lie::ServerAddress(node.ip().to_string()));
+    let mut kept = proxy.h1.keep().await;
+    let target = "/live/whip/endpoint/s1";
+    let first = ask(&mut kept, "OPTIONS", target, "log-connect-1").await;
+    assert!(phases(&first).contains(&"connect_us"), "{first}");
+    let second = ask(&mut kept, "OPTIONS", target, "log-connect-2").await;
+    assert!(!phases(&second).contains(&"connect_us"), "{second}");
+
+    // What was in vain was waited for, too; and nobody has sent a first byte.
+    node.fail(Fault::Refuse).await;
+    let third = ask(&mut kept, "OPTIONS", target, "log-connect-3").await;
+    assert_eq!(third["problem"], "node-unreachable", "{third}");
+    assert!(phases(&third).contains(&"connect_us"), "{third}");
+    assert!(!phases(&third).contains(&"first_byte_us"), "{third}");
+    node.heal().await;
+
+    // A WebSocket has a connection of its own, always.
+    let socket = format!(
+        "/streammanager/?id=subscriber-1&host={}&app=live",
+        node.ip()
+    );
+    for number in 1..3 {
+        let id = format!("log-connect-socket-{number}");
+        let more = format!("X-Request-Id: {id}\r\n");
+        let (head, _io) = websocket::raw(&proxy.h1, &socket, &more).await;
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        let line = log::line("access", &id).await;
+        assert_eq!(
+            phases(&line),
+            ["tls_us", "connect_us", "first_byte_us"],
+            "{line}"
+        );
+    }
+}
