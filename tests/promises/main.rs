@@ -33,6 +33,7 @@ mod metrics;
 mod not_live;
 mod oddities;
 mod outage;
+mod readings;
 mod replicas;
 mod request_ids;
 mod sdk;

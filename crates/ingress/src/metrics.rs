@@ -10,6 +10,7 @@ pub struct Metrics {
     accept_errors: IntCounter,
     handshakes: IntCounterVec,
     reloads: IntCounterVec,
+    unusable: IntGauge,
 }
 
 /// How a TLS handshake ended; a label value.
@@ -62,6 +63,10 @@ impl Metrics {
                 ),
                 &["result"],
             )?,
+            unusable: IntGauge::new(
+                "certificate_files_unusable",
+                "Whether the certificate files cannot be used as they are (1), so that what was read from them before is still in use, or can (0).",
+            )?,
         };
         for handshake in Handshake::ALL {
             metrics.handshakes.with_label_values(&[handshake.label()]);
@@ -69,16 +74,22 @@ impl Metrics {
         for result in ["done", "failed"] {
             metrics.reloads.with_label_values(&[result]);
         }
-        let all: [Box<dyn Collector>; 5] = [
+        let all: [Box<dyn Collector>; 6] = [
             Box::new(metrics.open.clone()),
             Box::new(metrics.accepted.clone()),
             Box::new(metrics.accept_errors.clone()),
             Box::new(metrics.handshakes.clone()),
             Box::new(metrics.reloads.clone()),
+            Box::new(metrics.unusable.clone()),
         ];
         all.into_iter()
             .try_for_each(|collector| registry.register(collector))?;
         Ok(metrics)
+    }
+
+    /// How many client connections are open.
+    pub fn open(&self) -> usize {
+        usize::try_from(self.open.get()).unwrap_or(0)
     }
 
     /// Counts a connection as open until the guard is dropped.
@@ -96,6 +107,10 @@ impl Metrics {
         self.handshakes
             .with_label_values(&[handshake.label()])
             .inc();
+    }
+
+    pub(crate) fn files_unusable(&self, unusable: bool) {
+        self.unusable.set(i64::from(unusable));
     }
 
     pub(crate) fn reloaded(&self, done: bool) {

@@ -77,6 +77,7 @@ impl CertStore {
             let Ok(result) = tokio::task::spawn_blocking(move || store.reload()).await else {
                 continue;
             };
+            metrics.files_unusable(result.is_err());
             match result {
                 Ok(changed) => {
                     last_error = None;
@@ -101,6 +102,7 @@ impl CertStore {
         let store = self.clone();
         let looked = tokio::task::spawn_blocking(move || store.reload()).await;
         let looked = looked.unwrap_or_else(|_| Ok(false));
+        metrics.files_unusable(looked.is_err());
         match &looked {
             Ok(changed) => self.tell(*changed, metrics),
             Err(_) => metrics.reloaded(false),
@@ -120,10 +122,10 @@ impl CertStore {
         &self.cert
     }
 
-    /// The server's own certificate, in DER.
-    pub fn leaf(&self) -> Option<CertificateDer<'static>> {
+    /// The certificates that clients are shown, in DER: the server's own, and those of its issuers that stand behind it.
+    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.certified.cert.first().cloned()
+        current.certified.cert.clone()
     }
 
     /// TLS 1.2 and 1.3 with this certificate; HTTP/2 and HTTP/1.1 by ALPN; sessions resume by stateless tickets.

@@ -28,6 +28,7 @@ struct Inner {
     duration: Histogram,
     manager_up: IntGauge,
     breaker_open: IntGauge,
+    breaker_opened: IntCounter,
     ejections: IntCounter,
     refusals: IntCounterVec,
     polls: IntCounterVec,
@@ -79,10 +80,11 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::unregistered()?;
-        let all: [Box<dyn Collector>; 8] = [
+        let all: [Box<dyn Collector>; 9] = [
             Box::new(metrics.lookups.clone()),
             Box::new(metrics.questions.clone()),
             Box::new(metrics.breaker_open.clone()),
+            Box::new(metrics.breaker_opened.clone()),
             Box::new(metrics.ejections.clone()),
             Box::new(metrics.duration.clone()),
             Box::new(metrics.manager_up.clone()),
@@ -103,6 +105,7 @@ impl Metrics {
 
     pub(crate) fn breaker(&self, open: bool) {
         self.0.breaker_open.set(i64::from(open));
+        self.0.breaker_opened.inc_by(u64::from(open));
     }
 
     pub(crate) fn ejected(&self) {
@@ -244,6 +247,10 @@ impl Inner {
             breaker_open: IntGauge::new(
                 "stream_manager_breaker_open",
                 "Whether lookups are held back from a Stream Manager that does not answer (1) or sent to it (0).",
+            )?,
+            breaker_opened: IntCounter::new(
+                "stream_manager_breaker_opened_total",
+                "Times that lookups began to be held back from a Stream Manager that did not answer.",
             )?,
             ejections: IntCounter::new(
                 "node_ejections_total",

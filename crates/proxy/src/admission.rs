@@ -5,31 +5,29 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
 use futures_util::future::{Either, Ready, ready as now};
 use http::Response;
 use pin_project_lite::pin_project;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
-use crate::{Body, Clean, Error};
+use crate::{
+    Body, Clean, Error,
+    places::{Place, Places},
+};
 
 /// The layer's service: at most so many exchanges at once, over all connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Admission<S> {
     inner: S,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl<S> Admission<S> {
-    pub(crate) fn new(inner: S, in_flight: usize) -> Self {
-        Self {
-            inner,
-            places: Arc::new(Semaphore::new(in_flight)),
-        }
+    pub(crate) fn new(inner: S, places: Places) -> Self {
+        Self { inner, places }
     }
 }
 
@@ -46,14 +44,12 @@ where
     }
 
     fn call(&mut self, clean: Clean) -> Self::Future {
-        match self.places.clone().try_acquire_owned() {
+        match self.places.take() {
             Ok(place) => Either::Right(AdmittedFuture {
                 inner: self.inner.call(clean),
                 place,
             }),
-            Err(_) => Either::Left(now(Err(Error::Overloaded {
-                what: "limits.in_flight",
-            }))),
+            Err(full) => Either::Left(now(Err(full))),
         }
     }
 }
@@ -62,7 +58,7 @@ pin_project! {
     pub(crate) struct AdmittedFuture<F> {
         #[pin]
         inner: F,
-        place: OwnedSemaphorePermit,
+        place: Place,
     }
 }
 
@@ -102,7 +98,7 @@ mod tests {
                 Ok::<_, Error>(Response::new(body::empty()))
             }
         });
-        let service = Admission::new(inner, 1);
+        let service = Admission::new(inner, Places::new("limits.in_flight", 1));
         let exchange = Exchange::begin(&HeaderMap::new(), None);
         let mut first = Box::pin(service.clone().oneshot(clean(&exchange)));
         assert!(first.as_mut().now_or_never().is_none());

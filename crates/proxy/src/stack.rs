@@ -6,14 +6,14 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{ServiceBuilder, layer::layer_fn, util::BoxCloneSyncService};
 use whipstitch_origin::{AllowedOrigins, Directory, connect::ManagerAddress};
 use whipstitch_signaling::{Api, ice::IceServers, session::SessionKeys};
 
 use crate::{
-    Body, Live, Metrics, Recent,
+    Body, Live, Metrics, Recent, Room,
     abandoned::{Abandoned, Janitor},
     admission::Admission,
     config::{Limits, Proxy, Timeouts},
@@ -45,6 +45,8 @@ pub struct Dependencies {
     pub proxy: Proxy,
     /// `[limits]`
     pub limits: Limits,
+    /// The places that these give.
+    pub room: Room,
     /// `[timeouts]`
     pub timeouts: Timeouts,
     /// The Stream Manager.
@@ -121,7 +123,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         },
         ice: d.ice,
         streams: EventStreams::new(
-            d.limits.event_streams,
+            d.room.event_streams.clone(),
             d.close_sockets.clone(),
             d.metrics.clone(),
         ),
@@ -131,7 +133,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
     let splice = Splice {
         directory: d.directory.clone(),
         detach: d.detach,
-        places: Arc::new(Semaphore::new(d.limits.sockets)),
+        places: d.room.sockets.clone(),
         connect: d.timeouts.connect,
         sessions: d.sockets,
         close: d.close_sockets,
@@ -166,7 +168,9 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
             Problems::new(inner, d.proxy.not_live_status, d.metrics.clone())
         }))
         .layer(layer_fn(|inner| Sanitize::new(inner, &d.proxy.hosts)))
-        .layer(layer_fn(|inner| Admission::new(inner, d.limits.in_flight)))
+        .layer(layer_fn(|inner| {
+            Admission::new(inner, d.room.in_flight.clone())
+        }))
         .layer(layer_fn(|inner| {
             Routing::new(
                 inner,

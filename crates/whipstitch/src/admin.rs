@@ -55,9 +55,9 @@ pub use self::socket::SocketError;
 pub(crate) use self::{
     answer::Body,
     door::Door,
-    reload::{Reloadable, Reloader},
+    reload::{Reloadable, Reloader, Reloads},
     socket::{AdminSocket, SocketFile},
-    view::View,
+    view::{Standings, View},
 };
 use crate::{config::Effective, shutdown::Shutdown, telemetry::LogLevel};
 

@@ -15,7 +15,7 @@ use tracing::info;
 use whipstitch_ingress::{self as ingress, CertStore, ConnectionInfo, Listener, Server, TlsError};
 use whipstitch_origin::{self as origin, BaseUrlError};
 use whipstitch_proxy::{
-    self as proxy, Dependencies, Live, Peer, Recent, Stack, splice::Detached, stack,
+    self as proxy, Dependencies, Live, Peer, Recent, Room, Stack, splice::Detached, stack,
 };
 use whipstitch_signaling::session::KeyError;
 
@@ -23,10 +23,12 @@ pub use crate::admin::SocketError;
 use crate::{
     admin::{AdminSocket, Reloadable, Reloader, SocketFile},
     config::{Config, Origins},
-    ice::{self, IceFileError},
+    ice::IceFileError,
     inherited::{Inherited, Unwanted},
+    metrics,
     readiness::Stage,
-    session_keys::{KeyFileError, Reloads},
+    reread::Reloads,
+    session_keys::KeyFileError,
     shutdown::{Drained, Shutdown},
     telemetry::{LinesDropped, LogLevel},
 };
@@ -170,16 +172,17 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
     let seen = Seen {
         live,
         recent: Recent::default(),
+        room: Room::new(&config.limits),
         metrics: proxy::Metrics::register(&registry)?,
     };
     let wanted = admin.is_some() || socket.is_some();
     let service = admin_service(
-        AdminSees {
+        &AdminSees {
             config: &config,
             running: &running,
             finding: &finding,
             seen: &seen,
-            certificates: tls.store.clone(),
+            tls: &tls,
         },
         context,
         registry,
@@ -220,6 +223,7 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
 struct Seen {
     live: Live,
     recent: Recent,
+    room: Room,
     metrics: proxy::Metrics,
 }
 
@@ -235,6 +239,7 @@ fn compose(
         api: config.stream_manager.api,
         proxy: config.proxy,
         limits: config.limits,
+        room: seen.room,
         timeouts: config.timeouts,
         manager: finding.manager,
         directory: finding.directory,
@@ -286,8 +291,9 @@ pub(crate) fn metric_families() -> Vec<prometheus::proto::MetricFamily> {
         ingress::Metrics::register(registry).is_ok()
             && origin::Metrics::register(registry).is_ok()
             && proxy::Metrics::register(registry).is_ok()
-            && Reloads::register(registry).is_ok()
-            && ice::Reloads::register(registry).is_ok()
+            && Reloads::of_session_keys(registry).is_ok()
+            && Reloads::of_ice_secrets(registry).is_ok()
+            && metrics::register(registry, metrics::Reading::full).is_ok()
     });
     families
         .map(|registry| registry.gather())

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use prometheus::{IntCounterVec, Opts, Registry};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +16,7 @@ use whipstitch_proxy::config::Ice;
 use whipstitch_signaling::ice::{Credentials, IceServers, TurnSecret};
 
 use crate::{
-    reread::{Asked, Reread},
+    reread::{Asked, Reloads, Reread},
     secret_word,
 };
 
@@ -75,6 +74,7 @@ impl IceFiles {
             match found {
                 Ok(found) => {
                     let changed = self.take_up(found, &reloads);
+                    reloads.unusable(self.wrong.is_some());
                     due.came_to(|| match &self.wrong {
                         Some(wrong) => Reread::Failed(wrong.clone()),
                         None if changed => Reread::Changed,
@@ -82,7 +82,7 @@ impl IceFiles {
                     });
                 }
                 Err(error) => {
-                    reloads.count("failed");
+                    reloads.count(false);
                     warn!(%error, "the look at the files of [ice] failed; the next one is due");
                 }
             }
@@ -102,14 +102,14 @@ impl IceFiles {
                 if changed {
                     self.digest = digest;
                     self.servers.send_replace(Arc::new(servers));
-                    reloads.count("ok");
+                    reloads.count(true);
                     info!("the changed secrets of [ice] are in use");
                 }
                 changed
             }
             Err(IceFileError(what)) => {
                 if self.wrong.as_ref() != Some(&what) {
-                    reloads.count("failed");
+                    reloads.count(false);
                     warn!(error = %what, "the changed secrets of [ice] cannot be used; the former ones stay");
                     self.wrong = Some(what);
                 }
@@ -158,35 +158,6 @@ fn read(config: &Ice, digests: &RandomState) -> Result<(IceServers, u64), IceFil
 #[error("{0}")]
 pub struct IceFileError(String);
 
-/// `whipstitch_ice_secret_reloads_total`.
-#[derive(Clone, Debug)]
-pub(crate) struct Reloads(IntCounterVec);
-
-impl Reloads {
-    /// Makes the counter and registers it.
-    ///
-    /// # Errors
-    /// Another of the same name is registered already.
-    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let reloads = IntCounterVec::new(
-            Opts::new(
-                "ice_secret_reloads_total",
-                "Times that a changed secret of the TURN servers was read, by result.",
-            ),
-            &["result"],
-        )?;
-        for result in ["ok", "failed"] {
-            reloads.with_label_values(&[result]);
-        }
-        registry.register(Box::new(reloads.clone()))?;
-        Ok(Self(reloads))
-    }
-
-    fn count(&self, result: &str) {
-        self.0.with_label_values(&[result]).inc();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -210,14 +181,14 @@ mod tests {
         let (files, mut servers) = IceFiles::load(&config).unwrap();
         assert!(files.can_change());
         assert_eq!(password(&servers.borrow()), "first");
-        let registry = Registry::new();
-        let reloads = Reloads::register(&registry).unwrap();
+        let reloads = Reloads::of_ice_secrets(&prometheus::Registry::new()).unwrap();
         let stop = CancellationToken::new();
         let change = async {
             let began = tokio::time::Instant::now();
             fs::write(&path, "two words\n").unwrap();
             tokio::time::sleep(LOOK * 3).await;
             assert!(!servers.has_changed().unwrap());
+            assert_eq!(reloads.totals(), (0, 1, true));
             fs::write(&path, "second\n").unwrap();
             servers.changed().await.unwrap();
             assert!(began.elapsed() <= LOOK * 4 + Duration::from_secs(1));
@@ -226,9 +197,7 @@ mod tests {
         let asked = crate::reread::questions().1;
         tokio::join!(files.watch(stop.clone(), reloads.clone(), asked), change);
         assert_eq!(password(&servers.borrow()), "second");
-        for result in ["ok", "failed"] {
-            assert_eq!(reloads.0.with_label_values(&[result]).get(), 1, "{result}");
-        }
+        assert_eq!(reloads.totals(), (1, 1, false));
     }
 
     #[test]

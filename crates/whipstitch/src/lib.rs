@@ -12,6 +12,8 @@
 //! | [`session_keys`] | the key file, read again when it changes |
 //! | [`ice`] | the secrets of the TURN servers, read again when they change |
 //! | [`telemetry`] | the log |
+//! | `metrics.rs` | what is so at the moment that Prometheus asks |
+//! | `certificates.rs` | what the certificates say of themselves |
 //! | [`commands`] | what the binary does besides serving |
 //! | [`service_manager`], [`inherited`] | what systemd is told, and the sockets that it keeps |
 //! | [`build`] | what this binary was built from |
@@ -20,11 +22,13 @@
 pub mod admin;
 pub mod app;
 pub mod build;
+mod certificates;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod ice;
 pub mod inherited;
+mod metrics;
 pub mod readiness;
 pub mod reference;
 mod reread;

@@ -1,9 +1,13 @@
 //! Files that are read again: every now and then, and at once when somebody asks.
 
+mod reloads;
+
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use reloads::Reloads;
 
 /// What came of reading a file again.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,14 +11,13 @@ use std::{
     time::Duration,
 };
 
-use prometheus::{IntCounterVec, Opts, Registry};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use whipstitch_signaling::session::{KeyError, SessionKeys};
 
-use crate::reread::{Asked, Reread};
+use crate::reread::{Asked, Reloads, Reread};
 
 /// How often the file is looked at. Its content is compared, not its time: a Kubernetes secret changes by swapping a
 /// symbolic link, and a watch on the file would be lost with it.
@@ -94,17 +93,19 @@ impl KeyFile {
     ) where
         R: Fn(&Path) -> Result<String, KeyFileError> + Clone + Send + 'static,
     {
+        reloads.unusable(self.wrong.is_some());
         while let Some(due) = asked.due(LOOK, &stop).await {
             let (read, path) = (read.clone(), self.path.clone());
             let found = match tokio::task::spawn_blocking(move || read(&path)).await {
                 Ok(found) => found,
                 Err(error) => {
-                    reloads.count("failed");
+                    reloads.count(false);
                     warn!(%error, "the look at the session keys failed; the next one is due");
                     continue;
                 }
             };
             let look = self.take_up(found);
+            reloads.unusable(self.wrong.is_some());
             // What was wrong before is wrong still, and worth an answer to who asks.
             due.came_to(|| match (&look, &self.wrong) {
                 (Look::Renewed { .. }, _) => Reread::Changed,
@@ -114,11 +115,11 @@ impl KeyFile {
             match look {
                 Look::Same => {}
                 Look::Renewed { keys } => {
-                    reloads.count("ok");
+                    reloads.count(true);
                     info!(file = %self.path.display(), keys, "the changed session keys are in use");
                 }
                 Look::Wrong(error) => {
-                    reloads.count("failed");
+                    reloads.count(false);
                     warn!(%error, "the changed session keys cannot be used; the former ones stay");
                 }
             }
@@ -204,38 +205,10 @@ pub enum KeyFileError {
     Malformed(PathBuf, #[source] KeyError),
 }
 
-/// `whipstitch_session_key_reloads_total`.
-#[derive(Clone, Debug)]
-pub(crate) struct Reloads(IntCounterVec);
-
-impl Reloads {
-    /// Makes the counter and registers it.
-    ///
-    /// # Errors
-    /// Another of the same name is registered already.
-    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let reloads = IntCounterVec::new(
-            Opts::new(
-                "session_key_reloads_total",
-                "Times that a changed file of session keys was read, by result.",
-            ),
-            &["result"],
-        )?;
-        for result in ["ok", "failed"] {
-            reloads.with_label_values(&[result]);
-        }
-        registry.register(Box::new(reloads.clone()))?;
-        Ok(Self(reloads))
-    }
-
-    fn count(&self, result: &str) {
-        self.0.with_label_values(&[result]).inc();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::uri::PathAndQuery;
+    use prometheus::Registry;
     use whipstitch_signaling::{Role, StreamKey, session::Session, tag::Tag};
 
     use super::*;
@@ -350,7 +323,7 @@ mod tests {
         let path = dir.path().join("session.key");
         fs::write(&path, KEY_A).unwrap();
         let (file, mut keys) = KeyFile::load(&path).unwrap();
-        let reloads = Reloads::register(&Registry::new()).unwrap();
+        let reloads = Reloads::of_session_keys(&Registry::new()).unwrap();
         let stop = CancellationToken::new();
         let looks = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let fails_once = move |path: &Path| {
@@ -367,8 +340,7 @@ mod tests {
             file.watch_with(fails_once, stop.clone(), reloads.clone(), questions().1),
             changed
         );
-        assert_eq!(reloads.0.with_label_values(&["ok"]).get(), 1);
-        assert_eq!(reloads.0.with_label_values(&["failed"]).get(), 1);
+        assert_eq!(reloads.totals(), (1, 1, false));
     }
 
     #[tokio::test(start_paused = true)]
@@ -377,7 +349,7 @@ mod tests {
         let path = dir.path().join("session.key");
         fs::write(&path, KEY_A).unwrap();
         let (file, mut keys) = KeyFile::load(&path).unwrap();
-        let reloads = Reloads::register(&Registry::new()).unwrap();
+        let reloads = Reloads::of_session_keys(&Registry::new()).unwrap();
         let stop = CancellationToken::new();
         let change = async {
             fs::write(&path, KEY_B).unwrap();
@@ -388,8 +360,7 @@ mod tests {
         };
         let asked = questions().1;
         tokio::join!(file.watch(stop.clone(), reloads.clone(), asked), change);
-        assert_eq!(reloads.0.with_label_values(&["ok"]).get(), 1);
-        assert_eq!(reloads.0.with_label_values(&["failed"]).get(), 0);
+        assert_eq!(reloads.totals(), (1, 0, false));
     }
 
     #[tokio::test(start_paused = true)]
@@ -398,7 +369,7 @@ mod tests {
         let path = dir.path().join("session.key");
         fs::write(&path, KEY_A).unwrap();
         let (file, _keys) = KeyFile::load(&path).unwrap();
-        let reloads = Reloads::register(&Registry::new()).unwrap();
+        let reloads = Reloads::of_session_keys(&Registry::new()).unwrap();
         let (stop, (ask, asked)) = (CancellationToken::new(), questions());
         let talk = async {
             assert_eq!(ask.look().await, Some(Reread::Unchanged));
@@ -407,10 +378,17 @@ mod tests {
             fs::write(&path, "junk").unwrap();
             for _ in 0..2 {
                 assert!(matches!(ask.look().await, Some(Reread::Failed(_))));
+                assert_eq!(reloads.totals(), (1, 1, true));
             }
+            fs::write(&path, KEY_B).unwrap();
+            assert_eq!(ask.look().await, Some(Reread::Unchanged));
+            assert_eq!(reloads.totals(), (1, 1, false));
+            fs::remove_file(&path).unwrap();
+            assert!(matches!(ask.look().await, Some(Reread::Failed(_))));
+            assert_eq!(reloads.totals(), (1, 2, true));
             stop.cancel();
         };
-        tokio::join!(file.watch(stop.clone(), reloads, asked), talk);
+        tokio::join!(file.watch(stop.clone(), reloads.clone(), asked), talk);
         assert_eq!(ask.look().await, None);
     }
 }

@@ -5,7 +5,6 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -14,25 +13,27 @@ use http::{HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use pin_project_lite::pin_project;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::{Body, BodyError, Error, Metrics};
+use crate::{
+    Body, BodyError, Error, Metrics,
+    places::{Place, Places},
+};
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Where streams of events have their places.
 pub(crate) struct EventStreams {
-    places: Arc<Semaphore>,
+    places: Places,
     close: CancellationToken,
     metrics: Metrics,
 }
 
 impl EventStreams {
-    /// At most `most` at once, until `close`.
-    pub(crate) fn new(most: usize, close: CancellationToken, metrics: Metrics) -> Self {
+    /// As many at once as there are places, until `close`.
+    pub(crate) fn new(places: Places, close: CancellationToken, metrics: Metrics) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(most)),
+            places,
             close,
             metrics,
         }
@@ -43,11 +44,7 @@ impl EventStreams {
         if !is_stream(&response) {
             return Ok(response);
         }
-        let place = self.places.clone().try_acquire_owned();
-        let place = place.map_err(|_| Error::Overloaded {
-            what: "limits.event_streams",
-        })?;
-        let open = Open::new(place, self.metrics.clone());
+        let open = Open::new(self.places.take()?, self.metrics.clone());
         // An nginx in front would collect events until its buffer is full (nginx documentation, proxy_buffering).
         let headers = response.headers_mut();
         headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
@@ -74,11 +71,11 @@ fn is_stream(response: &Response<Body>) -> bool {
 /// A place that is taken, and counted.
 struct Open {
     metrics: Metrics,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Open {
-    fn new(place: OwnedSemaphorePermit, metrics: Metrics) -> Self {
+    fn new(place: Place, metrics: Metrics) -> Self {
         metrics.event_stream_opened();
         Self {
             metrics,
@@ -146,7 +143,11 @@ mod tests {
     #[tokio::test]
     async fn each_has_a_place_until_it_is_over() {
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-        let streams = EventStreams::new(1, CancellationToken::new(), metrics);
+        let streams = EventStreams::new(
+            Places::new("limits.event_streams", 1),
+            CancellationToken::new(),
+            metrics,
+        );
         let first = streams
             .pass(answer("Text/Event-Stream; charset=utf-8", events()))
             .unwrap();
@@ -174,7 +175,11 @@ mod tests {
     async fn it_ends_when_the_process_does_and_what_has_come_goes_out() {
         let close = CancellationToken::new();
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-        let streams = EventStreams::new(9, close.clone(), metrics);
+        let streams = EventStreams::new(
+            Places::new("limits.event_streams", 9),
+            close.clone(),
+            metrics,
+        );
         let passed = streams.pass(answer("text/event-stream", events()));
         let mut body = passed.unwrap().into_body();
         close.cancel();

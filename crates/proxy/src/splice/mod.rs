@@ -25,7 +25,6 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::Semaphore,
     time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -44,6 +43,7 @@ use crate::{
     message::ToSocket,
     node_client::Failed,
     phases::{Phase, Phases},
+    places::Places,
 };
 
 /// A connection that left hyper: both directions of raw bytes.
@@ -66,7 +66,7 @@ pub type Detach = fn(Upgraded) -> Detached;
 pub(crate) struct Splice {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) detach: Detach,
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Places,
     pub(crate) connect: Duration,
     pub(crate) sessions: TaskTracker,
     pub(crate) close: CancellationToken,
@@ -84,13 +84,7 @@ impl Splice {
             exchange,
         } = to;
         let handshake = Handshake::check(&request)?;
-        let place = self
-            .places
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| Error::Overloaded {
-                what: "limits.sockets",
-            })?;
+        let place = self.places.take()?;
         exchange.goes_to(origin.addr());
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
         let asked = handshake.to_node(&request, &origin, &query.target())?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::Instant};
+use tokio::{net::TcpStream, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Exchange, Live, Metrics,
     live::{About, LiveSession},
+    places::Place,
 };
 
 /// Who ended a session; a label value.
@@ -58,7 +59,7 @@ pub(super) struct Session {
     about: About,
     live: Live,
     metrics: Metrics,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Session {
@@ -66,7 +67,7 @@ impl Session {
         exchange: &Exchange,
         about: About,
         (live, metrics): (Live, Metrics),
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
         Self {
             id: exchange.id().into(),

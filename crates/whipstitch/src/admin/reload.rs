@@ -3,7 +3,7 @@
 //! Everything else of the configuration is taken up by a restart.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
@@ -31,9 +31,27 @@ pub(crate) struct Reloadable {
 #[derive(Debug, Default)]
 struct Inner {
     what: Reloadable,
-    last: Mutex<Option<LastReload>>,
+    told: Mutex<Told>,
     /// One after the other: what two do at once nobody could tell.
     turn: tokio::sync::Mutex<()>,
+}
+
+/// What there is to tell of it.
+#[derive(Clone, Debug)]
+struct Told {
+    last: Option<LastReload>,
+    reloads: Reloads,
+}
+
+/// How often, and when it last went well.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reloads {
+    /// Times that nothing failed.
+    pub(crate) done: u64,
+    /// Times that something did.
+    pub(crate) failed: u64,
+    /// When nothing last failed; at first, the start, which fails otherwise.
+    pub(crate) last_success: SystemTime,
 }
 
 /// What came of it, part by part: `unchanged`, `reloaded`, `failed: why`, `asked` (goes on by itself) or `none` (there
@@ -53,6 +71,26 @@ pub(super) struct LastReload {
     last_result: &'static str,
 }
 
+impl Default for Told {
+    fn default() -> Self {
+        Self {
+            last: None,
+            reloads: Reloads::none(SystemTime::now()),
+        }
+    }
+}
+
+impl Reloads {
+    /// None yet, in a process that was started then.
+    pub(crate) fn none(started: SystemTime) -> Self {
+        Self {
+            done: 0,
+            failed: 0,
+            last_success: started,
+        }
+    }
+}
+
 impl Report {
     /// Whether nothing failed.
     pub(crate) fn is_good(&self) -> bool {
@@ -70,7 +108,7 @@ impl Reloader {
     pub(crate) fn new(what: Reloadable) -> Self {
         Self(Arc::new(Inner {
             what,
-            last: Mutex::default(),
+            told: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }))
     }
@@ -90,26 +128,30 @@ impl Reloader {
             ice_secrets,
             nodes,
         } = &report;
-        let last_result = if report.is_good() {
+        if report.is_good() {
             info!(certificates, session_keys, ice_secrets, nodes, "reloaded");
-            "done"
         } else {
             warn!(
                 certificates,
                 session_keys, ice_secrets, nodes, "not all could be reloaded"
             );
-            "failed"
-        };
-        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(LastReload {
-            last_at: unix_ms(SystemTime::now()),
-            last_result,
-        });
+        }
+        self.told().add(report.is_good(), SystemTime::now());
         report
     }
 
+    /// When it last was, and how it went.
     pub(super) fn last(&self) -> Option<LastReload> {
-        let last = self.0.last.lock();
-        last.unwrap_or_else(PoisonError::into_inner).clone()
+        self.told().last.clone()
+    }
+
+    /// How often it was.
+    pub(crate) fn reloads(&self) -> Reloads {
+        self.told().reloads
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn certificates(&self) -> String {
@@ -129,6 +171,23 @@ impl Reloader {
         };
         now.notify_one();
         "asked".to_owned()
+    }
+}
+
+impl Told {
+    fn add(&mut self, is_good: bool, now: SystemTime) {
+        let last_result = if is_good {
+            self.reloads.done += 1;
+            self.reloads.last_success = now;
+            "done"
+        } else {
+            self.reloads.failed += 1;
+            "failed"
+        };
+        self.last = Some(LastReload {
+            last_at: unix_ms(now),
+            last_result,
+        });
     }
 }
 

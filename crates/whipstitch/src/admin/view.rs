@@ -30,6 +30,17 @@ pub(crate) struct View {
     directory: Arc<Cached>,
 }
 
+/// How many nodes stand how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standings {
+    /// Like any other.
+    pub(crate) healthy: usize,
+    /// Tried only if there is no other.
+    pub(crate) ejected: usize,
+    /// On their way back.
+    pub(crate) returning: usize,
+}
+
 /// `GET /nodes`
 #[derive(Debug, Serialize)]
 pub(crate) struct Nodes {
@@ -127,6 +138,25 @@ impl View {
             total: nodes.len(),
             nodes: nodes.into_values().take(MAX_ROWS).collect(),
         }
+    }
+
+    /// How many nodes stand how.
+    pub(crate) fn standings(&self) -> Standings {
+        let seen = self.health.seen().into_iter();
+        let mut nodes: BTreeMap<IpAddr, Standing> =
+            seen.map(|seen| (seen.address, seen.standing)).collect();
+        for (address, _) in self.allowed.named() {
+            nodes.entry(address).or_insert(Standing::Healthy);
+        }
+        let mut standings = Standings::default();
+        for standing in nodes.values() {
+            match standing {
+                Standing::Healthy => standings.healthy += 1,
+                Standing::Ejected { .. } => standings.ejected += 1,
+                Standing::Returning => standings.returning += 1,
+            }
+        }
+        standings
     }
 
     pub(crate) fn lookups(&self) -> Lookups {

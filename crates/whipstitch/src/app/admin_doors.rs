@@ -1,16 +1,18 @@
 //! The doors of the admin interface.
 
-use std::{sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
 use prometheus::Registry;
-use whipstitch_ingress::{self as ingress, CertStore, Listener, Server, config::Connections};
+use tokio::runtime::Handle;
+use whipstitch_ingress::{self as ingress, Listener, Server, config::Connections};
 use whipstitch_proxy::live::Ender;
 use whipstitch_signaling::Api;
 
-use super::{Context, Finding, Running, Seen, StartError};
+use super::{Context, Finding, Running, Seen, StartError, Tls};
 use crate::{
     admin::{Admin, AdminSocket, Door, Facts, History, Parts, View, listeners},
     config::{Config, effective},
+    metrics::{self, Sources},
     shutdown::Shutdown,
 };
 
@@ -54,12 +56,12 @@ pub(super) struct AdminSees<'a> {
     pub(super) running: &'a Running,
     pub(super) finding: &'a Finding,
     pub(super) seen: &'a Seen,
-    pub(super) certificates: Option<Arc<CertStore>>,
+    pub(super) tls: &'a Tls,
 }
 
 /// The service behind all doors.
 pub(super) fn admin_service(
-    sees: AdminSees<'_>,
+    sees: &AdminSees<'_>,
     context: Context,
     registry: Registry,
 ) -> Result<Admin, StartError> {
@@ -68,12 +70,15 @@ pub(super) fn admin_service(
         running,
         finding,
         seen,
-        certificates,
-    } = sees;
+        tls,
+    } = *sees;
     let log = context.log.clone();
+    let view = View::new(finding);
+    let sources = sources(sees, view.clone());
+    metrics::register(&registry, move || sources.read())?;
     Ok(Admin::new(Parts {
         shutdown: running.shutdown.clone(),
-        view: View::new(finding),
+        view,
         ender: Ender::new(
             seen.live.clone(),
             finding.directory.clone(),
@@ -86,13 +91,28 @@ pub(super) fn admin_service(
         proxy: seen.metrics.clone(),
         breaker: finding.breaker.clone(),
         registries: vec![registry, process_registry()?],
-        certificates,
+        certificates: tls.store.clone(),
         reloader: running.reloader.clone(),
         log,
         facts: facts(config, running, context),
         history: History::default(),
         listeners: listeners(),
     }))
+}
+
+/// What is looked at when metrics are gathered.
+fn sources(sees: &AdminSees<'_>, view: View) -> Sources {
+    Sources {
+        shutdown: sees.running.shutdown.clone(),
+        certificates: sees.tls.store.clone(),
+        connections: sees.tls.metrics.clone(),
+        connections_max: sees.config.connections.max,
+        room: sees.seen.room.clone(),
+        live: sees.seen.live.clone(),
+        view,
+        reloader: sees.running.reloader.clone(),
+        runtime: Handle::current().metrics(),
+    }
 }
 
 /// What Linux knows of the process.

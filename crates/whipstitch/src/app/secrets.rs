@@ -11,9 +11,9 @@ use whipstitch_signaling::{ice::IceServers, session::SessionKeys};
 use super::StartError;
 use crate::{
     config::{Config, Sessions},
-    ice::{self, IceFiles},
-    reread::{Ask, questions},
-    session_keys::{KeyFile, Reloads},
+    ice::IceFiles,
+    reread::{Ask, Reloads, questions},
+    session_keys::KeyFile,
     shutdown::Shutdown,
 };
 
@@ -48,7 +48,7 @@ fn session_keys(
     registry: &Registry,
     shutdown: &Shutdown,
 ) -> Result<Kept<SessionKeys>, StartError> {
-    let reloads = Reloads::register(registry)?;
+    let reloads = Reloads::of_session_keys(registry)?;
     let Some(path) = &config.key_file else {
         warn!(
             "sessions.key_file is not set: session URLs are sealed with a key that ends with this process; \
@@ -69,7 +69,7 @@ fn ice_servers(
     registry: &Registry,
     shutdown: &Shutdown,
 ) -> Result<Kept<IceServers>, StartError> {
-    let reloads = ice::Reloads::register(registry)?;
+    let reloads = Reloads::of_ice_secrets(registry)?;
     let (files, servers) = IceFiles::load(config)?;
     if !files.can_change() {
         return Ok((servers, None));

@@ -1,0 +1,157 @@
+//! What is read when metrics are gathered.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::runtime::RuntimeMetrics;
+use whipstitch_ingress::{self as ingress, CertStore};
+use whipstitch_proxy::{Live, Places, Room};
+
+use crate::{
+    admin::{Reloader, Reloads, Standings, View},
+    certificates::{self, Shown, Validity},
+    readiness::Stage,
+    shutdown::Shutdown,
+};
+
+/// Where a [`Reading`] comes from.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) shutdown: Shutdown,
+    pub(crate) certificates: Option<Arc<CertStore>>,
+    pub(crate) connections: ingress::Metrics,
+    /// `connections.max`
+    pub(crate) connections_max: usize,
+    pub(crate) room: Room,
+    pub(crate) live: Live,
+    pub(crate) view: View,
+    pub(crate) reloader: Reloader,
+    pub(crate) runtime: RuntimeMetrics,
+}
+
+/// How the process is at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) stage: Stage,
+    /// When a drain is over at the latest, if one has begun.
+    pub(crate) drained_by: Option<SystemTime>,
+    pub(crate) certificates: Shown,
+    pub(crate) limits: [Limit; 4],
+    /// WHIP and WHEP sessions that are remembered.
+    pub(crate) sessions: usize,
+    pub(crate) nodes: Standings,
+    /// Answers of the Stream Manager that are remembered.
+    pub(crate) lookups: u64,
+    pub(crate) reloads: Reloads,
+    pub(crate) runtime: Runtime,
+}
+
+/// How much there may be of something, and how much there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    /// The configuration key that says how much: a label value, and the same in every process.
+    pub(crate) key: &'static str,
+    pub(crate) most: usize,
+    pub(crate) used: usize,
+}
+
+/// How tokio is doing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Runtime {
+    pub(crate) workers: usize,
+    /// What all workers together were busy since the start.
+    pub(crate) busy: Duration,
+    pub(crate) tasks: usize,
+    /// Tasks that are ready and wait in the queue that all workers share.
+    pub(crate) queued: usize,
+}
+
+impl Sources {
+    /// How it is now.
+    pub(crate) fn read(&self) -> Reading {
+        let store = self.certificates.as_deref();
+        let drain = self.shutdown.progress();
+        Reading {
+            stage: self.shutdown.readiness.stage(),
+            drained_by: drain.map(|(times, _)| times.deadline),
+            certificates: store.map(certificates::shown).unwrap_or_default(),
+            limits: [
+                Limit::connections(self.connections_max, self.connections.open()),
+                Limit::of(&self.room.in_flight),
+                Limit::of(&self.room.sockets),
+                Limit::of(&self.room.event_streams),
+            ],
+            sessions: self.live.count().http,
+            nodes: self.view.standings(),
+            lookups: self.view.remembered(),
+            reloads: self.reloader.reloads(),
+            runtime: Runtime::of(&self.runtime),
+        }
+    }
+}
+
+impl Reading {
+    /// One that has every series that there can be, for the reference page and for those who count series.
+    pub(crate) fn full() -> Self {
+        let limits = whipstitch_proxy::config::Limits::default();
+        let room = Room::new(&limits);
+        let validity = Some(Validity {
+            not_before: 0,
+            not_after: 0,
+        });
+        Self {
+            stage: Stage::Starting,
+            drained_by: None,
+            certificates: Shown {
+                own: validity,
+                issuers: validity,
+                ..Shown::default()
+            },
+            limits: [
+                Limit::connections(ingress::config::Connections::default().max, 0),
+                Limit::of(&room.in_flight),
+                Limit::of(&room.sockets),
+                Limit::of(&room.event_streams),
+            ],
+            sessions: 0,
+            nodes: Standings::default(),
+            lookups: 0,
+            reloads: Reloads::none(SystemTime::UNIX_EPOCH),
+            runtime: Runtime::default(),
+        }
+    }
+}
+
+impl Limit {
+    fn of(places: &Places) -> Self {
+        Self {
+            key: places.key(),
+            most: places.most(),
+            used: places.taken(),
+        }
+    }
+
+    fn connections(most: usize, used: usize) -> Self {
+        Self {
+            key: "connections.max",
+            most,
+            used,
+        }
+    }
+}
+
+impl Runtime {
+    fn of(runtime: &RuntimeMetrics) -> Self {
+        let workers = runtime.num_workers();
+        Self {
+            workers,
+            busy: (0..workers)
+                .map(|worker| runtime.worker_total_busy_duration(worker))
+                .sum(),
+            tasks: runtime.num_alive_tasks(),
+            queued: runtime.global_queue_depth(),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What is counted about files that are read again.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+/// What became of the changes of a file, and whether it can be used as it is. Cheap to clone: all clones count together.
+#[derive(Clone, Debug)]
+pub(crate) struct Reloads {
+    done: IntCounter,
+    failed: IntCounter,
+    unusable: IntGauge,
+}
+
+impl Reloads {
+    /// Those of the session keys: `session_key_reloads_total`, `session_key_file_unusable`.
+    ///
+    /// # Errors
+    /// Others of the same name are registered already.
+    pub(crate) fn of_session_keys(registry: &Registry) -> prometheus::Result<Self> {
+        let reloads = Opts::new(
+            "session_key_reloads_total",
+            "Times that a changed file of session keys was read, by result.",
+        );
+        let unusable = IntGauge::new(
+            "session_key_file_unusable",
+            "Whether the file of session keys is missing or cannot be used (1), so that session URLs are sealed with former keys or one of this process' own, or can (0).",
+        )?;
+        Self::register(registry, reloads, unusable)
+    }
+
+    /// Those of the TURN servers' secrets: `ice_secret_reloads_total`, `ice_secret_files_unusable`.
+    ///
+    /// # Errors
+    /// Others of the same name are registered already.
+    pub(crate) fn of_ice_secrets(registry: &Registry) -> prometheus::Result<Self> {
+        let reloads = Opts::new(
+            "ice_secret_reloads_total",
+            "Times that a changed secret of the TURN servers was read, by result.",
+        );
+        let unusable = IntGauge::new(
+            "ice_secret_files_unusable",
+            "Whether a file with a secret of the TURN servers cannot be used as it is (1), so that the former secret is still in use, or can (0).",
+        )?;
+        Self::register(registry, reloads, unusable)
+    }
+
+    fn register(
+        registry: &Registry,
+        reloads: Opts,
+        unusable: IntGauge,
+    ) -> prometheus::Result<Self> {
+        let reloads = IntCounterVec::new(reloads, &["result"])?;
+        registry.register(Box::new(reloads.clone()))?;
+        registry.register(Box::new(unusable.clone()))?;
+        Ok(Self {
+            done: reloads.with_label_values(&["ok"]),
+            failed: reloads.with_label_values(&["failed"]),
+            unusable,
+        })
+    }
+
+    /// A change was read.
+    pub(crate) fn count(&self, done: bool) {
+        if done { &self.done } else { &self.failed }.inc();
+    }
+
+    /// How the file is at present.
+    pub(crate) fn unusable(&self, unusable: bool) {
+        self.unusable.set(i64::from(unusable));
+    }
+
+    /// How many changes were taken up, how many were not, and whether the file is unusable.
+    #[cfg(test)]
+    pub(crate) fn totals(&self) -> (u64, u64, bool) {
+        (self.done.get(), self.failed.get(), self.unusable.get() == 1)
+    }
+}

@@ -1,0 +1,195 @@
+//! What Prometheus reads is what is so: of certificates, drains, limits and nodes.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use http::Request;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use whipstitch_minicluster::Fault;
+use whipstitch_tests::{Deployment, Proxy, Reply, websocket::Dialogue};
+
+const SERVER: &str = r#"whipstitch_certificate_not_after_timestamp_seconds{part="server"}"#;
+const ISSUER: &str = r#"whipstitch_certificate_not_after_timestamp_seconds{part="issuer"}"#;
+const UNUSABLE: &str = "whipstitch_certificate_files_unusable";
+/// The first seconds of 2090 and of 2095.
+const SERVER_ENDS: f64 = 3_786_912_000.0;
+const ISSUER_ENDS: f64 = 3_944_678_400.0;
+
+async fn post(proxy: &Proxy, target: &str) -> Reply {
+    let request = Request::post(target).header("content-type", "application/json");
+    proxy.admin.send(request.body("{}").unwrap()).await
+}
+
+async fn show(proxy: &Proxy, target: &str) -> Value {
+    serde_json::from_slice(&proxy.admin.get(target).await.body).unwrap()
+}
+
+/// A server's certificate that ends in 2090, and an issuer's that ends in 2095.
+struct Renewed {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    chain: String,
+    key: String,
+}
+
+impl Renewed {
+    fn make() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = date_time_ymd(2095, 1, 1);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_after = date_time_ymd(2090, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let server = params.signed_by(&key, &issuer).unwrap();
+        Self {
+            chain: server.pem() + &issuer.pem(),
+            key: key.serialize_pem(),
+            issuer,
+        }
+    }
+
+    /// Whether a client that trusts its issuer gets through.
+    async fn is_served(&self, proxy: &Proxy) -> bool {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let tcp = TcpStream::connect(proxy.h1.addr()).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        connector.connect(name, tcp).await.is_ok()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_the_certificate_is_that_of_the_one_in_use() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let renewed = Renewed::make();
+    let before = proxy.metric(SERVER).await;
+    let success = "whipstitch_reload_last_success_timestamp_seconds";
+    let started = proxy.metric(success).await;
+    let page = proxy.admin.get("/metrics").await.text();
+    assert!(!page.contains(ISSUER), "a certificate without an issuer's");
+    assert!(!renewed.is_served(&proxy).await);
+
+    // Half of a renewal: what is in use has not changed, and that something is wrong shows for as long as it is.
+    fs::write(deployment.certificate.file("cert.pem"), &renewed.chain).unwrap();
+    assert_eq!(post(&proxy, "/reload").await.status, 200);
+    for (name, value) in [
+        (SERVER, before),
+        (UNUSABLE, 1.0),
+        ("whipstitch_certificates", 1.0),
+        (r#"whipstitch_reloads_total{result="failed"}"#, 1.0),
+        (success, started),
+    ] {
+        proxy.until_metric(name, value).await;
+    }
+
+    fs::write(deployment.certificate.file("key.pem"), &renewed.key).unwrap();
+    assert_eq!(post(&proxy, "/reload").await.status, 200);
+    for (name, value) in [
+        (SERVER, SERVER_ENDS),
+        (ISSUER, ISSUER_ENDS),
+        (UNUSABLE, 0.0),
+        ("whipstitch_certificates", 2.0),
+        (r#"whipstitch_reloads_total{result="done"}"#, 1.0),
+    ] {
+        proxy.until_metric(name, value).await;
+    }
+    assert!(proxy.metric(success).await > started);
+    assert!(renewed.is_served(&proxy).await);
+    let shown = &show(&proxy, "/status").await["certificates"][0];
+    assert_eq!(shown["not_after_at"], 3_786_912_000_000_i64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_shows_from_its_beginning_with_its_deadline() {
+    let deployment = Deployment::start().await;
+    let mut config = deployment.config();
+    config.shutdown.delay = Duration::from_millis(50);
+    let proxy = deployment.proxy_with(config);
+    let names = [
+        "whipstitch_ready",
+        "whipstitch_draining",
+        "whipstitch_drain_deadline_timestamp_seconds",
+    ];
+    for (name, value) in names.iter().zip([1.0, 0.0, 0.0]) {
+        proxy.until_metric(name, value).await;
+    }
+    let times: Value = serde_json::from_slice(&post(&proxy, "/drain").await.body).unwrap();
+    let deadline = times["deadline_at"].as_f64().unwrap() / 1_000.0;
+    for _ in 0..2 {
+        for (name, value) in names.iter().zip([0.0, 1.0, deadline]) {
+            let shown = proxy.metric(name).await;
+            assert!((shown - value).abs() < 0.002, "{name}: {shown}");
+        }
+        // The second time when it is over: the process is still there.
+        while show(&proxy, "/status").await["state"] != "drained" {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_used_of_each_limit_stands_beside_it() {
+    let deployment = Deployment::start().await;
+    let mut config = deployment.config();
+    config.limits.sockets = 7;
+    config.timeouts.answer = Duration::from_secs(2);
+    let proxy = deployment.proxy_with(config);
+    let used = |key: &str| format!("whipstitch_limit_used{{key=\"{key}\"}}");
+    let most = r#"whipstitch_limit{key="limits.sockets"}"#;
+    proxy.until_metric(most, 7.0).await;
+    let node = &deployment.cluster.nodes()[0];
+    let socket = format!("/streammanager/?id=s1&host={}&app=live", node.ip());
+    let dialogue = Dialogue::open(&proxy.h1, &socket).await.unwrap();
+    proxy.until_metric(&used("limits.sockets"), 1.0).await;
+    dialogue.close().await;
+    proxy.until_metric(&used("limits.sockets"), 0.0).await;
+
+    for node in deployment.cluster.nodes() {
+        node.fail(Fault::BlackHole).await;
+    }
+    let waits = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", "v=0");
+    let (in_flight, connections) = (used("limits.in_flight"), used("connections.max"));
+    let seen = async {
+        proxy.until_metric(&in_flight, 1.0).await;
+        proxy.until_metric(&connections, 1.0).await;
+    };
+    let (reply, ()) = tokio::join!(waits, seen);
+    assert_eq!(reply.problem(), "node-timeout");
+    proxy.until_metric(&in_flight, 0.0).await;
+    proxy.until_metric(&connections, 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_are_counted_as_they_stand() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    for node in deployment.cluster.nodes() {
+        node.fail(Fault::Refuse).await;
+    }
+    let reply = proxy.h1.bare("OPTIONS", "/live/whip/endpoint/s1").await;
+    assert_eq!(reply.problem(), "node-unreachable");
+    let nodes = show(&proxy, "/nodes").await;
+    let nodes = nodes["nodes"].as_array().unwrap();
+    let stand = |state: &str| nodes.iter().filter(|node| node["state"] == state).count();
+    assert!(stand("ejected") > 0, "{nodes:?}");
+    for state in ["healthy", "ejected", "returning"] {
+        let name = format!("whipstitch_nodes{{state=\"{state}\"}}");
+        let count = u32::try_from(stand(state)).unwrap();
+        proxy.until_metric(&name, f64::from(count)).await;
+    }
+    let remembered = show(&proxy, "/status").await["cache"]["entries"].as_f64();
+    proxy
+        .until_metric("whipstitch_lookups_remembered", remembered.unwrap())
+        .await;
+}
