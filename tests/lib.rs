@@ -17,6 +17,8 @@ pub mod http;
 pub mod kept;
 #[path = "harness/log.rs"]
 pub mod log;
+#[path = "harness/raw_h2.rs"]
+pub mod raw_h2;
 #[path = "harness/raw_node.rs"]
 pub mod raw_node;
 #[path = "harness/round_robin.rs"]

@@ -77,6 +77,10 @@ pub enum Command {
     Lookups(commands::lookups::Options),
     /// Let sessions end and take no new ones
     ///
+    /// Not ready at once, but still serving for shutdown.delay, until load balancers have heard of it; then no new
+    /// connections, a Close on every WebSocket, and shutdown.deadline for what is under way. There is no way back, and the
+    /// process stays until it is stopped.
+    ///
     /// With --wait it ends with 0 when nothing is left or whipstitch has ended, and with 1 when time was too short.
     Drain(commands::drain::Options),
     /// Read certificates, keys and lists again

@@ -59,7 +59,7 @@ impl Tally {
     }
 }
 
-/// The binary in cargo's `Running tests/whip.rs (target/debug/deps/whip-0123456789abcdef)` or `Doc-tests name`.
+/// The binary in cargo's `Running tests/NAME.rs (target/debug/deps/NAME-0123456789abcdef)` or `Doc-tests name`.
 fn started(line: &str) -> Option<&str> {
     let line = line.trim_start();
     if let Some(library) = line.strip_prefix("Doc-tests ") {

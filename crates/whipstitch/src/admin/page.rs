@@ -69,6 +69,33 @@ mod tests {
         assert_eq!(served, there);
     }
 
+    /// Names are a stranger's choice: what is set as text cannot become an element, and what did could not run.
+    #[test]
+    fn no_text_becomes_markup_and_none_of_it_runs() {
+        for (path, _, content) in FILES.iter().filter(|(_, kind, _)| *kind == JS) {
+            let text = String::from_utf8_lossy(content);
+            for way in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "srcdoc",
+                "DOMParser",
+                "eval(",
+                "new Function",
+                "setAttribute(\"on",
+            ] {
+                assert!(!text.contains(way), "{path}: {way}");
+            }
+        }
+        let policy = file("/").unwrap().headers()[CONTENT_SECURITY_POLICY].clone();
+        let policy = policy.to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"));
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"));
+        let index = file("/").unwrap();
+        assert_eq!(index.headers()["x-content-type-options"], "nosniff");
+    }
+
     #[test]
     fn nothing_comes_from_elsewhere() {
         for (path, _, content) in FILES {

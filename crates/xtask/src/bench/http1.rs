@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use rustls::HandshakeKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -39,13 +40,18 @@ impl Connection {
         Ok(Self { stream, inbox })
     }
 
+    /// Whether it was opened by a ticket of another.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
     /// Sends a request and reads the whole answer.
     pub(super) async fn exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
         self.send(request).await?;
         let head = self.head().await?;
         let status = status(&head).ok_or_else(|| wrong("no status in the answer"))?;
         let length = match status {
-            101 => 0,
+            101 | 204 => 0,
             _ => content_length(&head).ok_or_else(|| wrong("an answer without Content-Length"))?,
         };
         let body = self.take(length).await?;

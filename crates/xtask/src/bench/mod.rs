@@ -10,6 +10,7 @@ mod http2;
 mod node;
 mod proc;
 mod settings;
+mod sizing;
 mod table;
 mod target;
 mod tls;
@@ -39,7 +40,10 @@ const CORE: u8 = 1;
 
 /// What to measure, and for how long.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Rounds; the figures are medians over them
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
     rounds: u32,
@@ -60,8 +64,15 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u16).range(0..=4500))]
     sessions: u16,
     /// The Whipstitch to measure instead of the one just built
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     whipstitch: Option<PathBuf>,
+}
+
+/// What else there is to measure.
+#[derive(Debug, clap::Subcommand)]
+enum Other {
+    /// What a session costs: memory, CPU time and descriptors, for the operator's guide
+    Sizing(sizing::Options),
 }
 
 impl Options {
@@ -78,21 +89,57 @@ impl Options {
 /// # Errors
 /// When a program is missing, or a target did something wrongly; the tables of what was measured are printed all the same.
 pub(crate) fn run(options: &Options) -> Result {
-    debian::ensure(&needs(&options.targets))?;
-    if !Path::new("/sys/devices/system/cpu/cpu1").exists() {
-        return Err(
-            "needs two cores: one for the target, one for the generator and the node".into(),
-        );
+    if let Some(Other::Sizing(sizing)) = &options.other {
+        return sizing::run(sizing, options);
     }
-    rlimit::increase_nofile_limit(u64::MAX)?;
+    debian::ensure(&needs(&options.targets))?;
     let began = Instant::now();
-    let (book, complaints) = runtime()?.block_on(rounds(options))?;
+    let (book, complaints) = stage(options, settings::WHIPSTITCH, async |world| {
+        Ok(rounds(options, world).await)
+    })?;
     println!("\n{}", book.tables(&options.targets, &options.works()));
     println!("{}", closing(options, began.elapsed())?);
     if complaints.is_empty() {
         return Ok(());
     }
     Err(format!("not all was measured\n  {}", complaints.join("\n  ")).into())
+}
+
+/// Starts manager and node, and does `work` in front of them; Whipstitch gets these `settings`.
+fn stage<T>(
+    options: &Options,
+    settings: &'static str,
+    work: impl AsyncFnOnce(&World) -> Result<T>,
+) -> Result<T> {
+    debian::ensure(&needs(&[]))?;
+    if !Path::new("/sys/devices/system/cpu/cpu1").exists() {
+        return Err(
+            "needs two cores: one for the target, one for the generator and the node".into(),
+        );
+    }
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    runtime()?.block_on(async {
+        let folder = tempfile::Builder::new()
+            .prefix("whipstitch-bench-")
+            .tempdir()?;
+        let (certificate, dialer) = tls::prepare(folder.path())?;
+        let mut program = Command::new(std::env::current_exe()?);
+        let ports = folder.path().join("node.log");
+        let mut backend = Child::start(CORE, program.arg("bench-node"), ports)?;
+        let (manager, node) = ports_of(&mut backend).await?;
+        let world = World {
+            folder: folder.path().to_owned(),
+            certificate,
+            dialer,
+            manager,
+            node,
+            generator: Tree::only(std::process::id()),
+            backend: Tree::only(backend.id()),
+            whipstitch: whipstitch(options)?,
+            settings,
+        };
+        work(&world).await
+    })
 }
 
 /// One thread: the generator and the node share one core.
@@ -114,36 +161,18 @@ fn needs(kinds: &[Kind]) -> Vec<Need> {
 }
 
 /// All rounds: the figures, and what went wrong.
-async fn rounds(options: &Options) -> Result<(Book, Vec<String>)> {
-    let folder = tempfile::Builder::new()
-        .prefix("whipstitch-bench-")
-        .tempdir()?;
-    let (certificate, dialer) = tls::prepare(folder.path())?;
-    let mut program = Command::new(std::env::current_exe()?);
-    let ports = folder.path().join("node.log");
-    let mut backend = Child::start(CORE, program.arg("bench-node"), ports)?;
-    let (manager, node) = ports_of(&mut backend).await?;
-    let world = World {
-        folder: folder.path().to_owned(),
-        certificate,
-        dialer,
-        manager,
-        node,
-        generator: Tree::only(std::process::id()),
-        backend: Tree::only(backend.id()),
-        whipstitch: whipstitch(options)?,
-    };
+async fn rounds(options: &Options, world: &World) -> (Book, Vec<String>) {
     let (mut book, mut complaints) = (Book::default(), Vec::new());
     for round in 0..options.rounds {
         let visits = Round {
             options,
-            world: &world,
+            world,
             index: round,
         };
         visits.footprints(&mut book, &mut complaints).await;
         visits.works(&mut book, &mut complaints).await;
     }
-    Ok((book, complaints))
+    (book, complaints)
 }
 
 /// The ports that the backend prints when it listens.

@@ -62,6 +62,11 @@ async fn answer(request: Request<Incoming>, tasks: TaskTracker) -> Response<Full
     match *request.method() {
         Method::GET => typed("text/html", wire::BODY.as_str().into()),
         Method::POST => whip(request).await,
+        Method::PATCH => {
+            let length = request.into_body().collect().await;
+            status(length.map_or(StatusCode::BAD_REQUEST, |_| StatusCode::NO_CONTENT))
+        }
+        Method::DELETE => status(StatusCode::OK),
         _ => status(StatusCode::METHOD_NOT_ALLOWED),
     }
 }

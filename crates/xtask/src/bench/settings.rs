@@ -6,6 +6,9 @@ use super::wire;
 /// Whipstitch without the access lines that its layers write at level info; the peers write none either.
 pub(super) const WHIPSTITCH: &str = "[log]\nfilter = \"info,access=off\"\n";
 
+/// Whipstitch as it is shipped: with an access line for each request.
+pub(super) const AS_SHIPPED: &str = "[sessions]\nby_client = true\n";
+
 /// The command line of Whipstitch.
 pub(super) fn whipstitch(world: &World, port: u16) -> Vec<String> {
     let certificate = &world.certificate;

@@ -147,7 +147,7 @@ fn table<'a>(
 }
 
 /// The value in the middle, or the mean of the two there.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     let upper = *values.get(middle)?;

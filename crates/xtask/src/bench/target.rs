@@ -50,6 +50,8 @@ pub(super) struct World {
     pub(super) backend: Tree,
     /// The binary of this workspace.
     pub(super) whipstitch: PathBuf,
+    /// What stands in its configuration beside the command line.
+    pub(super) settings: &'static str,
 }
 
 /// A proxy that runs.
@@ -99,7 +101,7 @@ impl Kind {
                 program.arg("-p").arg(&world.folder).arg("-c").arg(file);
             }
             Self::Whipstitch => {
-                std::fs::write(&file, settings::WHIPSTITCH)?;
+                std::fs::write(&file, world.settings)?;
                 program
                     .arg("run")
                     .args(settings::whipstitch(world, port))

@@ -32,6 +32,7 @@ pub(super) struct Certificate {
 pub(super) struct Dialer {
     http1: TlsConnector,
     http2: TlsConnector,
+    roots: RootCertStore,
     name: ServerName<'static>,
 }
 
@@ -53,7 +54,8 @@ pub(super) fn prepare(folder: &Path) -> Result<(Certificate, Dialer)> {
     roots.add(made.cert.der().clone())?;
     let dialer = Dialer {
         http1: connector(roots.clone(), b"http/1.1")?,
-        http2: connector(roots, b"h2")?,
+        http2: connector(roots.clone(), b"h2")?,
+        roots,
         name: ServerName::try_from(wire::NAME)?,
     };
     Ok((certificate, dialer))
@@ -75,6 +77,24 @@ fn connector(roots: RootCertStore, protocol: &[u8]) -> Result<TlsConnector> {
 }
 
 impl Dialer {
+    /// One that agrees on keys as browsers do today (X25519MLKEM768), and that comes back with a ticket if it `resumes`.
+    pub(super) fn as_browsers(&self, resumes: bool) -> Result<Self> {
+        let mut config =
+            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_protocol_versions(&[&rustls::version::TLS13])?
+                .with_root_certificates(self.roots.clone())
+                .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if !resumes {
+            config.resumption = Resumption::disabled();
+        }
+        let http1 = TlsConnector::from(Arc::new(config));
+        Ok(Self {
+            http1,
+            ..self.clone()
+        })
+    }
+
     /// A connection for HTTP/1.1 and WebSocket.
     pub(super) async fn http1(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
         self.dial(&self.http1, address).await

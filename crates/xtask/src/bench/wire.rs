@@ -20,6 +20,10 @@ pub(super) const OFFER_LENGTH: usize = 4096;
 /// Bytes of a node's answer.
 pub(super) const ANSWER_LENGTH: usize = 3072;
 
+/// A fragment with one candidate (RFC 8840 §9).
+const FRAGMENT: &str = "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n\
+    a=candidate:1387637174 1 udp 2122260223 192.0.2.1 61764 typ host generation 0\r\n";
+
 /// The offer that a publisher posts.
 pub(super) static OFFER: LazyLock<String> = LazyLock::new(|| sdp(OFFER_LENGTH));
 /// The answer of a node.
@@ -46,6 +50,27 @@ pub(super) fn post(index: usize) -> Vec<u8> {
          Content-Type: application/sdp\r\nContent-Length: {OFFER_LENGTH}\r\n\r\n{offer}"
     )
     .into()
+}
+
+/// A request that the proxy answers itself, as the bytes of HTTP/1.1.
+pub(super) fn ask() -> Vec<u8> {
+    format!("GET /live/whip/endpoint/s HTTP/1.1\r\nHost: {NAME}\r\nUser-Agent: bench\r\n\r\n")
+        .into()
+}
+
+/// Trickle ICE to a session (RFC 9725 §4.3.2), as the bytes of HTTP/1.1.
+pub(super) fn patch(session: &str) -> Vec<u8> {
+    let length = FRAGMENT.len();
+    format!(
+        "PATCH {session} HTTP/1.1\r\nHost: {NAME}\r\nUser-Agent: bench\r\n\
+         Content-Type: application/trickle-ice-sdpfrag\r\nContent-Length: {length}\r\n\r\n{FRAGMENT}"
+    )
+    .into()
+}
+
+/// The end of a session, as the bytes of HTTP/1.1.
+pub(super) fn delete(session: &str) -> Vec<u8> {
+    format!("DELETE {session} HTTP/1.1\r\nHost: {NAME}\r\nUser-Agent: bench\r\n\r\n").into()
 }
 
 /// The handshake of an `RTCPublisher`'s socket (RFC 6455 §4.1) in the form that the Stream Manager's proxy takes.

@@ -1,56 +1,101 @@
-//! Links between the project's pages: the file has to be there, and the heading in it.
+//! Links between the project's pages, and what comments say is there: the file, and the heading in it.
 
 use std::fs;
 use std::path::Path;
 
 use super::Bench;
+use super::pages::{self, links};
 use super::report::{Report, none};
 use crate::Result;
 
-const PAGES: [&str; 9] = [
-    "README.md",
-    "ARCHITECTURE.md",
-    "CHANGELOG.md",
-    "tests/README.md",
-    "deploy/README.md",
-    "deploy/reference/commands.md",
-    "deploy/reference/configuration.md",
-    "deploy/reference/metrics.md",
-    "deploy/reference/problems.md",
-];
-
-/// Every page.
-pub(crate) fn check(bench: &Bench, report: &mut Report) {
-    for page in PAGES {
-        report.check(&format!("{page}: its links lead somewhere"), || {
-            let file = bench.root.join(page);
-            let folder = file.parent().unwrap_or(&bench.root);
-            let text = fs::read_to_string(&file)?;
-            let mut broken = Vec::new();
-            for link in links(&text) {
-                if !holds(folder, &text, link)? {
-                    broken.push(link.to_owned());
-                }
-            }
-            none(&broken)
+/// Every page, and every comment.
+pub(super) fn check(bench: &Bench, report: &mut Report) {
+    let root = &bench.root;
+    let found = report.check("pages are there", || pages::files(root, "md"));
+    for file in found.unwrap_or_default() {
+        let name = file.strip_prefix(root).unwrap_or(&file).display();
+        report.check(&format!("{name}: its links lead somewhere"), || {
+            none(&broken(root, &file)?)
         });
     }
+    report.check("comments name files and headings that are there", || {
+        none(&misleading_comments(root)?)
+    });
+    report.check(
+        "deploy/README.md says what to do about every problem",
+        || {
+            let guide = bench.read("README.md")?;
+            none(&untold(&bench.read("reference/problems.md")?, &guide))
+        },
+    );
 }
 
-/// The targets of `[words](target)`.
-fn links(text: &str) -> impl Iterator<Item = &str> {
-    let targets = text.split("](").skip(1);
-    targets.filter_map(|rest| rest.split_once(')').map(|(target, _)| target))
-}
-
-/// Those that lead out of the project are not followed: that needs a network, and is another's promise.
-fn holds(folder: &Path, page: &str, link: &str) -> Result<bool> {
-    if link.contains("://") || link.starts_with("mailto:") {
-        return Ok(true);
+/// Links of a page that lead nowhere, and files that it names and that are not there.
+fn broken(root: &Path, page: &Path) -> Result<Vec<String>> {
+    let (folder, text) = (page.parent().unwrap_or(root), fs::read_to_string(page)?);
+    let mut broken = missing(root, &text)?;
+    for link in links(&text) {
+        if !holds(folder, &text, link.target)? {
+            broken.push(format!("[{}]({})", link.words, link.target));
+        }
     }
-    let (path, heading) = link.split_once('#').unwrap_or((link, ""));
-    let target = folder.join(path);
-    if !target.exists() {
+    Ok(broken)
+}
+
+/// Files and headings that comments of the code name and that are not there.
+fn misleading_comments(root: &Path) -> Result<Vec<String>> {
+    let mut broken = Vec::new();
+    for file in pages::files(root, "rs")? {
+        let text = fs::read_to_string(&file)?;
+        let comments = text
+            .lines()
+            .filter(|line| line.trim_start().starts_with("//"));
+        let comments: String = comments.flat_map(|line| [line, "\n"]).collect();
+        let lost = missing(root, &comments)?.into_iter();
+        broken.extend(lost.map(|path| format!("{}: {path}", file.display())));
+    }
+    Ok(broken)
+}
+
+/// Files and headings that a text names by their path from the root, and that are not there.
+fn missing(root: &Path, text: &str) -> Result<Vec<String>> {
+    let mut lost = Vec::new();
+    for path in pages::paths(text) {
+        if !holds(root, "", path)? {
+            lost.push(path.to_owned());
+        }
+    }
+    Ok(lost)
+}
+
+/// Types of problems that the guide links from none of its tables.
+fn untold(problems: &str, guide: &str) -> Vec<String> {
+    let types = problems.lines().filter_map(|line| line.strip_prefix("## "));
+    let told = |slug: &str| {
+        let target = format!("reference/problems.md#{slug}");
+        let rows = guide.lines().filter(|line| line.starts_with('|'));
+        rows.flat_map(links).any(|link| link.target == target)
+    };
+    let untold = types.filter(|slug| !told(slug));
+    untold.map(|slug| format!("nothing about {slug}")).collect()
+}
+
+/// Those that lead out of the project are not followed, which needs a network and is another's promise; but they have
+/// to be URLs.
+fn holds(folder: &Path, page: &str, target: &str) -> Result<bool> {
+    if let Some((scheme, rest)) = target.split_once("://") {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let plain = |sign: char| sign.is_ascii_graphic() && !"<>\"`".contains(sign);
+        return Ok(matches!(scheme, "https" | "http")
+            && host.contains('.')
+            && rest.chars().all(plain));
+    }
+    if let Some(address) = target.strip_prefix("mailto:") {
+        return Ok(address.contains('@'));
+    }
+    let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+    let file = folder.join(path);
+    if !file.exists() {
         return Ok(false);
     }
     if heading.is_empty() {
@@ -59,21 +104,9 @@ fn holds(folder: &Path, page: &str, link: &str) -> Result<bool> {
     let text = if path.is_empty() {
         page.to_owned()
     } else {
-        fs::read_to_string(target)?
+        fs::read_to_string(file)?
     };
-    let mut headings = text.lines().filter_map(|line| line.strip_prefix('#'));
-    Ok(headings.any(|line| anchor(line.trim_start_matches('#')) == heading))
-}
-
-/// A heading as GitHub makes its anchor: small letters, hyphens for spaces, no other signs.
-fn anchor(heading: &str) -> String {
-    let letters = heading.trim().to_lowercase();
-    let letters = letters
-        .chars()
-        .map(|letter| if letter == ' ' { '-' } else { letter });
-    letters
-        .filter(|letter| letter.is_alphanumeric() || "-_".contains(*letter))
-        .collect()
+    Ok(pages::anchors(&text).any(|anchor| anchor == heading))
 }
 
 #[cfg(test)]
@@ -82,18 +115,54 @@ mod tests {
 
     #[test]
     fn links_and_headings() {
-        let page = "# What, and why?\n[a](#what-and-why) [b](#gone) [c](no-such-file.md) [d](https://x.example)";
-        let judged: Vec<_> = links(page)
-            .map(|link| holds(Path::new("/nowhere/.."), page, link).unwrap_or(false))
-            .collect();
+        let page = "# What, and why?\n[a](#what-and-why) [b](#gone) [c](no-such-file.md) [d](https://x.example) [e](htps://x.example) [f](https://x)";
+        let judged = |folder: &str| -> Vec<bool> {
+            let targets = links(page).map(|link| holds(Path::new(folder), page, link.target));
+            targets.map(Result::unwrap).collect()
+        };
+        assert_eq!(judged("/"), [true, false, false, true, false, false]);
+        let gone = "a page in a folder that is not there";
+        assert_eq!(judged("/nowhere/..")[..2], [false, false], "{gone}");
+    }
+
+    #[test]
+    fn a_file_that_is_named_has_to_be_there() {
+        let folder = tempfile_of("here.md", "# Yes\n");
+        let text = "deploy/here.md, deploy/here.md#yes, deploy/here.md#no and deploy/gone.md";
+        let lost = missing(&folder, text).unwrap();
+        assert_eq!(lost, ["deploy/here.md#no", "deploy/gone.md"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn our_own_pages_hold() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut complaints = misleading_comments(&root).unwrap();
+        for page in pages::files(&root, "md").unwrap() {
+            let lost = broken(&root, &page).unwrap().into_iter();
+            complaints.extend(lost.map(|link| format!("{}: {link}", page.display())));
+        }
+        let read = |page: &str| fs::read_to_string(root.join("deploy").join(page)).unwrap();
+        complaints.extend(untold(&read("reference/problems.md"), &read("README.md")));
+        assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    }
+
+    #[test]
+    fn a_problem_without_a_row_is_found() {
+        let problems = "# Problems\n## one\n## two\n## three\n";
+        let guide = "| x | [one](reference/problems.md#one) |\n[two](reference/problems.md#two) without a row";
         assert_eq!(
-            judged,
-            [false, false, false, true],
-            "a page in a folder that is not there"
+            untold(problems, guide),
+            ["nothing about two", "nothing about three"]
         );
-        let there: Vec<_> = links(page)
-            .map(|link| holds(Path::new("/"), page, link).unwrap())
-            .collect();
-        assert_eq!(there, [true, false, false, true]);
+    }
+
+    /// A root whose folder `deploy` holds one file.
+    fn tempfile_of(name: &str, text: &str) -> std::path::PathBuf {
+        let id = std::process::id();
+        let root = std::env::temp_dir().join(format!("whipstitch-links-{id}"));
+        fs::create_dir_all(root.join("deploy")).unwrap();
+        fs::write(root.join("deploy").join(name), text).unwrap();
+        root
     }
 }

@@ -7,16 +7,21 @@ use serde_json::{Value, json};
 use super::Bench;
 use super::metrics::Page;
 use super::pod::{Pod, list_at, text};
+use super::rollout;
 use crate::Result;
 
 /// A promise, and what breaks it.
 pub(crate) type Promise = (&'static str, fn(&Manifest<'_>) -> Vec<String>);
 
 /// What is checked of each manifest.
-pub(crate) const PROMISES: [Promise; 6] = [
+pub(crate) const PROMISES: [Promise; 7] = [
     ("its pod keeps to the restricted profile", restricted),
     ("its probes ask Whipstitch alone", probes),
     ("its grace period is longer than the whole end", grace),
+    (
+        "a rollout takes nobody away before another is ready",
+        rollout::unsteady,
+    ),
     ("its files are mounted where the configuration looks", files),
     ("everything that selects finds the pod", selectors),
     ("the cloud's metadata service cannot be reached", metadata),
@@ -31,7 +36,7 @@ const SPARE: u64 = 1 + 5;
 #[derive(Debug)]
 pub(crate) struct Manifest<'a> {
     documents: &'a [Value],
-    pod: Pod<'a>,
+    pub(super) pod: Pod<'a>,
     /// whipstitch.toml
     pub(crate) configuration: &'a str,
     metrics: Page,
@@ -52,7 +57,7 @@ impl<'a> Manifest<'a> {
         })
     }
 
-    fn of_kind(&self, kind: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+    pub(super) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
         let kind = kind.to_owned();
         let documents = self.documents.iter();
         documents.filter(move |one| text(one, "/kind") == kind)
@@ -280,19 +285,22 @@ mod tests {
         })]
     }
 
-    fn manifest<'a>(documents: &'a [Value], configuration: &'a str) -> Manifest<'a> {
-        Manifest {
-            documents,
-            pod: Pod::find(documents).unwrap(),
-            configuration,
-            metrics: Page::default(),
+    impl<'a> Manifest<'a> {
+        /// Of these resources, with this configuration and no metrics.
+        pub(crate) fn for_tests(documents: &'a [Value], configuration: &'a str) -> Self {
+            Self {
+                documents,
+                pod: Pod::find(documents).unwrap(),
+                configuration,
+                metrics: Page::default(),
+            }
         }
     }
 
     #[test]
     fn the_grace_period_is_added_up() {
         let documents = documents();
-        let judge = |text| grace(&manifest(&documents, text));
+        let judge = |text| grace(&Manifest::for_tests(&documents, text));
         assert!(judge("delay = \"10s\"\ndeadline = \"60s\"").is_empty());
         assert_eq!(judge("delay = \"10s\"\ndeadline = \"61s\"").len(), 1);
         assert_eq!(judge("deadline = \"60s\"").len(), 1);
@@ -300,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_pod_without_a_security_context_keeps_nothing() {
-        assert_eq!(restricted(&manifest(&documents(), "")).len(), 8);
+        assert_eq!(restricted(&Manifest::for_tests(&documents(), "")).len(), 8);
     }
 
     #[test]

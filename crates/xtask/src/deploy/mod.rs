@@ -16,9 +16,12 @@ mod live;
 mod loadbalancer;
 mod manifest;
 mod metrics;
+mod pages;
 mod pod;
 mod prometheus;
 mod report;
+mod rollout;
+mod security;
 mod systemd;
 mod tools;
 
@@ -126,6 +129,7 @@ pub(crate) fn run(write: bool) -> Result<Counts> {
     }
     let mut report = Report::default();
     links::check(&bench, &mut report);
+    security::check(&bench, &mut report);
     prometheus::check(&bench, &mut report);
     dashboard::check(&bench, &mut report);
     kubernetes::check(&bench, &mut report);

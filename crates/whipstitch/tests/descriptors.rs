@@ -1,0 +1,132 @@
+//! The binary itself, out of file descriptors: it waits, and serves again when there are some.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Longest wait for anything that should be there at once.
+const SOON: Duration = Duration::from_secs(20);
+/// File descriptors that it may have: a few for itself, the rest for clients.
+const DESCRIPTORS: usize = 64;
+
+/// A process, ended by force when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The one address in the text of a list of them.
+fn address(list: &serde_json::Value) -> SocketAddr {
+    let text = list.as_str().unwrap();
+    text.trim_start_matches(['[', 'S', 'o', 'm', 'e', '('])
+        .trim_end_matches([']', ')'])
+        .parse()
+        .unwrap()
+}
+
+/// A connection that is kept: while there are no descriptors there is no other way in.
+struct Kept(BufReader<TcpStream>);
+
+impl Kept {
+    fn open(addr: SocketAddr) -> Self {
+        let socket = TcpStream::connect(addr).unwrap();
+        socket.set_read_timeout(Some(SOON)).unwrap();
+        Self(BufReader::new(socket))
+    }
+
+    /// Status line and body.
+    fn get(&mut self, target: &str) -> (String, String) {
+        write!(self.0.get_mut(), "GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let (mut status, mut length) = (String::new(), 0);
+        self.0.read_line(&mut status).unwrap();
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line).unwrap();
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.trim().parse().unwrap();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).unwrap();
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    fn metric(&mut self, name: &str) -> f64 {
+        let (_, text) = self.get("/metrics");
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap().parse().unwrap()
+    }
+}
+
+#[test]
+fn without_descriptors_it_waits_and_serves_again_when_there_are_some() {
+    let mut child = Command::new("sh")
+        .env_clear()
+        .args([
+            "-c",
+            &format!("ulimit -n {DESCRIPTORS} && exec \"$0\" \"$@\""),
+        ])
+        .arg(env!("CARGO_BIN_EXE_whipstitch"))
+        .args(["run", "--stream-manager", "http://127.0.0.1:9"])
+        .args(["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = child.stdout.take().unwrap();
+    let _running = Running(child);
+    let ready = BufReader::new(out).lines().find_map(|line| {
+        let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        (event["message"] == "ready").then_some(event)
+    });
+    let ready = ready.unwrap();
+    let (http, admin) = (address(&ready["http"]), address(&ready["admin"]));
+    let mut watch = Kept::open(admin);
+    assert_eq!(watch.metric("whipstitch_accept_errors_total").to_bits(), 0);
+    // Is in before the others.
+    let mut served = Kept::open(http);
+    assert!(served.get("/live/whip/endpoint/s1").0.contains("204"));
+
+    // The kernel completes them; those beyond the limit wait there to be accepted.
+    let crowd: Vec<TcpStream> = (0..2 * DESCRIPTORS)
+        .map(|_| TcpStream::connect(http).unwrap())
+        .collect();
+    let mut failures = 0.0;
+    let (mut first, mut last) = (None, Instant::now());
+    while failures < 11.0 {
+        failures = watch.metric("whipstitch_accept_errors_total");
+        last = Instant::now();
+        if failures >= 1.0 && first.is_none() {
+            first = Some((failures, last));
+        }
+    }
+    let (from, since) = first.unwrap();
+    // A tenth of a second each; one of them was under way at the first look.
+    let fewest = Duration::from_secs_f64((failures - from - 1.0) * 0.09);
+    assert!(last - since >= fewest, "{failures} in {:?}", last - since);
+    assert!(from < 5.0, "{from} before the first look");
+    assert!(served.get("/live/whip/endpoint/s1").0.contains("204"));
+
+    drop(crowd);
+    let mut later = Kept::open(http);
+    assert!(later.get("/live/whip/endpoint/s1").0.contains("204"));
+    assert_eq!(watch.metric("whipstitch_panics_total").to_bits(), 0);
+}

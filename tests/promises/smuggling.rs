@@ -1,0 +1,191 @@
+//! One request of a client is one request behind us: none is hidden in another, however its framing is written.
+
+use http::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use whipstitch_minicluster::{SeenRequest, Server};
+use whipstitch_tests::{
+    Client, Deployment,
+    deployment::SOON,
+    raw_h2::{self, END_HEADERS, END_STREAM, block, frame, kind},
+};
+
+/// What hides behind each of the messages below. The Stream Manager would answer it.
+const HIDDEN: &str = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Heads of a request to the Stream Manager, and what comes before the hidden request.
+const AMBIGUOUS: &[(&str, &str)] = &[
+    (
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "0\r\n\r\n",
+    ),
+    (
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "0\r\n\r\n",
+    ),
+    ("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"),
+    ("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"),
+    (
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        "0\r\n\r\n",
+    ),
+    ("Transfer-Encoding : chunked\r\n", "0\r\n\r\n"),
+    ("Transfer-Encoding: \x0bchunked\r\n", "0\r\n\r\n"),
+    ("X: a\r\n Transfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+    ("X: a\rTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+    ("Content-Length: 0\r\nContent-Length: 3\r\n", "abc"),
+    ("Content-Length: 0, 3\r\n", "abc"),
+    ("Content-Length: +3\r\n", "abc"),
+    ("Content-Length: -1\r\n", ""),
+    ("Content-Length: 0x3\r\n", "abc"),
+    ("Content-Length : 3\r\n", "abc"),
+    ("Content-Length: 18446744073709551616\r\n", ""),
+    (
+        "Transfer-Encoding: chunked\r\n",
+        "fffffffffffffffff\r\n0\r\n\r\n",
+    ),
+    ("Transfer-Encoding: chunked\r\n", "-1\r\n\r\n0\r\n\r\n"),
+    ("X: a\0b\r\n", ""),
+];
+
+async fn everything(client: &Client, bytes: &str) -> String {
+    let (mut io, _) = client.connect().await;
+    let _ = io.write_all(bytes.as_bytes()).await;
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(SOON, io.read_to_end(&mut answer)).await;
+    assert!(read.is_ok(), "no end after {bytes:?}");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn hidden(seen: &[SeenRequest]) -> bool {
+    seen.iter()
+        .any(|request| request.target.contains("smuggled"))
+}
+
+/// A proxy in front of us may have read the same bytes otherwise; so nothing behind a doubtful message is a request.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_behind_an_ambiguous_message_is_a_request() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    for (fields, before) in AMBIGUOUS {
+        for client in [&proxy.plain, &proxy.h1] {
+            let bytes =
+                format!("POST /page HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n{before}{HIDDEN}");
+            let answer = everything(client, &bytes).await;
+            let answers = answer.matches("HTTP/1.1 ").count();
+            assert!(answers <= 1, "{fields:?}: {answer}");
+            assert!(!hidden(&deployment.cluster.seen().requests()), "{fields:?}");
+        }
+    }
+    // Were it sent by itself, it would be seen: the check above is one.
+    assert_eq!(proxy.plain.get("/smuggled").await.status, 404);
+    assert!(hidden(&deployment.cluster.seen().requests()));
+}
+
+/// What looks like a request is the body that its length says, and stays one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_stays_a_body() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let length = HIDDEN.len();
+    let whole = format!("Content-Length: {length}\r\n\r\n{HIDDEN}");
+    let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{HIDDEN}\r\n0\r\n\r\n");
+    for body in [&whole, &chunked] {
+        for head in [
+            "GET /page HTTP/1.1\r\n",
+            "POST /page HTTP/1.1\r\n",
+            "POST /live/whip/endpoint/s1 HTTP/1.1\r\nContent-Type: application/sdp\r\n",
+            "PATCH /live/whip/resource/s1/x HTTP/1.1\r\nContent-Type: application/sdp\r\n",
+            "GET /streammanager/?host=127.0.0.1&app=live HTTP/1.1\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nConnection: upgrade\r\n",
+        ] {
+            let head = format!("{head}Host: localhost\r\nConnection: close\r\n{body}");
+            let answer = everything(&proxy.plain, &head).await;
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{head}: {answer}");
+        }
+    }
+    let seen = deployment.cluster.seen();
+    assert!(!hidden(&seen.requests()));
+    assert_eq!(
+        seen.received(Server::Manager, &Method::POST),
+        2,
+        "the pages"
+    );
+}
+
+/// HTTP/2 has no framing in its fields, and HTTP/1.1 behind us has: fields that would become some must not pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_field_of_http2_becomes_framing_or_a_request() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let injected = "/page HTTP/1.1\r\nX-Injected: a\r\n\r\nGET /smuggled";
+    let cases: &[&[(&str, &str)]] = &[
+        &[(":path", "/page"), ("transfer-encoding", "chunked")],
+        &[
+            (":path", "/page"),
+            ("connection", "x-injected"),
+            ("x-injected", "a"),
+        ],
+        &[(":path", "/page"), ("upgrade", "websocket")],
+        &[(":path", "/page"), ("te", "gzip")],
+        &[(":path", "/page"), ("content-length", "40")],
+        &[(":path", "/page"), ("x", "a\r\nx-injected: a")],
+        &[(":path", "/page"), ("x", "a\nx-injected: a")],
+        &[(":path", "/page"), ("x: a\r\nx-injected", "a")],
+        &[(":path", "/page"), ("X-Injected", "a")],
+        &[(":path", "/page"), ("host", "elsewhere")],
+        &[(":path", "/page"), (":path", "/smuggled")],
+        &[(":path", "/page"), (":method", "DELETE")],
+        &[(":path", injected)],
+        &[(":path", "/smuggled HTTP/1.1")],
+        &[(":path", "smuggled")],
+        &[("x-injected", "a"), (":path", "/page")],
+    ];
+    for fields in cases {
+        let mut all = vec![
+            (":method", "GET"),
+            (":scheme", "https"),
+            (":authority", "localhost"),
+        ];
+        all.extend_from_slice(fields);
+        let mut io = raw_h2::open(&proxy.h2).await;
+        let headers = frame(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(&all));
+        io.write_all(&headers).await.unwrap();
+        let ends = [kind::HEADERS, kind::RST_STREAM, kind::GOAWAY];
+        raw_h2::until(&mut io, &ends).await;
+        for request in deployment.cluster.seen().requests() {
+            let fields_seen = &request.headers;
+            assert!(
+                request.target == "/page"
+                    && !fields_seen.contains_key("x-injected")
+                    && !fields_seen.contains_key("transfer-encoding")
+                    && !fields_seen.contains_key("upgrade")
+                    && fields_seen.get_all("host").iter().count() == 1,
+                "{fields:?}: {request:?}"
+            );
+        }
+    }
+    for (name, value) in [
+        (":authority", "localhost\r\nX-Injected: a"),
+        (":authority", "a@localhost"),
+        (":method", "GET /smuggled HTTP/1.1\r\n\r\n"),
+    ] {
+        let rest = [
+            (":method", "GET"),
+            (":scheme", "https"),
+            (":authority", "localhost"),
+        ];
+        let mut all: Vec<_> = rest
+            .into_iter()
+            .filter(|(other, _)| *other != name)
+            .collect();
+        all.extend([(name, value), (":path", "/page")]);
+        let mut io = raw_h2::open(&proxy.h2).await;
+        let before = deployment.cluster.seen().requests().len();
+        let headers = frame(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(&all));
+        io.write_all(&headers).await.unwrap();
+        let ends = [kind::HEADERS, kind::RST_STREAM, kind::GOAWAY];
+        raw_h2::until(&mut io, &ends).await;
+        let seen = deployment.cluster.seen().requests();
+        assert_eq!(seen.len(), before, "{name} {value:?}: {seen:?}");
+    }
+}
