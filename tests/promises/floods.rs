@@ -60,8 +60,8 @@ async fn who_floods_http2_is_told_to_go_and_others_are_served() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     // Whatever ends the connection has to be the flood, not its age.
-    config.connections.header_timeout = Duration::from_secs(60);
-    config.timeouts.body = Duration::from_secs(60);
+    config.connections.header_timeout = Duration::from_mins(1);
+    config.timeouts.body = Duration::from_mins(1);
     let proxy = deployment.proxy_with(config);
     let ask = block(ASK);
 
