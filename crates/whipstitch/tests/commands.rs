@@ -150,9 +150,12 @@ fn no_permission_names_the_owner() {
     if fs::metadata(&socket).unwrap().uid() != 0 {
         fs::set_permissions(&socket, fs::Permissions::from_mode(0o000)).unwrap();
     }
-    // From a place that everybody can reach.
+    // From a place that everybody can reach. Another process copies it: a file that this one has open for writing is in
+    // every child that another test forks at that moment, and cannot be executed until that child is another program.
     let binary = folder.path().join("whipstitch");
-    fs::copy(env!("CARGO_BIN_EXE_whipstitch"), &binary).unwrap();
+    let mut copy = Command::new("cp");
+    copy.arg(env!("CARGO_BIN_EXE_whipstitch")).arg(&binary);
+    assert!(copy.status().unwrap().success());
     let mut command = Command::new(&binary);
     command.args(["status", "--admin"]).arg(&socket).env_clear();
     if fs::metadata(&socket).unwrap().uid() == 0 {

@@ -59,7 +59,7 @@ pub(super) struct Session {
     about: About,
     live: Live,
     metrics: Metrics,
-    _place: Place,
+    place: Place,
 }
 
 impl Session {
@@ -74,7 +74,7 @@ impl Session {
             about,
             live,
             metrics,
-            _place: place,
+            place,
         }
     }
 
@@ -85,14 +85,22 @@ impl Session {
         read: bytes::Bytes,
         close: CancellationToken,
     ) {
-        self.metrics.socket_opened();
+        let Self {
+            id,
+            about,
+            live,
+            metrics,
+            place,
+        } = self;
+        metrics.socket_opened();
         let began = Instant::now();
-        let socket = self.live.socket(self.about, close.clone());
+        let socket = live.socket(about, close.clone());
         let outcome = relay(client, node, read, &close, socket.session().traffic()).await;
         let took = began.elapsed();
-        self.metrics
-            .socket_ended(outcome.ended, took, outcome.from_client, outcome.from_node);
-        tell(&self.id, socket.session(), outcome, took);
+        // Before the count: whoever reads there that there is room comes at once.
+        drop(place);
+        metrics.socket_ended(outcome.ended, took, outcome.from_client, outcome.from_node);
+        tell(&id, socket.session(), outcome, took);
     }
 }
 
