@@ -15,8 +15,9 @@
 //! | `/streammanager/api/4.0/event/whip/s1` | as it is, the manager's | a scope called `whip` in its API |
 //! | `/as/v1/…` | as it is | Stream Manager 2.0 has URLs of its own |
 //!
-//! It is read so for what clients of an endpoint send, and for `HEAD`, by which a player recognises one
-//! (draft-ietf-wish-whep). What is fetched with `GET` is a page of the manager.
+//! It is read so for what clients of an endpoint send, and of WHEP for `HEAD`, by which a player recognises an endpoint
+//! (draft-ietf-wish-whep, §4.1). What is fetched with `GET` is a page of the manager, and so is `HEAD` of WHIP, which no
+//! publisher needs (RFC 9725 §4.1).
 
 use http::{Method, uri::PathAndQuery};
 
@@ -40,6 +41,9 @@ pub fn in_full(method: &Method, target: &PathAndQuery) -> Option<PathAndQuery> {
     let (before, name) = path.rsplit_once('/')?;
     let (scope, role) = before.rsplit_once('/')?;
     let role = Role::from_protocol(role)?;
+    if *method == Method::HEAD && role == Role::Publish {
+        return None;
+    }
     let first = scope.split('/').next()?;
     if matches!(name, "endpoint" | "resource") || MANAGERS.contains(&first) || is_long(scope) {
         return None;
@@ -85,7 +89,11 @@ mod tests {
         ] {
             assert_eq!(meant(&Method::POST, sent).as_deref(), Some(full));
             assert_eq!(meant(&Method::OPTIONS, sent).as_deref(), Some(full));
-            assert_eq!(meant(&Method::HEAD, sent).as_deref(), Some(full));
+            let is_recognised = full.contains("/whep/endpoint/");
+            assert_eq!(
+                meant(&Method::HEAD, sent),
+                is_recognised.then(|| full.to_owned())
+            );
             let session = full.replace("/endpoint/", "/resource/");
             for method in [Method::PATCH, Method::DELETE] {
                 assert_eq!(meant(&method, sent).as_ref(), Some(&session));
