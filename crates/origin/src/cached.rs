@@ -6,13 +6,7 @@
 mod flights;
 mod remembered;
 
-use std::{
-    fmt,
-    hash::Hash,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, hash::Hash, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use moka::{policy::EvictionPolicy, sync::Cache};
@@ -390,8 +384,8 @@ impl Directory for Cached {
         self.0.health.report(origin, outcome);
     }
 
-    fn connected(&self, named: IpAddr, node: SocketAddr, took: Duration) {
-        self.0.health.connected(named, node, took);
+    fn connected(&self, node: SocketAddr, took: Duration) {
+        self.0.health.connected(node, took);
     }
 }
 

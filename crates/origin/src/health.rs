@@ -8,7 +8,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -51,9 +51,10 @@ struct Trouble {
     unreachable_at: Mutex<Option<Instant>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Node {
-    named: IpAddr,
+    /// Nobody has named it yet: it was only dialled.
+    named: OnceLock<IpAddr>,
     sessions: AtomicU64,
     failures: AtomicU64,
     connects: Latency,
@@ -203,9 +204,9 @@ impl Health {
         Candidates::new(first).unwrap_or(candidates)
     }
 
-    /// Notes how long a connection to a node took.
-    pub fn connected(&self, named: IpAddr, node: SocketAddr, took: Duration) {
-        self.node_at(named, node).connects.observe(took);
+    /// Notes how long a connection to the node at this address took.
+    pub fn connected(&self, node: SocketAddr, took: Duration) {
+        self.node_at(node).connects.observe(took);
     }
 
     /// Notes that a session is sent to the first of these.
@@ -220,10 +221,10 @@ impl Health {
         let now = Instant::now();
         self.nodes
             .iter()
-            .map(|(_, node)| {
+            .map(|(dialled, node)| {
                 let conduct = node.conduct();
                 Seen {
-                    address: node.named,
+                    address: node.named.get().copied().unwrap_or(dialled.ip()),
                     sessions: node.sessions.load(Ordering::Relaxed),
                     failures: node.failures.load(Ordering::Relaxed),
                     standing: conduct.standing(now),
@@ -239,13 +240,15 @@ impl Health {
     }
 
     fn node(&self, origin: &Origin) -> Arc<Node> {
-        self.node_at(origin.named(), origin.addr())
+        let node = self.node_at(origin.addr());
+        node.named.get_or_init(|| origin.named());
+        node
     }
 
-    fn node_at(&self, named: IpAddr, addr: SocketAddr) -> Arc<Node> {
+    fn node_at(&self, addr: SocketAddr) -> Arc<Node> {
         self.nodes
             .get(&addr)
-            .unwrap_or_else(|| self.nodes.get_with(addr, || Arc::new(Node::new(named))))
+            .unwrap_or_else(|| self.nodes.get_with(addr, Arc::default))
     }
 }
 
@@ -258,16 +261,6 @@ impl Trouble {
 }
 
 impl Node {
-    fn new(named: IpAddr) -> Self {
-        Self {
-            named,
-            sessions: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            connects: Latency::default(),
-            conduct: Mutex::default(),
-        }
-    }
-
     fn conduct(&self) -> MutexGuard<'_, Conduct> {
         self.conduct.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -21,10 +21,7 @@ pub mod node_list;
 pub mod resolve;
 pub mod stream_manager;
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use futures_util::future::BoxFuture;
 use whipstitch_signaling::StreamKey;
@@ -65,9 +62,9 @@ pub trait Directory: Send + Sync + 'static {
     /// Says what became of a request to a node.
     fn report(&self, origin: &Origin, outcome: Outcome);
 
-    /// Says how long a connection to a node took to come about; `named` is what the node is known by.
-    fn connected(&self, named: IpAddr, node: SocketAddr, took: Duration) {
-        let _ = (named, node, took);
+    /// Says how long a connection to the node at this address took to come about.
+    fn connected(&self, node: SocketAddr, took: Duration) {
+        let _ = (node, took);
     }
 }
 

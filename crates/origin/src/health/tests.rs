@@ -122,3 +122,21 @@ async fn if_all_are_ejected_their_order_is_the_managers() {
     health.report(&one, Outcome::Unreachable);
     assert_eq!(first(&health, &both), one);
 }
+
+/// A client that goes on with a session of before a restart is the first to dial its node.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_only_dialled_gets_its_name_from_whoever_knows_it() {
+    let config = Nodes {
+        map: vec!["203.0.113.7=10.0.0.7".parse().unwrap()],
+        ..Nodes::default()
+    };
+    let allowed = AllowedOrigins::new(&config, Metrics::default());
+    let node = allowed.admit(Claim::Manager("203.0.113.7")).await.unwrap();
+    let health = health();
+    health.connected(node.addr(), FIVE);
+    assert_eq!(health.seen()[0].address, node.addr().ip());
+    health.report(&node, Outcome::Answered);
+    assert_eq!(health.seen()[0].address, node.named());
+    assert_ne!(node.named(), node.addr().ip());
+    assert!(health.seen().len() == 1 && health.seen()[0].connect.is_some());
+}

@@ -58,7 +58,7 @@ where
             };
             if let Some(node) = node {
                 let node: SocketAddr = node;
-                directory.connected(node.ip(), node, made.ready - began);
+                directory.connected(node, made.ready - began);
             }
             Ok(TimedIo { io, made })
         })

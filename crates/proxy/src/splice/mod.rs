@@ -158,8 +158,7 @@ impl Splice {
             .await
             .inspect_err(|error| debug!(node = %origin, %error, "the node cannot be dialled"))
             .ok()?;
-        self.directory
-            .connected(origin.named(), origin.addr(), began.elapsed());
+        self.directory.connected(origin.addr(), began.elapsed());
         let _ = socket.set_nodelay(true);
         // A node that lost power sends nothing, ever; this notices within a minute.
         let probes = TcpKeepalive::new()

@@ -77,7 +77,7 @@ async fn nodes_and_lookups_are_shown_without_the_values_of_clients() {
         .unwrap_err();
     view.directory.report(&one, Outcome::Unreachable);
     let took = Duration::from_millis(3);
-    view.directory.connected(one.named(), one.addr(), took);
+    view.directory.connected(one.addr(), took);
     let sessions = BTreeMap::from([(one.named(), 3)]);
     let mut nodes = serde_json::to_value(view.nodes(&sessions)).unwrap();
     // By the clock on the wall, which no test stands still: only that they are there.
