@@ -11,6 +11,8 @@
 
 #[path = "harness/deployment.rs"]
 pub mod deployment;
+#[path = "harness/easy_node.rs"]
+pub mod easy_node;
 #[path = "harness/http.rs"]
 pub mod http;
 #[path = "harness/kept.rs"]

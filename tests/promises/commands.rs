@@ -74,7 +74,7 @@ impl Stage {
     }
 }
 
-async fn run(line: &str) -> Exit {
+pub(crate) async fn run(line: &str) -> Exit {
     let words: Vec<String> = ["whipstitch"]
         .into_iter()
         .chain(line.split_whitespace())
