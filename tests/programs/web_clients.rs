@@ -126,3 +126,23 @@ async fn whep_client_of_medooze_cannot_play_from_a_node_that_offers() {
     assert_eq!(stage.played(&Method::POST, stream).len(), 1);
     page.browser.close().await;
 }
+
+/// It takes the counter-offer for a codec that is missing, offers less, and is told so with a 400; then it leaves the offer
+/// to the node (src/adapters/WHEPAdapter.ts, `sendOffer`).
+#[tokio::test(flavor = "multi_thread")]
+async fn webrtc_player_of_eyevinn_plays_from_a_node_that_offers() {
+    let (stage, page) = (Stage::set().await, Clients::open().await);
+    let stream = "eyevinn-offered";
+    page.publish("whip-whep", &stage, stream).await;
+    stage.watch(stream).await;
+    let player = "@eyevinn/webrtc-player";
+    page.call("play", vec![json!(player), json!(stage.play(stream))])
+        .await;
+    let posts = stage.played(&Method::POST, stream);
+    assert_eq!(tokens(&posts), ["Bearer a-token"; 2]);
+    page.stop("play").await;
+    // Its own, and the one that it did not understand.
+    stage.players_are_over(stream, 2).await;
+    page.stop("publish").await;
+    page.browser.close().await;
+}

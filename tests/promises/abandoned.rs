@@ -9,7 +9,12 @@ use tokio::{
 };
 use whipstitch::shutdown::Drained;
 use whipstitch_minicluster::{Fault, Lie, Server, peer::Publisher};
-use whipstitch_tests::{Deployment, Proxy, deployment::SOON, http::Client, raw_node::RawNode};
+use whipstitch_tests::{
+    Deployment, Proxy,
+    deployment::SOON,
+    http::Client,
+    raw_node::{RawNode, read_head},
+};
 
 /// How many clients hang up.
 const CLIENTS: u32 = 24;
@@ -341,4 +346,44 @@ async fn a_node_that_is_briefly_unable_is_asked_again() {
     let (told, ()) = tokio::join!(proxy.h1.sdp("POST", target, "v=0"), node);
     assert_eq!(told.status, 502);
     proxy.until_metric(&outcome("gone"), 1.0).await;
+}
+
+/// Two players with one `requestId`, as a page makes them that gives up and tries again: the node has the first POST when
+/// its client hangs up, and answers it while the second is under way.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tries_again_at_once_keeps_the_session() {
+    const CREATED: &[u8] =
+        b"HTTP/1.1 201 Created\r\nContent-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0";
+    let node = RawNode::start(25).await;
+    let (_deployment, proxy) = in_front_of(&node).await;
+    let target = "/live/whep/endpoint/s1?requestId=a";
+    let asked = async || {
+        let mut socket = node.silent().await;
+        read_head(&mut socket).await;
+        let mut offer = [0; 3];
+        socket.read_exact(&mut offer).await.unwrap();
+        socket
+    };
+    let mut connection = proxy.h1.keep().await;
+    let answer = connection.begin(post(target, "v=0")).await;
+    let first = asked().await;
+    let (second, again) = (asked(), proxy.h2.sdp("POST", target, "v=0"));
+    let between = async {
+        let (mut first, mut second) = (first, second.await);
+        drop((answer, connection));
+        proxy
+            .until_metric("whipstitch_requests_in_flight", 1.0)
+            .await;
+        first.write_all(CREATED).await.unwrap();
+        // A DELETE would come over the connection of the first, which is free now, or over another.
+        let mut byte = [0];
+        let deleted = timeout(ANSWERED, first.read(&mut byte)).await;
+        assert!(deleted.is_err() && node.untouched(), "{deleted:?}");
+        second.write_all(CREATED).await.unwrap();
+        (first, second)
+    };
+    let (created, _connections) = tokio::join!(again, between);
+    assert_eq!(created.status, 201, "{}", created.text());
+    proxy.until_metric(&outcome("replaced"), 1.0).await;
+    proxy.until_metric(&outcome("deleted"), 0.0).await;
 }

@@ -193,7 +193,7 @@ async fn the_url_of_one_stream_is_none_of_anothers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newer_publisher_ends_what_was_offered_to_the_older() {
+async fn the_end_of_a_session_ends_what_was_offered_with_it() {
     let deployment = offering().await;
     let proxy = deployment.proxy();
     let events = "urn:ietf:params:whip:ext:core:server-sent-events";
@@ -202,6 +202,11 @@ async fn a_newer_publisher_ends_what_was_offered_to_the_older() {
     assert_eq!(post(&proxy.h1, &theirs, "[]").await.status, 201);
     let session = path_of(old.header("location"));
     assert_eq!(proxy.h1.bare("DELETE", &session).await.status, 200);
+    // Before anybody else is there, too: the node may remember what it offered for a while.
+    assert_eq!(
+        post(&proxy.h1, &theirs, "[]").await.problem(),
+        "unknown-session"
+    );
     let new = publish(&proxy.h1, "/live/whip/endpoint/s1").await;
     assert_eq!(post(&proxy.h1, &theirs, "[]").await.status, 404);
     let ours = offered(&new, events).unwrap();
@@ -227,6 +232,31 @@ async fn streams_of_events_are_bounded_and_end_with_the_process() {
     let (drained, end) = tokio::join!(proxy.drain(), first.next());
     assert_eq!((drained, end), (whipstitch::shutdown::Drained::Whole, None));
     assert!(began.elapsed() < SOON / 2, "nobody waits for its end");
+}
+
+/// Its client is there, and reads nothing: there is always a frame that waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_events_that_nobody_reads_does_not_hold_the_end_up() {
+    let deployment = offering().await;
+    let mut config = deployment.config();
+    config.shutdown.deadline = SOON * 2;
+    let proxy = deployment.proxy_with(config);
+    let session = play(&proxy.h1, "s1").await;
+    let (first, second) = (
+        listen(&proxy.h1, &session).await,
+        listen(&proxy.h2, &session).await,
+    );
+    let node = &deployment.cluster.nodes()[0];
+    until_listeners(node, 2).await;
+    // More than all buffers on the way hold together.
+    let event = format!("data: {}\n\n", "x".repeat(1024 * 1024)).leak();
+    for _ in 0..40 {
+        assert_eq!(node.tell(event), 2);
+    }
+    let began = Instant::now();
+    assert_eq!(proxy.drain().await, whipstitch::shutdown::Drained::Whole);
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert!(first.status == 200 && second.status == 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,8 @@ mod admin;
 mod bodies;
 mod commands;
 mod cors;
+mod countered;
+mod crowd;
 mod directory;
 mod doctor;
 mod drain;

@@ -6,6 +6,8 @@
 //! | a POST of which the node has not got all | nothing: the connection to the node is closed, and half an offer makes no session |
 //! | a POST that waits for its answer | the answer is awaited for `timeouts.abandoned`, and what it makes is ended |
 //! | an answer that did not become the client's | the session that it speaks of is ended |
+//! | a counter-offer that its client does not understand ([`crate::countered`]) | the session is ended |
+//! | a session at whose place another POST is under way | the answer to that says whose session is there by then |
 //! | a POST that is never answered | nothing: a blind DELETE could end a session that is somebody else's |
 //!
 //! Whoever is left behind is found out in a `Drop`, which can neither wait nor fail. It takes a place among as many as
@@ -59,6 +61,8 @@ enum What {
         location: Option<HeaderValue>,
         named: Option<Named>,
     },
+    /// A session that its client has, and will never use.
+    Ours(Named),
 }
 
 /// What is remembered of a session to which we have given a URL.
@@ -82,6 +86,11 @@ impl Abandoned {
             metrics,
         };
         (abandoned, fetch)
+    }
+
+    /// Has a session ended that its client got and does not want; `creation` is the request that says so.
+    pub(crate) fn unwanted(&self, creation: Creation, named: Named) {
+        self.leave(creation, What::Ours(named));
     }
 
     /// Leaves it to the one who sees to such things.

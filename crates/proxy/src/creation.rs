@@ -1,5 +1,7 @@
 //! A POST that makes a session, and where the session is that comes of it.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue, StatusCode, header::LOCATION, uri::PathAndQuery};
 use whipstitch_origin::Origin;
 use whipstitch_signaling::{
@@ -7,7 +9,7 @@ use whipstitch_signaling::{
     rewrite::{self, LocationError},
 };
 
-use crate::Exchange;
+use crate::{Exchange, under_way::Work};
 
 /// A POST to a node: all that is needed to end the session that it makes.
 pub(crate) struct Creation {
@@ -25,6 +27,8 @@ pub(crate) struct Creation {
     pub(crate) exchange: Exchange,
     /// When it came, in milliseconds since 1970.
     pub(crate) since: u64,
+    /// Says so to whoever wants to end a session at the same place, until the answer to it is there.
+    pub(crate) under_way: Option<Arc<Work>>,
 }
 
 impl Creation {

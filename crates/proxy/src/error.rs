@@ -79,6 +79,11 @@ pub enum BadRequest {
     /// The entity tag of a session was asked for, and is not there.
     #[error(transparent)]
     Condition(#[from] Unmatched),
+    /// An offer from a client that got a counter-offer.
+    #[error(
+        "the answer to the offer was a counter-offer, which is answered with PATCH at its Location and not with another offer; or POST without an offer, and the node makes one"
+    )]
+    Counter,
     /// The `Content-Type` is none that this URL takes.
     #[error("the Content-Type must be {expected}")]
     MediaType {

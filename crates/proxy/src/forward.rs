@@ -5,6 +5,7 @@
 //! node, a sealed handle, `Link` is written as the client can read it, those to extensions with sealed URLs, and a success
 //! has the status that it waits for.
 
+mod again;
 mod extensions;
 mod links;
 mod naming;
@@ -15,7 +16,7 @@ mod status;
 mod streams;
 mod tags;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{Arc, Mutex, atomic::Ordering};
 
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
@@ -40,6 +41,7 @@ use crate::{
     abandoned::{self, Abandoned, Unclaimed},
     budget::Budget,
     config::NotLiveStatus,
+    countered::Countered,
     creation,
     error::{BadRequest, NodeFault},
     failover::{Carrier, Failover},
@@ -50,6 +52,7 @@ use crate::{
     pins::Pins,
     public::Public,
     resolving::now,
+    under_way::UnderWay,
 };
 
 /// The node's own address, which Red5's nodes name in it (Red5 Pro documentation, Stream Manager 2.0 proxy).
@@ -64,6 +67,8 @@ pub(crate) struct Forward {
     pub(crate) pins: Arc<Pins>,
     pub(crate) newest: Arc<Newest>,
     pub(crate) abandoned: Abandoned,
+    pub(crate) under_way: UnderWay,
+    pub(crate) countered: Countered,
     pub(crate) not_live: NotLiveStatus,
     pub(crate) strict_etags: bool,
     pub(crate) public: Public,
@@ -134,6 +139,7 @@ impl Forward {
         request: Request<Body>,
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
+        let request = self.not_again(endpoint, &asked, request).await?;
         let (dialect, exchange) = (asked.dialect, &asked.exchange);
         let creating = Creating {
             nodes: &self.nodes,
@@ -142,6 +148,8 @@ impl Forward {
             asked: &asked,
             authorization: request.headers().get(AUTHORIZATION).cloned(),
             since: now(),
+            under_way: &self.under_way,
+            last: Mutex::default(),
         };
         let answer = self.any(&creating, endpoint, exchange, request, budget);
         let (origin, mut response) = answer.await?;
@@ -149,12 +157,13 @@ impl Forward {
         let mut unclaimed = Unclaimed::of(creating.at(&origin), &response, &self.abandoned);
         let is_created = response.status() == StatusCode::CREATED;
         // What came, not what was announced: a body without a length may turn out to be none.
+        let mut counter = None;
         let offers = exchange.record().received.load(Ordering::Relaxed) > 0;
         if endpoint.lookup.role == Role::Play
             && offers
             && dialect.nodes_offer() == NodesOffer::Counter
         {
-            response = offer::as_counter_offer(response, budget).await?;
+            (response, counter) = offer::as_counter_offer(response, budget).await?;
         }
         if dialect.statuses() == Statuses::Exact {
             status::make_exact(&Method::POST, &mut response);
@@ -173,6 +182,7 @@ impl Forward {
             unclaimed: unclaimed.as_mut(),
         };
         let session = self.name_session(&mut response, made)?;
+        self.has_countered(&asked, &origin, session.as_ref(), counter);
         let mut response = passed(response);
         if response.status() == StatusCode::CREATED {
             let handle = self.handle(endpoint, &origin);
@@ -206,7 +216,7 @@ impl Forward {
         }
         if asked.dialect.statuses() == Statuses::Exact {
             if method == Method::PATCH {
-                response = status::begun(response, budget).await?;
+                response = status::begun(response, budget).await;
             }
             status::make_exact(&method, &mut response);
         }

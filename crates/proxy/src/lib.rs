@@ -40,8 +40,10 @@ mod body;
 mod budget;
 pub mod config;
 mod cors;
+mod countered;
 mod creation;
 mod destinations;
+mod ending;
 mod error;
 mod exchange;
 mod failover;
@@ -69,6 +71,7 @@ pub mod routing;
 mod sanitize;
 pub mod splice;
 pub mod stack;
+mod under_way;
 
 pub use body::{Body, BodyError};
 pub use error::Error;

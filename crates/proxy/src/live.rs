@@ -20,6 +20,8 @@ use std::{
     time::Duration,
 };
 
+use http::uri::PathAndQuery;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use whipstitch_signaling::{Role, StreamKey, session::Session as Sealed};
@@ -35,6 +37,9 @@ use self::{
 };
 pub(crate) use self::{session::About, traffic::Traffic};
 
+/// Most sessions whose end is remembered at once.
+const MAX_OVER: u64 = 10_000;
+
 /// Sessions that are open. Cheap to clone: all clones are one.
 #[derive(Clone, Debug)]
 pub struct Live(Arc<Inner>);
@@ -47,8 +52,13 @@ struct Inner {
     /// How many of each, so that nobody has to lock to count.
     open: [AtomicUsize; 2],
     forgotten: AtomicU64,
+    /// WHIP and WHEP sessions whose end was seen, for whatever else ends with them.
+    over: Cache<Which, ()>,
     lifetime: Duration,
 }
+
+/// One session of all that are or were at its place.
+type Which = (IpAddr, PathAndQuery, u64);
 
 /// How many sessions there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +82,11 @@ impl Live {
             http: Mutex::default(),
             open: [AtomicUsize::new(0), AtomicUsize::new(0)],
             forgotten: AtomicU64::new(0),
+            over: Cache::builder()
+                .max_capacity(MAX_OVER)
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_live(lifetime)
+                .build(),
             lifetime,
         }))
     }
@@ -160,11 +175,25 @@ impl Live {
         }
     }
 
+    /// Whether a WHIP or WHEP session goes on of which its client has said nothing since it began.
+    pub(crate) fn is_silent(&self, role: Role, sealed: &Sealed) -> bool {
+        let http = lock(&self.0.http);
+        let session = http.at(&Place::of(role, sealed));
+        session.is_some_and(|session| session.traffic().is_silent())
+    }
+
     /// A WHIP or WHEP session is over.
     pub(crate) fn ended(&self, role: Role, sealed: &Sealed) {
         let mut http = lock(&self.0.http);
         http.remove(&Place::of(role, sealed));
         self.tell(&http);
+        drop(http);
+        self.0.over.insert(which(sealed), ());
+    }
+
+    /// Whether the end of this WHIP or WHEP session has passed here lately.
+    pub(crate) fn has_ended(&self, sealed: &Sealed) -> bool {
+        self.0.over.contains_key(&which(sealed))
     }
 
     fn next(&self) -> SessionId {
@@ -193,6 +222,10 @@ impl Drop for LiveSocket {
         lock(&self.live.0.sockets).remove(&self.session.id());
         self.live.0.open[1].fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn which(sealed: &Sealed) -> Which {
+    (sealed.node, sealed.resource.clone(), sealed.issued_at)
 }
 
 fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {

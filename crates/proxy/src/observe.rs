@@ -19,6 +19,7 @@ use tracing::info;
 
 use crate::{
     Body, BodyError, Exchange, Metrics, Peer, Recent, body,
+    ending::Ending,
     exchange::{REQUEST_ID, Subject},
     forwarders::Forwarders,
     leftover::{Leftover, Rest},
@@ -150,6 +151,11 @@ fn reported(mut response: Response<Body>, report: Option<Report>) -> Response<Bo
         return response;
     };
     report.status = Some(response.status());
+    if let Some(ending) = response.extensions_mut().remove::<Ending>()
+        && let Some(under_way) = report.under_way.take()
+    {
+        ending.counts(under_way);
+    }
     response
         .headers_mut()
         .insert(REQUEST_ID, report.exchange.record().id.clone());
@@ -208,7 +214,8 @@ struct Report {
     /// `None` as long as there is no answer: the client may leave before.
     status: Option<StatusCode>,
     sent: u64,
-    _under_way: TaskTrackerToken,
+    /// `None` if the exchange may be let go before its end.
+    under_way: Option<TaskTrackerToken>,
 }
 
 impl Report {
@@ -228,7 +235,7 @@ impl Report {
             version: request.version(),
             status: None,
             sent: 0,
-            _under_way: under_way,
+            under_way: Some(under_way),
         }
     }
 

@@ -31,6 +31,7 @@ use crate::{
     budget::Budget,
     error::{BadRequest, Denied},
     known_sessions::{Client, KnownSessions},
+    live::Live,
     message::{Ask, Endpoint, Goal, Known, ToNode, ToSocket},
     newest::Newest,
     phases::Phase,
@@ -53,6 +54,7 @@ pub(crate) struct Resolver {
     pub(crate) known: Arc<KnownSessions>,
     pub(crate) pins: Arc<Pins>,
     pub(crate) newest: Arc<Newest>,
+    pub(crate) live: Live,
     /// How long a session URL is good for.
     pub(crate) lifetime: Duration,
     /// What one request may take of the manager's and the nodes' time.

@@ -18,6 +18,7 @@ use crate::{
     admission::Admission,
     config::{Limits, Proxy, Timeouts},
     cors::Cors,
+    countered::Countered,
     destinations::Destinations,
     forward::{EventStreams, Forward, Nodes},
     forwarders::Forwarders,
@@ -32,6 +33,7 @@ use crate::{
     routing::Routing,
     sanitize::Sanitize,
     splice::{Detach, Splice},
+    under_way::UnderWay,
 };
 
 /// The whole proxy as one service. Put a [`crate::Peer`] into the request's extensions to say who asks.
@@ -96,8 +98,10 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
     let nodes = Nodes::new(&d.timeouts, d.directory.clone());
     let (abandoned, left) =
         Abandoned::new(d.limits.in_flight, d.exchanges.clone(), d.metrics.clone());
+    let under_way = UnderWay::default();
     let janitor = Janitor {
         nodes: nodes.clone(),
+        under_way: under_way.clone(),
         directory: d.directory.clone(),
         known: known.clone(),
         newest: newest.clone(),
@@ -109,6 +113,8 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
     let forward = Forward {
         nodes,
         abandoned,
+        under_way,
+        countered: Countered::new(),
         directory: d.directory.clone(),
         keys: d.session_keys.clone(),
         known: known.clone(),
@@ -125,6 +131,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         streams: EventStreams::new(
             d.room.event_streams.clone(),
             d.close_sockets.clone(),
+            d.background.clone(),
             d.metrics.clone(),
         ),
         live: d.live.clone(),
@@ -137,7 +144,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         connect: d.timeouts.connect,
         sessions: d.sockets,
         close: d.close_sockets,
-        live: d.live,
+        live: d.live.clone(),
         metrics: d.metrics.clone(),
     };
     let resolver = Arc::new(Resolver {
@@ -148,6 +155,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         known,
         pins,
         newest,
+        live: d.live,
         lifetime: d.session_lifetime,
         budget: d.timeouts.answer,
         connect: d.timeouts.connect,

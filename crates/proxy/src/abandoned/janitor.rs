@@ -26,6 +26,7 @@ use crate::{
     known_sessions::KnownSessions,
     newest::Newest,
     phases::Phases,
+    under_way::UnderWay,
 };
 
 /// The pauses before each further DELETE, where one failed: the first may have met a connection that had just closed.
@@ -37,6 +38,7 @@ pub(crate) struct Janitor<C> {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) known: Arc<KnownSessions>,
     pub(crate) newest: Arc<Newest>,
+    pub(crate) under_way: UnderWay,
     pub(crate) live: Live,
     pub(crate) timeouts: Timeouts,
     pub(crate) metrics: Metrics,
@@ -54,7 +56,7 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
 
     async fn see_to(&self, left: Left) {
         let Left {
-            creation,
+            mut creation,
             what,
             _place,
             _under_way,
@@ -64,15 +66,24 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
                 let place = creation.place(location.as_ref());
                 Some(self.end(&creation, place, named).await)
             }
-            What::Unanswered(answer) => match timeout(self.timeouts.abandoned, answer).await {
-                Ok(Some((status, headers))) if Creation::made(status, &headers) => {
-                    let place = creation.place(headers.get(LOCATION));
-                    Some(self.end(&creation, place, None).await)
+            What::Ours(named) => {
+                let place = named.session.resource.clone();
+                Some(self.end(&creation, Some(place), Some(named)).await)
+            }
+            What::Unanswered(answer) => {
+                let answer = timeout(self.timeouts.abandoned, answer).await;
+                // It need not wait for itself.
+                creation.under_way = None;
+                match answer {
+                    Ok(Some((status, headers))) if Creation::made(status, &headers) => {
+                        let place = creation.place(headers.get(LOCATION));
+                        Some(self.end(&creation, place, None).await)
+                    }
+                    // It made none, and said so.
+                    Ok(Some(_)) => None,
+                    Ok(None) | Err(_) => Some(Outcome::Unknown),
                 }
-                // It made none, and said so.
-                Ok(Some(_)) => None,
-                Ok(None) | Err(_) => Some(Outcome::Unknown),
-            },
+            }
         };
         if let Some(outcome) = outcome {
             self.metrics.session_abandoned(outcome);
@@ -117,14 +128,23 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
 
     async fn delete(&self, creation: &Creation, session: &Session) -> Outcome {
         let mut pauses = PAUSES.iter();
+        let (place, patience) = (
+            (session.node, session.resource.clone()),
+            self.timeouts.abandoned,
+        );
         loop {
-            // Before each: one that failed may have been carried out, and the place be somebody else's by now.
+            // Before each: one that failed may have been carried out, and the place be somebody else's by now. Whose it is
+            // cannot be told while somebody asks for it.
+            let Some(begun) = self.under_way.delete(&place, patience).await else {
+                return Outcome::Unknown;
+            };
             if self.newest.has_since(creation.role, session) {
                 return Outcome::Replaced;
             }
             if let Some(outcome) = self.delete_once(creation, &session.resource).await {
                 return outcome;
             }
+            drop(begun);
             let Some(pause) = pauses.next() else {
                 return Outcome::Failed;
             };

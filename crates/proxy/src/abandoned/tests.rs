@@ -16,7 +16,7 @@ use super::*;
 use crate::{
     Body, Exchange, Live, body, budget::Budget, config::Timeouts, failover::Carrier,
     known_sessions::KnownSessions, newest::Newest, node_client::Failed, phases::Phases,
-    resolving::now,
+    resolving::now, under_way::UnderWay,
 };
 
 /// A node that answers each DELETE with the next of these, and then with 200; it remembers where and when.
@@ -82,6 +82,7 @@ struct Scene {
     node: Node,
     ends: Arc<Ends>,
     newest: Arc<Newest>,
+    under_way: UnderWay,
     registry: Registry,
     exchanges: TaskTracker,
     origin: Origin,
@@ -94,6 +95,7 @@ impl Scene {
         let (abandoned, left) = Abandoned::new(places, exchanges.clone(), metrics.clone());
         let (ends, life) = (Arc::new(Ends::default()), Duration::from_hours(1));
         let newest = Arc::new(Newest::new(life));
+        let under_way = UnderWay::default();
         let node = Node {
             newest: newest.clone(),
             answers: Arc::new(Mutex::new(answers.iter().copied().collect())),
@@ -105,6 +107,7 @@ impl Scene {
             directory: ends.clone(),
             known: Arc::new(KnownSessions::new(true, life)),
             newest: newest.clone(),
+            under_way: under_way.clone(),
             live: Live::new(life),
             timeouts: Timeouts::default(),
             metrics,
@@ -120,6 +123,7 @@ impl Scene {
             node,
             ends,
             newest,
+            under_way,
             registry,
             exchanges,
             origin: gate.admit(Claim::Manager("10.0.0.1")).await.unwrap(),
@@ -135,6 +139,7 @@ impl Scene {
             authorization: None,
             exchange: Exchange::begin(&HeaderMap::new(), None),
             since: 1_000,
+            under_way: None,
         }
     }
 
@@ -286,6 +291,65 @@ async fn another_session_at_the_same_place_is_left_alone() {
     assert_eq!(scene.settled().await.0, "deleted 2");
     scene.leave_unanswered(1, Some(head(201, None)));
     assert_eq!(scene.settled().await.0, "deleted 2, replaced 1");
+}
+
+/// A second POST at the place of one that was left behind, at every moment; the node gives the place to whoever comes
+/// last, and a DELETE ends whatever is there when it arrives.
+#[tokio::test(start_paused = true)]
+async fn the_session_of_a_post_that_was_under_way_at_the_same_place_is_left_alone() {
+    let tenths = |count: u64| Duration::from_millis(100 * count);
+    let mut replaced = 0;
+    for answered in 0..4 {
+        for begins in 0..4 {
+            for (makes, tells) in [(0, 0), (0, 3), (1, 1), (3, 0), (2, 60)] {
+                let scene = Scene::new(4, &[]).await;
+                let first = async move {
+                    sleep(tenths(2 * answered)).await;
+                    Some(head(201, None))
+                };
+                let what = What::Unanswered(Box::pin(first));
+                scene.abandoned.leave(scene.creation(), what);
+                let second = async {
+                    sleep(tenths(2 * begins + 1)).await;
+                    let resource = PathAndQuery::from_static(USUAL);
+                    let place = (scene.origin.named(), resource.clone());
+                    let _work = scene.under_way.post(place).await;
+                    sleep(tenths(makes)).await;
+                    let made = scene.node.began.elapsed();
+                    sleep(tenths(tells)).await;
+                    scene.newest.remember(Role::Publish, &newer(resource));
+                    made
+                };
+                let (made, (counted, deletes)) = tokio::join!(second, scene.settled());
+                let what = format!("{answered} {begins} {makes} {tells}: {counted} {deletes:?}");
+                assert!(deletes.iter().all(|(_, at)| *at <= made), "{what}");
+                let is_replaced = answered > begins;
+                assert_eq!(counted == "replaced 1", is_replaced, "{what}");
+                replaced += usize::from(is_replaced);
+            }
+        }
+    }
+    assert_eq!(replaced, 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_makes_nothing_protects_nothing_and_one_without_an_end_all() {
+    for (lasts, outcome, after) in [(4, "deleted 1", 5), (60, "unknown 1", 11)] {
+        let scene = Scene::new(4, &[]).await;
+        let place = (scene.origin.named(), PathAndQuery::from_static(USUAL));
+        let work = scene.under_way.post(place).await;
+        scene.leave_unanswered(1, Some(head(201, None)));
+        let second = async {
+            sleep(Duration::from_secs(lasts + 1)).await;
+            drop(work);
+        };
+        let settled = async {
+            let settled = scene.settled().await;
+            (settled, scene.node.began.elapsed())
+        };
+        let (((counted, _), took), ()) = tokio::join!(settled, second);
+        assert_eq!((&*counted, took.as_secs()), (outcome, after));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! The nodes, as whoever sends a request to one sees them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderValue, Request, Response, Uri, uri::Scheme};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
@@ -18,6 +18,7 @@ use crate::{
     message::Endpoint,
     node_client::{self, Failed, Sent, Timed},
     phases::Phases,
+    under_way::{UnderWay, Work},
 };
 
 /// The nodes, over pooled connections.
@@ -57,6 +58,9 @@ pub(super) struct Creating<'a> {
     pub(super) authorization: Option<HeaderValue>,
     /// In milliseconds since 1970.
     pub(super) since: u64,
+    pub(super) under_way: &'a UnderWay,
+    /// The POST to the node that was asked last, until it is known what came of it.
+    pub(super) last: Mutex<Option<Arc<Work>>>,
 }
 
 impl Creating<'_> {
@@ -70,7 +74,21 @@ impl Creating<'_> {
             authorization: self.authorization.clone(),
             exchange: self.asked.exchange.clone(),
             since: self.since,
+            under_way: None,
         }
+    }
+
+    /// The POST that is sent to this node now, as whoever might end a session there hears of it.
+    async fn begin(&self, origin: &Origin, budget: &mut Budget) -> Creation {
+        let mut creation = self.at(origin);
+        // Where a player's session will be is not known without a `requestId`, and nobody else's can be there.
+        if let Some(resource) = creation.place(None) {
+            let begun = self.under_way.post((origin.named(), resource));
+            creation.under_way = budget.pay(begun).await.map(Arc::new);
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone_from(&creation.under_way);
+        creation
     }
 }
 
@@ -85,8 +103,9 @@ impl Carrier for Creating<'_> {
         let Some(uri) = node_uri(origin, request.uri()) else {
             return Err(Failed::NotConnected);
         };
+        let creation = self.begin(origin, budget).await;
         let sent = Sent::new(&self.nodes.0, request, uri);
-        let sent = Unanswered::new(sent, self.at(origin), self.abandoned);
+        let sent = Unanswered::new(sent, creation, self.abandoned);
         let answer = sent.answered(budget, phases).await;
         answer.map(|response| response.map(body::incoming))
     }

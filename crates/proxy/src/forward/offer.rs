@@ -16,21 +16,21 @@ use http_body_util::{BodyExt, Limited};
 use jiff::{Timestamp, ToSpan, fmt::rfc2822::DateTimePrinter};
 use whipstitch_signaling::headers::{self, Media};
 
-use crate::{Body, Error, body, budget::Budget, error::NodeFault};
+use crate::{Body, Error, body, budget::Budget, countered::Kinds, error::NodeFault};
 
 /// Longest session description that is looked into, in bytes; FFmpeg takes 8 kB, browsers' have 10.
 const MAX_SDP: usize = 256 * 1024;
 /// How long a counter-offer is good for: what the draft takes if nothing is said.
 const VALID_SECONDS: i64 = 30;
 
-/// The answer to a player's own offer, as the draft has it.
+/// The answer to a player's own offer, as the draft has it; and if it is a counter-offer, what that offers.
 ///
 /// # Errors
 /// The node refused with a 406 that is no offer, or its body broke off, is too long, or did not come in time.
 pub(super) async fn as_counter_offer(
     response: Response<Body>,
     budget: &mut Budget,
-) -> Result<Response<Body>, Error> {
+) -> Result<(Response<Body>, Option<Kinds>), Error> {
     let is_sdp = headers::media(response.headers()) == Some(Some(Media::Sdp));
     match response.status() {
         StatusCode::NOT_ACCEPTABLE if !is_sdp => Err(NodeFault::Playback.into()),
@@ -49,9 +49,11 @@ pub(super) async fn as_counter_offer(
                 parts.headers.insert(CONTENT_TYPE, valid_until()?);
             }
             parts.headers.remove(CONTENT_LENGTH);
-            Ok(Response::from_parts(parts, body::full(sdp)))
+            let is_counter = parts.status == StatusCode::NOT_ACCEPTABLE;
+            let kinds = is_counter.then(|| Kinds::of(&sdp));
+            Ok((Response::from_parts(parts, body::full(sdp)), kinds))
         }
-        _ => Ok(response),
+        _ => Ok((response, None)),
     }
 }
 
@@ -96,7 +98,8 @@ mod tests {
     async fn settled(response: Response<Body>) -> Result<(u16, String, Bytes), Kind> {
         let mut budget = Budget::new(Duration::from_secs(6), Duration::from_secs(2));
         let settled = as_counter_offer(response, &mut budget).await;
-        let settled = settled.map_err(|error| Kind::of(&error))?;
+        let (settled, kinds) = settled.map_err(|error| Kind::of(&error))?;
+        assert_eq!(kinds.is_some(), settled.status() == 406);
         let media = settled.headers()["content-type"]
             .to_str()
             .unwrap()

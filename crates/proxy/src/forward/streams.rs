@@ -2,6 +2,8 @@
 //!
 //! Each holds a connection to its node for as long as the client stays, so there is a limit of them; and nobody waits for
 //! their end when the process stops: it ends them, and the client asks again, elsewhere (HTML Living Standard, §9.2.3).
+//! A client that does not read cannot be told: as long as a frame waits for it, nobody asks this body for the next. So an
+//! exchange that became a stream of events is let go at that moment, whatever its client does.
 
 use std::{
     pin::Pin,
@@ -13,10 +15,14 @@ use http::{HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use pin_project_lite::pin_project;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned},
+    task::TaskTracker,
+};
 
 use crate::{
     Body, BodyError, Error, Metrics,
+    ending::Ending,
     places::{Place, Places},
 };
 
@@ -26,15 +32,22 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 pub(crate) struct EventStreams {
     places: Places,
     close: CancellationToken,
+    tasks: TaskTracker,
     metrics: Metrics,
 }
 
 impl EventStreams {
-    /// As many at once as there are places, until `close`.
-    pub(crate) fn new(places: Places, close: CancellationToken, metrics: Metrics) -> Self {
+    /// As many at once as there are places, until `close`; a task of `tasks` waits for that with each.
+    pub(crate) fn new(
+        places: Places,
+        close: CancellationToken,
+        tasks: TaskTracker,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             places,
             close,
+            tasks,
             metrics,
         }
     }
@@ -48,11 +61,21 @@ impl EventStreams {
         // An nginx in front would collect events until its buffer is full (nginx documentation, proxy_buffering).
         let headers = response.headers_mut();
         headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        let (ending, over) = (Ending::default(), CancellationToken::new());
+        response.extensions_mut().insert(ending.clone());
+        let (close, ends) = (self.close.clone(), over.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = close.cancelled() => ending.let_go(),
+                () = ends.cancelled() => {}
+            }
+        });
         let closed = self.close.clone().cancelled_owned();
         Ok(response.map(|inner| {
             Stream {
                 inner,
                 closed,
+                _over: over.drop_guard(),
                 _open: open,
             }
             .boxed_unsync()
@@ -95,6 +118,7 @@ pin_project! {
         inner: Body,
         #[pin]
         closed: WaitForCancellationFutureOwned,
+        _over: DropGuard,
         _open: Open,
     }
 }
@@ -146,6 +170,7 @@ mod tests {
         let streams = EventStreams::new(
             Places::new("limits.event_streams", 1),
             CancellationToken::new(),
+            TaskTracker::new(),
             metrics,
         );
         let first = streams
@@ -178,6 +203,7 @@ mod tests {
         let streams = EventStreams::new(
             Places::new("limits.event_streams", 9),
             close.clone(),
+            TaskTracker::new(),
             metrics,
         );
         let passed = streams.pass(answer("text/event-stream", events()));

@@ -26,7 +26,7 @@ pub(crate) struct Traffic {
     began: Instant,
     from_client: AtomicU64,
     from_node: AtomicU64,
-    /// Milliseconds after `began`.
+    /// Milliseconds after `began`; 0 if nothing was said since.
     last: AtomicU64,
     gone: AtomicU8,
     sampled: AtomicU64,
@@ -61,7 +61,13 @@ impl Traffic {
 
     /// Something was said just now.
     pub(crate) fn heard(&self) {
-        self.last.store(millis(self.age()), Ordering::Relaxed);
+        self.last
+            .store(millis(self.age()).max(1), Ordering::Relaxed);
+    }
+
+    /// Whether nothing was ever said.
+    pub(super) fn is_silent(&self) -> bool {
+        self.last.load(Ordering::Relaxed) == 0
     }
 
     pub(crate) fn client_gone(&self) {

@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Resolver {
-    /// The extension of a sealed URL. It lives as long as the URL of the session that it was offered with, and a newer
-    /// one at the same place ends it, too.
+    /// The extension of a sealed URL. It lives as long as the URL of the session that it was offered with, and ends with
+    /// that session's DELETE, or when a newer one takes its place, as far as this replica has seen it.
     pub(super) async fn extension(
         &self,
         url: ExtensionUrl,
@@ -32,8 +32,10 @@ impl Resolver {
         let extension = opened
             .filter(|extension| {
                 let session = extension.session();
-                let is_older = session.is_some_and(|session| self.newest.has_newer(role, &session));
-                !is_older && !self.is_over(extension.issued_at)
+                let is_past = session.is_some_and(|session| {
+                    self.live.has_ended(&session) || self.newest.has_newer(role, &session)
+                });
+                !is_past && !self.is_over(extension.issued_at)
             })
             .ok_or(Error::UnknownSession)?;
         let admitted = self.allowed.admit(Claim::Session(extension.node)).await;

@@ -46,6 +46,7 @@ fn resolver(directory: Arc<Naming>, allowed: Arc<AllowedOrigins>) -> Resolver {
         keys: watch::channel(Arc::new(SessionKeys::random().unwrap())).1,
         known: Arc::new(KnownSessions::new(true, Duration::from_hours(1))),
         pins: Arc::new(Pins::new()),
+        live: Live::new(Duration::from_hours(1)),
         newest: Arc::new(Newest::new(Duration::from_hours(1))),
         lifetime: Duration::from_hours(1),
         budget: Duration::from_secs(6),

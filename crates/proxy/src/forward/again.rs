@@ -1,0 +1,93 @@
+//! A player that answers a counter-offer with an offer.
+
+use http::{Request, header::AUTHORIZATION};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use whipstitch_origin::Origin;
+use whipstitch_signaling::{Role, session::Session};
+
+use super::{Asked, Forward};
+use crate::{
+    Body, Error,
+    abandoned::Named,
+    body,
+    countered::{Counter, Kinds},
+    creation::Creation,
+    error::BadRequest,
+    message::Endpoint,
+    resolving::now,
+};
+
+impl Forward {
+    /// The player's offer, if it may go on.
+    ///
+    /// # Errors
+    /// The client does not understand the counter-offer that it got a moment ago. That session is ended.
+    pub(super) async fn not_again(
+        &self,
+        endpoint: &Endpoint,
+        asked: &Asked,
+        request: Request<Body>,
+    ) -> Result<Request<Body>, Error> {
+        let Some(counter) = self.unanswered(endpoint, asked, &request) else {
+            return Ok(request);
+        };
+        let (parts, body) = request.into_parts();
+        // Its length and time are limited where it comes from.
+        let offer = body.collect().await?.to_bytes();
+        if !Kinds::of(&offer).lacks(counter.kinds) {
+            return Ok(Request::from_parts(parts, body::full(offer)));
+        }
+        if let Some(client) = &asked.client {
+            self.countered.forget(client);
+        }
+        let creation = Creation {
+            origin: counter.origin,
+            target: asked.target.clone(),
+            role: endpoint.lookup.role,
+            key: endpoint.lookup.key.clone(),
+            authorization: parts.headers.get(AUTHORIZATION).cloned(),
+            exchange: asked.exchange.clone(),
+            since: now(),
+            under_way: None,
+        };
+        let named = Named {
+            session: counter.session,
+            client: asked.client.clone(),
+        };
+        self.abandoned.unwanted(creation, named);
+        Err(BadRequest::Counter.into())
+    }
+
+    /// The counter-offer that this client got, if it comes with an offer and not with an answer.
+    fn unanswered(
+        &self,
+        endpoint: &Endpoint,
+        asked: &Asked,
+        request: &Request<Body>,
+    ) -> Option<Counter> {
+        if endpoint.lookup.role != Role::Play || request.body().is_end_stream() {
+            return None;
+        }
+        let connection = asked.exchange.record().peer.as_ref()?.addr;
+        let client = asked.client.as_ref()?;
+        self.countered.unanswered(client, connection, &self.live)
+    }
+
+    /// Remembers that a client got a counter-offer, if it can be told from others.
+    pub(super) fn has_countered(
+        &self,
+        asked: &Asked,
+        origin: &Origin,
+        session: Option<&Session>,
+        kinds: Option<Kinds>,
+    ) {
+        let peer = asked.exchange.record().peer.as_ref();
+        if let (Some(session), Some(kinds), Some(client), Some(peer)) =
+            (session, kinds, asked.client.clone(), peer)
+        {
+            let made = (origin, session);
+            self.countered.remember(client, peer.addr, made, kinds);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A player that does not understand a counter-offer is told so, and leaves no session behind.
+
+use http::{Method, Request, header::USER_AGENT};
+use whipstitch_minicluster::{Node, Server, peer::Player, peer::Publisher};
+use whipstitch_tests::{Deployment, Proxy, Reply, http::path_of, kept::Kept};
+
+const STREAM: &str = "/live/whep/endpoint/s1";
+
+/// A stream with sound and picture, and an offer of both and of picture only.
+struct Scene {
+    deployment: Deployment,
+    proxy: Proxy,
+    both: String,
+    video: String,
+    player: Player,
+    _publisher: Publisher,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let deployment = Deployment::start().await;
+        let proxy = deployment.proxy();
+        let publisher = Publisher::new().await.unwrap();
+        let offer = publisher.offer().await.unwrap();
+        let target = STREAM.replace("whep", "whip");
+        let created = proxy.h1.sdp("POST", &target, &offer).await;
+        publisher.answer(&created.text()).await.unwrap();
+        let player = Player::new().await.unwrap();
+        let both = player.offer().await.unwrap();
+        let video = both.replace("m=audio 9 ", "m=audio 0 ");
+        assert_ne!(both, video);
+        Self {
+            deployment,
+            proxy,
+            both,
+            video,
+            player,
+            _publisher: publisher,
+        }
+    }
+
+    /// Waits until the nodes have so many sessions of players, and checks that so many were asked for.
+    async fn until_players(&self, players: usize, asked: usize) {
+        let nodes = self.deployment.cluster.nodes();
+        let sessions = || nodes.iter().map(Node::sessions).sum::<usize>();
+        let reached = async {
+            // Polls another part of the same process: there is nothing to be woken by.
+            while sessions() != players + 1 {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        let reached = tokio::time::timeout(whipstitch_tests::deployment::SOON, reached).await;
+        assert!(reached.is_ok(), "{} sessions", sessions());
+        let seen = self.deployment.cluster.seen().requests();
+        let posts = seen.iter().filter(|seen| {
+            seen.method == Method::POST
+                && seen.server != Server::Manager
+                && seen.target.contains("/whep/")
+        });
+        assert_eq!(posts.count(), asked);
+    }
+}
+
+async fn post(connection: &mut Kept, agent: &str, offer: &str) -> Reply {
+    let request = Request::post(STREAM)
+        .header("content-type", "application/sdp")
+        .header(USER_AGENT, agent);
+    connection
+        .send(request.body(offer.to_owned()).unwrap())
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_offers_less_instead_of_an_answer_is_told_so_and_the_session_ends() {
+    let scene = Scene::set().await;
+    for (round, client) in [&scene.proxy.h2, &scene.proxy.h1].into_iter().enumerate() {
+        let mut connection = client.keep().await;
+        assert_eq!(post(&mut connection, "page", &scene.both).await.status, 406);
+        let told = post(&mut connection, "page", &scene.video).await;
+        assert_eq!(
+            (told.status.as_u16(), &*told.problem()),
+            (400, "counter-offer")
+        );
+        scene.until_players(round, 2 * round + 1).await;
+        // Without an offer the node makes one.
+        let created = post(&mut connection, "page", "").await;
+        assert_eq!(created.status, 201);
+        scene.until_players(round + 1, 2 * round + 2).await;
+    }
+    let deleted = r#"whipstitch_sessions_abandoned_total{outcome="deleted"}"#;
+    scene.proxy.until_metric(deleted, 2.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_could_be_anothers_is_left_alone() {
+    let scene = Scene::set().await;
+    let (both, video) = (&*scene.both, &*scene.video);
+    let mut first = scene.proxy.h2.keep().await;
+    let countered = post(&mut first, "page", both).await;
+    assert_eq!(countered.status, 406);
+    // Another browser behind the same address, another one behind the same connection, another player of the page.
+    let mut second = scene.proxy.h2.keep().await;
+    assert_eq!(post(&mut second, "page", video).await.status, 406);
+    assert_eq!(post(&mut first, "other", video).await.status, 406);
+    assert_eq!(post(&mut first, "page", both).await.status, 406);
+    scene.until_players(4, 4).await;
+
+    // Who has answered may ask for less later.
+    let mut third = scene.proxy.h2.keep().await;
+    let countered = post(&mut third, "answers", both).await;
+    let answer = scene.player.accept(&countered.text()).await.unwrap();
+    let session = path_of(countered.header("location"));
+    let patched = scene.proxy.h2.sdp("PATCH", &session, &answer).await;
+    assert_eq!(patched.status, 204);
+    assert_eq!(post(&mut third, "answers", video).await.status, 406);
+    scene.until_players(6, 6).await;
+}
