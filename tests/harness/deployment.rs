@@ -1,7 +1,14 @@
 //! A minicluster with the real proxy in front of it, all on loopback and on free ports.
 
-use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use rcgen::{CertificateParams, KeyPair};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use tempfile::TempDir;
@@ -30,18 +37,23 @@ pub struct Certificate {
 impl Certificate {
     /// For `localhost`.
     pub fn make() -> Self {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let made = rcgen::generate_simple_self_signed(names).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
-        fs::write(
-            folder.path().join("key.pem"),
-            made.signing_key.serialize_pem(),
-        )
-        .unwrap();
+        Self::lasting(&["localhost", "127.0.0.1"], 365)
+    }
+
+    /// For these names, and so many days.
+    pub fn lasting(names: &[&str], days: u32) -> Self {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        let day = Duration::from_hours(24);
+        params.not_after = (SystemTime::now() + day * days).into();
+        let key = KeyPair::generate().unwrap();
+        let made = params.self_signed(&key).unwrap();
+        let folder = tempfile::Builder::new().prefix("tls-").tempdir().unwrap();
+        fs::write(folder.path().join("cert.pem"), made.pem()).unwrap();
+        fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
         let mut roots = RootCertStore::empty();
         roots
-            .add(CertificateDer::from(made.cert.der().to_vec()))
+            .add(CertificateDer::from(made.der().to_vec()))
             .unwrap();
         Self {
             folder,

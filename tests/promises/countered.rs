@@ -1,6 +1,7 @@
 //! A player that does not understand a counter-offer is told so, and leaves no session behind.
 
 use http::{Method, Request, header::USER_AGENT};
+use whipstitch::config::Config;
 use whipstitch_minicluster::{Node, Server, peer::Player, peer::Publisher};
 use whipstitch_tests::{Deployment, Proxy, Reply, http::path_of, kept::Kept};
 
@@ -18,8 +19,14 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let deployment = Deployment::start().await;
-        let proxy = deployment.proxy();
+        let mut config = deployment.config();
+        change(&mut config);
+        let proxy = deployment.proxy_with(config);
         let publisher = Publisher::new().await.unwrap();
         let offer = publisher.offer().await.unwrap();
         let target = STREAM.replace("whep", "whip");
@@ -61,13 +68,15 @@ impl Scene {
     }
 }
 
-async fn post(connection: &mut Kept, agent: &str, offer: &str) -> Reply {
+fn request(agent: &str, offer: &str) -> Request<String> {
     let request = Request::post(STREAM)
         .header("content-type", "application/sdp")
         .header(USER_AGENT, agent);
-    connection
-        .send(request.body(offer.to_owned()).unwrap())
-        .await
+    request.body(offer.to_owned()).unwrap()
+}
+
+async fn post(connection: &mut Kept, agent: &str, offer: &str) -> Reply {
+    connection.send(request(agent, offer)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,4 +123,27 @@ async fn a_session_that_could_be_anothers_is_left_alone() {
     assert_eq!(patched.status, 204);
     assert_eq!(post(&mut third, "answers", video).await.status, 406);
     scene.until_players(6, 6).await;
+}
+
+/// Each of its requests comes over a connection of its own, so its word for the client counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forwarder_tells_clients_apart_if_it_is_believed() {
+    for (is_trusted, status) in [(true, 400), (false, 406)] {
+        let scene = Scene::with(|config| {
+            if is_trusted {
+                config.proxy.trusted = vec!["127.0.0.0/8".parse().unwrap()];
+            }
+        })
+        .await;
+        for (from, offer, status) in [
+            ("192.0.2.1", &scene.both, 406),
+            ("192.0.2.2", &scene.video, 406),
+            ("192.0.2.1", &scene.video, status),
+        ] {
+            let mut request = request("page", offer);
+            let from = from.parse().unwrap();
+            request.headers_mut().insert("x-forwarded-for", from);
+            assert_eq!(scene.proxy.plain.send(request).await.status, status);
+        }
+    }
 }

@@ -8,7 +8,8 @@
 //! So a client that answers a counter-offer with an offer of *less* is told so with a 400, and the session that it does not
 //! use is ended. It has to be that client beyond doubt, for it could be somebody else's session:
 //!
-//! - the same client ([`crate::known_sessions`]), over the same connection: many players are behind one address;
+//! - the same client ([`crate::known_sessions`]), over the same connection: many players are behind one address. Of a
+//!   believed forwarder's connections nothing can be told, so there its word for the address is enough;
 //! - not a word about the session since, and no more than ten seconds;
 //! - an offer without a kind of media that was offered to it: two players of one page would both offer all.
 
@@ -38,7 +39,7 @@ pub(crate) struct Counter {
     pub(crate) session: Session,
     /// What it offers.
     pub(crate) kinds: Kinds,
-    connection: SocketAddr,
+    connection: Option<SocketAddr>,
     until: Instant,
 }
 
@@ -63,7 +64,7 @@ impl Countered {
     pub(crate) fn remember(
         &self,
         client: Client,
-        connection: SocketAddr,
+        connection: Option<SocketAddr>,
         (origin, session): (&Origin, &Session),
         kinds: Kinds,
     ) {
@@ -81,7 +82,7 @@ impl Countered {
     pub(crate) fn unanswered(
         &self,
         client: &Client,
-        connection: SocketAddr,
+        connection: Option<SocketAddr>,
         live: &Live,
     ) -> Option<Counter> {
         let counter = self.0.get(client)?;

@@ -1,5 +1,7 @@
 //! A player that answers a counter-offer with an offer.
 
+use std::net::SocketAddr;
+
 use http::{Request, header::AUTHORIZATION};
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -8,7 +10,7 @@ use whipstitch_signaling::{Role, session::Session};
 
 use super::{Asked, Forward};
 use crate::{
-    Body, Error,
+    Body, Error, Exchange,
     abandoned::Named,
     body,
     countered::{Counter, Kinds},
@@ -69,9 +71,9 @@ impl Forward {
         if endpoint.lookup.role != Role::Play || request.body().is_end_stream() {
             return None;
         }
-        let connection = asked.exchange.record().peer.as_ref()?.addr;
         let client = asked.client.as_ref()?;
-        self.countered.unanswered(client, connection, &self.live)
+        self.countered
+            .unanswered(client, connection(&asked.exchange), &self.live)
     }
 
     /// Remembers that a client got a counter-offer, if it can be told from others.
@@ -82,12 +84,17 @@ impl Forward {
         session: Option<&Session>,
         kinds: Option<Kinds>,
     ) {
-        let peer = asked.exchange.record().peer.as_ref();
-        if let (Some(session), Some(kinds), Some(client), Some(peer)) =
-            (session, kinds, asked.client.clone(), peer)
-        {
-            let made = (origin, session);
-            self.countered.remember(client, peer.addr, made, kinds);
+        if let (Some(session), Some(kinds), Some(client)) = (session, kinds, asked.client.clone()) {
+            let connection = connection(&asked.exchange);
+            self.countered
+                .remember(client, connection, (origin, session), kinds);
         }
     }
+}
+
+/// The client's own; through a forwarder each request may come over another.
+fn connection(exchange: &Exchange) -> Option<SocketAddr> {
+    let peer = exchange.record().peer.as_ref();
+    peer.filter(|_| exchange.forwarder().is_none())
+        .map(|peer| peer.addr)
 }
