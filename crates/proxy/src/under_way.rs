@@ -27,7 +27,7 @@ use tokio::{
 /// How long a POST waits for a DELETE: a client is there, and the DELETE was sent before.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// A node, and the path and query of a session there.
+/// Where a session is or will be: a node, and a path and query there.
 pub(crate) type Place = (IpAddr, PathAndQuery);
 
 /// Who is at work where. Cheap to clone: all clones are one.
