@@ -104,6 +104,12 @@ async fn clients(deployment: &Deployment) -> BTreeSet<String> {
         sessions.push(made.header("location").to_owned());
     }
     assert!(!sessions[0].is_empty());
+    let mut player = proxy.h1.keep().await;
+    for offer in [&offer, &offer.replace("m=audio 9 ", "m=audio 0 ")] {
+        let request =
+            Request::post("/live/whep/endpoint/s1").header("content-type", "application/sdp");
+        player.send(request.body(offer.clone()).unwrap()).await;
+    }
     for session in sessions.iter().filter(|session| !session.is_empty()) {
         proxy.h1.bare("DELETE", &path_of(session)).await;
     }
