@@ -19,6 +19,7 @@ use crate::{
     forwarders::{Forwarders, Scheme, Whence},
     phases::{Phase, Phases},
     problem::Kind,
+    trace::{Traced, Tracing},
 };
 
 /// The header that carries the id of an exchange, in both directions.
@@ -155,6 +156,7 @@ pub(crate) struct Record {
     /// Where its time went.
     pub(crate) phases: Phases,
     pub(crate) problem: OnceLock<Kind>,
+    pub(crate) trace: Traced,
 }
 
 /// The nodes that a request was sent to.
@@ -170,22 +172,26 @@ impl Exchange {
     /// One that no forwarder is believed about.
     #[cfg(test)]
     pub(crate) fn begin(headers: &HeaderMap, peer: Option<Peer>) -> Self {
-        Self::through(headers, peer, &Forwarders::default())
+        Self::through(headers, peer, &Forwarders::default(), None)
     }
 
-    /// The record of a request with this header, which may have come through one of `forwarders`.
+    /// The record of a request with this header, which may have come through one of `forwarders`, in a trace if there is
+    /// one.
     pub(crate) fn through(
         headers: &HeaderMap,
         peer: Option<Peer>,
         forwarders: &Forwarders,
+        tracing: Option<&Tracing>,
     ) -> Self {
         let phases = Phases::default();
         if let Some(handshake) = peer.as_ref().and_then(Peer::first_handshake) {
             phases.tls(handshake);
         }
+        let whence = forwarders.whence(headers, peer.as_ref());
         Self(Arc::new(Record {
             id: client_id(headers).unwrap_or_else(new_id),
-            whence: forwarders.whence(headers, peer.as_ref()),
+            trace: Traced::begin(headers, whence.trusted, tracing),
+            whence,
             peer,
             agent: headers.get(USER_AGENT).cloned(),
             began: Instant::now(),

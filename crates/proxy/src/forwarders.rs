@@ -40,6 +40,8 @@ pub(crate) struct Whence {
     pub(crate) scheme: Option<Scheme>,
     /// The host that the client asked the forwarder for, if that is known.
     pub(crate) host: Option<Authority>,
+    /// Whether it is a forwarder that asks, whatever it says.
+    pub(crate) trusted: bool,
     /// The way from the client to us, as it stands in `X-Forwarded-For`; `None` if there is nothing between.
     pub(crate) way: Option<HeaderValue>,
 }
@@ -69,6 +71,7 @@ impl Forwarders {
             is_one: client.is_some_and(|client| !self.trusts(client)),
             scheme: said.scheme,
             host: said.host,
+            trusted: true,
             way: client.and_then(|_| way(&said.way, address)),
         }
     }

@@ -71,6 +71,7 @@ pub mod routing;
 mod sanitize;
 pub mod splice;
 pub mod stack;
+pub mod trace;
 mod under_way;
 
 pub use body::{Body, BodyError};
@@ -82,3 +83,4 @@ pub use metrics::Metrics;
 pub use places::{Places, Room};
 pub use recent::Recent;
 pub use stack::{Dependencies, Stack, stack};
+pub use trace::Tracing;

@@ -24,6 +24,7 @@ use crate::{
     forwarders::Forwarders,
     leftover::{Leftover, Rest},
     phases::Phase,
+    trace::{Exchanged, Tracing},
 };
 
 /// Longest piece of a path in the log, in bytes.
@@ -36,6 +37,7 @@ pub(crate) struct Observe<S> {
     /// Every exchange is on it until its last frame has left, so that a shutdown can wait for them.
     exchanges: TaskTracker,
     forwarders: Forwarders,
+    tracing: Option<Tracing>,
     metrics: Metrics,
     recent: Recent,
 }
@@ -45,6 +47,7 @@ impl<S> Observe<S> {
         inner: S,
         exchanges: TaskTracker,
         forwarders: Forwarders,
+        tracing: Option<Tracing>,
         metrics: Metrics,
         recent: Recent,
     ) -> Self {
@@ -52,6 +55,7 @@ impl<S> Observe<S> {
             inner,
             exchanges,
             forwarders,
+            tracing,
             metrics,
             recent,
         }
@@ -72,7 +76,8 @@ where
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         let peer = request.extensions_mut().remove::<Peer>();
-        let exchange = Exchange::through(request.headers(), peer, &self.forwarders);
+        let tracing = self.tracing.as_ref();
+        let exchange = Exchange::through(request.headers(), peer, &self.forwarders, tracing);
         let report = Report::begin(
             &exchange,
             &request,
@@ -255,8 +260,24 @@ impl Report {
     }
 }
 
+impl Report {
+    fn tell(&self) {
+        Exchanged {
+            exchange: &self.exchange,
+            method: &self.method,
+            path: self.uri.path(),
+            public_path: self.path(),
+            version: self.version,
+            status: self.status,
+            sent: self.sent,
+        }
+        .tell();
+    }
+}
+
 impl Drop for Report {
     fn drop(&mut self) {
+        self.tell();
         let record = self.exchange.record();
         let (subject, took) = (self.exchange.subject(), record.began.elapsed());
         match self.status {
@@ -271,6 +292,7 @@ impl Drop for Report {
         info!(
             target: "access",
             id = self.exchange.id(),
+            trace = record.trace.id().map(tracing::field::display),
             client = self.exchange.client().map(tracing::field::display),
             forwarder = self.exchange.forwarder().map(tracing::field::display),
             tls = record.peer.as_ref().map(|peer| peer.tls),

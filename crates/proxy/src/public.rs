@@ -72,7 +72,7 @@ mod tests {
             }
         }
         let forwarders = Forwarders::new(&["10.0.0.0/8".parse().unwrap()]);
-        let exchange = Exchange::through(&headers, Some(peer), &forwarders);
+        let exchange = Exchange::through(&headers, Some(peer), &forwarders, None);
         let url = url.map(str::to_owned);
         let public = Public {
             url,

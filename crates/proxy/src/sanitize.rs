@@ -194,6 +194,7 @@ fn introduce(headers: &mut HeaderMap, host: &Authority, exchange: &Exchange) {
         headers.insert(FORWARDED_HOST, host);
     }
     headers.insert(REQUEST_ID, record.id.clone());
+    record.trace.introduce(headers, host);
 }
 
 #[cfg(test)]

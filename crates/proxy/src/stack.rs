@@ -33,6 +33,7 @@ use crate::{
     routing::Routing,
     sanitize::Sanitize,
     splice::{Detach, Splice},
+    trace::Tracing,
     under_way::UnderWay,
 };
 
@@ -75,6 +76,8 @@ pub struct Dependencies {
     pub background: TaskTracker,
     /// Asks every WebSocket session and every stream of events to end.
     pub close_sockets: CancellationToken,
+    /// How requests are traced, if anybody is told.
+    pub tracing: Option<Tracing>,
     /// Knows the sessions that are open.
     pub live: Live,
     /// Keeps what went wrong lately.
@@ -167,6 +170,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
                 inner,
                 d.exchanges.clone(),
                 forwarders.clone(),
+                d.tracing.clone(),
                 d.metrics.clone(),
                 d.recent.clone(),
             )

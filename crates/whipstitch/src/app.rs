@@ -16,6 +16,7 @@ use whipstitch_ingress::{self as ingress, CertStore, ConnectionInfo, Listener, S
 use whipstitch_origin::{self as origin, BaseUrlError};
 use whipstitch_proxy::{
     self as proxy, Dependencies, Live, Peer, Recent, Room, Stack, splice::Detached, stack,
+    trace::Tracing,
 };
 use whipstitch_signaling::session::KeyError;
 
@@ -30,7 +31,7 @@ use crate::{
     reread::Reloads,
     session_keys::KeyFileError,
     shutdown::{Drained, Shutdown},
-    telemetry::{LinesDropped, LogLevel},
+    telemetry::{self, LinesDropped, LogLevel, OtlpError, SpanMetrics},
 };
 use admin_doors::{AdminSees, admin_service, serve_admin};
 pub(crate) use finding::Finding;
@@ -175,6 +176,8 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
         room: Room::new(&config.limits),
         metrics: proxy::Metrics::register(&registry)?,
     };
+    let span_metrics = SpanMetrics::register(&registry)?;
+    let tracing = telemetry::export_spans(&config.tracing, span_metrics, &shutdown)?;
     let wanted = admin.is_some() || socket.is_some();
     let service = admin_service(
         &AdminSees {
@@ -187,7 +190,7 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
         context,
         registry,
     )?;
-    let stack = compose(config, finding, secrets, seen, &shutdown)?;
+    let stack = compose(config, finding, secrets, (seen, tracing), &shutdown)?;
     let server = Server::new(
         connections,
         shutdown.connections.clone(),
@@ -232,7 +235,7 @@ fn compose(
     config: Config,
     finding: Finding,
     secrets: Secrets,
-    seen: Seen,
+    (seen, tracing): (Seen, Option<Tracing>),
     shutdown: &Shutdown,
 ) -> Result<Stack, StartError> {
     stack(Dependencies {
@@ -256,6 +259,7 @@ fn compose(
         live: seen.live,
         recent: seen.recent,
         metrics: seen.metrics,
+        tracing,
     })
     .map_err(StartError::Roots)
 }
@@ -294,6 +298,7 @@ pub(crate) fn metric_families() -> Vec<prometheus::proto::MetricFamily> {
             && Reloads::of_session_keys(registry).is_ok()
             && Reloads::of_ice_secrets(registry).is_ok()
             && metrics::register(registry, metrics::Reading::full).is_ok()
+            && SpanMetrics::register(registry).is_ok()
     });
     families
         .map(|registry| registry.gather())
@@ -375,6 +380,9 @@ pub enum StartError {
         "the system's certificate roots cannot be read, which an https Stream Manager needs: {0}"
     )]
     Roots(#[source] io::Error),
+    /// Spans cannot be exported.
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
     /// Two metrics of one name: a defect of ours.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),

@@ -25,7 +25,10 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration
 use serde::{Deserialize, Serialize};
 use whipstitch_ingress::config::{Connections, Listen, Tls};
 use whipstitch_origin::config::{Lookup, Nodes, StreamManager};
-use whipstitch_proxy::config::{Ice, Limits, Proxy, Timeouts};
+use whipstitch_proxy::{
+    config::{Ice, Limits, Proxy, Timeouts},
+    trace::{Parents, Ratio},
+};
 
 pub(crate) use check::bounds;
 pub use check::{Finding, findings};
@@ -69,6 +72,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[log]`: what is written to standard output.
     pub log: Log,
+    /// `[tracing]`: which spans are told of, and to whom.
+    pub tracing: Tracing,
 }
 
 /// `[sessions]`: the sealed URLs in which a replica remembers the node of a session.
@@ -142,6 +147,28 @@ impl Default for Log {
         Self {
             format: LogFormat::default(),
             filter: "info".to_owned(),
+        }
+    }
+}
+
+/// `[tracing]`: W3C Trace Context, and spans for a collector of OpenTelemetry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tracing {
+    /// URL of a collector that takes OTLP over HTTP, without a path for `/v1/traces`; nobody is told unless set.
+    pub otlp: Option<String>,
+    /// How many of the traces that begin here are told.
+    pub sample: Ratio,
+    /// Whose `traceparent` is believed.
+    pub parents: Parents,
+}
+
+impl Default for Tracing {
+    fn default() -> Self {
+        Self {
+            otlp: None,
+            sample: Ratio::ALL,
+            parents: Parents::default(),
         }
     }
 }

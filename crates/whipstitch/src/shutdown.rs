@@ -5,7 +5,7 @@
 //! 3. Every WebSocket gets a Close between frames, on both sides, and every stream of events ends. HTTP/2 connections that
 //!    carry one would otherwise never end, so this comes before the next step.
 //! 4. Connections end when the requests under way are answered: GOAWAY, or `Connection: close`.
-//! 5. Whatever is not over at the deadline is dropped.
+//! 5. Whatever is not over at the deadline is dropped. The last spans are sent.
 //! 6. The process ends.
 //!
 //! A signal begins all of it; so does `POST /drain`, which stops before the last step: a sidecar that ends by itself is
@@ -27,7 +27,8 @@ use tracing::{info, warn};
 
 use crate::readiness::Readiness;
 
-/// How long connections have to send the rest of their last answer when every exchange is over.
+/// How long connections have to send the rest of their last answer when every exchange is over, and how long a collector
+/// has to take the last spans.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// What has to end, and how it is told. Cheap to clone: all clones are the same.
@@ -49,6 +50,10 @@ pub struct Shutdown {
     pub sockets: TaskTracker,
     /// Client connections.
     pub connections: TaskTracker,
+    /// Has the spans sent that wait, and no more.
+    pub stop_spans: CancellationToken,
+    /// Who sends spans.
+    pub spans: TaskTracker,
     /// Everything else: accept loops, lookups, watches.
     pub background: TaskTracker,
     drain: Arc<Draining>,
@@ -158,7 +163,11 @@ impl Shutdown {
 
         // A connection that never carried a request ends only at its timeout; there is nothing to wait for in it.
         self.connections.close();
-        let _ = timeout(FLUSH, self.connections.wait()).await;
+        // Every exchange that is over has told of itself.
+        self.stop_spans.cancel();
+        self.spans.close();
+        let flushed = async { tokio::join!(self.connections.wait(), self.spans.wait()) };
+        let _ = timeout(FLUSH, flushed).await;
         match drained {
             Drained::Whole => info!("drained"),
             Drained::Cut { exchanges, sockets } => {

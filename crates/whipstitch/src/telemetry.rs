@@ -1,10 +1,11 @@
-//! The log: one line an event, on standard output.
+//! The log: one line an event, on standard output; and spans, see `otlp`.
 //!
 //! A thread of its own writes the lines, so that whoever reads them may stall without stopping anything else. Lines
 //! beyond the `LINES` that wait are dropped, and counted by `LinesDropped`.
 
 mod dropped;
 mod level;
+mod otlp;
 
 use std::{
     io::{IsTerminal, stdout},
@@ -18,6 +19,8 @@ use tracing_subscriber::{EnvFilter, filter::ParseError, fmt};
 
 pub(crate) use dropped::LinesDropped;
 pub use level::{LevelError, LogLevel, Temporary};
+pub use otlp::{Endpoint, EndpointError, OtlpError};
+pub(crate) use otlp::{SpanMetrics, start as export_spans};
 
 use crate::config::{Log, LogFormat};
 

@@ -14,6 +14,7 @@ use crate::{
     Exchange, Live, Metrics,
     live::{About, LiveSession},
     places::Place,
+    trace::{Life, TraceId, Attribute, node},
 };
 
 /// Who ended a session; a label value.
@@ -56,6 +57,8 @@ impl Ended {
 /// What is known of a session; its place among `limits.sockets` is free again when this is gone.
 pub(super) struct Session {
     id: Box<str>,
+    trace: Option<TraceId>,
+    life: Option<Box<Life>>,
     about: About,
     live: Live,
     metrics: Metrics,
@@ -71,6 +74,8 @@ impl Session {
     ) -> Self {
         Self {
             id: exchange.id().into(),
+            trace: exchange.record().trace.id(),
+            life: Life::of(exchange),
             about,
             live,
             metrics,
@@ -87,6 +92,8 @@ impl Session {
     ) {
         let Self {
             id,
+            trace,
+            life,
             about,
             live,
             metrics,
@@ -100,15 +107,19 @@ impl Session {
         // Before the count: whoever reads there that there is room comes at once.
         drop(place);
         metrics.socket_ended(outcome.ended, took, outcome.from_client, outcome.from_node);
-        tell(&id, socket.session(), outcome, took);
+        tell(&id, trace, socket.session(), outcome, took);
+        if let Some(life) = life {
+            life.tell(outcome.ended, took, attributes(socket.session(), outcome));
+        }
     }
 }
 
 /// The line of a session in the log.
-fn tell(id: &str, session: &LiveSession, outcome: Outcome, took: Duration) {
+fn tell(id: &str, trace: Option<TraceId>, session: &LiveSession, outcome: Outcome, took: Duration) {
     info!(
         target: "access",
         id,
+        trace = trace.map(tracing::field::display),
         client = session.client().map(tracing::field::display),
         about = "socket",
         scope = session.scope(),
@@ -120,4 +131,15 @@ fn tell(id: &str, session: &LiveSession, outcome: Outcome, took: Duration) {
         took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         "socket"
     );
+}
+
+/// What a trace is told of a session.
+fn attributes(session: &LiveSession, outcome: Outcome) -> Vec<Attribute> {
+    let mut all: Vec<Attribute> = node(session.node()).into();
+    all.push(("whipstitch.ended_by", outcome.ended.label().into()));
+    all.push(("whipstitch.from_client", outcome.from_client.into()));
+    all.push(("whipstitch.from_node", outcome.from_node.into()));
+    let stream = session.stream();
+    all.extend(stream.map(|key| ("whipstitch.stream", key.to_string().into())));
+    all
 }

@@ -7,6 +7,7 @@ mod ice;
 mod names;
 mod nodes;
 mod secrets;
+mod tracing;
 mod trust;
 
 use std::{fmt::Display, path::Path};
@@ -69,6 +70,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     waits(config, &mut found);
     lookups(config, &mut found);
     log_filter(config, &mut found);
+    tracing::check(config, &mut found);
     found
 }
 

@@ -4,8 +4,8 @@
 //! It feeds the flags and variables, the words of mistakes, the reference page and the annotated sample.
 
 use super::kind::Kind::{
-    self, Address, Addresses, Api, Bytes, Count, Duration, Format, IceServers, Lifetime, Location,
-    Mappings, Names, Networks, NodeNames, NotLive, Path, Port, Switch, Text, Url,
+    self, Address, Addresses, Api, Bytes, Collector, Count, Duration, Format, IceServers, Lifetime, Location,
+    Mappings, Names, Networks, NodeNames, NotLive, Parents, Path, Port, Ratio, Switch, Text, Url,
 };
 
 /// The variable that names the configuration file; like `--config` it is no key of it.
@@ -276,6 +276,16 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             Key::new("log.format", Format, "WHIPSTITCH_LOG_FORMAT", "Shape of a line: `text` for eyes, `json` for machines, `auto` for text on a terminal and JSON elsewhere."),
             Key::new("log.filter", Text, "WHIPSTITCH_LOG", "Which events are written: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by module as in `info,whipstitch_origin=debug`."),
+        ],
+    },
+    Section {
+        name: "tracing",
+        meaning: "Traces: spans of exchanges and WebSockets for a collector of OpenTelemetry. Without `tracing.otlp`, `traceparent` and `tracestate` (W3C Trace Context) pass through as they come.",
+        keys: &[
+            Key::new("tracing.otlp", Collector, "WHIPSTITCH_TRACING_OTLP", "URL of a collector that takes OTLP over HTTP in binary protobuf, such as an OpenTelemetry Collector, Jaeger or Tempo; `/v1/traces` is added if there is no path. With it, nodes and the Stream Manager hear a `traceparent` of ours. At most 2048 spans wait for it; further ones are dropped, and counted in `whipstitch_spans_dropped_total`.")
+                .sample(r#""http://127.0.0.1:4318""#),
+            Key::new("tracing.sample", Ratio, "WHIPSTITCH_TRACING_SAMPLE", "How many of the traces that begin here are told, from `0` for none to `1` for all. A trace that a believed `traceparent` names goes by the flag in there."),
+            Key::new("tracing.parents", Parents, "WHIPSTITCH_TRACING_PARENTS", "Whose `traceparent` is believed, its sampled flag included: `forwarders` for those of `proxy.trusted`, `anyone`, or `nobody`. For everybody else a trace begins here, with a link to the one that was named; `anyone` lets clients decide what is told."),
         ],
     },
 ];

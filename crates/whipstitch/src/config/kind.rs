@@ -49,16 +49,22 @@ pub enum Kind {
     Api,
     /// A [`whipstitch_proxy::config::NotLiveStatus`].
     NotLive,
+    /// The URL of a collector of spans.
+    Collector,
+    /// A [`whipstitch_proxy::trace::Ratio`].
+    Ratio,
+    /// A [`whipstitch_proxy::trace::Parents`].
+    Parents,
 }
 
 impl Kind {
     /// The name of the type in the reference.
     pub fn type_name(self) -> &'static str {
         match self {
-            Self::Url => "URL",
+            Self::Url | Self::Collector => "URL",
             Self::Text => "text",
             Self::Duration | Self::Lifetime => "duration",
-            Self::Count => "number",
+            Self::Count | Self::Ratio => "number",
             Self::Bytes => "bytes",
             Self::Port => "port",
             Self::Switch => "true or false",
@@ -73,6 +79,7 @@ impl Kind {
             Self::Format => "`auto`, `text` or `json`",
             Self::Api => "`1` or `2`",
             Self::NotLive => "`409` or `404`",
+            Self::Parents => "`forwarders`, `anyone` or `nobody`",
         }
     }
 
@@ -107,6 +114,9 @@ impl Kind {
             Self::Location => r#""auto", "absolute" or "path""#,
             Self::Format => r#""auto", "text" or "json""#,
             Self::NotLive => "409 or 404, without quotes",
+            Self::Collector => r#"a URL such as "http://127.0.0.1:4318""#,
+            Self::Ratio => "a number from 0 to 1, without quotes, such as 0.1",
+            Self::Parents => r#""forwarders", "anyone" or "nobody""#,
             Self::Api => r#""1" for Stream Manager 1.x or "2" for Stream Manager 2.0, in quotes"#,
         }
     }
@@ -140,6 +150,7 @@ impl Kind {
             Self::Count | Self::Bytes | Self::Port | Self::NotLive => {
                 text.parse().map_or_else(|_| as_text(), Value::Integer)
             }
+            Self::Ratio => text.parse().map_or_else(|_| as_text(), Value::Float),
             Self::Switch => text.parse().map_or_else(|_| as_text(), Value::Boolean),
             Self::Url
             | Self::Text
@@ -150,6 +161,8 @@ impl Kind {
             | Self::Location
             | Self::Format
             | Self::Api
+            | Self::Collector
+            | Self::Parents
             // Lists, which are above.
             | Self::Addresses
             | Self::Networks

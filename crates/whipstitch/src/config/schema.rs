@@ -103,6 +103,9 @@ fn item(key: &Key) -> Map<String, Value> {
         Kind::Format => json!({"enum": ["auto", "text", "json"]}),
         Kind::Api => json!({"enum": ["1", "2"]}),
         Kind::NotLive => json!({"enum": [409, 404]}),
+        Kind::Collector => pattern("^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+(/[^?#]*)?$"),
+        Kind::Ratio => json!({"type": "number", "minimum": 0, "maximum": 1}),
+        Kind::Parents => json!({"enum": ["forwarders", "anyone", "nobody"]}),
     };
     match item {
         Value::Object(item) => item,

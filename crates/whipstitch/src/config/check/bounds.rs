@@ -65,7 +65,10 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::Location
         | Kind::Format
         | Kind::Api
-        | Kind::NotLive => None,
+        | Kind::NotLive
+        | Kind::Collector
+        | Kind::Ratio
+        | Kind::Parents => None,
     }
 }
 
