@@ -9,6 +9,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "harness/collector.rs"]
+pub mod collector;
 #[path = "harness/deployment.rs"]
 pub mod deployment;
 #[path = "harness/easy_node.rs"]

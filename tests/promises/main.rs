@@ -46,5 +46,6 @@ mod sm2;
 mod smuggling;
 mod spreading;
 mod tls;
+mod traces;
 mod view;
 mod websocket;

@@ -17,14 +17,14 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::{
+    begun::Traced,
+    spans::{Exchanged, Life, node},
+};
 pub use self::{
     ids::{SpanId, TraceId},
     ratio::{NotARatio, Ratio},
     span::{Attribute, Context, Parent, Side, Span, Value},
-};
-pub(crate) use self::{
-    begun::Traced,
-    spans::{Exchanged, Life, node},
 };
 
 /// Whose `traceparent` is believed, its sampled flag included.

@@ -171,12 +171,18 @@ mod tests {
     fn goes_on(traced: &Traced, mut headers: HeaderMap) -> (String, Option<String>) {
         traced.introduce(&mut headers, &Authority::from_static("live.example"));
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
-        (text(&headers[TRACEPARENT]), headers.get(TRACESTATE).map(text))
+        (
+            text(&headers[TRACEPARENT]),
+            headers.get(TRACESTATE).map(text),
+        )
     }
 
     #[test]
     fn without_an_exporter_all_passes_as_it_came() {
-        assert!(matches!(Traced::begin(&HeaderMap::new(), true, None), Traced::No));
+        assert!(matches!(
+            Traced::begin(&HeaderMap::new(), true, None),
+            Traced::No
+        ));
         let traced = Traced::begin(&headers(THEIRS), false, None);
         assert_eq!(traced.id().unwrap().to_string(), TRACE);
         assert!(traced.told().is_none());
@@ -220,7 +226,10 @@ mod tests {
         let traced = Traced::begin(&headers(THEIRS), false, Some(&forwarders(0.0)));
         assert!(traced.told().is_none());
         let (parent, state) = goes_on(&traced, headers(THEIRS));
-        assert!(!parent.contains(TRACE) && parent.ends_with("-02"), "{parent}");
+        assert!(
+            !parent.contains(TRACE) && parent.ends_with("-02"),
+            "{parent}"
+        );
         assert_eq!(state, None);
     }
 }

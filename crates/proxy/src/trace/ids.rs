@@ -86,7 +86,10 @@ mod tests {
         let trace = TraceId::from_bytes([0xab; 16]).unwrap();
         assert_eq!(trace.to_string(), "ab".repeat(16));
         assert_eq!(trace.to_bytes(), [0xab; 16]);
-        assert_eq!(SpanId::from_bytes([1; 8]).unwrap().to_string(), "01".repeat(8));
+        assert_eq!(
+            SpanId::from_bytes([1; 8]).unwrap().to_string(),
+            "01".repeat(8)
+        );
         assert_ne!(TraceId::random(), TraceId::random());
         assert_ne!(SpanId::random(), SpanId::random());
     }

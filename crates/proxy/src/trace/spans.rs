@@ -59,7 +59,8 @@ impl Exchanged<'_> {
         server.attributes = self.of_server(ours, &times);
         server.failed = self.status.is_some_and(|status| status.is_server_error());
         if let Some(lookup) = times.lookup {
-            ours.sink.take(ours.part("lookup", ours.server, clock, lookup));
+            ours.sink
+                .take(ours.part("lookup", ours.server, clock, lookup));
         }
         if let Some((began, ended)) = self.call(&times, clock.tick) {
             let mut call = ours.span(ours.client, Side::Client);
@@ -70,7 +71,8 @@ impl Exchanged<'_> {
             call.failed = server.failed;
             ours.sink.take(call);
             if let Some(connect) = times.connect {
-                ours.sink.take(ours.part("connect", ours.client, clock, connect));
+                ours.sink
+                    .take(ours.part("connect", ours.client, clock, connect));
             }
         }
         ours.sink.take(server);

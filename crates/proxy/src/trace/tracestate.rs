@@ -76,9 +76,8 @@ fn key(member: &[u8]) -> Option<&[u8]> {
     let (key, value) = member.split_at(equals);
     let value = value.get(1..)?;
     let first = key.first()?;
-    let in_key = |byte: &u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/@".contains(byte)
-    };
+    let in_key =
+        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/@".contains(byte);
     let in_value = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'=';
     let good = (first.is_ascii_lowercase() || first.is_ascii_digit())
         && key.iter().all(in_key)
@@ -99,14 +98,19 @@ mod tests {
             .iter()
             .map(|line| (TRACESTATE, HeaderValue::from_str(line).unwrap()));
         let mut headers = HeaderMap::new();
-        lines.for_each(|(name, line)| drop(headers.append(name, line)));
+        for (name, line) in lines {
+            headers.append(name, line);
+        }
         of(&headers).map(|value| value.to_str().unwrap().to_owned())
     }
 
     #[test]
     fn what_is_good_passes() {
         for (lines, passed) in [
-            (&["rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"][..], "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
+            (
+                &["rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"][..],
+                "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
+            ),
             (&["a=1, b=2"], "a=1, b=2"),
             (&["a=1", "b=2,c=3"], "a=1,b=2,c=3"),
             (&["a=1", "", "b=2 "], "a=1,b=2"),
@@ -145,10 +149,14 @@ mod tests {
     #[test]
     fn a_list_that_is_too_long_loses_its_long_members_first() {
         let long = format!("long={}", "v".repeat(200));
-        let short: Vec<String> = (0..5).map(|number| format!("k{number}={}", "v".repeat(90))).collect();
+        let short: Vec<String> = (0..5)
+            .map(|number| format!("k{number}={}", "v".repeat(90)))
+            .collect();
         let list = format!("{},{long},{}", short[0], short[1..].join(","));
         assert_eq!(passes(&[&list]), Some(short.join(",")));
-        let six: Vec<String> = (0..6).map(|number| format!("k{number}={}", "v".repeat(90))).collect();
+        let six: Vec<String> = (0..6)
+            .map(|number| format!("k{number}={}", "v".repeat(90)))
+            .collect();
         assert_eq!(passes(&[&six.join(",")]), Some(six[..5].join(",")));
     }
 

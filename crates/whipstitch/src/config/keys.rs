@@ -4,8 +4,9 @@
 //! It feeds the flags and variables, the words of mistakes, the reference page and the annotated sample.
 
 use super::kind::Kind::{
-    self, Address, Addresses, Api, Bytes, Collector, Count, Duration, Format, IceServers, Lifetime, Location,
-    Mappings, Names, Networks, NodeNames, NotLive, Parents, Path, Port, Ratio, Switch, Text, Url,
+    self, Address, Addresses, Api, Bytes, Collector, Count, Duration, Format, IceServers, Lifetime,
+    Location, Mappings, Names, Networks, NodeNames, NotLive, Parents, Path, Port, Ratio, Switch,
+    Text, Url,
 };
 
 /// The variable that names the configuration file; like `--config` it is no key of it.

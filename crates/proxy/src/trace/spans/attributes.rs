@@ -11,7 +11,11 @@ use super::{
     Exchanged,
     route::{method, route},
 };
-use crate::{exchange::Subject, forwarders::Scheme, phases::{Phase, Times}};
+use crate::{
+    exchange::Subject,
+    forwarders::Scheme,
+    phases::{Phase, Times},
+};
 
 /// Longest host that is told, in bytes: the longest that a name can be.
 const MAX_HOST: usize = 253;
@@ -31,8 +35,13 @@ impl Exchanged<'_> {
         if subject == Subject::Manager {
             all.push(("url.path", self.public_path.to_owned().into()));
         }
-        all.extend(self.status.map(|status| ("http.response.status_code", status.as_u16().into())));
-        all.extend(version(self.version).map(|version| ("network.protocol.version", version.into())));
+        all.extend(
+            self.status
+                .map(|status| ("http.response.status_code", status.as_u16().into())),
+        );
+        all.extend(
+            version(self.version).map(|version| ("network.protocol.version", version.into())),
+        );
         if let Some(host) = ours.host.get() {
             let name = host.host();
             let name = name.get(..MAX_HOST).unwrap_or(name);
@@ -43,12 +52,24 @@ impl Exchanged<'_> {
         all.extend(text("client.address", exchange.client()));
         all.extend(text("network.peer.address", exchange.forwarder()));
         all.extend(self.error().map(|error| ("error.type", Value::Text(error))));
-        all.push(("http.request.body.size", record.received.load(Ordering::Relaxed).into()));
+        all.push((
+            "http.request.body.size",
+            record.received.load(Ordering::Relaxed).into(),
+        ));
         all.push(("http.response.body.size", self.sent.into()));
         all.push(("whipstitch.request_id", exchange.id().to_owned().into()));
         all.push(("whipstitch.about", subject.label().into()));
-        all.extend(record.stream.get().map(|key| ("whipstitch.stream", key.to_string().into())));
-        all.extend(times.tls.map(|tls| ("whipstitch.tls_us", Phase::micros(tls).into())));
+        all.extend(
+            record
+                .stream
+                .get()
+                .map(|key| ("whipstitch.stream", key.to_string().into())),
+        );
+        all.extend(
+            times
+                .tls
+                .map(|tls| ("whipstitch.tls_us", Phase::micros(tls).into())),
+        );
         all
     }
 

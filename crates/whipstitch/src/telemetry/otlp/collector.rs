@@ -85,7 +85,9 @@ impl Endpoint {
             return Err(EndpointError::Grpc);
         }
         parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static(PATH)));
-        Uri::from_parts(parts).map(Self).map_err(|_| EndpointError::NotAUrl)
+        Uri::from_parts(parts)
+            .map(Self)
+            .map_err(|_| EndpointError::NotAUrl)
     }
 
     fn is_https(&self) -> bool {
@@ -107,7 +109,13 @@ pub(super) enum Outcome {
     Failed(String),
 }
 
-/// Sends requests to the collector.
+/// Whoever takes requests.
+pub(super) trait Takes: Send + Sync {
+    /// Sends one request and waits for its answer, for a bounded time.
+    fn send(&self, body: Bytes) -> impl Future<Output = Outcome> + Send;
+}
+
+/// The collector, over HTTP/1.1.
 pub(super) struct Collector {
     endpoint: Endpoint,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -135,18 +143,13 @@ impl Collector {
         Ok(Self { endpoint, client })
     }
 
-    /// Sends one request and waits for its answer, for a bounded time.
-    pub(super) async fn send(&self, body: Bytes) -> Outcome {
-        match timeout(PATIENCE, self.ask(body)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Outcome::Failed(format!("no answer within {PATIENCE:?}")),
-        }
-    }
-
     async fn ask(&self, body: Bytes) -> Outcome {
         let request = Request::post(self.endpoint.0.clone())
             .header(CONTENT_TYPE, "application/x-protobuf")
-            .header(USER_AGENT, concat!("whipstitch/", env!("CARGO_PKG_VERSION")))
+            .header(
+                USER_AGENT,
+                concat!("whipstitch/", env!("CARGO_PKG_VERSION")),
+            )
             .body(Full::new(body));
         let request = match request {
             Ok(request) => request,
@@ -169,6 +172,15 @@ impl Collector {
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT => Outcome::Failed(format!("status {status}")),
             _ => Outcome::Refused(format!("status {status}")),
+        }
+    }
+}
+
+impl Takes for Collector {
+    async fn send(&self, body: Bytes) -> Outcome {
+        match timeout(PATIENCE, self.ask(body)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Outcome::Failed(format!("no answer within {PATIENCE:?}")),
         }
     }
 }
@@ -200,7 +212,10 @@ mod tests {
             ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
             ("http://collector:4318/", "http://collector:4318/v1/traces"),
             ("https://[::1]", "https://[::1]/v1/traces"),
-            ("https://tempo.example/otlp/v1/traces", "https://tempo.example/otlp/v1/traces"),
+            (
+                "https://tempo.example/otlp/v1/traces",
+                "https://tempo.example/otlp/v1/traces",
+            ),
             ("http://odd:4317/v1/traces", "http://odd:4317/v1/traces"),
         ] {
             assert_eq!(Endpoint::parse(url).unwrap().0.to_string(), whole);

@@ -13,7 +13,7 @@ use whipstitch_proxy::trace::{Attribute, Span};
 
 use super::{
     SpanMetrics,
-    collector::{Collector, Outcome},
+    collector::{Outcome, Takes},
     message,
     resource::resource,
 };
@@ -26,17 +26,17 @@ const PERIOD: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-pub(super) struct Exporter {
+pub(super) struct Exporter<C> {
     queue: mpsc::Receiver<Span>,
-    collector: Collector,
+    collector: C,
     resource: Vec<Attribute>,
     metrics: SpanMetrics,
     /// Whether the last request was taken; none before the first. The log tells of changes.
     works: Option<bool>,
 }
 
-impl Exporter {
-    pub(super) fn new(queue: mpsc::Receiver<Span>, collector: Collector, metrics: SpanMetrics) -> Self {
+impl<C: Takes> Exporter<C> {
+    pub(super) fn new(queue: mpsc::Receiver<Span>, collector: C, metrics: SpanMetrics) -> Self {
         Self {
             queue,
             collector,

@@ -59,11 +59,14 @@ fn span(message: &mut Message, span: &Span) {
         flags |= u32::from(parent.remote) * IS_REMOTE;
     }
     message.text(5, &span.name);
-    message.number(6, match span.side {
-        Side::Internal => 1,
-        Side::Server => 2,
-        Side::Client => 3,
-    });
+    message.number(
+        6,
+        match span.side {
+            Side::Internal => 1,
+            Side::Server => 2,
+            Side::Client => 3,
+        },
+    );
     message.fixed_64(7, nanos(span.began));
     message.fixed_64(8, nanos(span.began + span.took));
     attributes(message, 9, &span.attributes);
@@ -96,7 +99,9 @@ fn attributes(message: &mut Message, field: u8, attributes: &[Attribute]) {
 
 /// Since 1970, for five centuries.
 fn nanos(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -22,7 +22,9 @@ pub(super) fn resource() -> Vec<Attribute> {
 
 /// The name of this host; in Kubernetes, of the pod.
 fn host() -> Option<String> {
-    let names = NAMES.iter().filter_map(|file| fs::read_to_string(file).ok());
+    let names = NAMES
+        .iter()
+        .filter_map(|file| fs::read_to_string(file).ok());
     names
         .map(|name| name.trim().to_owned())
         .find(|name| !name.is_empty())

@@ -128,10 +128,7 @@ mod tests {
         message.text(2, "testing");
         message.message(3, |inner| inner.number(1, 150));
         let bytes = message.into_bytes();
-        assert_eq!(
-            bytes,
-            b"\x08\x96\x01\x12\x07testing\x1a\x03\x08\x96\x01"
-        );
+        assert_eq!(bytes, b"\x08\x96\x01\x12\x07testing\x1a\x03\x08\x96\x01");
         assert_eq!(find(&bytes, 1), Some(Field::Number(150)));
         assert_eq!(find(&bytes, 2), Some(Field::Bytes(b"testing")));
         assert_eq!(find(&bytes, 4), None);
@@ -145,7 +142,8 @@ mod tests {
             message.fixed_32(5, other);
             message.fixed_64(6, number);
             message.number(16, number);
-            prop_assert_eq!(find(&message.into_bytes(), 16), Some(Field::Number(number)));
+            let bytes = message.into_bytes();
+            prop_assert_eq!(find(&bytes, 16), Some(Field::Number(number)));
         }
 
         #[test]
