@@ -171,7 +171,8 @@ fn told_of(span: &otlp::Span, resource: &BTreeMap<String, String>) -> Told {
 }
 
 fn digits(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let each: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    each.concat()
 }
 
 fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, String> {

@@ -14,7 +14,7 @@ use crate::{
     Exchange, Live, Metrics,
     live::{About, LiveSession},
     places::Place,
-    trace::{Life, TraceId, Attribute, node},
+    trace::{Attribute, Life, TraceId, node},
 };
 
 /// Who ended a session; a label value.

@@ -60,7 +60,8 @@ impl Traceparent {
 
     /// As the header, in version 00.
     pub(crate) fn to_header(self) -> HeaderValue {
-        let flags = u8::from(self.sampled) * SAMPLED | u8::from(self.random) * RANDOM;
+        let bit = |is: bool, bit| if is { bit } else { 0 };
+        let flags = bit(self.sampled, SAMPLED) | bit(self.random, RANDOM);
         let text = format!("00-{}-{}-{flags:02x}", self.trace, self.parent);
         // Digits and dashes are what a header may hold.
         HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
@@ -75,7 +76,7 @@ fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     }
     for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
         let [high, low] = pair else { return None };
-        *byte = digit(*high)? << 4 | digit(*low)?;
+        *byte = (digit(*high)? << 4) | digit(*low)?;
     }
     Some(bytes)
 }

@@ -7,6 +7,7 @@ mod nodes;
 mod precedence;
 mod robust;
 mod schema;
+mod tracing;
 mod trust;
 
 use std::{ffi::OsString, path::Path, sync::LazyLock};

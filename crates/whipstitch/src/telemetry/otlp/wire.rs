@@ -54,7 +54,7 @@ impl Message {
     }
 
     fn key(&mut self, field: u8, kind: u8) {
-        self.varint(u64::from(field) << 3 | u64::from(kind));
+        self.varint((u64::from(field) << 3) | u64::from(kind));
     }
 
     fn varint(&mut self, mut number: u64) {

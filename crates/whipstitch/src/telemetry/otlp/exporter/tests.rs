@@ -27,9 +27,9 @@ impl Takes for Moody {
 
 impl Moody {
     fn with(moods: impl IntoIterator<Item = Outcome>) -> Self {
-        let moody = Self::default();
-        moody.moods.lock().unwrap().extend(moods);
-        moody
+        let collector = Self::default();
+        collector.moods.lock().unwrap().extend(moods);
+        collector
     }
 
     /// When it was asked, in whole seconds from the first time on.
@@ -120,7 +120,7 @@ async fn a_batch_is_sent_again_later_and_later_until_it_is_taken() {
     let collector = Moody::with((0..8).map(|_| Outcome::Failed("gone".into())));
     let setup = setup(2048, &collector);
     setup.tell(3);
-    assert_eq!(setup.run(Duration::from_secs(600)).await, (3, 0));
+    assert_eq!(setup.run(Duration::from_mins(10)).await, (3, 0));
     assert_eq!(collector.seconds(), [0, 1, 3, 7, 15, 31, 61, 91, 121]);
 }
 
