@@ -172,13 +172,13 @@ async fn a_websocket_belongs_to_the_trace_of_its_handshake() {
     let server = collector.span("GET /streammanager").await;
     assert_eq!((&*server.trace, &*server.parent), (TRACE, PARENT));
     drop(socket);
-    let life = collector.span("websocket").await;
-    assert_eq!((&*life.trace, &life.parent), (TRACE, &server.span));
+    let session = collector.span("websocket").await;
+    assert_eq!((&*session.trace, &session.parent), (TRACE, &server.span));
     assert!(
-        life.attributes.contains_key("whipstitch.ended_by"),
-        "{life:#?}"
+        session.attributes.contains_key("whipstitch.ended_by"),
+        "{session:#?}"
     );
-    assert_eq!(life.attributes["server.address"], node.to_string());
+    assert_eq!(session.attributes["server.address"], node.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]
