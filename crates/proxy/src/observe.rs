@@ -46,8 +46,7 @@ impl<S> Observe<S> {
     pub(crate) fn new(
         inner: S,
         exchanges: TaskTracker,
-        forwarders: Forwarders,
-        tracing: Option<Tracing>,
+        (forwarders, tracing): (Forwarders, Option<Tracing>),
         metrics: Metrics,
         recent: Recent,
     ) -> Self {

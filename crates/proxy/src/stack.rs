@@ -169,8 +169,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
             Observe::new(
                 inner,
                 d.exchanges.clone(),
-                forwarders.clone(),
-                d.tracing.clone(),
+                (forwarders.clone(), d.tracing.clone()),
                 d.metrics.clone(),
                 d.recent.clone(),
             )
