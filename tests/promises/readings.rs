@@ -8,7 +8,7 @@ use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use whipstitch_minicluster::Fault;
+use whipstitch_minicluster::{Fault, peer::Publisher};
 use whipstitch_tests::{Deployment, Proxy, Reply, websocket::Dialogue};
 
 const SERVER: &str = r#"whipstitch_certificate_not_after_timestamp_seconds{part="server"}"#;
@@ -192,4 +192,78 @@ async fn nodes_are_counted_as_they_stand() {
     proxy
         .until_metric("whipstitch_lookups_remembered", remembered.unwrap())
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_wait_and_what_came_of_an_attempt_is_counted_once() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let slow = Duration::from_millis(150);
+    for node in deployment.cluster.nodes() {
+        node.fail(Fault::Delay(slow)).await;
+    }
+    let offer = Publisher::new().await.unwrap().offer().await.unwrap();
+    let made = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", &offer).await;
+    assert_eq!(made.status, 201);
+    let node = deployment.cluster.nodes()[0].ip();
+    let socket = format!("/streammanager/?id=s1&host={node}&app=live");
+    Dialogue::open(&proxy.h1, &socket)
+        .await
+        .unwrap()
+        .close()
+        .await;
+    for protocol in ["http", "websocket"] {
+        let of = |part: &str, more: &str| {
+            format!(
+                "whipstitch_node_answer_duration_seconds_{part}{{protocol=\"{protocol}\"{more}}}"
+            )
+        };
+        proxy.until_metric(&of("count", ""), 1.0).await;
+        proxy.until_metric(&of("bucket", ",le=\"0.1\""), 0.0).await;
+        assert!(proxy.metric(&of("sum", "")).await >= slow.as_secs_f64());
+    }
+    // Two connections of clients, over TLS both, and two to nodes: one is the WebSocket's own.
+    for name in ["tls_handshake", "node_connect"] {
+        let count = format!("whipstitch_{name}_duration_seconds_count");
+        proxy.until_metric(&count, 2.0).await;
+    }
+
+    let attempts = |protocol: &str, outcome: &str| {
+        format!(
+            "whipstitch_session_attempts_total{{outcome=\"{outcome}\",protocol=\"{protocol}\"}}"
+        )
+    };
+    proxy.until_metric(&attempts("whip", "made"), 1.0).await;
+    let nobody = "/live/whep/endpoint/nobody";
+    assert_eq!(proxy.h1.sdp("POST", nobody, &offer).await.status, 409);
+    proxy.until_metric(&attempts("whep", "refused"), 1.0).await;
+    // A question is no attempt.
+    proxy.h1.bare("OPTIONS", nobody).await;
+    deployment.cluster.manager().fail(Fault::Refuse).await;
+    let new = "/live/whip/endpoint/new";
+    assert_eq!(proxy.h1.sdp("POST", new, &offer).await.status, 503);
+    proxy.until_metric(&attempts("whip", "failed"), 1.0).await;
+    deployment.cluster.manager().heal().await;
+    for node in deployment.cluster.nodes() {
+        node.fail(Fault::BlackHole).await;
+    }
+    let waits = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", &offer);
+    let in_flight = r#"whipstitch_limit_used{key="limits.in_flight"}"#;
+    // Whoever is let go of has left.
+    tokio::select! {
+        _ = waits => unreachable!("no node answers"),
+        () = proxy.until_metric(in_flight, 1.0) => {}
+    }
+    proxy.until_metric(&attempts("whip", "left"), 1.0).await;
+    for (protocol, outcome, count) in [
+        ("whip", "made", 1.0),
+        ("whip", "refused", 0.0),
+        ("whip", "failed", 1.0),
+        ("whep", "refused", 1.0),
+        ("whep", "left", 0.0),
+    ] {
+        proxy
+            .until_metric(&attempts(protocol, outcome), count)
+            .await;
+    }
 }

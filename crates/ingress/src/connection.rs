@@ -90,12 +90,9 @@ pub(crate) async fn secure(
         }
         Err(_) => (None, Handshake::Timeout),
     };
-    metrics.handshake(handshake);
-    let handshake = TlsHandshake {
-        began,
-        took: began.elapsed(),
-    };
-    Some((socket?, Some(handshake)))
+    let took = began.elapsed();
+    metrics.handshake(handshake, took);
+    Some((socket?, Some(TlsHandshake { began, took })))
 }
 
 /// Serves requests until the client is done, or until `drain` asks for an end and those under way are answered.

@@ -1,6 +1,10 @@
 //! What is counted about connections.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
+use std::time::Duration;
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
+};
 
 /// Counters of this crate. Cheap to clone: all clones count together.
 #[derive(Clone, Debug)]
@@ -9,6 +13,7 @@ pub struct Metrics {
     accepted: IntCounter,
     accept_errors: IntCounter,
     handshakes: IntCounterVec,
+    handshake_duration: Histogram,
     reloads: IntCounterVec,
     unusable: IntGauge,
 }
@@ -56,6 +61,13 @@ impl Metrics {
                 Opts::new("tls_handshakes_total", "TLS handshakes, by how they ended."),
                 &["result"],
             )?,
+            handshake_duration: Histogram::with_opts(
+                HistogramOpts::new(
+                    "tls_handshake_duration_seconds",
+                    "Time of TLS handshakes that came about, from the accept, the client's share included.",
+                )
+                .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0]),
+            )?,
             reloads: IntCounterVec::new(
                 Opts::new(
                     "certificate_reloads_total",
@@ -74,11 +86,12 @@ impl Metrics {
         for result in ["done", "failed"] {
             metrics.reloads.with_label_values(&[result]);
         }
-        let all: [Box<dyn Collector>; 6] = [
+        let all: [Box<dyn Collector>; 7] = [
             Box::new(metrics.open.clone()),
             Box::new(metrics.accepted.clone()),
             Box::new(metrics.accept_errors.clone()),
             Box::new(metrics.handshakes.clone()),
+            Box::new(metrics.handshake_duration.clone()),
             Box::new(metrics.reloads.clone()),
             Box::new(metrics.unusable.clone()),
         ];
@@ -103,7 +116,10 @@ impl Metrics {
         self.accept_errors.inc();
     }
 
-    pub(crate) fn handshake(&self, handshake: Handshake) {
+    pub(crate) fn handshake(&self, handshake: Handshake, took: Duration) {
+        if handshake == Handshake::Done {
+            self.handshake_duration.observe(took.as_secs_f64());
+        }
         self.handshakes
             .with_label_values(&[handshake.label()])
             .inc();

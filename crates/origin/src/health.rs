@@ -206,6 +206,7 @@ impl Health {
 
     /// Notes how long a connection to the node at this address took.
     pub fn connected(&self, node: SocketAddr, took: Duration) {
+        self.metrics.connected(took);
         self.node_at(node).connects.observe(took);
     }
 

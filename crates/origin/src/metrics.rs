@@ -30,6 +30,7 @@ struct Inner {
     breaker_open: IntGauge,
     breaker_opened: IntCounter,
     ejections: IntCounter,
+    node_connect: Histogram,
     refusals: IntCounterVec,
     polls: IntCounterVec,
     polls_ok: IntCounter,
@@ -80,12 +81,13 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::unregistered()?;
-        let all: [Box<dyn Collector>; 9] = [
+        let all: [Box<dyn Collector>; 10] = [
             Box::new(metrics.lookups.clone()),
             Box::new(metrics.questions.clone()),
             Box::new(metrics.breaker_open.clone()),
             Box::new(metrics.breaker_opened.clone()),
             Box::new(metrics.ejections.clone()),
+            Box::new(metrics.node_connect.clone()),
             Box::new(metrics.duration.clone()),
             Box::new(metrics.manager_up.clone()),
             Box::new(metrics.refusals.clone()),
@@ -110,6 +112,11 @@ impl Metrics {
 
     pub(crate) fn ejected(&self) {
         self.0.ejections.inc();
+    }
+
+    /// A connection to a node came about.
+    pub(crate) fn connected(&self, took: Duration) {
+        self.0.node_connect.observe(took.as_secs_f64());
     }
 
     pub(crate) fn asked<T>(&self, since: Instant, answer: &Result<T, LookupError>) {
@@ -255,6 +262,15 @@ impl Inner {
             ejections: IntCounter::new(
                 "node_ejections_total",
                 "Times that a node was ejected: others are tried first for a while.",
+            )?,
+            node_connect: Histogram::with_opts(
+                HistogramOpts::new(
+                    "node_connect_duration_seconds",
+                    "Time until connections to nodes were there; those that did not come about are not among them.",
+                )
+                .buckets(vec![
+                    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0,
+                ]),
             )?,
             refusals,
             polls_ok: polls.with_label_values(&["ok"]),

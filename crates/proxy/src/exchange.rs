@@ -129,6 +129,15 @@ impl Subject {
         }
     }
 
+    /// Whose endpoint it is, if it is one.
+    pub(crate) const fn endpoint_of(self) -> Option<Role> {
+        match self {
+            Self::WhipEndpoint => Some(Role::Publish),
+            Self::WhepEndpoint => Some(Role::Play),
+            _ => None,
+        }
+    }
+
     pub(crate) const fn session(role: Role) -> Self {
         match role {
             Role::Publish => Self::WhipSession,

@@ -1,5 +1,8 @@
 //! What is counted about requests and sockets.
 
+mod attempts;
+mod node_answers;
+
 use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
@@ -10,6 +13,8 @@ use prometheus::{
 
 use whipstitch_signaling::{Role, dialect::Client};
 
+pub(crate) use self::attempts::Attempt;
+use self::{attempts::Attempts, node_answers::NodeAnswers};
 use crate::{abandoned::Outcome, exchange::Subject, problem::Kind, splice::Ended};
 
 /// Counters of this crate. Cheap to clone: all clones count together, and one pointer is all that is copied, since
@@ -27,6 +32,8 @@ struct Inner {
     failovers: IntCounter,
     sessions: IntCounterVec,
     abandoned: IntCounterVec,
+    attempts: Attempts,
+    node_answers: NodeAnswers,
     in_flight: IntGauge,
     panics: IntCounter,
     sockets_open: IntGauge,
@@ -63,13 +70,15 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::new()?;
-        let all: [Box<dyn Collector>; 12] = [
+        let all: [Box<dyn Collector>; 14] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.duration.clone()),
             Box::new(metrics.problems.clone()),
             Box::new(metrics.failovers.clone()),
             Box::new(metrics.sessions.clone()),
             Box::new(metrics.abandoned.clone()),
+            Box::new(metrics.attempts.collector()),
+            Box::new(metrics.node_answers.collector()),
             Box::new(metrics.in_flight.clone()),
             Box::new(metrics.panics.clone()),
             Box::new(metrics.sockets_open.clone()),
@@ -135,6 +144,16 @@ impl Metrics {
     pub(crate) fn session_made(&self, role: Role, client: Client) {
         let labels = [role.protocol(), client.label()];
         self.0.sessions.with_label_values(&labels).inc();
+    }
+
+    /// What came of a POST to an endpoint.
+    pub(crate) fn attempted(&self, role: Role, attempt: Attempt) {
+        self.0.attempts.count(role, attempt);
+    }
+
+    /// How long the header of an answer took, from the connection on.
+    pub(crate) fn answered(&self, subject: Subject, took: Duration) {
+        self.0.node_answers.observe(subject, took);
     }
 
     /// A session that was left behind.
@@ -245,6 +264,8 @@ impl Inner {
         }
         Ok(Self {
             abandoned,
+            attempts: Attempts::new()?,
+            node_answers: NodeAnswers::new()?,
             by_subject: Subject::ALL.map(|subject| PerSubject::new(&requests, &duration, subject)),
             requests,
             duration,

@@ -23,6 +23,7 @@ use crate::{
     exchange::{REQUEST_ID, Subject},
     forwarders::Forwarders,
     leftover::{Leftover, Rest},
+    metrics::Attempt,
     phases::Phase,
     trace::{Exchanged, Tracing},
 };
@@ -155,6 +156,7 @@ fn reported(mut response: Response<Body>, report: Option<Report>) -> Response<Bo
         return response;
     };
     report.status = Some(response.status());
+    report.attempt = Attempt::of(response.status(), response.headers());
     if let Some(ending) = response.extensions_mut().remove::<Ending>()
         && let Some(under_way) = report.under_way.take()
     {
@@ -217,6 +219,8 @@ struct Report {
     version: Version,
     /// `None` as long as there is no answer: the client may leave before.
     status: Option<StatusCode>,
+    /// What came of it, should it be an attempt to make a session.
+    attempt: Attempt,
     sent: u64,
     /// `None` if the exchange may be let go before its end.
     under_way: Option<TaskTrackerToken>,
@@ -238,6 +242,7 @@ impl Report {
             uri: request.uri().clone(),
             version: request.version(),
             status: None,
+            attempt: Attempt::Left,
             sent: 0,
             under_way: Some(under_way),
         }
@@ -288,6 +293,15 @@ impl Drop for Report {
         }
         let (problem, tries) = (record.problem.get(), self.exchange.tries());
         let times = record.phases.times();
+        if let Some(wait) = times.first_byte {
+            self.metrics.answered(subject, wait.took);
+        }
+        if let Some(role) = subject
+            .endpoint_of()
+            .filter(|_| self.method == Method::POST)
+        {
+            self.metrics.attempted(role, self.attempt);
+        }
         info!(
             target: "access",
             id = self.exchange.id(),
