@@ -163,6 +163,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         budget: d.timeouts.answer,
         connect: d.timeouts.connect,
     });
+    let in_flight = d.room.in_flight;
     let forwarders = Forwarders::new(&d.proxy.trusted);
     let service = ServiceBuilder::new()
         .layer(layer_fn(|inner| {
@@ -179,9 +180,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
             Problems::new(inner, d.proxy.not_live_status, d.metrics.clone())
         }))
         .layer(layer_fn(|inner| Sanitize::new(inner, &d.proxy.hosts)))
-        .layer(layer_fn(|inner| {
-            Admission::new(inner, d.room.in_flight.clone())
-        }))
+        .layer(layer_fn(|inner| Admission::new(inner, in_flight.clone())))
         .layer(layer_fn(|inner| {
             Routing::new(
                 inner,
