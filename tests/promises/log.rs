@@ -3,7 +3,7 @@
 use http::Request;
 use serde_json::Value;
 use whipstitch_minicluster::{Fault, Lie};
-use whipstitch_tests::{Client, Deployment, kept::Kept, log, websocket};
+use whipstitch_tests::{Client, Deployment, Reply, kept::Kept, log, websocket};
 
 /// The names of the phases in a line.
 const PHASES: [&str; 4] = ["tls_us", "lookup_us", "connect_us", "first_byte_us"];
@@ -100,5 +100,39 @@ async fn only_a_new_connection_is_a_connection_that_was_waited_for() {
             ["tls_us", "connect_us", "first_byte_us"],
             "{line}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_is_told_only_if_that_is_wanted() {
+    let deployment = Deployment::start().await;
+    let silent = deployment.proxy();
+    let target = "/live/whip/endpoint/s1";
+    let reply = silent.h1.bare("OPTIONS", target).await;
+    assert_eq!(reply.header("server-timing"), "");
+    assert_eq!(reply.header("timing-allow-origin"), "");
+
+    let mut config = deployment.config();
+    config.proxy.server_timing = true;
+    let proxy = deployment.proxy_with(config);
+    for client in [&proxy.h1, &proxy.h2, &proxy.plain] {
+        let names = |reply: &Reply| -> Vec<String> {
+            let told = reply.header("server-timing").split(", ");
+            let metric = |metric: &str| {
+                let (name, took) = metric.split_once(";dur=").unwrap();
+                took.parse::<f64>().unwrap();
+                name.to_owned()
+            };
+            told.map(metric).filter(|name| name != "connect").collect()
+        };
+        let node = client.bare("OPTIONS", target).await;
+        assert_eq!(names(&node), ["lookup", "node", "total"]);
+        assert_eq!(node.header("timing-allow-origin"), "*");
+        let exposed = node.header("access-control-expose-headers");
+        assert!(exposed.contains("Server-Timing"), "{exposed}");
+        assert_eq!(names(&client.get("/none").await), ["manager", "total"]);
+        let problem = client.bare("POST", "/live/whep/endpoint/nobody").await;
+        assert_eq!(names(&problem), ["lookup", "total"]);
+        assert_eq!(names(&client.get(target).await), ["total"]);
     }
 }

@@ -29,6 +29,8 @@ mod gate;
 mod hostile;
 mod ice;
 mod log;
+mod log_reasons;
+mod log_sessions;
 mod lookups;
 mod manager;
 mod media;

@@ -11,6 +11,10 @@ use whipstitch_signaling::ice::IceUrl;
 /// `[proxy]`: what is served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own to whoever sets it"
+)]
 pub struct Proxy {
     /// Off: WHIP, WHEP and WebSocket signalling answer 503, the Stream Manager's own pages and API still pass.
     pub enabled: bool,
@@ -29,6 +33,8 @@ pub struct Proxy {
     /// Answers trickle and ICE restarts without `If-Match` with 428 and those with a wrong one with 412
     /// (RFC 9725 §4.3.1); not for clients that know no entity tags.
     pub strict_etags: bool,
+    /// Tells in `Server-Timing` of every answer where the time went, and lets pages of any origin see it.
+    pub server_timing: bool,
 }
 
 /// The status of an answer to a player whose stream is not live. Either comes with `Retry-After`.
@@ -81,6 +87,7 @@ impl Default for Proxy {
             admin_api: false,
             not_live_status: NotLiveStatus::default(),
             strict_etags: false,
+            server_timing: false,
         }
     }
 }

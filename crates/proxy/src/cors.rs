@@ -24,7 +24,7 @@ use http::{
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use crate::{Body, body};
+use crate::{Body, Exchange, body, reason::Answerer};
 
 const REQUEST_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-request-private-network");
@@ -76,6 +76,9 @@ where
                 .headers()
                 .contains_key(ACCESS_CONTROL_REQUEST_METHOD)
         {
+            if let Some(exchange) = request.extensions().get::<Exchange>() {
+                exchange.answered_by(Answerer::Preflight);
+            }
             return Either::Left(now(Ok(preflight(request.headers()))));
         }
         Either::Right(CorsFuture {

@@ -9,7 +9,9 @@ use futures_util::future::BoxFuture;
 use http::Response;
 use tower::Service;
 
-use crate::{Body, Bound, Error, forward::Forward, manager::Manager, splice::Splice};
+use crate::{
+    Body, Bound, Error, forward::Forward, manager::Manager, reason::Answerer, splice::Splice,
+};
 
 /// Carries a request whose destination is known.
 #[derive(Clone)]
@@ -43,7 +45,12 @@ impl Service<Bound> for Destinations {
     fn call(&mut self, bound: Bound) -> Self::Future {
         let all = self.0.clone();
         Box::pin(async move {
-            match bound {
+            let (exchange, answerer) = match &bound {
+                Bound::Node(to) => (to.exchange.clone(), Answerer::Node),
+                Bound::Socket(to) => (to.exchange.clone(), Answerer::Node),
+                Bound::Manager { exchange, .. } => (exchange.clone(), Answerer::Manager),
+            };
+            let answer = match bound {
                 Bound::Node(to) => all.forward.send(to).await,
                 Bound::Socket(to) => all.splice.open(to).await,
                 Bound::Manager {
@@ -51,7 +58,11 @@ impl Service<Bound> for Destinations {
                     names_nodes,
                     exchange,
                 } => all.manager.send(request, names_nodes, &exchange).await,
+            };
+            if answer.is_ok() {
+                exchange.answered_by(answerer);
             }
+            answer
         })
     }
 }

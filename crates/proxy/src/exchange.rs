@@ -19,6 +19,7 @@ use crate::{
     forwarders::{Forwarders, Scheme, Whence},
     phases::{Phase, Phases},
     problem::Kind,
+    reason::Answerer,
     trace::{Traced, Tracing},
 };
 
@@ -166,6 +167,10 @@ pub(crate) struct Record {
     pub(crate) phases: Phases,
     pub(crate) problem: OnceLock<Kind>,
     pub(crate) trace: Traced,
+    /// Who made the answer; nobody but this proxy, if it is not said.
+    pub(crate) answerer: OnceLock<Answerer>,
+    /// Whether the answer was cut off because the process stops.
+    pub(crate) stopped: AtomicBool,
 }
 
 /// The nodes that a request was sent to.
@@ -210,6 +215,8 @@ impl Exchange {
             tries: Mutex::default(),
             phases,
             problem: OnceLock::new(),
+            answerer: OnceLock::new(),
+            stopped: AtomicBool::new(false),
         }))
     }
 
@@ -262,6 +269,16 @@ impl Exchange {
     /// Where its time goes.
     pub(crate) fn phases(&self) -> &Phases {
         &self.0.phases
+    }
+
+    /// Whose answer it is.
+    pub(crate) fn answered_by(&self, answerer: Answerer) {
+        let _ = self.0.answerer.set(answerer);
+    }
+
+    /// The answer is cut off, as the process stops.
+    pub(crate) fn stopped(&self) {
+        self.0.stopped.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn failed(&self, kind: Kind) {

@@ -46,7 +46,7 @@ use crate::{
     error::{BadRequest, NodeFault},
     failover::{Carrier, Failover},
     known_sessions::{Client, KnownSessions},
-    live::Live,
+    live::{End, Live},
     message::{Endpoint, Goal, Known, ToNode},
     newest::Newest,
     pins::Pins,
@@ -211,6 +211,8 @@ impl Forward {
         }
         if method == Method::DELETE {
             self.ended(known, asked.client, response.status());
+        } else if is_gone(response.status()) {
+            self.live.ended(known.role, &known.session, End::Gone);
         } else {
             self.live.heard(known.role, &known.session);
         }
@@ -283,7 +285,12 @@ impl Forward {
         if known.role == Role::Publish {
             self.directory.ended(&known.key);
         }
-        self.live.ended(known.role, &known.session);
+        let end = if status.is_success() {
+            End::Deleted
+        } else {
+            End::Gone
+        };
+        self.live.ended(known.role, &known.session, end);
         if let Some(client) = client {
             self.known.forget(client, &known.session);
         }
@@ -312,6 +319,11 @@ fn passed(mut response: Response<Body>) -> Response<Body> {
     strip_hop_by_hop(response.headers_mut());
     response.headers_mut().remove(SESSION_HOST);
     response
+}
+
+/// Whether a node that answers so, to anything else than a DELETE, has the session no more.
+fn is_gone(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
 }
 
 /// Whether an answer tells a client something of the node that its `POST` should find there.

@@ -4,6 +4,7 @@
 //! way, so it is remembered until that, or until its URL is good for nothing any more; when there are too many, the
 //! oldest goes first. A table is locked twice in a session's life and when somebody looks, never for a frame.
 
+mod end;
 mod ending;
 mod remembered;
 mod session;
@@ -27,12 +28,13 @@ use tokio_util::sync::CancellationToken;
 use whipstitch_signaling::{Role, StreamKey, session::Session as Sealed};
 
 pub use self::{
+    end::End,
     ending::Ender,
     session::{Kind, LiveSession, SessionId},
     traffic::Sides,
 };
 use self::{
-    remembered::{HttpSessions, Place},
+    remembered::{Gone, HttpSessions, Place},
     session::WayOut,
 };
 pub(crate) use self::{session::About, traffic::Traffic};
@@ -130,8 +132,12 @@ impl Live {
             socket.traffic().sample(since_last);
         }
         let mut http = lock(&self.0.http);
-        http.expire(Instant::now(), self.0.lifetime);
+        let expired = http.expire(Instant::now(), self.0.lifetime);
         self.tell(&http);
+        drop(http);
+        for session in expired {
+            End::Expired.tell(&session, None);
+        }
     }
 
     /// A WebSocket session begins; it ends when the guard is dropped.
@@ -163,9 +169,19 @@ impl Live {
         };
         let session = Arc::new(LiveSession::new(self.next(), about, way_out));
         let mut http = lock(&self.0.http);
-        let forgotten = http.insert(place, session);
-        self.0.forgotten.fetch_add(forgotten, Ordering::Relaxed);
+        let Gone {
+            replaced,
+            forgotten,
+        } = http.insert(place, session);
         self.tell(&http);
+        drop(http);
+        if let Some(replaced) = replaced {
+            End::Replaced.tell(&replaced, None);
+        }
+        if let Some(forgotten) = forgotten {
+            self.0.forgotten.fetch_add(1, Ordering::Relaxed);
+            End::Forgotten.tell(&forgotten, None);
+        }
     }
 
     /// A client has said something in a WHIP or WHEP session.
@@ -182,13 +198,16 @@ impl Live {
         session.is_some_and(|session| session.traffic().is_silent())
     }
 
-    /// A WHIP or WHEP session is over.
-    pub(crate) fn ended(&self, role: Role, sealed: &Sealed) {
+    /// A WHIP or WHEP session is over, in this way; if it was not over before.
+    pub(crate) fn ended(&self, role: Role, sealed: &Sealed, end: End) {
         let mut http = lock(&self.0.http);
-        http.remove(&Place::of(role, sealed));
+        let over = http.remove(&Place::of(role, sealed));
         self.tell(&http);
         drop(http);
         self.0.over.insert(which(sealed), ());
+        if let Some(session) = over {
+            end.tell(&session, None);
+        }
     }
 
     /// Whether the end of this WHIP or WHEP session has passed here lately.

@@ -173,6 +173,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
                 (forwarders.clone(), d.tracing.clone()),
                 d.metrics.clone(),
                 d.recent.clone(),
+                d.proxy.server_timing,
             )
         }))
         .layer(layer_fn(Cors::new))

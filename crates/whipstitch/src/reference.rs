@@ -3,6 +3,7 @@
 
 mod commands;
 mod configuration;
+mod log;
 mod metrics;
 mod problems;
 mod sample;
@@ -15,6 +16,7 @@ pub fn pages() -> Vec<(&'static str, String)> {
         ("deploy/whipstitch.toml", sample::page()),
         ("deploy/reference/commands.md", commands::page()),
         ("deploy/reference/configuration.md", configuration::page()),
+        ("deploy/reference/log.md", log::page()),
         ("deploy/reference/metrics.md", metrics::page()),
         ("deploy/reference/problems.md", problems::page()),
     ]

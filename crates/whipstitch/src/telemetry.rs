@@ -1,9 +1,10 @@
 //! The log: one line an event, on standard output; and spans, see `otlp`.
 //!
 //! A thread of its own writes the lines, so that whoever reads them may stall without stopping anything else. Lines
-//! beyond the `LINES` that wait are dropped, and counted by `LinesDropped`.
+//! beyond the `LINES` that wait are dropped, and counted by `LinesDropped`. To the journal each begins with its priority.
 
 mod dropped;
+mod journal;
 mod level;
 mod otlp;
 
@@ -14,10 +15,23 @@ use std::{
     time::Duration,
 };
 
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::{EnvFilter, filter::ParseError, fmt};
+use tracing::Subscriber;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    filter::ParseError,
+    fmt::{
+        self,
+        format::{Format, Json, JsonFields},
+    },
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    reload,
+    util::SubscriberInitExt,
+};
 
 pub(crate) use dropped::LinesDropped;
+use journal::Prioritized;
 pub use level::{LevelError, LogLevel, Temporary};
 pub use otlp::{Endpoint, EndpointError, OtlpError};
 pub(crate) use otlp::{SpanMetrics, start as export_spans};
@@ -43,35 +57,74 @@ pub fn init(log: &Log) -> Result<(Flush, LogLevel), ParseError> {
         .thread_name("log")
         .finish(stdout());
     let dropped = writer.error_counter();
-    let builder = fmt().with_env_filter(filter).with_writer(writer);
-    let json = match log.format {
-        LogFormat::Json => true,
-        LogFormat::Text => false,
-        LogFormat::Auto => !stdout().is_terminal(),
-    };
-    // The type of the handle holds that of the whole log, which is another one for each shape of a line.
-    let (started, level) = if json {
-        let builder = builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .with_filter_reloading();
-        let handle = builder.reload_handle();
-        let set = move |filter| handle.reload(filter).map_err(|error| error.to_string());
-        (builder.try_init(), LogLevel::new(&log.filter, set))
-    } else {
-        let builder = builder
-            .with_ansi(stdout().is_terminal())
-            .with_filter_reloading();
-        let handle = builder.reload_handle();
-        let set = move |filter| handle.reload(filter).map_err(|error| error.to_string());
-        (builder.try_init(), LogLevel::new(&log.filter, set))
-    };
+    let (filter, handle) = reload::Layer::new(filter);
+    let shape = Shape::of(log.format, stdout().is_terminal(), journal::hears(stdout()));
+    let started = Registry::default()
+        .with(filter)
+        .with(shape.layer(writer))
+        .try_init();
+    let set = move |filter| handle.reload(filter).map_err(|error| error.to_string());
+    let level = LogLevel::new(&log.filter, set);
     if started.is_ok() {
         dropped::count(dropped);
     }
     Ok((Flush(Some(guard)), level))
+}
+
+/// The shape of the lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    json: bool,
+    colours: bool,
+    journal: bool,
+}
+
+impl Shape {
+    /// What was configured, for a standard output of this kind.
+    fn of(format: LogFormat, terminal: bool, journal: bool) -> Self {
+        Self {
+            json: match format {
+                LogFormat::Json => true,
+                LogFormat::Text => false,
+                LogFormat::Auto => !terminal,
+            },
+            colours: terminal,
+            journal,
+        }
+    }
+
+    /// What writes such lines. One type for all shapes: a call more for each line, which is nothing beside its text.
+    fn layer<S>(self, writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: Subscriber + for<'s> LookupSpan<'s>,
+    {
+        let layer = fmt::layer().with_writer(writer).with_ansi(self.colours);
+        match (self.json, self.journal) {
+            (true, false) => layer
+                .event_format(json())
+                .fmt_fields(JsonFields::new())
+                .boxed(),
+            (true, true) => layer
+                .event_format(Prioritized(json()))
+                .fmt_fields(JsonFields::new())
+                .boxed(),
+            (false, false) => layer.boxed(),
+            // The journal knows when it got a line, to the microsecond.
+            (false, true) => layer
+                .event_format(Prioritized(
+                    fmt::format().without_time().with_ansi(self.colours),
+                ))
+                .boxed(),
+        }
+    }
+}
+
+fn json() -> Format<Json> {
+    fmt::format()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
 }
 
 /// Writes the lines that still wait when it is dropped, for at most a second and a half: the process must end even if

@@ -11,6 +11,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::MetadataExt,
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     sync::mpsc,
@@ -235,6 +236,65 @@ fn exchanges(addr: SocketAddr, count: usize, together: usize) {
             }
             answered += usize::from(line == "\r\n");
         }
+    }
+}
+
+/// The lines of a process whose standard output is this stream of the journal, or so it is told.
+fn journal(format: &str, stream: impl Fn(&fs::Metadata) -> String) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let file = fs::File::create(&path).unwrap();
+    let stream = stream(&file.metadata().unwrap());
+    let [http] = free();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_whipstitch"))
+        .current_dir(folder.path())
+        .env_clear()
+        .env("JOURNAL_STREAM", stream)
+        .env("WHIPSTITCH_LOG_FORMAT", format)
+        .args(["run", "--stream-manager", "http://127.0.0.1:9"])
+        .args(["--http", &http.to_string()])
+        .stdout(file)
+        .spawn()
+        .unwrap();
+    while TcpStream::connect(http).is_err() {
+        assert_eq!(child.try_wait().unwrap(), None);
+    }
+    assert!(get(http, "/live/whip/endpoint/s1").starts_with("HTTP/1.1 204"));
+    let kill = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    fs::read_to_string(path).unwrap()
+}
+
+/// sd-daemon(3): the journal takes the first three characters for the priority of a line.
+#[test]
+fn the_journal_is_told_how_grave_each_line_is() {
+    let own = |file: &fs::Metadata| format!("{}:{}", file.dev(), file.ino());
+    let other = |file: &fs::Metadata| format!("{}:{}", file.dev(), file.ino() + 1);
+    let lines = journal("auto", own);
+    for line in lines.lines() {
+        let (priority, event) = line.split_at(3);
+        let event: serde_json::Value = serde_json::from_str(event).unwrap();
+        let expected = match event["level"].as_str().unwrap() {
+            "WARN" => "<4>",
+            "INFO" => "<6>",
+            other => panic!("{other}"),
+        };
+        assert_eq!(priority, expected, "{line}");
+    }
+    assert!(
+        lines.contains("<4>{") && lines.contains("\"target\":\"access\""),
+        "{lines}"
+    );
+    for line in journal("text", own).lines() {
+        let rest = line
+            .strip_prefix("<6> INFO ")
+            .or(line.strip_prefix("<4> WARN "));
+        assert!(rest.is_some(), "{line}");
+    }
+    // Not the journal's: what is inherited from whoever started the shell says nothing.
+    for line in journal("text", other).lines() {
+        assert!(line.starts_with("20"), "{line}");
     }
 }
 

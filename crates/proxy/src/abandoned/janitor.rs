@@ -24,6 +24,7 @@ use crate::{
     exchange::REQUEST_ID,
     failover::Carrier,
     known_sessions::KnownSessions,
+    live::End,
     newest::Newest,
     phases::Phases,
     under_way::UnderWay,
@@ -117,7 +118,7 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
                 self.directory.ended(&creation.key);
             }
             if let Some(Named { session, client }) = named {
-                self.live.ended(creation.role, &session);
+                self.live.ended(creation.role, &session, End::Abandoned);
                 if let Some(client) = client {
                     self.known.forget(client, &session);
                 }

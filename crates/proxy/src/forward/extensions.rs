@@ -121,7 +121,7 @@ impl Forward {
             let url = HeaderValue::try_from(url).map_err(|_| Error::Internal)?;
             response.headers_mut().insert(LOCATION, url);
         }
-        self.streams.pass(passed(response))
+        self.streams.pass(passed(response), &asked.exchange)
     }
 
     /// A node's link to an extension, with a URL of ours; `None` if it leads elsewhere.

@@ -21,7 +21,7 @@ use tokio_util::{
 };
 
 use crate::{
-    Body, BodyError, Error, Metrics,
+    Body, BodyError, Error, Exchange, Metrics,
     ending::Ending,
     places::{Place, Places},
 };
@@ -53,7 +53,11 @@ impl EventStreams {
     }
 
     /// The answer as it goes on, if it may: anything else than a stream of events passes as it is.
-    pub(super) fn pass(&self, mut response: Response<Body>) -> Result<Response<Body>, Error> {
+    pub(super) fn pass(
+        &self,
+        mut response: Response<Body>,
+        exchange: &Exchange,
+    ) -> Result<Response<Body>, Error> {
         if !is_stream(&response) {
             return Ok(response);
         }
@@ -75,6 +79,7 @@ impl EventStreams {
             Stream {
                 inner,
                 closed,
+                exchange: exchange.clone(),
                 _over: over.drop_guard(),
                 _open: open,
             }
@@ -118,6 +123,7 @@ pin_project! {
         inner: Body,
         #[pin]
         closed: WaitForCancellationFutureOwned,
+        exchange: Exchange,
         _over: DropGuard,
         _open: Open,
     }
@@ -134,7 +140,10 @@ impl http_body::Body for Stream {
         let this = self.project();
         // What is there already goes out first.
         match Pin::new(this.inner).poll_frame(cx) {
-            Poll::Pending => this.closed.poll(cx).map(|()| None),
+            Poll::Pending => this.closed.poll(cx).map(|()| {
+                this.exchange.stopped();
+                None
+            }),
             ready @ Poll::Ready(_) => ready,
         }
     }
@@ -159,6 +168,10 @@ mod tests {
         StreamBody::new(futures_util::StreamExt::chain(frames, stream::pending())).boxed_unsync()
     }
 
+    fn nobody() -> Exchange {
+        Exchange::begin(&http::HeaderMap::new(), None)
+    }
+
     fn answer(media: &str, body: Body) -> Response<Body> {
         let answer = Response::builder().header(CONTENT_TYPE, media);
         answer.body(body).unwrap()
@@ -174,9 +187,12 @@ mod tests {
             metrics,
         );
         let first = streams
-            .pass(answer("Text/Event-Stream; charset=utf-8", events()))
+            .pass(
+                answer("Text/Event-Stream; charset=utf-8", events()),
+                &nobody(),
+            )
             .unwrap();
-        let full = streams.pass(answer("text/event-stream", events()));
+        let full = streams.pass(answer("text/event-stream", events()), &nobody());
         assert_eq!(first.headers()[ACCEL_BUFFERING], "no");
         assert!(matches!(
             full,
@@ -189,11 +205,15 @@ mod tests {
             ("text/event-streams", body::full("x")),
             ("text/event-stream", body::empty()),
         ] {
-            let passed = streams.pass(answer(media, body)).unwrap();
+            let passed = streams.pass(answer(media, body), &nobody()).unwrap();
             assert!(!passed.headers().contains_key(ACCEL_BUFFERING), "{media}");
         }
         drop(first);
-        assert!(streams.pass(answer("text/event-stream", events())).is_ok());
+        assert!(
+            streams
+                .pass(answer("text/event-stream", events()), &nobody())
+                .is_ok()
+        );
     }
 
     #[tokio::test]
@@ -206,13 +226,13 @@ mod tests {
             TaskTracker::new(),
             metrics,
         );
-        let passed = streams.pass(answer("text/event-stream", events()));
+        let passed = streams.pass(answer("text/event-stream", events()), &nobody());
         let mut body = passed.unwrap().into_body();
         close.cancel();
         let event = body.frame().await.unwrap().unwrap();
         assert_eq!(event.into_data().unwrap(), "data: 1\n\n");
         assert!(body.frame().now_or_never().is_some_and(|end| end.is_none()));
-        let passed = streams.pass(answer("text/event-stream", events()));
+        let passed = streams.pass(answer("text/event-stream", events()), &nobody());
         let mut body = passed.unwrap().into_body();
         body.frame().await.unwrap().unwrap();
         assert!(body.frame().now_or_never().is_some_and(|end| end.is_none()));

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::{Role, StreamKey, session::Session as Sealed};
 
-use super::{Kind, Live, LiveSession, SessionId, session::WayOut};
+use super::{End, Kind, Live, LiveSession, SessionId, session::WayOut};
 use crate::{
     body, budget::Budget, config::Timeouts, creation, failover::Carrier, forward::Nodes,
     phases::Phases,
@@ -102,7 +102,7 @@ impl Inner {
         if role == Role::Publish {
             self.directory.ended(key);
         }
-        self.live.ended(role, sealed);
+        self.live.ended(role, sealed, End::HttpEnded);
     }
 }
 

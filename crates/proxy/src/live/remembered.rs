@@ -43,6 +43,15 @@ pub(super) struct HttpSessions {
     by_place: HashMap<Place, SessionId>,
 }
 
+/// Those that are here no more because another one came.
+#[derive(Debug)]
+pub(super) struct Gone {
+    /// The one at its place.
+    pub(super) replaced: Option<Arc<LiveSession>>,
+    /// The oldest, if there were too many.
+    pub(super) forgotten: Option<Arc<LiveSession>>,
+}
+
 #[derive(Debug)]
 struct Remembered {
     place: Place,
@@ -68,9 +77,9 @@ impl HttpSessions {
         self.by_id.get(id).map(|found| &*found.session)
     }
 
-    /// How many had to go for it.
-    pub(super) fn insert(&mut self, place: Place, session: Arc<LiveSession>) -> u64 {
-        self.remove(&place);
+    /// Who had to go for it.
+    pub(super) fn insert(&mut self, place: Place, session: Arc<LiveSession>) -> Gone {
+        let replaced = self.remove(&place);
         let id = session.id();
         self.by_place.insert(place.clone(), id);
         let began = Instant::now();
@@ -82,33 +91,33 @@ impl HttpSessions {
                 began,
             },
         );
-        let mut gone = 0;
-        while self.by_id.len() > MAX && self.pop_oldest() {
-            gone += 1;
+        // One at most: one came.
+        let is_full = self.by_id.len() > MAX;
+        Gone {
+            replaced,
+            forgotten: is_full.then(|| self.pop_oldest()).flatten(),
         }
-        gone
     }
 
-    pub(super) fn remove(&mut self, place: &Place) {
-        if let Some(id) = self.by_place.remove(place) {
-            self.by_id.remove(&id);
-        }
+    pub(super) fn remove(&mut self, place: &Place) -> Option<Arc<LiveSession>> {
+        let id = self.by_place.remove(place)?;
+        self.by_id.remove(&id).map(|removed| removed.session)
     }
 
     /// Lets go of those that are older than a URL is good for.
-    pub(super) fn expire(&mut self, now: Instant, lifetime: Duration) {
+    pub(super) fn expire(&mut self, now: Instant, lifetime: Duration) -> Vec<Arc<LiveSession>> {
+        let mut expired = Vec::new();
         while let Some((_, oldest)) = self.by_id.first_key_value()
             && now.saturating_duration_since(oldest.began) >= lifetime
         {
-            self.pop_oldest();
+            expired.extend(self.pop_oldest());
         }
+        expired
     }
 
-    fn pop_oldest(&mut self) -> bool {
-        let oldest = self.by_id.pop_first();
-        if let Some((_, oldest)) = &oldest {
-            self.by_place.remove(&oldest.place);
-        }
-        oldest.is_some()
+    fn pop_oldest(&mut self) -> Option<Arc<LiveSession>> {
+        let (_, oldest) = self.by_id.pop_first()?;
+        self.by_place.remove(&oldest.place);
+        Some(oldest.session)
     }
 }

@@ -7,12 +7,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use http::HeaderValue;
 use tokio_util::sync::CancellationToken;
 use whipstitch_origin::Origin;
 use whipstitch_signaling::{Role, StreamKey, session::Session as Sealed};
 
 use super::traffic::{Sides, Traffic};
-use crate::{Exchange, forwarders::Scheme};
+use crate::{Exchange, forwarders::Scheme, trace::TraceId};
 
 /// Longest piece of a `User-Agent` that is kept, in bytes.
 const MAX_AGENT: usize = 128;
@@ -68,6 +69,8 @@ impl Kind {
 
 /// What a session is about, as its exchange knows it.
 pub(crate) struct About {
+    request_id: HeaderValue,
+    trace: Option<TraceId>,
     node: SocketAddr,
     named: IpAddr,
     scope: Box<str>,
@@ -82,6 +85,8 @@ impl About {
     pub(crate) fn new(exchange: &Exchange, origin: &Origin, scope: impl Into<Box<str>>) -> Self {
         let record = exchange.record();
         Self {
+            request_id: record.id.clone(),
+            trace: record.trace.id(),
             node: origin.addr(),
             named: origin.named(),
             scope: scope.into(),
@@ -103,6 +108,8 @@ fn short(agent: &[u8]) -> Box<str> {
 #[derive(Debug)]
 pub struct LiveSession {
     id: SessionId,
+    request_id: HeaderValue,
+    trace: Option<TraceId>,
     node: SocketAddr,
     named: IpAddr,
     scope: Box<str>,
@@ -131,6 +138,8 @@ impl LiveSession {
     pub(super) fn new(id: SessionId, about: About, way_out: WayOut) -> Self {
         Self {
             id,
+            request_id: about.request_id,
+            trace: about.trace,
             node: about.node,
             named: about.named,
             scope: about.scope,
@@ -155,6 +164,16 @@ impl LiveSession {
     /// Its name in this process.
     pub fn id(&self) -> SessionId {
         self.id
+    }
+
+    /// The id of the request that opened it.
+    pub fn request_id(&self) -> &str {
+        self.request_id.to_str().unwrap_or_default()
+    }
+
+    /// The trace in which that request was.
+    pub(crate) fn trace(&self) -> Option<TraceId> {
+        self.trace
     }
 
     /// What kind it is.

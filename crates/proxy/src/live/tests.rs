@@ -81,14 +81,14 @@ async fn an_http_session_ends_with_its_delete_and_a_publisher_with_the_next_one(
     }
     // Two players may share a place; two publishers cannot.
     assert_eq!(live.count().http, 3);
-    live.ended(Role::Play, &first);
+    live.ended(Role::Play, &first, End::Deleted);
     let kinds: Vec<_> = live.all().iter().map(|seen| seen.kind()).collect();
     assert_eq!(kinds, [Kind::Whip, Kind::Whep]);
     assert_eq!(live.all()[0].bytes(), None);
     assert_eq!(live.all()[0].scope(), "live/room");
-    live.ended(Role::Publish, &second);
-    live.ended(Role::Play, &second);
-    live.ended(Role::Play, &second);
+    live.ended(Role::Publish, &second, End::Deleted);
+    live.ended(Role::Play, &second, End::Deleted);
+    live.ended(Role::Play, &second, End::Deleted);
     assert_eq!(live.count(), Count::default());
     assert!(live.all().is_empty());
 }
@@ -102,9 +102,9 @@ async fn there_is_an_end_to_what_is_remembered_of_http() {
     }
     let count = live.count();
     assert_eq!((count.http as u64, count.forgotten), (most, 5));
-    live.ended(Role::Play, &sealed("/a", 2));
+    live.ended(Role::Play, &sealed("/a", 2), End::Deleted);
     assert_eq!(live.count().http as u64, most, "the oldest went first");
-    live.ended(Role::Play, &sealed("/a", 5));
+    live.ended(Role::Play, &sealed("/a", 5), End::Deleted);
     assert_eq!(live.count().http as u64, most - 1);
 }
 
@@ -117,7 +117,7 @@ async fn a_session_whose_url_is_over_is_over() {
     tokio::time::advance(Duration::from_mins(30)).await;
     live.sample(Duration::from_secs(5));
     assert_eq!(live.count().http, 1);
-    live.ended(Role::Play, &sealed("/a", 2));
+    live.ended(Role::Play, &sealed("/a", 2), End::Deleted);
     assert_eq!(live.count().http, 0);
 }
 

@@ -94,6 +94,11 @@ impl Flow {
         self.frames.closed()
     }
 
+    /// The code of that Close.
+    pub(super) fn close_code(&self) -> Option<u16> {
+        self.frames.close_code()
+    }
+
     fn say_goodbye_at_boundary(&mut self, goodbye: Goodbye) {
         if !self.frames.at_boundary() {
             return;

@@ -22,6 +22,7 @@ pub(super) struct Frames {
     header_len: usize,
     payload_left: u64,
     closed: bool,
+    said: Said,
     /// A header that RFC 6455 does not know went by: where frames begin is no longer known.
     lost: bool,
 }
@@ -35,6 +36,11 @@ impl Frames {
     /// Whether a Close frame began: nothing of ours may follow it.
     pub(super) fn closed(&self) -> bool {
         self.closed
+    }
+
+    /// The code of the first Close, if it has one and that has passed.
+    pub(super) fn close_code(&self) -> Option<u16> {
+        self.said.code()
     }
 
     /// Follows all of `bytes`.
@@ -64,6 +70,7 @@ impl Frames {
                 .unwrap_or(usize::MAX)
                 .min(bytes.len());
             self.payload_left -= taken as u64;
+            self.said.hear(bytes.get(..taken).unwrap_or_default());
             return bytes.get(taken..).unwrap_or_default();
         }
         let (Some((first, rest)), Some(slot)) =
@@ -94,12 +101,58 @@ impl Frames {
         ));
         match parsed {
             Ok(Some((header, payload))) => {
-                self.closed |= header.opcode == OpCode::Control(Control::Close);
+                let closes = header.opcode == OpCode::Control(Control::Close);
+                if closes && !self.closed {
+                    self.said = Said::begins(header.mask);
+                } else {
+                    self.said.is_over();
+                }
+                self.closed |= closes;
                 self.payload_left = payload;
                 self.header_len = 0;
             }
             _ => self.lost = true,
         }
+    }
+}
+
+/// The first two bytes of a Close, which are its code if it has one (RFC 6455 §5.5.1).
+#[derive(Debug, Default)]
+struct Said {
+    mask: [u8; 2],
+    code: [u8; 2],
+    heard: usize,
+    listens: bool,
+}
+
+impl Said {
+    fn begins(mask: Option<[u8; 4]>) -> Self {
+        let [first, second, ..] = mask.unwrap_or_default();
+        Self {
+            mask: [first, second],
+            listens: true,
+            ..Self::default()
+        }
+    }
+
+    /// Another frame begins.
+    fn is_over(&mut self) {
+        self.listens = false;
+    }
+
+    fn hear(&mut self, payload: &[u8]) {
+        if !self.listens {
+            return;
+        }
+        let places = self.code.iter_mut().zip(self.mask).skip(self.heard);
+        for ((place, mask), byte) in places.zip(payload) {
+            *place = byte ^ mask;
+            self.heard += 1;
+        }
+    }
+
+    fn code(&self) -> Option<u16> {
+        (self.heard == self.code.len()).then(|| u16::from_be_bytes(self.code))
     }
 }
 
@@ -159,6 +212,35 @@ mod tests {
         assert!(!frames.closed());
         frames.follow(&Goodbye::Draining.frame(true));
         assert!(frames.closed() && frames.at_boundary());
+    }
+
+    #[test]
+    fn the_code_of_the_first_close_is_heard_however_it_is_cut() {
+        let close = |code: u16, masked| {
+            let close = CloseFrame {
+                code: code.into(),
+                reason: "bye".into(),
+            };
+            let mut frame = Frame::close(Some(close));
+            frame.header_mut().mask = Some([9, 8, 7, 6]).filter(|_| masked);
+            let mut bytes = Vec::new();
+            frame.format(&mut bytes).unwrap();
+            bytes
+        };
+        for masked in [true, false] {
+            let mut whole = frame(300, masked);
+            whole.extend(close(4001, masked));
+            whole.extend(close(4002, masked));
+            for cut in 1..whole.len() {
+                let mut frames = Frames::default();
+                whole.chunks(cut).for_each(|piece| frames.follow(piece));
+                assert_eq!(frames.close_code(), Some(4001), "{cut}");
+            }
+        }
+        let mut frames = Frames::default();
+        frames.follow(&[0x88, 0x80, 1, 2, 3, 4]);
+        frames.follow(&frame(9, true));
+        assert_eq!(frames.close_code(), None);
     }
 
     #[test]

@@ -109,7 +109,8 @@ impl Splice {
             place,
         );
         // Of its own, so that it can be ended alone.
-        let (detach, close) = (self.detach, self.close.child_token());
+        let (detach, drain) = (self.detach, self.close.clone());
+        let close = drain.child_token();
         let (directory, published) = (self.directory.clone(), query.stream);
         self.sessions.spawn(async move {
             // The client's half completes when its 101 has been written; if it left before, there is nothing to do.
@@ -117,7 +118,13 @@ impl Splice {
                 && let Ok(node) = node.downcast::<TokioIo<TcpStream>>()
             {
                 session
-                    .run(detach(client), node.io.into_inner(), node.read_buf, close)
+                    .run(
+                        detach(client),
+                        node.io.into_inner(),
+                        node.read_buf,
+                        close,
+                        &drain,
+                    )
                     .await;
             }
             if let Some(stream) = published {

@@ -23,6 +23,8 @@ const LINGER: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outcome {
     pub(super) ended: Ended,
+    /// The code of the first Close, if somebody else than this proxy sent it.
+    pub(super) close_code: Option<u16>,
     pub(super) from_client: u64,
     pub(super) from_node: u64,
 }
@@ -130,8 +132,14 @@ impl Relay {
     }
 
     fn outcome(&self) -> Outcome {
+        let ended = self.ended.unwrap_or(Ended::Proxy);
         Outcome {
-            ended: self.ended.unwrap_or(Ended::Proxy),
+            ended,
+            close_code: match ended {
+                Ended::Client => self.up.close_code(),
+                Ended::Node => self.down.close_code(),
+                Ended::ClientLost | Ended::NodeLost | Ended::Proxy => None,
+            },
             from_client: self.up.bytes,
             from_node: self.down.bytes,
         }

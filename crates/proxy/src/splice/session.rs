@@ -1,10 +1,7 @@
 //! One WebSocket session, from its 101 to its end.
 
-use std::time::Duration;
-
 use tokio::{net::TcpStream, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
 
 use super::{
     Detached,
@@ -12,9 +9,9 @@ use super::{
 };
 use crate::{
     Exchange, Live, Metrics,
-    live::{About, LiveSession},
+    live::{About, End, LiveSession},
     places::Place,
-    trace::{Attribute, Life, TraceId, node},
+    trace::{Attribute, Life, node},
 };
 
 /// Who ended a session; a label value.
@@ -56,8 +53,6 @@ impl Ended {
 
 /// What is known of a session; its place among `limits.sockets` is free again when this is gone.
 pub(super) struct Session {
-    id: Box<str>,
-    trace: Option<TraceId>,
     life: Option<Box<Life>>,
     about: About,
     live: Live,
@@ -73,8 +68,6 @@ impl Session {
         place: Place,
     ) -> Self {
         Self {
-            id: exchange.id().into(),
-            trace: exchange.record().trace.id(),
             life: Life::of(exchange),
             about,
             live,
@@ -89,10 +82,9 @@ impl Session {
         node: TcpStream,
         read: bytes::Bytes,
         close: CancellationToken,
+        drain: &CancellationToken,
     ) {
         let Self {
-            id,
-            trace,
             life,
             about,
             live,
@@ -107,30 +99,12 @@ impl Session {
         // Before the count: whoever reads there that there is room comes at once.
         drop(place);
         metrics.socket_ended(outcome.ended, took, outcome.from_client, outcome.from_node);
-        tell(&id, trace, socket.session(), outcome, took);
+        let end = End::of_socket(outcome.ended, drain.is_cancelled());
+        end.tell(socket.session(), outcome.close_code);
         if let Some(life) = life {
             life.tell(outcome.ended, took, attributes(socket.session(), outcome));
         }
     }
-}
-
-/// The line of a session in the log.
-fn tell(id: &str, trace: Option<TraceId>, session: &LiveSession, outcome: Outcome, took: Duration) {
-    info!(
-        target: "access",
-        id,
-        trace = trace.map(tracing::field::display),
-        client = session.client().map(tracing::field::display),
-        about = "socket",
-        scope = session.scope(),
-        stream = session.stream().map(tracing::field::display),
-        node = %session.node(),
-        ended_by = outcome.ended.label(),
-        from_client = outcome.from_client,
-        from_node = outcome.from_node,
-        took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        "socket"
-    );
 }
 
 /// What a trace is told of a session.

@@ -4,7 +4,7 @@ use super::target::World;
 use super::wire;
 
 /// Whipstitch without the access lines that its layers write at level info; the peers write none either.
-pub(super) const WHIPSTITCH: &str = "[log]\nfilter = \"info,access=off\"\n";
+pub(super) const WHIPSTITCH: &str = "[log]\nfilter = \"info,access=off,session=off\"\n";
 
 /// Whipstitch as it is shipped: with an access line for each request.
 pub(super) const AS_SHIPPED: &str = "[sessions]\nby_client = true\n";

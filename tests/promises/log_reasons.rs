@@ -1,0 +1,189 @@
+//! Each exchange ends with one line, and the line says why it ended as it did: one word of those in
+//! `deploy/reference/log.md`.
+
+use http::Request;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use whipstitch_minicluster::{Config as ClusterConfig, Fault, NodeConfig, peer::Publisher};
+use whipstitch_tests::{
+    Client, Deployment, Proxy,
+    http::path_of,
+    log,
+    raw_node::{RawNode, read_head},
+};
+
+const ENDPOINT: &str = "/live/whip/endpoint/s1";
+
+fn request(method: &str, target: &str, id: &str) -> http::request::Builder {
+    let request = Request::builder().method(method).uri(target);
+    request.header("x-request-id", id)
+}
+
+/// The line of a request that is answered.
+async fn ask(client: &Client, method: &str, target: &str, id: &str) -> Value {
+    let request = request(method, target, id).header("content-type", "application/sdp");
+    client.send(request.body("").unwrap()).await;
+    log::line("access", id).await
+}
+
+fn status(line: &Value) -> (&str, u64) {
+    (
+        line["reason"].as_str().unwrap(),
+        line["status"].as_u64().unwrap(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_answered_is_told() {
+    log::listen();
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let manager = deployment.cluster.manager();
+    for (client, name) in [(&proxy.h1, "h1"), (&proxy.h2, "h2")] {
+        let id = |word: &str| format!("log-reason-{name}-{word}");
+        let line = ask(client, "OPTIONS", ENDPOINT, &id("node")).await;
+        assert_eq!(status(&line), ("node", 200));
+        for (code, word) in [(403, "node-4xx"), (500, "node-5xx")] {
+            for node in deployment.cluster.nodes() {
+                node.fail(Fault::Status(code, "no".into())).await;
+            }
+            let line = ask(client, "OPTIONS", ENDPOINT, &id(word)).await;
+            assert_eq!(status(&line), (word, code.into()));
+        }
+        for node in deployment.cluster.nodes() {
+            node.heal().await;
+        }
+        let list = "/streammanager/api/4.0/event/list?accessToken=hunter2";
+        for (code, word) in [(200, "manager"), (404, "manager-4xx"), (500, "manager-5xx")] {
+            manager.fail(Fault::Status(code, "word".into())).await;
+            let line = ask(client, "GET", list, &id(word)).await;
+            assert_eq!(status(&line), (word, code.into()));
+            assert!(!line.to_string().contains("hunter2"), "{line}");
+            // hyper asks for no body of an answer to HEAD.
+            let line = ask(client, "HEAD", list, &id(&format!("head-{word}"))).await;
+            assert_eq!(status(&line), (word, code.into()));
+        }
+        manager.heal().await;
+        let line = ask(client, "GET", ENDPOINT, &id("proxy")).await;
+        assert_eq!(status(&line), ("proxy", 204));
+        let asked = request("OPTIONS", ENDPOINT, &id("preflight"))
+            .header("origin", "https://a.example")
+            .header("access-control-request-method", "POST");
+        client.send(asked.body("").unwrap()).await;
+        let line = log::line("access", &id("preflight")).await;
+        assert_eq!(status(&line), ("preflight", 204));
+        let line = ask(client, "POST", "/live/whep/endpoint/nobody", &id("problem")).await;
+        assert_eq!(status(&line), ("not-live", 409));
+        // Nor of a problem's.
+        let line = ask(client, "HEAD", "/as/v1/proxy/forward/x", &id("refused")).await;
+        assert_eq!(line["reason"], line["problem"], "{line}");
+    }
+}
+
+/// A proxy whose Stream Manager and whose only node are this socket.
+async fn before(last: u8) -> (Deployment, Proxy, RawNode) {
+    let (deployment, raw) = (Deployment::start().await, RawNode::start(last).await);
+    let mut config = deployment.config();
+    config.stream_manager.url = Some(format!("http://{}", raw.addr()));
+    config.nodes.port = raw.addr().port();
+    config.nodes.allow = vec!["127.0.0.0/8".parse().unwrap()];
+    let proxy = deployment.proxy_with(config);
+    (deployment, proxy, raw)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_did_not_end_an_answer_is_told() {
+    log::listen();
+    let (_deployment, proxy, raw) = before(41).await;
+    let half = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nhalf";
+    let endpoint = format!("{ENDPOINT}?host={}", raw.addr().ip());
+    for (client, name) in [(&proxy.h1, "h1"), (&proxy.h2, "h2")] {
+        for (method, target, reason) in [
+            ("OPTIONS", &*endpoint, "node-broke-off"),
+            ("GET", "/", "manager-broke-off"),
+        ] {
+            let id = format!("log-broke-{name}-{reason}");
+            let kept = client.keep().await;
+            let asked = request(method, target, &id).body("").unwrap();
+            // It stays to hear all of it.
+            let (_open, taken) = tokio::join!(kept.open(asked), raw.answer(0, half));
+            assert!(taken.0.starts_with(method), "{}", taken.0);
+            let line = log::line("access", &id).await;
+            assert_eq!(status(&line), (reason, 200), "{line}");
+            assert!(!line["detail"].as_str().unwrap().is_empty(), "{line}");
+            assert_eq!(line["sent"], 4, "{line}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_client_left_is_told() {
+    log::listen();
+    let (_deployment, proxy, raw) = before(42).await;
+    for (client, name) in [(&proxy.h1, "h1"), (&proxy.h2, "h2")] {
+        let id = format!("log-left-{name}-before");
+        let mut kept = client.keep().await;
+        let asked = request("GET", "/", &id).body("").unwrap();
+        let answer = kept.begin(asked).await;
+        let (gone, mut manager) = tokio::join!(
+            async { tokio::time::timeout(SHORT, answer).await.is_err() },
+            raw.silent()
+        );
+        assert!(gone);
+        read_head(&mut manager).await;
+        drop(kept);
+        let line = log::line("access", &id).await;
+        assert_eq!(status(&line), ("client-left", 0));
+        assert!(line["first_byte_us"].is_null(), "{line}");
+
+        let id = format!("log-left-{name}-amid");
+        let kept = client.keep().await;
+        let asked = request("GET", "/", &id).body("").unwrap();
+        let manager = async {
+            let mut manager = raw.silent().await;
+            read_head(&mut manager).await;
+            let half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
+            manager.write_all(half).await.unwrap();
+            manager
+        };
+        let (mut open, _manager) = tokio::join!(kept.open(asked), manager);
+        assert_eq!(open.next().await.unwrap(), "half");
+        drop(open);
+        let line = log::line("access", &id).await;
+        assert_eq!(status(&line), ("client-broke-off", 200));
+    }
+}
+
+/// How long a client waits that is to leave before the answer.
+const SHORT: std::time::Duration = std::time::Duration::from_millis(200);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_end_of_the_process_cut_off_is_told() {
+    log::listen();
+    let deployment = Deployment::with(ClusterConfig {
+        nodes: vec![NodeConfig::new([127, 0, 0, 2].into())],
+        extensions: true,
+        ..ClusterConfig::default()
+    })
+    .await;
+    let proxy = deployment.proxy();
+    let publisher = Publisher::new().await.unwrap();
+    let offer = publisher.offer().await.unwrap();
+    let created = proxy.h1.sdp("POST", ENDPOINT, &offer).await;
+    let links = created.headers.get_all("link").iter();
+    let mut links = links.map(|link| link.to_str().unwrap());
+    let events = links.find(|link| link.contains("server-sent-events"));
+    let (events, _) = events.unwrap()[1..].split_once('>').unwrap();
+    let asked = Request::post(path_of(events)).header("content-type", "application/json");
+    let made = proxy.h1.send(asked.body(r#"["active"]"#).unwrap()).await;
+    let stream = path_of(made.header("location"));
+    let asked = request("GET", &stream, "log-shutdown").header("accept", "text/event-stream");
+    let mut open = proxy.h2.keep().await.open(asked.body("").unwrap()).await;
+    let (_, end) = tokio::join!(proxy.drain(), open.next());
+    assert_eq!(end, None);
+    let line = log::line("access", "log-shutdown").await;
+    assert_eq!(status(&line), ("shutdown", 200));
+    // The URL of the stream is a secret of whoever has it.
+    let token = stream.rsplit('/').next().unwrap();
+    assert!(!line.to_string().contains(token), "{line}");
+}
