@@ -80,33 +80,33 @@ async fn who_answered_is_told() {
     }
 }
 
-/// A proxy whose Stream Manager and whose only node are this socket.
-async fn before(last: u8) -> (Deployment, Proxy, RawNode) {
-    let (deployment, raw) = (Deployment::start().await, RawNode::start(last).await);
+/// A proxy between nothing but sockets: the Stream Manager, and the only node.
+async fn before(last: u8) -> (Proxy, RawNode, RawNode) {
+    let deployment = Deployment::start().await;
+    let (manager, node) = (RawNode::start(last).await, RawNode::start(last + 1).await);
     let mut config = deployment.config();
-    config.stream_manager.url = Some(format!("http://{}", raw.addr()));
-    config.nodes.port = raw.addr().port();
+    config.stream_manager.url = Some(format!("http://{}", manager.addr()));
+    config.nodes.port = node.addr().port();
     config.nodes.allow = vec!["127.0.0.0/8".parse().unwrap()];
-    let proxy = deployment.proxy_with(config);
-    (deployment, proxy, raw)
+    (deployment.proxy_with(config), manager, node)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_did_not_end_an_answer_is_told() {
     log::listen();
-    let (_deployment, proxy, raw) = before(41).await;
+    let (proxy, manager, node) = before(41).await;
     let half = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nhalf";
-    let endpoint = format!("{ENDPOINT}?host={}", raw.addr().ip());
+    let endpoint = format!("{ENDPOINT}?host={}", node.addr().ip());
     for (client, name) in [(&proxy.h1, "h1"), (&proxy.h2, "h2")] {
-        for (method, target, reason) in [
-            ("OPTIONS", &*endpoint, "node-broke-off"),
-            ("GET", "/", "manager-broke-off"),
+        for (method, target, from, reason) in [
+            ("OPTIONS", &*endpoint, &node, "node-broke-off"),
+            ("GET", "/", &manager, "manager-broke-off"),
         ] {
             let id = format!("log-broke-{name}-{reason}");
             let kept = client.keep().await;
             let asked = request(method, target, &id).body("").unwrap();
             // It stays to hear all of it.
-            let (_open, taken) = tokio::join!(kept.open(asked), raw.answer(0, half));
+            let (_open, taken) = tokio::join!(kept.open(asked), from.answer(0, half));
             assert!(taken.0.starts_with(method), "{}", taken.0);
             let line = log::line("access", &id).await;
             assert_eq!(status(&line), (reason, 200), "{line}");
@@ -119,7 +119,7 @@ async fn who_did_not_end_an_answer_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_client_left_is_told() {
     log::listen();
-    let (_deployment, proxy, raw) = before(42).await;
+    let (proxy, raw, _) = before(43).await;
     for (client, name) in [(&proxy.h1, "h1"), (&proxy.h2, "h2")] {
         let id = format!("log-left-{name}-before");
         let mut kept = client.keep().await;

@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::report::Report;
-use crate::{Body, BodyError, Exchange};
+use crate::{Body, BodyError, Exchange, body};
 
 pin_project! {
     /// What a client sends.
@@ -58,7 +58,10 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    pub(super) fn new(inner: Body, mut report: Report) -> Self {
+    pub(super) fn new(mut inner: Body, mut report: Report) -> Self {
+        if report.forbids_body() {
+            inner = body::empty();
+        }
         if is_over(&inner) {
             report.whole();
         }

@@ -75,6 +75,11 @@ impl Report {
         }
     }
 
+    /// Whether the body has to be taken away: over HTTP/2 hyper sends it even to a HEAD, which breaks the protocol.
+    pub(super) fn forbids_body(&self) -> bool {
+        self.method == Method::HEAD && self.version == Version::HTTP_2
+    }
+
     pub(super) fn count(&mut self, bytes: u64) {
         self.sent += bytes;
     }

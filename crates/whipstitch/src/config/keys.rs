@@ -277,7 +277,7 @@ pub const SECTIONS: &[Section] = &[
         meaning: "What is written to standard output.",
         keys: &[
             Key::new("log.format", Format, "WHIPSTITCH_LOG_FORMAT", "Shape of a line: `text` for eyes, `json` for machines, `auto` for text on a terminal and JSON elsewhere."),
-            Key::new("log.filter", Text, "WHIPSTITCH_LOG", "Which events are written: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by module as in `info,whipstitch_origin=debug`."),
+            Key::new("log.filter", Text, "WHIPSTITCH_LOG", "Which events are written: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by target as in `info,whipstitch_origin=debug` or `info,access=off`: `access` is one line an exchange, `session` one line a session, the others are modules."),
         ],
     },
     Section {
