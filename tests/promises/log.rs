@@ -78,6 +78,9 @@ async fn only_a_new_connection_is_a_connection_that_was_waited_for() {
 
     // What was in vain was waited for, too; and nobody has sent a first byte.
     node.fail(Fault::Refuse).await;
+    // By a replica that has no connection to it, which could break in the middle of this.
+    let other = deployment.proxy();
+    let mut kept = other.h1.keep().await;
     let third = ask(&mut kept, "OPTIONS", target, "log-connect-3").await;
     assert_eq!(third["problem"], "node-unreachable", "{third}");
     assert!(phases(&third).contains(&"connect_us"), "{third}");
