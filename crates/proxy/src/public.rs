@@ -2,7 +2,11 @@
 
 use http::uri::Authority;
 
-use crate::{Exchange, config::Location, forwarders::Scheme};
+use crate::{
+    Exchange,
+    config::{Location, Proxy},
+    forwarders::Scheme,
+};
 
 /// What is configured about our own URLs.
 #[derive(Clone, Debug)]
@@ -16,6 +20,15 @@ pub(crate) struct Public {
 }
 
 impl Public {
+    /// As the operator has set it.
+    pub(crate) fn new(proxy: &Proxy) -> Self {
+        Self {
+            is_named: !proxy.hosts.is_empty(),
+            url: proxy.public_url.clone(),
+            location: proxy.location,
+        }
+    }
+
     /// What stands before the path of a URL of ours: scheme and authority as this client sees them, or nothing.
     ///
     /// They are known if they are configured, if a trusted forwarder tells, or by our own TLS. OBS, simple-whip-client and

@@ -125,11 +125,7 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
         newest: newest.clone(),
         not_live: d.proxy.not_live_status,
         strict_etags: d.proxy.strict_etags,
-        public: Public {
-            is_named: !d.proxy.hosts.is_empty(),
-            url: d.proxy.public_url.clone(),
-            location: d.proxy.location,
-        },
+        public: Public::new(&d.proxy),
         ice: d.ice,
         streams: EventStreams::new(
             d.room.event_streams.clone(),
