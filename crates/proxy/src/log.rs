@@ -28,6 +28,11 @@ pub const ACCESS: &[Field] = &[
         "The id of the exchange: `X-Request-Id` to the client, to the node and to the Stream Manager, and `instance` of a problem.",
     ),
     field(
+        "trace",
+        "hexadecimal",
+        "The trace in which it was (W3C Trace Context), if it was in one.",
+    ),
+    field(
         "client",
         "IP address",
         "Who asked, as far as forwarders of `proxy.trusted` tell it.",
@@ -121,6 +126,11 @@ pub const SESSION: &[Field] = &[
         "id",
         "text",
         "The id of the exchange that opened it, as in that one's line.",
+    ),
+    field(
+        "trace",
+        "hexadecimal",
+        "The trace in which that exchange was.",
     ),
     field("session", "text", "Its id in the admin interface."),
     field("client", "IP address", "Who opened it."),
