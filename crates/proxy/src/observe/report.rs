@@ -109,31 +109,9 @@ impl Report {
         .tell();
     }
 
-    fn reason(&self) -> Reason {
-        let record = self.exchange.record();
-        let delivery = match self.delivery {
-            Delivery::Whole if record.stopped.load(Ordering::Relaxed) => Delivery::Stopped,
-            delivery => delivery,
-        };
-        let answerer = record.answerer.get().copied().unwrap_or_default();
-        let problem = record.problem.get().copied();
-        Reason::of(answerer, problem, self.status, delivery)
-    }
-
-    /// Only the Stream Manager's paths are written, and only so far: ours hold stream names, which have a field of
-    /// their own, and session tokens, which are secrets.
-    fn path(&self) -> Option<&str> {
-        let is_managers = self.exchange.subject() == Subject::Manager;
-        let path = is_managers.then(|| self.uri.path())?;
-        path.get(..path.floor_char_boundary(MAX_PATH))
-    }
-}
-
-impl Drop for Report {
-    fn drop(&mut self) {
-        self.trace();
-        let record = self.exchange.record();
-        let (subject, took) = (self.exchange.subject(), Phase::since(record.began));
+    /// To the metrics, and to whoever asks what went wrong lately.
+    fn measure(&self, took: Phase) {
+        let subject = self.exchange.subject();
         match self.status {
             Some(status) => {
                 self.metrics.ended(subject, status, took.took);
@@ -141,9 +119,7 @@ impl Drop for Report {
             }
             None => self.metrics.abandoned(),
         }
-        let (problem, tries) = (record.problem.get(), self.exchange.tries());
-        let times = record.phases.times();
-        if let Some(wait) = times.first_byte {
+        if let Some(wait) = self.exchange.phases().times().first_byte {
             self.metrics.answered(subject, wait.took);
         }
         if let Some(role) = subject
@@ -152,6 +128,14 @@ impl Drop for Report {
         {
             self.metrics.attempted(role, self.attempt);
         }
+    }
+
+    /// To the log.
+    fn write(&self, took: Phase) {
+        let record = self.exchange.record();
+        let subject = self.exchange.subject();
+        let (problem, tries) = (record.problem.get(), self.exchange.tries());
+        let times = record.phases.times();
         info!(
             target: "access",
             id = self.exchange.id(),
@@ -180,6 +164,34 @@ impl Drop for Report {
             took_us = took.micros(),
             "{}", if self.status.is_some() { "exchange" } else { "the client left before the answer" },
         );
+    }
+
+    fn reason(&self) -> Reason {
+        let record = self.exchange.record();
+        let delivery = match self.delivery {
+            Delivery::Whole if record.stopped.load(Ordering::Relaxed) => Delivery::Stopped,
+            delivery => delivery,
+        };
+        let answerer = record.answerer.get().copied().unwrap_or_default();
+        let problem = record.problem.get().copied();
+        Reason::of(answerer, problem, self.status, delivery)
+    }
+
+    /// Only the Stream Manager's paths are written, and only so far: ours hold stream names, which have a field of
+    /// their own, and session tokens, which are secrets.
+    fn path(&self) -> Option<&str> {
+        let is_managers = self.exchange.subject() == Subject::Manager;
+        let path = is_managers.then(|| self.uri.path())?;
+        path.get(..path.floor_char_boundary(MAX_PATH))
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let took = Phase::since(self.exchange.record().began);
+        self.measure(took);
+        self.trace();
+        self.write(took);
     }
 }
 
