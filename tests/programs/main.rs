@@ -18,6 +18,7 @@ mod page;
 mod process;
 mod stacks;
 mod stage;
+mod traces;
 mod web_clients;
 
 use std::path::PathBuf;

@@ -9,6 +9,8 @@ use tokio::{
     time::timeout,
 };
 
+use whipstitch_tests::Deployment;
+
 use crate::stage::{PATIENCE, Stage};
 
 /// One such client. It ends with this value.
@@ -21,8 +23,13 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it. What it trusts over TLS is the stage's throw-away certificate, checked as any other.
     pub(crate) fn start(stage: &Stage, command: &mut Command) -> Self {
+        Self::run(&stage.deployment, command)
+    }
+
+    /// The same, without a stage.
+    pub(crate) fn run(deployment: &Deployment, command: &mut Command) -> Self {
         let complaints = NamedTempFile::new().unwrap();
-        let certificate = stage.deployment.certificate.file("cert.pem");
+        let certificate = deployment.certificate.file("cert.pem");
         let mut child = command
             .env("SSL_CERT_FILE", &certificate)
             .env("NODE_EXTRA_CA_CERTS", &certificate)
@@ -38,6 +45,12 @@ impl Process {
             lines,
             complaints,
         }
+    }
+
+    /// Waits for the next thing that it says.
+    pub(crate) async fn line(&mut self) -> String {
+        let line = self.lines.next_line().await.unwrap();
+        line.expect("it has something to say")
     }
 
     /// Waits until it has enough of sound and picture.
