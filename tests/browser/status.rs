@@ -5,10 +5,15 @@ use futures_util::{FutureExt, future::select_all};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use whipstitch_minicluster::{Fault, peer::Publisher};
-use whipstitch_tests::{Deployment, Proxy, websocket::Dialogue};
+use whipstitch_tests::{
+    Deployment, Proxy,
+    easy_node::{EasyNode, crowd},
+    websocket::Dialogue,
+};
 
 use crate::{
     ONE,
+    busy::Busy,
     chrome::{Browser, Theme},
     shoot,
 };
@@ -231,25 +236,87 @@ async fn the_status_page_shows_all_and_changes_what_it_is_told_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_page_on_every_screen() {
     let _one = ONE.lock().await;
-    let deployment = Deployment::start().await;
-    let proxy = deployment.proxy();
-    let dialogues = audience(&deployment, &proxy).await;
+    let mut busy = Busy::begin().await;
     let browser = Browser::start().await;
-    let page = StatusPage::open(&browser, &proxy).await;
-    page.until_rows("sessions", 12).await;
-    // A line needs more than one point.
-    page.until("(document.querySelector('[data-series=sessions] path:last-child')?.getAttribute('d').match(/L/g) ?? []).length > 1").await;
+    let page = StatusPage::open(&browser, &busy.proxy).await;
+    tokio::select! {
+        () = busy.goes_on() => unreachable!("it goes on"),
+        () = pictures(&page) => {}
+    }
+    browser.close().await;
+}
+
+async fn pictures(page: &StatusPage<'_>) {
+    page.until_verdict("All is well").await;
+    page.until("document.querySelectorAll('#errors time').length > 0")
+        .await;
+    // Enough of a line to see that it goes up and down: a point is five seconds.
+    for points in [4, 8, 12] {
+        page.until(&format!("(document.querySelector('[data-series=sessions] path:last-child')?.getAttribute('d').match(/L/g) ?? []).length >= {points}")).await;
+    }
     for (name, width, theme) in [
         ("status", 1280, Theme::Light),
         ("status-dark", 1280, Theme::Dark),
         ("status-phone", 360, Theme::Light),
         ("status-phone-dark", 360, Theme::Dark),
     ] {
-        browser.screen(width, 800, theme).await;
+        page.0.screen(width, 800, theme).await;
         assert_eq!(page.overflow().await, 0, "{name}: no horizontal scroll");
-        browser.screen(width, page.height().await, theme).await;
-        shoot(&browser, name).await;
+        page.0.screen(width, page.height().await, theme).await;
+        shoot(page.0, name).await;
     }
-    drop(dialogues);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_page_turns_over_nine_thousand_nine_hundred_sessions() {
+    let _one = ONE.lock().await;
+    let (deployment, node) = (Deployment::start().await, EasyNode::start(31).await);
+    let proxy = node.proxy(&deployment);
+    let players = |room: usize| {
+        (0..99)
+            .map(move |id| format!("/live/room{room:02}/whep/endpoint/s?requestId=p-{room}-{id}"))
+    };
+    let all: Vec<_> = (0..100).flat_map(players).collect();
+    crowd(&proxy, &all).await;
+    let browser = Browser::start().await;
+    let page = StatusPage::open(&browser, &proxy).await;
+    page.until_rows("sessions", 50).await;
+    page.until("document.querySelector('#sessions-count').textContent === '9,900 sessions'")
+        .await;
+    page.until("document.querySelector('#page-of').textContent === '1 of 198'")
+        .await;
+    page.click("#pages [data-step='1']").await;
+    page.until("document.querySelector('#page-of').textContent === '2 of 198'")
+        .await;
+    page.until_rows("sessions", 50).await;
+
+    // One more of a room makes a page of its own; when it ends, whoever looks at it is not left with nothing.
+    crowd(
+        &proxy,
+        &["room07-1", "room07-2"].map(|id| format!("/live/room07/whep/endpoint/s?requestId={id}")),
+    )
+    .await;
+    page.find("#search")
+        .await
+        .send_keys("room07")
+        .await
+        .expect("typed");
+    page.until("document.querySelector('#sessions-count').textContent === '101 of 9,902'")
+        .await;
+    for number in [2, 3] {
+        page.click("#pages [data-step='1']").await;
+        page.until(&format!(
+            "document.querySelector('#page-of').textContent === '{number} of 3'"
+        ))
+        .await;
+    }
+    page.until_rows("sessions", 1).await;
+    page.click_surely("#sessions tbody tr:first-child button")
+        .await;
+    page.until("document.querySelector('#page-of').textContent === '2 of 2'")
+        .await;
+    page.until_rows("sessions", 50).await;
+    assert_eq!(node.ended(), 1);
+    browser.console_is_quiet().await;
     browser.close().await;
 }

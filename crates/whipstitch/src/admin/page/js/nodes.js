@@ -21,7 +21,7 @@ function node({ address, state, sessions, connect_p50_ms: half, connect_p99_ms: 
       { text: sessions == null ? "–" : figure(sessions), is: "number" },
       { text: half == null ? "–" : span(half), is: "number" },
       { text: most == null ? "–" : span(most), is: "number" },
-      { text: error ?? "–", is: "name" },
+      { text: error ?? "–", is: "said" },
     ],
   };
 }
@@ -41,7 +41,7 @@ function lookup({ role, stream, hints, answer, state, candidates }) {
     cells: [
       { text: stream, is: "name" },
       { text: [role, ...hints].join(", ") },
-      { text: candidates.join(", ") || answer, is: "address" },
+      { text: candidates.join(", ") || answer.replaceAll("_", " "), is: "address" },
       { text: state },
     ],
     button: {

@@ -2,7 +2,7 @@
 
 import { attempt, change, read, surely } from "./ask.js";
 import { fill, one } from "./dom.js";
-import { bytes, clock, count, rate, span } from "./words.js";
+import { bytes, clock, count, figure, rate, span } from "./words.js";
 
 const PER_PAGE = 50;
 const KINDS = { whip: "WHIP", whep: "WHEP", socket: "WebSocket" };
@@ -51,12 +51,17 @@ export class Sessions {
   }
 
   #show({ total, matching, page, pages, sessions }) {
+    if (page > pages) {
+      // What filled it has ended while somebody looked.
+      this.#go({ page: pages });
+      return;
+    }
     this.#page = page;
-    one("#sessions-count").textContent = matching === total ? count(total, "session") : `${matching} of ${total}`;
+    one("#sessions-count").textContent = matching === total ? count(total, "session") : `${figure(matching)} of ${figure(total)}`;
     const empty = total === 0 ? "Nobody publishes or plays now." : "No session matches.";
     fill(one("#sessions"), sessions.map(row), empty);
     one("#pages").hidden = pages < 2;
-    one("#page-of").textContent = `${page} of ${pages}`;
+    one("#page-of").textContent = `${figure(page)} of ${figure(pages)}`;
     one("[data-step='-1']").disabled = page <= 1;
     one("[data-step='1']").disabled = page >= pages;
     for (const head of document.querySelectorAll("#sessions th[data-sort]")) {

@@ -33,8 +33,8 @@ function manager({ url, api, state, breaker, last_answer_ms: last, last_error: e
 function proxy({ listeners, sessions, requests, config_file: file, reloads }) {
   const rows = [
     ["Requests", `${count(requests.in_flight, "request")} in work, ${requests.total.toLocaleString("en")} so far`],
-    ["WebSockets", sessions.limit_sockets ? `${sessions.sockets} of ${sessions.limit_sockets}` : `${sessions.sockets}`],
-    ["WHIP and WHEP", `${sessions.http}`],
+    ["WebSockets", sessions.limit_sockets ? `${figure(sessions.sockets)} of ${figure(sessions.limit_sockets)}` : figure(sessions.sockets)],
+    ["WHIP and WHEP", figure(sessions.http)],
     ["HTTPS on", listeners.https.join(", ") || "–"],
   ];
   if (listeners.http.length) rows.push(["HTTP on", listeners.http.join(", ")]);
