@@ -31,8 +31,8 @@ pub(crate) struct Busy {
     pub(crate) deployment: Deployment,
     pub(crate) proxy: Proxy,
     dialogues: Vec<Dialogue>,
-    _publishers: Vec<Publisher>,
-    _players: Vec<Player>,
+    publishers: Vec<Publisher>,
+    players: Vec<Player>,
     offer: String,
 }
 
@@ -53,8 +53,8 @@ impl Busy {
             deployment,
             proxy,
             dialogues: Vec::new(),
-            _publishers: Vec::new(),
-            _players: Vec::new(),
+            publishers: Vec::new(),
+            players: Vec::new(),
             offer: String::new(),
         };
         busy.publish().await;
@@ -85,7 +85,7 @@ impl Busy {
             assert_eq!(created.status, 201, "{}", created.text());
             publisher.answer(&created.text()).await.expect("taken");
             publisher.wait_connected(SOON).await.expect("media");
-            self._publishers.push(publisher);
+            self.publishers.push(publisher);
         }
     }
 
@@ -104,7 +104,7 @@ impl Busy {
             let patched = self.send(client, "PATCH", &session, &answer).await;
             assert_eq!(patched.status, 204, "{}", patched.text());
             player.wait_for_frames(5, SOON).await.expect("media");
-            self._players.push(player);
+            self.players.push(player);
         }
     }
 
