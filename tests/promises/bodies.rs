@@ -20,10 +20,12 @@ async fn an_upload_that_says_no_length_is_cut_at_the_limit_too() {
     let head = "POST /live/whip/endpoint/s1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n\
                 Transfer-Encoding: chunked\r\n\r\n";
     let chunk = format!("4000\r\n{}\r\n", "a".repeat(0x4000));
-    assert_eq!(
-        status(&proxy.h1, &format!("{head}{}", chunk.repeat(5))).await,
-        "HTTP/1.1 413"
-    );
+    let bytes = format!("{head}{}", chunk.repeat(5));
+    assert_eq!(status(&proxy.h1, &bytes).await, "HTTP/1.1 413");
+    // By us: the node has a limit of its own.
+    proxy
+        .until_metric("whipstitch_problems_total{type=\"body-too-large\"}", 1.0)
+        .await;
 }
 
 /// Sends these bytes by hand and reads the status of the answer.

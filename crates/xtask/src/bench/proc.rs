@@ -49,6 +49,15 @@ impl Tree {
         memories.sum()
     }
 
+    /// File descriptors that all of them have open.
+    pub(super) fn descriptors(&self) -> Result<u32> {
+        let mut open = 0;
+        for pid in &self.0 {
+            open += u32::try_from(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())?;
+        }
+        Ok(open)
+    }
+
     /// The processes' ids.
     pub(super) fn ids(&self) -> &[u32] {
         &self.0
@@ -131,6 +140,7 @@ mod tests {
         let tree = Tree::of(std::process::id()).unwrap();
         assert!(tree.ids().contains(&std::process::id()));
         assert!(tree.memory_kib().unwrap() > 100);
+        assert!(tree.descriptors().unwrap() >= 3);
         tree.cpu().unwrap();
     }
 }

@@ -7,7 +7,7 @@ use super::wire;
 pub(super) const WHIPSTITCH: &str = "[log]\nfilter = \"info,access=off,session=off\"\n";
 
 /// Whipstitch as it is shipped: with an access line for each request.
-pub(super) const AS_SHIPPED: &str = "[sessions]\nby_client = true\n";
+pub(super) const AS_SHIPPED: &str = "# Everything else by default.\n";
 
 /// The command line of Whipstitch.
 pub(super) fn whipstitch(world: &World, port: u16) -> Vec<String> {

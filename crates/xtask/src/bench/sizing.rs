@@ -45,17 +45,14 @@ pub(super) fn run(options: &Options, shared: &super::Options) -> Result {
             eprintln!("round {}/{}", round + 1, options.rounds);
             // Two processes: what was done before must not count as memory of sessions.
             let target = Target::start(Kind::Whipstitch, world).await?;
-            figures.note(Figure::Base, measure::base(&target).await?);
             let stand = Stand::new(world, &target)?;
-            let per_socket = stand.socket_bytes(options.sockets).await?;
-            figures.note(Figure::Socket, per_socket);
+            stand.sockets(options.sockets, &mut figures).await?;
             drop(stand);
             drop(target);
 
             let target = Target::start(Kind::Whipstitch, world).await?;
             let mut stand = Stand::new(world, &target)?;
-            let per_session = stand.session_bytes(options.sessions).await?;
-            figures.note(Figure::Session, per_session);
+            stand.sessions(options.sessions, &mut figures).await?;
             stand.costs(options.operations, &mut figures).await?;
         }
         Ok(figures)

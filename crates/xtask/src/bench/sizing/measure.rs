@@ -44,14 +44,20 @@ enum Deed {
     Socket,
 }
 
-/// Memory of a process that has answered once, bytes.
-pub(super) async fn base(target: &Target) -> Result<f64> {
-    memory(target).await
+/// What a process holds.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    bytes: f64,
+    descriptors: f64,
 }
 
-async fn memory(target: &Target) -> Result<f64> {
+async fn held(target: &Target) -> Result<Held> {
     sleep(SETTLE).await;
-    Ok(f64::from(target.child.tree()?.memory_kib()?) * 1024.0)
+    let tree = target.child.tree()?;
+    Ok(Held {
+        bytes: f64::from(tree.memory_kib()?) * 1024.0,
+        descriptors: f64::from(tree.descriptors()?),
+    })
 }
 
 impl<'t> Stand<'t> {
@@ -72,19 +78,26 @@ impl<'t> Stand<'t> {
         }
     }
 
-    /// Memory of an idle WebSocket over TLS: the slope between an eighth of `most` and all of them.
-    pub(super) async fn socket_bytes(&self, most: u32) -> Result<f64> {
+    /// What the process and an idle WebSocket over TLS hold; the latter is the slope between an eighth of `most` and all.
+    pub(super) async fn sockets(&self, most: u32, figures: &mut Figures) -> Result {
+        let none = held(self.target).await?;
         let few = most / 8;
         let mut open = self.open(few).await?;
-        let before = memory(self.target).await?;
+        let before = held(self.target).await?;
         open.append(&mut self.open(most - few).await?);
-        let after = memory(self.target).await?;
+        let after = held(self.target).await?;
         // Only sockets that still work were worth measuring.
         let client = self.client(0);
         for socket in &mut open {
             client.echo_once(socket).await?;
         }
-        Ok((after - before) / f64::from(most - few))
+        let more = f64::from(most - few);
+        figures.note(Figure::Base, none.bytes);
+        figures.note(Figure::BaseDescriptors, none.descriptors);
+        figures.note(Figure::Socket, (after.bytes - before.bytes) / more);
+        let descriptors = (after.descriptors - before.descriptors) / more;
+        figures.note(Figure::SocketDescriptors, descriptors);
+        Ok(())
     }
 
     async fn open(&self, count: u32) -> Result<Vec<Connection>> {
@@ -108,13 +121,15 @@ impl<'t> Stand<'t> {
     }
 
     /// Memory of a live WHIP session, its stream's remembered lookup included; nothing is open for it.
-    pub(super) async fn session_bytes(&mut self, most: u32) -> Result<f64> {
+    pub(super) async fn sessions(&mut self, most: u32, figures: &mut Figures) -> Result {
         let few = most / 8;
         self.publish(few).await?;
-        let before = memory(self.target).await?;
+        let before = held(self.target).await?;
         self.publish(most - few).await?;
-        let after = memory(self.target).await?;
-        Ok((after - before) / f64::from(most - few))
+        let after = held(self.target).await?;
+        let each = (after.bytes - before.bytes) / f64::from(most - few);
+        figures.note(Figure::Session, each);
+        Ok(())
     }
 
     /// Publishes `count` streams that nobody has published yet, and leaves them.

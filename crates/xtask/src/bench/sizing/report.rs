@@ -18,8 +18,12 @@ const SPARE: f64 = 1.5;
 pub(super) enum Figure {
     /// Memory of the process, bytes.
     Base,
+    /// File descriptors of the process.
+    BaseDescriptors,
     /// Memory of an idle WebSocket, bytes.
     Socket,
+    /// File descriptors of one.
+    SocketDescriptors,
     /// Memory of a live WHIP session, bytes.
     Session,
     /// CPU of a request on a kept connection, µs.
@@ -67,51 +71,53 @@ impl Figures {
             Ok(format!("{value:.digits$} µs"))
         };
         let base = format!("{:.0} MB", self.value(Figure::Base)? / 1e6);
+        let count = |figure| -> Result<String> { Ok(format!("{:.0}", self.value(figure)?)) };
+        let (one, none) = (|| "1".to_owned(), String::new);
         for (what, memory, cpu, descriptors) in [
-            ("the process, with nothing open", base, String::new(), "20"),
+            (
+                "the process, with nothing open",
+                base,
+                none(),
+                count(Figure::BaseDescriptors)?,
+            ),
             (
                 "an open WebSocket over TLS, idle",
                 kb(Figure::Socket)?,
-                String::new(),
-                "2",
+                none(),
+                count(Figure::SocketDescriptors)?,
             ),
             (
                 "a live WHIP or WHEP session, the lookup of its stream included",
                 kb(Figure::Session)?,
-                String::new(),
-                "0",
+                none(),
+                "0".to_owned(),
             ),
             (
-                "full TLS handshake",
-                String::new(),
+                "a full TLS handshake",
+                none(),
                 us(Figure::Handshake)?,
-                "1",
+                one(),
             ),
+            ("a resumed one", none(), us(Figure::Resumed)?, one()),
             (
-                "resumed TLS handshake",
-                String::new(),
-                us(Figure::Resumed)?,
-                "1",
-            ),
-            (
-                "a request that is answered here (`OPTIONS`, a preflight)",
-                String::new(),
+                "a request that is answered here (a preflight, a `GET` of an endpoint)",
+                none(),
                 us(Figure::Request)?,
-                "",
+                none(),
             ),
             (
-                "WHIP session: lookup, `POST`, `PATCH`, `DELETE`",
-                String::new(),
+                "a WHIP session: lookup, `POST`, `PATCH`, `DELETE`",
+                none(),
                 us(Figure::Cycle)?,
-                "",
+                none(),
             ),
             (
-                "WebSocket: full handshake, upgrade, two messages, end",
-                String::new(),
+                "a WebSocket: full handshake, upgrade, two messages, end",
+                none(),
                 us(Figure::Opened)?,
-                "",
+                none(),
             ),
-            ("a message relayed", String::new(), us(Figure::Message)?, ""),
+            ("a message relayed", none(), us(Figure::Message)?, none()),
         ] {
             writeln!(table, "| {what} | {memory} | {cpu} | {descriptors} |")?;
         }
@@ -169,6 +175,8 @@ mod tests {
         assert!(figures.tables().is_err());
         for (figure, value) in [
             (Figure::Base, 10e6),
+            (Figure::BaseDescriptors, 20.0),
+            (Figure::SocketDescriptors, 2.0),
             (Figure::Socket, 10e3),
             (Figure::Session, 1e3),
             (Figure::Request, 20.0),
@@ -188,7 +196,7 @@ mod tests {
             "{tables}"
         );
         assert!(
-            tables.contains("| full TLS handshake |  | 400 µs | 1 |"),
+            tables.contains("| a full TLS handshake |  | 400 µs | 1 |"),
             "{tables}"
         );
         // 1.5 × (10 MB + 1000 × 10 kB); 1000 × 600 µs in 60 s.
