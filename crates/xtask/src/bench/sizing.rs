@@ -14,7 +14,7 @@ use super::{settings, stage};
 use crate::Result;
 
 use self::measure::Stand;
-use self::report::{Figure, Figures};
+use self::report::Figures;
 
 /// What to measure, and how much of it.
 #[derive(Debug, clap::Args)]
