@@ -23,7 +23,7 @@ use crate::{deployment::SOON, raw_node::read_head};
 pub struct Collector {
     addr: SocketAddr,
     told: watch::Receiver<Vec<Told>>,
-    _listening: AbortOnDropHandle<()>,
+    listening: AbortOnDropHandle<()>,
 }
 
 /// One span.
@@ -67,8 +67,14 @@ impl Collector {
         Self {
             addr: listener.local_addr().unwrap(),
             told,
-            _listening: AbortOnDropHandle::new(tokio::spawn(listen(listener, Arc::new(tell)))),
+            listening: AbortOnDropHandle::new(tokio::spawn(listen(listener, Arc::new(tell)))),
         }
+    }
+
+    /// Is gone when this is over, with every connection.
+    pub async fn stop(self) {
+        self.listening.abort();
+        let _ = self.listening.await;
     }
 
     /// Where.

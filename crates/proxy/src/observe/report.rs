@@ -97,6 +97,9 @@ impl Report {
 
     /// To whoever collects spans.
     fn trace(&self) {
+        if self.exchange.record().trace.told().is_none() {
+            return;
+        }
         Exchanged {
             exchange: &self.exchange,
             method: &self.method,
@@ -104,6 +107,7 @@ impl Report {
             public_path: self.path().unwrap_or_default(),
             version: self.version,
             status: self.status,
+            reason: self.reason().label(),
             sent: self.sent,
         }
         .tell();

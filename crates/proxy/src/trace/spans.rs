@@ -40,6 +40,8 @@ pub(crate) struct Exchanged<'a> {
     pub(crate) version: Version,
     /// None if the client left before.
     pub(crate) status: Option<StatusCode>,
+    /// How it came to that, in the word of the access line.
+    pub(crate) reason: &'static str,
     pub(crate) sent: u64,
 }
 

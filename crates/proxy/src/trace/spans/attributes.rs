@@ -59,6 +59,7 @@ impl Exchanged<'_> {
         all.push(("http.response.body.size", self.sent.into()));
         all.push(("whipstitch.request_id", exchange.id().to_owned().into()));
         all.push(("whipstitch.about", subject.label().into()));
+        all.push(("whipstitch.reason", self.reason.into()));
         all.extend(
             record
                 .stream

@@ -64,6 +64,7 @@ fn tell(exchange: &Exchange, method: &Method, path: &str, status: Option<StatusC
         public_path: "",
         version: Version::HTTP_2,
         status,
+        reason: "node",
         sent: 7,
     };
     told.tell();
@@ -166,6 +167,7 @@ async fn an_exchange_tells_where_its_time_went() {
     http.response.body.size=7
     whipstitch.request_id=abc
     whipstitch.about=whip_endpoint
+    whipstitch.reason=node
     whipstitch.stream=live/s1
     ");
     insta::assert_snapshot!(said(call).join("\n"), @r"
