@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -12,7 +12,11 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use tempfile::TempDir;
-use whipstitch::{app, config::Config, shutdown::Drained};
+use whipstitch::{
+    app::{self, Context},
+    config::{self, Config, Sources},
+    shutdown::Drained,
+};
 use whipstitch_minicluster::{Cluster, Config as ClusterConfig};
 
 use crate::http::Client;
@@ -126,7 +130,26 @@ impl Deployment {
 
     /// A proxy with this configuration.
     pub fn proxy_with(&self, config: Config) -> Proxy {
-        let running = app::start(config).unwrap();
+        self.around(app::start(config).unwrap())
+    }
+
+    /// A proxy with the configuration in this file, which it reads again when it is told to.
+    pub fn proxy_from(&self, file: &Path) -> Proxy {
+        let sources = Sources {
+            file: Some(file.to_owned()),
+            ..Sources::default()
+        };
+        let loaded = config::load(&sources).unwrap();
+        let context = Context {
+            config_file: loaded.file,
+            origins: loaded.origins,
+            sources: Some(sources),
+            ..Context::default()
+        };
+        self.around(app::start_with(loaded.config, context).unwrap())
+    }
+
+    fn around(&self, running: app::Running) -> Proxy {
         let tls = |alpn| Client::tls(running.https()[0], self.certificate.client(alpn));
         Proxy {
             h1: tls(&[b"http/1.1"]),

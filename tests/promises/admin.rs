@@ -289,7 +289,7 @@ async fn a_certificate_is_taken_up_at_once() {
     let unchanged: Value = serde_json::from_slice(&unchanged.body).unwrap();
     assert_eq!(
         unchanged,
-        json!({"certificates": "unchanged", "session_keys": "none", "ice_secrets": "none", "nodes": "none"})
+        json!({"settings": "none", "certificates": "unchanged", "session_keys": "none", "ice_secrets": "none", "nodes": "none"})
     );
     let made = rcgen::generate_simple_self_signed(["renewed.example".to_owned()]).unwrap();
     let write = |name, text: String| fs::write(deployment.certificate.file(name), text).unwrap();

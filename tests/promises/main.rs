@@ -43,6 +43,7 @@ mod replicas;
 mod request_ids;
 mod sdk;
 mod sessions;
+mod settings;
 mod short;
 mod sm2;
 mod smuggling;

@@ -10,26 +10,28 @@ mod name;
 mod origin;
 mod ours;
 mod refusal;
+mod rules;
 mod special;
 
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::{
-    Metrics, address_map::AddressMap, config::Nodes, connect::ManagerAddress, resolve::Resolver,
-};
+use crate::{Metrics, config::Nodes, connect::ManagerAddress, resolve::Resolver};
 
 pub(crate) use special::is_one_host;
 use {
     name::HostName,
     ours::Listeners,
+    rules::Rules,
     special::{Standing, standing},
 };
 pub use {
@@ -78,10 +80,7 @@ enum Known {
 #[derive(Debug)]
 pub struct AllowedOrigins {
     port: u16,
-    networks: Vec<IpNet>,
-    names: Vec<NamePattern>,
-    map: AddressMap,
-    dial_private: bool,
+    rules: ArcSwap<Rules>,
     ours: Listeners,
     manager: Option<ManagerAddress>,
     resolver: Resolver,
@@ -99,10 +98,7 @@ impl AllowedOrigins {
         let resolver = Resolver::system(TaskTracker::new());
         Self {
             port: config.port,
-            networks: config.allow.clone(),
-            names: config.allow_names.clone(),
-            map: AddressMap::new(&config.map),
-            dial_private: config.dial_private,
+            rules: ArcSwap::from_pointee(Rules::new(config)),
             ours: Listeners::default(),
             manager: None,
             strangers: resolver.for_strangers(),
@@ -141,6 +137,12 @@ impl AllowedOrigins {
         self
     }
 
+    /// Goes by `allow`, `allow_names`, `map` and `dial_private` of `config` from now on. What was heard of nodes is kept, and
+    /// so is everything else of the section.
+    pub fn reconfigure(&self, config: &Nodes) {
+        self.rules.store(Arc::new(Rules::new(config)));
+    }
+
     /// Lets an address through, or says why not. The one door: what it admits is exactly what is dialled.
     ///
     /// Takes no longer for one IP address than for another. A name is resolved, for a second at most; so is the Stream
@@ -156,9 +158,11 @@ impl AllowedOrigins {
         if let Some(manager) = &self.manager {
             manager.look().await;
         }
+        // The same rules to the end of it, whatever changes meanwhile.
+        let rules = self.rules.load_full();
         let admitted = match known {
-            Ok(Known::Ip(ip)) => self.admit_ip(ip, claim),
-            Ok(Known::Name(name)) => self.admit_name(name, claim).await,
+            Ok(Known::Ip(ip)) => self.admit_ip(ip, claim, &rules),
+            Ok(Known::Name(name)) => self.admit_name(name, claim, &rules).await,
             Err(refusal) => Err(refusal),
         };
         admitted.inspect_err(|refusal| self.metrics.refused(*refusal))
@@ -169,11 +173,12 @@ impl AllowedOrigins {
     /// # Errors
     /// Why it is not taken for one; not counted, since nobody asked for it.
     pub fn hear(&self, address: &str) -> Result<(), Refusal> {
+        let rules = self.rules.load();
         match parse(address)? {
-            Known::Ip(ip) if standing(ip, &self.networks) == Standing::Shut => {
+            Known::Ip(ip) if standing(ip, &rules.networks) == Standing::Shut => {
                 Err(Refusal::Special)
             }
-            Known::Name(name) if !self.may_resolve(&name) => Err(Refusal::Name),
+            Known::Name(name) if !rules.may_resolve(&name) => Err(Refusal::Name),
             known => {
                 self.remember(known);
                 Ok(())
@@ -181,15 +186,15 @@ impl AllowedOrigins {
         }
     }
 
-    fn admit_ip(&self, ip: IpAddr, claim: Claim<'_>) -> Result<Origin, Refusal> {
-        match (standing(ip, &self.networks), claim) {
+    fn admit_ip(&self, ip: IpAddr, claim: Claim<'_>, rules: &Rules) -> Result<Origin, Refusal> {
+        match (standing(ip, &rules.networks), claim) {
             (Standing::Shut, _) => return Err(Refusal::Special),
             (Standing::Common, Claim::Client { .. }) if !self.is_named(&Known::Ip(ip)) => {
                 return Err(Refusal::Unknown);
             }
             (Standing::Open | Standing::Common, _) => {}
         }
-        let origin = self.origin(ip, None, claim)?;
+        let origin = self.origin(ip, None, claim, rules)?;
         if matches!(claim, Claim::Manager(_)) {
             self.remember(Known::Ip(ip));
         }
@@ -197,17 +202,22 @@ impl AllowedOrigins {
     }
 
     /// A name that nobody vouches for is not even resolved, unless a configured network may hold its addresses.
-    async fn admit_name(&self, name: HostName, claim: Claim<'_>) -> Result<Origin, Refusal> {
-        if self.names.is_empty() && matches!(claim, Claim::Client { .. }) {
+    async fn admit_name(
+        &self,
+        name: HostName,
+        claim: Claim<'_>,
+        rules: &Rules,
+    ) -> Result<Origin, Refusal> {
+        if rules.names.is_empty() && matches!(claim, Claim::Client { .. }) {
             // Where nodes have no names, a client that writes one has made a mistake, and is told so.
             return Err(Refusal::NotAnAddress);
         }
-        if !self.may_resolve(&name) {
+        if !rules.may_resolve(&name) {
             return Err(Refusal::Name);
         }
         let known = Known::Name(name.clone());
         let vouched = matches!(claim, Claim::Manager(_)) || self.is_named(&known);
-        if !vouched && self.networks.is_empty() {
+        if !vouched && rules.networks.is_empty() {
             return Err(Refusal::Unknown);
         }
         let resolver = if vouched {
@@ -218,24 +228,20 @@ impl AllowedOrigins {
         let addresses = resolver.resolve(name.as_str()).await;
         let addresses = addresses.map_err(|_| Refusal::Unresolved)?;
         for ip in addresses.iter() {
-            match standing(*ip, &self.networks) {
+            match standing(*ip, &rules.networks) {
                 Standing::Shut => return Err(Refusal::Special),
                 Standing::Common if !vouched => return Err(Refusal::Unknown),
                 Standing::Common | Standing::Open => {}
             }
             // None of them, whichever is dialled today.
-            self.origin(*ip, Some(&name), claim)?;
+            self.origin(*ip, Some(&name), claim, rules)?;
         }
         let ip = addresses.first().ok_or(Refusal::Unresolved)?;
-        let origin = self.origin(*ip, Some(&name), claim)?;
+        let origin = self.origin(*ip, Some(&name), claim, rules)?;
         if matches!(claim, Claim::Manager(_)) {
             self.remember(known);
         }
         Ok(origin)
-    }
-
-    fn may_resolve(&self, name: &HostName) -> bool {
-        self.names.iter().any(|pattern| pattern.holds(name))
     }
 
     fn remember(&self, known: Known) {
@@ -268,13 +274,14 @@ impl AllowedOrigins {
         public: IpAddr,
         name: Option<&HostName>,
         claim: Claim<'_>,
+        rules: &Rules,
     ) -> Result<Origin, Refusal> {
-        let private = self.dial_private || matches!(claim, Claim::Client { private: true, .. });
-        let dialled = match self.map.private(public) {
+        let private = rules.dial_private || matches!(claim, Claim::Client { private: true, .. });
+        let dialled = match rules.map.private(public) {
             Some((dialled, network)) if private => {
                 // A network that holds more than special addresses was not meant to lead to those.
                 let shut = |networks: &[IpNet]| standing(dialled, networks) == Standing::Shut;
-                if !is_one_host(dialled) || (shut(&self.networks) && shut(&[network])) {
+                if !is_one_host(dialled) || (shut(&rules.networks) && shut(&[network])) {
                     return Err(Refusal::Special);
                 }
                 dialled
@@ -282,7 +289,8 @@ impl AllowedOrigins {
             _ => public,
         };
         let addr = SocketAddr::new(dialled, self.port);
-        if !self.opens_just(dialled) && (self.ours.hold(addr) || self.is_manager(dialled)) {
+        let opened = rules.networks.contains(&IpNet::from(dialled));
+        if !opened && (self.ours.hold(addr) || self.is_manager(dialled)) {
             return Err(Refusal::Ours);
         }
         Origin::new(public, addr, name.cloned())
@@ -290,11 +298,6 @@ impl AllowedOrigins {
 
     fn is_manager(&self, ip: IpAddr) -> bool {
         self.manager.as_ref().is_some_and(|manager| manager.is(ip))
-    }
-
-    fn opens_just(&self, ip: IpAddr) -> bool {
-        let just = IpNet::from(ip);
-        self.networks.contains(&just)
     }
 }
 

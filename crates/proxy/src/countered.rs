@@ -27,7 +27,8 @@ const LIFE: Duration = Duration::from_secs(10);
 /// Most clients remembered at once.
 const MAX_CLIENTS: u64 = 10_000;
 
-/// Who got a counter-offer a moment ago.
+/// Who got a counter-offer a moment ago. Cheap to clone: all clones are one.
+#[derive(Clone)]
 pub(crate) struct Countered(Cache<Client, Counter>);
 
 /// A counter-offer.

@@ -12,11 +12,11 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Public {
     /// `proxy.public_url`
-    pub(crate) url: Option<String>,
+    url: Option<String>,
     /// `proxy.location`
-    pub(crate) location: Location,
+    location: Location,
     /// Whether `proxy.hosts` tells our names, so that a request for another one does not come this far.
-    pub(crate) is_named: bool,
+    is_named: bool,
 }
 
 impl Public {

@@ -40,18 +40,11 @@ use crate::{
 /// The whole proxy as one service. Put a [`crate::Peer`] into the request's extensions to say who asks.
 pub type Stack = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
 
-/// What the stack is made of.
+/// What a stack is made of, whatever is set.
+#[derive(Clone)]
 pub struct Dependencies {
     /// The generation of the Stream Manager.
     pub api: Api,
-    /// `[proxy]`
-    pub proxy: Proxy,
-    /// `[limits]`
-    pub limits: Limits,
-    /// The places that these give.
-    pub room: Room,
-    /// `[timeouts]`
-    pub timeouts: Timeouts,
     /// The Stream Manager.
     pub manager: ManagerAddress,
     /// Tells which node carries a stream.
@@ -62,8 +55,6 @@ pub struct Dependencies {
     pub session_keys: watch::Receiver<Arc<SessionKeys>>,
     /// How long a session URL is good for.
     pub session_lifetime: Duration,
-    /// Whether a session URL without a token means the session of the client that asks.
-    pub sessions_by_client: bool,
     /// ICE servers of our own; may change at any time.
     pub ice: watch::Receiver<Arc<IceServers>>,
     /// Takes the socket out of an upgraded connection.
@@ -84,6 +75,45 @@ pub struct Dependencies {
     pub recent: Recent,
     /// Counts.
     pub metrics: Metrics,
+    /// What one stack hands on to the next.
+    pub memory: Memory,
+}
+
+/// What can be changed while it runs, by composing another stack.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `[proxy]`
+    pub proxy: Proxy,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[timeouts]`
+    pub timeouts: Timeouts,
+}
+
+/// What is remembered of clients and counted among limits, whichever stack serves them. Cheap to clone: all clones are one.
+#[derive(Clone)]
+pub struct Memory {
+    known: Arc<KnownSessions>,
+    pins: Arc<Pins>,
+    newest: Arc<Newest>,
+    under_way: UnderWay,
+    countered: Countered,
+    room: Room,
+}
+
+impl Memory {
+    /// Nothing yet, and these places. `sessions_by_client` says whether a session URL without a token means the session of
+    /// the client that asks; `lifetime`, how long a session URL is good for.
+    pub fn new(room: Room, sessions_by_client: bool, lifetime: Duration) -> Self {
+        Self {
+            known: Arc::new(KnownSessions::new(sessions_by_client, lifetime)),
+            pins: Arc::new(Pins::new()),
+            newest: Arc::new(Newest::new(lifetime)),
+            under_way: UnderWay::default(),
+            countered: Countered::new(),
+            room,
+        }
+    }
 }
 
 /// Composes the layers, on the current tokio runtime.
@@ -93,74 +123,16 @@ pub struct Dependencies {
 ///
 /// # Errors
 /// The system's certificate roots cannot be read; only for a Stream Manager over `https`.
-pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
-    let manager = Manager::new(d.manager, d.allowed.clone(), &d.timeouts)?;
-    let known = Arc::new(KnownSessions::new(d.sessions_by_client, d.session_lifetime));
-    let pins = Arc::new(Pins::new());
-    let newest = Arc::new(Newest::new(d.session_lifetime));
-    let nodes = Nodes::new(&d.timeouts, d.directory.clone());
-    let (abandoned, left) =
-        Abandoned::new(d.limits.in_flight, d.exchanges.clone(), d.metrics.clone());
-    let under_way = UnderWay::default();
-    let janitor = Janitor {
-        nodes: nodes.clone(),
-        under_way: under_way.clone(),
-        directory: d.directory.clone(),
-        known: known.clone(),
-        newest: newest.clone(),
-        live: d.live.clone(),
-        timeouts: d.timeouts.clone(),
-        metrics: d.metrics.clone(),
-    };
-    d.background.spawn(janitor.run(left, d.background.clone()));
-    let forward = Forward {
-        nodes,
-        abandoned,
-        under_way,
-        countered: Countered::new(),
-        directory: d.directory.clone(),
-        keys: d.session_keys.clone(),
-        known: known.clone(),
-        pins: pins.clone(),
-        newest: newest.clone(),
-        not_live: d.proxy.not_live_status,
-        strict_etags: d.proxy.strict_etags,
-        public: Public::new(&d.proxy),
-        ice: d.ice,
-        streams: EventStreams::new(
-            d.room.event_streams.clone(),
-            d.close_sockets.clone(),
-            d.background.clone(),
-            d.metrics.clone(),
-        ),
-        live: d.live.clone(),
-        metrics: d.metrics.clone(),
-    };
-    let splice = Splice {
-        directory: d.directory.clone(),
-        detach: d.detach,
-        places: d.room.sockets.clone(),
-        connect: d.timeouts.connect,
-        sessions: d.sockets,
-        close: d.close_sockets,
-        live: d.live.clone(),
-        metrics: d.metrics.clone(),
-    };
-    let resolver = Arc::new(Resolver {
-        api: d.api,
-        directory: d.directory,
-        allowed: d.allowed,
-        keys: d.session_keys,
-        known,
-        pins,
-        newest,
-        live: d.live,
-        lifetime: d.session_lifetime,
-        budget: d.timeouts.answer,
-        connect: d.timeouts.connect,
-    });
-    let in_flight = d.room.in_flight;
-    let forwarders = Forwarders::new(&d.proxy.trusted);
+pub fn stack(d: &Dependencies, settings: &Settings) -> std::io::Result<Stack> {
+    let Settings {
+        proxy,
+        limits,
+        timeouts,
+    } = settings;
+    let manager = Manager::new(d.manager.clone(), d.allowed.clone(), timeouts)?;
+    d.memory.room.resize(limits);
+    let resolver = Arc::new(resolver(d, timeouts));
+    let forwarders = Forwarders::new(&proxy.trusted);
     let service = ServiceBuilder::new()
         .layer(layer_fn(|inner| {
             Observe::new(
@@ -169,26 +141,108 @@ pub fn stack(d: Dependencies) -> std::io::Result<Stack> {
                 (forwarders.clone(), d.tracing.clone()),
                 d.metrics.clone(),
                 d.recent.clone(),
-                d.proxy.server_timing,
+                proxy.server_timing,
             )
         }))
         .layer(layer_fn(Cors::new))
         .layer(layer_fn(|inner| {
-            Problems::new(inner, d.proxy.not_live_status, d.metrics.clone())
+            Problems::new(inner, proxy.not_live_status, d.metrics.clone())
         }))
-        .layer(layer_fn(|inner| Sanitize::new(inner, &d.proxy.hosts)))
-        .layer(layer_fn(|inner| Admission::new(inner, in_flight.clone())))
+        .layer(layer_fn(|inner| Sanitize::new(inner, &proxy.hosts)))
+        .layer(layer_fn(|inner| {
+            Admission::new(inner, d.memory.room.in_flight.clone())
+        }))
         .layer(layer_fn(|inner| {
             Routing::new(
                 inner,
                 d.api,
-                d.proxy.clone(),
-                d.limits.clone(),
-                d.timeouts.clone(),
+                proxy.clone(),
+                limits.clone(),
+                timeouts.clone(),
             )
         }))
         .layer(layer_fn(|inner| Resolving::new(inner, resolver.clone())))
-        .service(Destinations::new(forward, splice, manager));
+        .service(Destinations::new(
+            forward(d, settings),
+            splice(d, timeouts),
+            manager,
+        ));
     // Erased once, here: the type is a page long.
     Ok(BoxCloneSyncService::new(service))
+}
+
+fn resolver(d: &Dependencies, timeouts: &Timeouts) -> Resolver {
+    Resolver {
+        api: d.api,
+        directory: d.directory.clone(),
+        allowed: d.allowed.clone(),
+        keys: d.session_keys.clone(),
+        known: d.memory.known.clone(),
+        pins: d.memory.pins.clone(),
+        newest: d.memory.newest.clone(),
+        live: d.live.clone(),
+        lifetime: d.session_lifetime,
+        budget: timeouts.answer,
+        connect: timeouts.connect,
+    }
+}
+
+/// With the task that sees to what clients leave behind; it ends with the last clone of this.
+fn forward(d: &Dependencies, settings: &Settings) -> Forward {
+    let Settings {
+        proxy,
+        limits,
+        timeouts,
+    } = settings;
+    let memory = &d.memory;
+    let nodes = Nodes::new(timeouts, d.directory.clone());
+    let (abandoned, left) =
+        Abandoned::new(limits.in_flight, d.exchanges.clone(), d.metrics.clone());
+    let janitor = Janitor {
+        nodes: nodes.clone(),
+        under_way: memory.under_way.clone(),
+        directory: d.directory.clone(),
+        known: memory.known.clone(),
+        newest: memory.newest.clone(),
+        live: d.live.clone(),
+        timeouts: timeouts.clone(),
+        metrics: d.metrics.clone(),
+    };
+    d.background.spawn(janitor.run(left, d.background.clone()));
+    Forward {
+        nodes,
+        abandoned,
+        under_way: memory.under_way.clone(),
+        countered: memory.countered.clone(),
+        directory: d.directory.clone(),
+        keys: d.session_keys.clone(),
+        known: memory.known.clone(),
+        pins: memory.pins.clone(),
+        newest: memory.newest.clone(),
+        not_live: proxy.not_live_status,
+        strict_etags: proxy.strict_etags,
+        public: Public::new(proxy),
+        ice: d.ice.clone(),
+        streams: EventStreams::new(
+            memory.room.event_streams.clone(),
+            d.close_sockets.clone(),
+            d.background.clone(),
+            d.metrics.clone(),
+        ),
+        live: d.live.clone(),
+        metrics: d.metrics.clone(),
+    }
+}
+
+fn splice(d: &Dependencies, timeouts: &Timeouts) -> Splice {
+    Splice {
+        directory: d.directory.clone(),
+        detach: d.detach,
+        places: d.memory.room.sockets.clone(),
+        connect: timeouts.connect,
+        sessions: d.sockets.clone(),
+        close: d.close_sockets.clone(),
+        live: d.live.clone(),
+        metrics: d.metrics.clone(),
+    }
 }

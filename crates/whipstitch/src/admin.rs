@@ -59,7 +59,7 @@ pub(crate) use self::{
     socket::{AdminSocket, SocketFile},
     view::{Standings, View},
 };
-use crate::{config::Effective, shutdown::Shutdown, telemetry::LogLevel};
+use crate::{config::InForce, shutdown::Shutdown, telemetry::LogLevel};
 
 /// What the admin interface knows. Cheap to clone: all clones are one.
 #[derive(Clone, Debug)]
@@ -93,14 +93,12 @@ pub(crate) struct Facts {
     pub(crate) http: Vec<SocketAddr>,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) hosts: Vec<String>,
-    pub(crate) limit_sockets: usize,
     pub(crate) manager_url: String,
     pub(crate) manager_api: &'static str,
     pub(crate) delay: Duration,
     pub(crate) deadline: Duration,
     pub(crate) config_file: Option<PathBuf>,
-    pub(crate) settings: Vec<Effective>,
-    pub(crate) log_filter: String,
+    pub(crate) in_force: InForce,
 }
 
 /// As many as may listen to `/events` at once.

@@ -15,21 +15,22 @@ use tracing::info;
 use whipstitch_ingress::{self as ingress, CertStore, ConnectionInfo, Listener, Server, TlsError};
 use whipstitch_origin::{self as origin, BaseUrlError};
 use whipstitch_proxy::{
-    self as proxy, Dependencies, Live, Peer, Recent, Room, Stack, splice::Detached, stack,
-    trace::Tracing,
+    self as proxy, Current, Dependencies, Live, Memory, Peer, Recent, Room, live::Ender,
+    splice::Detached, stack, trace::Tracing,
 };
 use whipstitch_signaling::session::KeyError;
 
 pub use crate::admin::SocketError;
 use crate::{
     admin::{AdminSocket, Reloadable, Reloader, SocketFile},
-    config::{Config, Origins},
+    config::{Config, InForce, Origins, Sources},
     ice::IceFileError,
     inherited::{Inherited, Unwanted},
     metrics,
     readiness::Stage,
     reread::Reloads,
     session_keys::KeyFileError,
+    settings::{self, Reconfigure},
     shutdown::{Drained, Shutdown},
     telemetry::{self, LinesDropped, LogLevel, OtlpError, SpanMetrics},
 };
@@ -54,12 +55,14 @@ pub struct Running {
 }
 
 /// What a process knows of its own start besides its configuration.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Context {
     /// The file that the configuration came from.
     pub config_file: Option<PathBuf>,
     /// Where each key that was set was set.
     pub origins: Origins,
+    /// Where to read the configuration again, if anywhere.
+    pub sources: Option<Sources>,
     /// The log, if its filter can be changed.
     pub log: Option<LogLevel>,
     /// Sockets that a service manager has bound already.
@@ -137,9 +140,12 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 /// # Errors
 /// What could not be read, bound or understood.
 pub fn start_with(config: Config, mut context: Context) -> Result<Running, StartError> {
+    let in_force = InForce::new(config, &context.origins);
+    let counts = in_force.counts();
+    let config = &counts.config;
     let shutdown = Shutdown::default();
     let registry = registry()?;
-    let tls = tls(&config, &registry, &shutdown)?;
+    let tls = tls(config, &registry, &shutdown)?;
 
     let inherited = &mut context.inherited;
     let https = listen(&config.listen.https, inherited)?;
@@ -161,15 +167,8 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
         _socket_file: socket_file,
     };
 
-    let connections = config.connections.clone();
-    let finding = finding(&config, &registry, &shutdown, running.listeners())?;
-    let secrets = secrets(&config, &registry, &shutdown)?;
-    running.reloader = Reloader::new(Reloadable {
-        certificates: tls.store.clone().map(|store| (store, tls.metrics.clone())),
-        session_keys: secrets.look_at_keys.clone(),
-        ice_secrets: secrets.look_at_ice.clone(),
-        nodes: finding.poll_now.clone(),
-    });
+    let finding = finding(config, &registry, &shutdown, running.listeners())?;
+    let secrets = secrets(config, &registry, &shutdown)?;
     let seen = Seen {
         live,
         recent: Recent::default(),
@@ -178,21 +177,45 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
     };
     let span_metrics = SpanMetrics::register(&registry)?;
     let tracing = telemetry::export_spans(&config.tracing, span_metrics, &shutdown)?;
+    let ender = Ender::new(
+        seen.live.clone(),
+        finding.directory.clone(),
+        &config.timeouts,
+        shutdown.background.clone(),
+    );
+    let dependencies = dependencies(config, &finding, &secrets, (&seen, tracing), &shutdown);
+    let stack = stack(&dependencies, &settings::of(config)).map_err(StartError::Roots)?;
+    let current = Current::new(stack);
+    running.reloader = Reloader::new(Reloadable {
+        settings: context.sources.take().map(|sources| Reconfigure {
+            sources,
+            in_force: in_force.clone(),
+            current: current.clone(),
+            dependencies,
+            ender: ender.clone(),
+            log: context.log.clone(),
+        }),
+        certificates: tls.store.clone().map(|store| (store, tls.metrics.clone())),
+        session_keys: secrets.look_at_keys,
+        ice_secrets: secrets.look_at_ice,
+        nodes: finding.poll_now.clone(),
+    });
     let wanted = admin.is_some() || socket.is_some();
     let service = admin_service(
         &AdminSees {
-            config: &config,
+            config,
             running: &running,
             finding: &finding,
             seen: &seen,
             tls: &tls,
+            ender,
+            in_force,
         },
         context,
         registry,
     )?;
-    let stack = compose(config, finding, secrets, (seen, tracing), &shutdown)?;
     let server = Server::new(
-        connections,
+        config.connections.clone(),
         shutdown.connections.clone(),
         shutdown.stop_accepting.clone(),
         shutdown.drain_connections.clone(),
@@ -200,15 +223,8 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
     );
     for (listeners, acceptor) in [(https, tls.acceptor), (http, None)] {
         for listener in listeners {
-            let stack = stack.clone();
-            let service = move |info: ConnectionInfo| {
-                let peer = Peer::new(info.peer, info.tls.is_some());
-                let peer = match info.tls {
-                    Some(tls) => peer.after_handshake(tls.began, tls.took),
-                    None => peer,
-                };
-                AddExtension::new(stack.clone(), peer)
-            };
+            let current = current.clone();
+            let service = move |info| AddExtension::new(current.clone(), peer(&info));
             shutdown
                 .background
                 .spawn(server.clone().run(listener, acceptor.clone(), service));
@@ -222,6 +238,15 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
     Ok(running)
 }
 
+/// Who is at the other end, as the proxy wants to know it.
+fn peer(info: &ConnectionInfo) -> Peer {
+    let peer = Peer::new(info.peer, info.tls.is_some());
+    match &info.tls {
+        Some(tls) => peer.after_handshake(tls.began, tls.took),
+        None => peer,
+    }
+}
+
 /// What is to be seen of requests and sessions.
 struct Seen {
     live: Live,
@@ -230,38 +255,34 @@ struct Seen {
     metrics: proxy::Metrics,
 }
 
-/// The proxy as one service.
-fn compose(
-    config: Config,
-    finding: Finding,
-    secrets: Secrets,
-    (seen, tracing): (Seen, Option<Tracing>),
+/// What the proxy is made of.
+fn dependencies(
+    config: &Config,
+    finding: &Finding,
+    secrets: &Secrets,
+    (seen, tracing): (&Seen, Option<Tracing>),
     shutdown: &Shutdown,
-) -> Result<Stack, StartError> {
-    stack(Dependencies {
+) -> Dependencies {
+    let sessions = &config.sessions;
+    Dependencies {
         api: config.stream_manager.api,
-        proxy: config.proxy,
-        limits: config.limits,
-        room: seen.room,
-        timeouts: config.timeouts,
-        manager: finding.manager,
-        directory: finding.directory,
-        allowed: finding.allowed,
-        session_keys: secrets.session_keys,
-        session_lifetime: config.sessions.lifetime,
-        sessions_by_client: config.sessions.by_client,
-        ice: secrets.ice,
+        manager: finding.manager.clone(),
+        directory: finding.directory.clone(),
+        allowed: finding.allowed.clone(),
+        session_keys: secrets.session_keys.clone(),
+        session_lifetime: sessions.lifetime,
+        ice: secrets.ice.clone(),
         detach,
         exchanges: shutdown.exchanges.clone(),
         sockets: shutdown.sockets.clone(),
         background: shutdown.background.clone(),
         close_sockets: shutdown.close_sockets.clone(),
-        live: seen.live,
-        recent: seen.recent,
-        metrics: seen.metrics,
+        live: seen.live.clone(),
+        recent: seen.recent.clone(),
+        metrics: seen.metrics.clone(),
         tracing,
-    })
-    .map_err(StartError::Roots)
+        memory: Memory::new(seen.room.clone(), sessions.by_client, sessions.lifetime),
+    }
 }
 
 /// The one place that knows both what the proxy needs of a socket and what kinds of socket there are.

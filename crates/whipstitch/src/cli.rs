@@ -14,7 +14,7 @@ use std::{
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::StyledStr};
 
-pub use self::settings::Settings;
+pub use self::settings::{Settings, load};
 use crate::{
     build::BUILD,
     commands::{self, ask},

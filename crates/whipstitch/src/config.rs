@@ -10,6 +10,7 @@ mod days;
 mod effective;
 mod environment;
 mod file;
+mod in_force;
 pub mod keys;
 mod kind;
 mod load;
@@ -33,6 +34,7 @@ use whipstitch_proxy::{
 pub(crate) use check::bounds;
 pub use check::{Finding, findings};
 pub use effective::{Effective, Origin, Origins, effective};
+pub use in_force::{Change, Counts, InForce};
 pub use kind::Kind;
 pub(crate) use load::peek;
 pub use load::{Loaded, Sources, load};

@@ -11,6 +11,8 @@
 //! | [`admin`], [`readiness`] | what probes and Prometheus see |
 //! | [`session_keys`] | the key file, read again when it changes |
 //! | [`ice`] | the secrets of the TURN servers, read again when they change |
+//! | `settings` | the configuration, read again |
+//! | [`open_files`] | room for sockets |
 //! | [`telemetry`] | the log |
 //! | `metrics.rs` | what is so at the moment that Prometheus asks |
 //! | `certificates.rs` | what the certificates say of themselves |
@@ -29,11 +31,13 @@ pub mod config;
 pub mod ice;
 pub mod inherited;
 mod metrics;
+pub mod open_files;
 pub mod readiness;
 pub mod reference;
 mod reread;
 mod secret_word;
 pub mod service_manager;
 pub mod session_keys;
+mod settings;
 pub mod shutdown;
 pub mod telemetry;

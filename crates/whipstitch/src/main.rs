@@ -7,9 +7,9 @@ use whipstitch::{
     app::{self, Context, Running, StartError},
     cli::{self, Cli},
     commands::{self, Style, Surroundings},
-    config::{Config, Loaded},
+    config::{Config, Loaded, Sources},
     inherited::Inherited,
-    service_manager,
+    open_files, service_manager,
     shutdown::{Said, Signals},
     telemetry,
 };
@@ -33,13 +33,14 @@ fn main() -> ExitCode {
             return ExitCode::from(cli::EX_CONFIG);
         }
     };
-    match settings.load(environment) {
-        Ok(loaded) => run(loaded, inherited),
+    let sources = settings.sources(environment);
+    match cli::load(&sources) {
+        Ok(loaded) => run(loaded, sources, inherited),
         Err(exit) => exit.print(),
     }
 }
 
-fn run(loaded: Loaded, inherited: Inherited) -> ExitCode {
+fn run(loaded: Loaded, sources: Sources, inherited: Inherited) -> ExitCode {
     let Loaded {
         config,
         warnings,
@@ -57,7 +58,7 @@ fn run(loaded: Loaded, inherited: Inherited) -> ExitCode {
     for warning in warnings {
         warn!("{warning}");
     }
-    make_room(&config);
+    open_files::raise(&config);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -68,6 +69,7 @@ fn run(loaded: Loaded, inherited: Inherited) -> ExitCode {
     let context = Context {
         config_file: file,
         origins,
+        sources: Some(sources),
         log: Some(level),
         inherited,
     };
@@ -125,24 +127,5 @@ async fn until_stopped(signals: &mut Signals, running: &Running) -> &'static str
                 service_manager::ready();
             }
         }
-    }
-}
-
-/// Raises the limit of open files, and says so if it is still too low for what is configured.
-fn make_room(config: &Config) {
-    let needed = (config.limits.sockets.saturating_mul(2))
-        .saturating_add(config.connections.max)
-        .saturating_add(config.limits.in_flight)
-        .saturating_add(config.limits.event_streams)
-        .saturating_add(256);
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) if limit < needed as u64 => warn!(
-            limit,
-            needed,
-            "the limit of open files is lower than connections.max + limits.in_flight + limits.event_streams + \
-             2 * limits.sockets + 256; raise it (LimitNOFILE= in systemd), or lower them"
-        ),
-        Ok(_) => {}
-        Err(error) => warn!(%error, "the limit of open files cannot be raised"),
     }
 }

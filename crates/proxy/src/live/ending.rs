@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use http::{Request, StatusCode, Uri};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -21,10 +22,25 @@ pub struct Ender(Arc<Inner>);
 struct Inner {
     live: Live,
     directory: Arc<dyn Directory>,
+    how: ArcSwap<How>,
+    tasks: TaskTracker,
+}
+
+/// How nodes are asked, and how long they may take.
+struct How {
     nodes: Nodes,
     budget: Duration,
     connect: Duration,
-    tasks: TaskTracker,
+}
+
+impl How {
+    fn new(timeouts: &Timeouts, directory: &Arc<dyn Directory>) -> Self {
+        Self {
+            nodes: Nodes::new(timeouts, directory.clone()),
+            budget: timeouts.answer,
+            connect: timeouts.connect,
+        }
+    }
 }
 
 impl Ender {
@@ -37,12 +53,16 @@ impl Ender {
     ) -> Self {
         Self(Arc::new(Inner {
             live,
-            nodes: Nodes::new(timeouts, directory.clone()),
+            how: ArcSwap::from_pointee(How::new(timeouts, &directory)),
             directory,
-            budget: timeouts.answer,
-            connect: timeouts.connect,
             tasks,
         }))
+    }
+
+    /// Goes by these from now on.
+    pub fn reconfigure(&self, timeouts: &Timeouts) {
+        let how = How::new(timeouts, &self.0.directory);
+        self.0.how.store(Arc::new(how));
     }
 
     /// Begins to end the session of this id, and does not wait for it: a WebSocket gets a Close between two frames, on
@@ -89,12 +109,10 @@ impl Inner {
     async fn ask(&self, origin: &Origin, sealed: &Sealed) -> Option<StatusCode> {
         let request = Request::delete(Uri::from(sealed.resource.clone()));
         let request = request.body(body::empty()).ok()?;
-        let mut budget = Budget::new(self.budget, self.connect);
+        let how = self.how.load_full();
+        let mut budget = Budget::new(how.budget, how.connect);
         let phases = Phases::default();
-        let answer = self
-            .nodes
-            .carry(origin, request, &mut budget, &phases)
-            .await;
+        let answer = how.nodes.carry(origin, request, &mut budget, &phases).await;
         answer.ok().map(|answer| answer.status())
     }
 

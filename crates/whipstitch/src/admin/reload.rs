@@ -1,6 +1,5 @@
-//! Reads again, at once, what is read again every now and then by itself: certificate, session keys, secrets of TURN servers,
-//! list of nodes.
-//! Everything else of the configuration is taken up by a restart.
+//! Reads again, at once: the configuration, and what is read again every now and then by itself, which are certificate, session
+//! keys, secrets of TURN servers, and the list of nodes.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,7 +12,10 @@ use tracing::{info, warn};
 use whipstitch_ingress::{CertStore, Metrics};
 
 use super::answer::unix_ms;
-use crate::reread::{Ask, Reread};
+use crate::{
+    reread::{Ask, Reread},
+    settings::Reconfigure,
+};
 
 /// What can be read again. Cheap to clone: all clones are one.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,7 @@ pub(crate) struct Reloader(Arc<Inner>);
 /// What there is to read.
 #[derive(Debug, Default)]
 pub(crate) struct Reloadable {
+    pub(crate) settings: Option<Reconfigure>,
     pub(crate) certificates: Option<(Arc<CertStore>, Metrics)>,
     pub(crate) session_keys: Option<Ask>,
     pub(crate) ice_secrets: Option<Ask>,
@@ -55,9 +58,10 @@ pub(crate) struct Reloads {
 }
 
 /// What came of it, part by part: `unchanged`, `reloaded`, `failed: why`, `asked` (goes on by itself) or `none` (there
-/// is no such file).
+/// is no such file). Of the settings it also says which.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Report {
+    pub(crate) settings: String,
     pub(crate) certificates: String,
     pub(crate) session_keys: String,
     pub(crate) ice_secrets: String,
@@ -95,6 +99,7 @@ impl Report {
     /// Whether nothing failed.
     pub(crate) fn is_good(&self) -> bool {
         let parts = [
+            &self.settings,
             &self.certificates,
             &self.session_keys,
             &self.ice_secrets,
@@ -117,23 +122,28 @@ impl Reloader {
     pub(crate) async fn reload(&self) -> Report {
         let _turn = self.0.turn.lock().await;
         let report = Report {
+            settings: self.settings().await,
             certificates: self.certificates().await,
             session_keys: look(self.0.what.session_keys.as_ref()).await,
             ice_secrets: look(self.0.what.ice_secrets.as_ref()).await,
             nodes: self.nodes(),
         };
         let Report {
+            settings,
             certificates,
             session_keys,
             ice_secrets,
             nodes,
         } = &report;
         if report.is_good() {
-            info!(certificates, session_keys, ice_secrets, nodes, "reloaded");
+            info!(
+                settings,
+                certificates, session_keys, ice_secrets, nodes, "reloaded"
+            );
         } else {
             warn!(
-                certificates,
-                session_keys, ice_secrets, nodes, "not all could be reloaded"
+                settings,
+                certificates, session_keys, ice_secrets, nodes, "not all could be reloaded"
             );
         }
         self.told().add(report.is_good(), SystemTime::now());
@@ -152,6 +162,13 @@ impl Reloader {
 
     fn told(&self) -> MutexGuard<'_, Told> {
         self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn settings(&self) -> String {
+        match &self.0.what.settings {
+            Some(settings) => settings.reload().await.to_string(),
+            None => "none".to_owned(),
+        }
     }
 
     async fn certificates(&self) -> String {

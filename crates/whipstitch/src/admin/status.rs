@@ -127,7 +127,7 @@ pub(super) fn status(admin: &Admin) -> Status {
         sessions: Sessions {
             http: sessions.http,
             sockets: sessions.sockets,
-            limit_sockets: facts.limit_sockets,
+            limit_sockets: facts.in_force.counts().config.limits.sockets,
             forgotten: sessions.forgotten,
         },
         requests: Requests {
@@ -206,7 +206,10 @@ impl Level {
         let parts = &admin.0;
         let (now, until) = match &parts.log {
             Some(log) => log.now(),
-            None => (parts.facts.log_filter.clone(), None),
+            None => (
+                parts.facts.in_force.counts().config.log.filter.clone(),
+                None,
+            ),
         };
         Self {
             now,
@@ -228,7 +231,7 @@ pub(super) fn readyz(admin: &Admin, asked: &str) -> Response<Body> {
         return answer::text(status, format!("{word}\n"));
     }
     let (manager, count) = (Manager::of(admin), admin.0.live.count());
-    let limit = admin.0.facts.limit_sockets;
+    let limit = admin.0.facts.in_force.counts().config.limits.sockets;
     let certificates = admin.0.certificates.iter().map(|store| shown(store));
     let days: Vec<String> = certificates
         .map(|certificate| match certificate.days_left() {

@@ -8,6 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whipstitch_origin::{Breaker, Source};
 
 use super::*;
+use crate::config::{Config, Origins};
 
 struct Nobody;
 
@@ -50,14 +51,12 @@ fn admin() -> Admin {
             http: Vec::new(),
             admin: None,
             hosts: Vec::new(),
-            limit_sockets: 10,
             manager_url: "http://manager:5080".to_owned(),
             manager_api: "1",
             delay: Duration::ZERO,
             deadline: Duration::from_secs(30),
             config_file: None,
-            settings: Vec::new(),
-            log_filter: "info".to_owned(),
+            in_force: InForce::new(Config::default(), &Origins::default()),
         },
         history: History::default(),
         listeners: listeners(),
@@ -251,7 +250,7 @@ async fn changes_do_what_they_say() {
         (status.as_u16(), report),
         (
             200,
-            json!({"certificates": "none", "session_keys": "none", "ice_secrets": "none", "nodes": "none"})
+            json!({"settings": "none", "certificates": "none", "session_keys": "none", "ice_secrets": "none", "nodes": "none"})
         )
     );
     assert_eq!(get("/status").await["reloads"]["last_result"], "done");

@@ -11,7 +11,7 @@ use whipstitch_signaling::Api;
 use super::{Context, Finding, Running, Seen, StartError, Tls};
 use crate::{
     admin::{Admin, AdminSocket, Door, Facts, History, Parts, View, listeners},
-    config::{Config, effective},
+    config::{Config, InForce},
     metrics::{self, Sources},
     shutdown::Shutdown,
 };
@@ -57,6 +57,8 @@ pub(super) struct AdminSees<'a> {
     pub(super) finding: &'a Finding,
     pub(super) seen: &'a Seen,
     pub(super) tls: &'a Tls,
+    pub(super) ender: Ender,
+    pub(super) in_force: InForce,
 }
 
 /// The service behind all doors.
@@ -71,7 +73,9 @@ pub(super) fn admin_service(
         finding,
         seen,
         tls,
-    } = *sees;
+        ender,
+        in_force,
+    } = sees;
     let log = context.log.clone();
     let view = View::new(finding);
     let sources = sources(sees, view.clone());
@@ -79,12 +83,7 @@ pub(super) fn admin_service(
     Ok(Admin::new(Parts {
         shutdown: running.shutdown.clone(),
         view,
-        ender: Ender::new(
-            seen.live.clone(),
-            finding.directory.clone(),
-            &config.timeouts,
-            running.shutdown.background.clone(),
-        ),
+        ender: ender.clone(),
         live: seen.live.clone(),
         recent: seen.recent.clone(),
         origin: finding.metrics.clone(),
@@ -94,7 +93,7 @@ pub(super) fn admin_service(
         certificates: tls.store.clone(),
         reloader: running.reloader.clone(),
         log,
-        facts: facts(config, running, context),
+        facts: facts(config, running, context, in_force.clone()),
         history: History::default(),
         listeners: listeners(),
     }))
@@ -126,14 +125,13 @@ fn process_registry() -> Result<Registry, StartError> {
 }
 
 /// What does not change.
-fn facts(config: &Config, running: &Running, context: Context) -> Facts {
+fn facts(config: &Config, running: &Running, context: Context, in_force: InForce) -> Facts {
     Facts {
         started: SystemTime::now(),
         https: running.https.clone(),
         http: running.http.clone(),
         admin: running.admin,
         hosts: config.admin.hosts.clone(),
-        limit_sockets: config.limits.sockets,
         manager_url: config.stream_manager.url.clone().unwrap_or_default(),
         manager_api: match config.stream_manager.api {
             Api::V1 => "1",
@@ -142,7 +140,6 @@ fn facts(config: &Config, running: &Running, context: Context) -> Facts {
         delay: config.shutdown.delay,
         deadline: config.shutdown.deadline,
         config_file: context.config_file,
-        settings: effective(config, &context.origins),
-        log_filter: config.log.filter.clone(),
+        in_force,
     }
 }

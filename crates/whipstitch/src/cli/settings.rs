@@ -83,6 +83,15 @@ impl Settings {
         }
     }
 
+    /// Everything that can set something: these flags, the file, and `environment` (`std::env::vars_os()`).
+    pub fn sources(&self, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Sources {
+        Sources {
+            file: self.config.clone(),
+            environment: environment.into_iter().collect(),
+            flags: self.flags(),
+        }
+    }
+
     /// The checked configuration from these flags, the file and `environment` (`std::env::vars_os()`).
     ///
     /// # Errors
@@ -91,15 +100,18 @@ impl Settings {
         &self,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Loaded, Exit> {
-        let sources = Sources {
-            file: self.config.clone(),
-            environment: environment.into_iter().collect(),
-            flags: self.flags(),
-        };
-        config::load(&sources).map_err(|mistakes| Exit {
-            code: EX_CONFIG,
-            out: String::new(),
-            err: format!("{mistakes}\n"),
-        })
+        load(&self.sources(environment))
     }
+}
+
+/// The checked configuration from these sources.
+///
+/// # Errors
+/// How to end instead of going on: with [`EX_CONFIG`] and every mistake.
+pub fn load(sources: &Sources) -> Result<Loaded, Exit> {
+    config::load(sources).map_err(|mistakes| Exit {
+        code: EX_CONFIG,
+        out: String::new(),
+        err: format!("{mistakes}\n"),
+    })
 }

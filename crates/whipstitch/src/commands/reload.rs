@@ -1,4 +1,4 @@
-//! `whipstitch reload`: certificates, keys and lists anew.
+//! `whipstitch reload`: settings, certificates, keys and lists anew.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use super::{
     show::{Look, Style, clean},
 };
 
-/// Read certificates, keys and lists again.
+/// Read settings, certificates, keys and lists again; says what was taken up, and what waits for a restart.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     #[command(flatten)]

@@ -40,6 +40,8 @@ pub struct Key {
     pub sample: Option<&'static str>,
     /// What it does, with its unit where the type does not name one.
     pub meaning: &'static str,
+    /// Whether a reload takes up another value; else a restart does.
+    pub reloads: bool,
 }
 
 impl Key {
@@ -57,7 +59,13 @@ impl Key {
             required: None,
             sample: None,
             meaning,
+            reloads: false,
         }
+    }
+
+    const fn reloads(mut self) -> Self {
+        self.reloads = true;
+        self
     }
 
     const fn flag(mut self, flag: &'static str) -> Self {
@@ -151,12 +159,12 @@ pub const SECTIONS: &[Section] = &[
             Key::new("nodes.port", Port, "WHIPSTITCH_NODE_PORT", "TCP port of every node's HTTP and WebSocket server.").flag("--node-port"),
             Key::new("nodes.allow", Networks, "WHIPSTITCH_ALLOW_NODES", "Networks whose addresses are nodes even if the Stream Manager has not named them, and the only way to reach loopback, link-local, metadata and other special addresses, by a network that lies inside the special one.")
                 .flag("--allow-nodes")
-                .sample(r#"["10.0.0.0/8"]"#),
+                .sample(r#"["10.0.0.0/8"]"#).reloads(),
             Key::new("nodes.allow_names", NodeNames, "WHIPSTITCH_NODES_ALLOW_NAMES", "Names by which nodes may be named instead of by address; with a dot in front, every name below a domain. A name is resolved once, all of its addresses have to be allowed, and one of these is dialled.")
-                .sample(r#"[".nodes.example.com"]"#),
+                .sample(r#"[".nodes.example.com"]"#).reloads(),
             Key::new("nodes.map", Mappings, "WHIPSTITCH_NODES_MAP", "Private addresses by which nodes are reached from here, each behind the public one that the Stream Manager names; networks of one size keep the bits of the host, and the most precise entry counts.")
-                .sample(r#"["203.0.113.7=10.0.0.7", "198.51.100.0/24=10.1.2.0/24"]"#),
-            Key::new("nodes.dial_private", Switch, "WHIPSTITCH_NODES_DIAL_PRIVATE", "On: the address that `nodes.map` gives is always the one that is dialled. Off: only for a WebSocket that asks for it with `usePrivateProxy=true`."),
+                .sample(r#"["203.0.113.7=10.0.0.7", "198.51.100.0/24=10.1.2.0/24"]"#).reloads(),
+            Key::new("nodes.dial_private", Switch, "WHIPSTITCH_NODES_DIAL_PRIVATE", "On: the address that `nodes.map` gives is always the one that is dialled. Off: only for a WebSocket that asks for it with `usePrivateProxy=true`.").reloads(),
             Key::new("nodes.named_for", Duration, "WHIPSTITCH_NODES_NAMED_FOR", "How long an address counts as a node after the Stream Manager has named it."),
             Key::new("nodes.eject_after", Count, "WHIPSTITCH_NODES_EJECT_AFTER", "Requests in a row that a node has to fail (502, 503, or no answer in time) until others are tried before it; one that cannot be reached is ejected at once."),
             Key::new("nodes.eject_for", Duration, "WHIPSTITCH_NODES_EJECT_FOR", "How long a node is ejected for the first time; each time in a row it is twice as long, up to five minutes."),
@@ -167,18 +175,18 @@ pub const SECTIONS: &[Section] = &[
         name: "proxy",
         meaning: "What is served, and under which names.",
         keys: &[
-            Key::new("proxy.enabled", Switch, "WHIPSTITCH_PROXY_ENABLED", "Off: WHIP, WHEP and WebSocket signalling answer 503; the Stream Manager's own pages and API still pass."),
+            Key::new("proxy.enabled", Switch, "WHIPSTITCH_PROXY_ENABLED", "Off: WHIP, WHEP and WebSocket signalling answer 503; the Stream Manager's own pages and API still pass.").reloads(),
             Key::new("proxy.hosts", Names, "WHIPSTITCH_PROXY_HOSTS", "Host names, without port, that are served; every name when empty.")
-                .sample(r#"["live.example.com"]"#),
+                .sample(r#"["live.example.com"]"#).reloads(),
             Key::new("proxy.public_url", Url, "WHIPSTITCH_PROXY_PUBLIC_URL", "Scheme and authority that clients use, when something in front changes them.")
-                .sample(r#""https://live.example.com""#),
-            Key::new("proxy.not_live_status", NotLive, "WHIPSTITCH_PROXY_NOT_LIVE_STATUS", "Status for a WHEP player whose stream is not live, with `Retry-After`: `409` as the WHEP draft has it, or `404`, which players expect that were written against MediaMTX. A node's own 409 to a player becomes it too."),
-            Key::new("proxy.strict_etags", Switch, "WHIPSTITCH_PROXY_STRICT_ETAGS", "On: a trickle or an ICE restart without `If-Match` is answered with 428, and one with another session's `ETag` with 412 (RFC 9725 §4.3.1). Clients that know no entity tags, such as Red5's SDK, are never answered so."),
-            Key::new("proxy.server_timing", Switch, "WHIPSTITCH_PROXY_SERVER_TIMING", "On: every answer tells in `Server-Timing` how long lookup, connection, node and the whole took, in milliseconds, and pages of any origin may see it (`Timing-Allow-Origin`). What a node tells there stays."),
-            Key::new("proxy.location", Location, "WHIPSTITCH_PROXY_LOCATION", "How the URLs of sessions are written: `absolute`, with scheme and host; `path`, without, for a way in front that changes paths or names; `auto`, with scheme and host where they are known, by `proxy.public_url`, our own TLS, or a forwarder of `proxy.trusted` that tells `https` and the host. With `absolute`, a client of plain HTTP of which nobody tells more gets `http://` and the host that it asked for."),
+                .sample(r#""https://live.example.com""#).reloads(),
+            Key::new("proxy.not_live_status", NotLive, "WHIPSTITCH_PROXY_NOT_LIVE_STATUS", "Status for a WHEP player whose stream is not live, with `Retry-After`: `409` as the WHEP draft has it, or `404`, which players expect that were written against MediaMTX. A node's own 409 to a player becomes it too.").reloads(),
+            Key::new("proxy.strict_etags", Switch, "WHIPSTITCH_PROXY_STRICT_ETAGS", "On: a trickle or an ICE restart without `If-Match` is answered with 428, and one with another session's `ETag` with 412 (RFC 9725 §4.3.1). Clients that know no entity tags, such as Red5's SDK, are never answered so.").reloads(),
+            Key::new("proxy.server_timing", Switch, "WHIPSTITCH_PROXY_SERVER_TIMING", "On: every answer tells in `Server-Timing` how long lookup, connection, node and the whole took, in milliseconds, and pages of any origin may see it (`Timing-Allow-Origin`). What a node tells there stays.").reloads(),
+            Key::new("proxy.location", Location, "WHIPSTITCH_PROXY_LOCATION", "How the URLs of sessions are written: `absolute`, with scheme and host; `path`, without, for a way in front that changes paths or names; `auto`, with scheme and host where they are known, by `proxy.public_url`, our own TLS, or a forwarder of `proxy.trusted` that tells `https` and the host. With `absolute`, a client of plain HTTP of which nobody tells more gets `http://` and the host that it asked for.").reloads(),
             Key::new("proxy.trusted", Networks, "WHIPSTITCH_PROXY_TRUSTED", "Networks of forwarders (load balancers, TLS terminators) that are believed: `X-Forwarded-For`, `-Proto` and `-Host`, or `Forwarded` (RFC 7239), tell who the client is, for logs, for nodes and for telling clients apart, and by which scheme and host it came. The client is the first address from the right that is in none of them. From everybody else these headers are dropped.")
-                .sample(r#"["10.0.0.0/8"]"#),
-            Key::new("proxy.admin_api", Switch, "WHIPSTITCH_PROXY_ADMIN_API", "On: the Stream Manager's `/admin/` API can be reached through the proxy."),
+                .sample(r#"["10.0.0.0/8"]"#).reloads(),
+            Key::new("proxy.admin_api", Switch, "WHIPSTITCH_PROXY_ADMIN_API", "On: the Stream Manager's `/admin/` API can be reached through the proxy.").reloads(),
         ],
     },
     Section {
@@ -226,22 +234,22 @@ pub const SECTIONS: &[Section] = &[
         name: "timeouts",
         meaning: "How long each wait on a node, the Stream Manager or a client's body may take.",
         keys: &[
-            Key::new("timeouts.connect", Duration, "WHIPSTITCH_TIMEOUTS_CONNECT", "Longest wait for one TCP connection to a node, as far as `timeouts.answer` allows."),
-            Key::new("timeouts.answer", Duration, "WHIPSTITCH_TIMEOUTS_ANSWER", "All the time that one WHIP or WHEP request or WebSocket handshake may take of the Stream Manager and the nodes together: lookups, connections and answers, however many nodes are tried. The wait for the client's own body is not part of it. Below the 8 s after which OBS gives up."),
-            Key::new("timeouts.manager_answer", Duration, "WHIPSTITCH_TIMEOUTS_MANAGER_ANSWER", "Longest wait for the header of the Stream Manager's answer to a request that is passed on."),
-            Key::new("timeouts.body", Duration, "WHIPSTITCH_TIMEOUTS_BODY", "Longest wait for the whole body of a WHIP or WHEP request, and for the next piece of any other body."),
-            Key::new("timeouts.abandoned", Duration, "WHIPSTITCH_TIMEOUTS_ABANDONED", "How long the answer to a POST is still awaited when its client has left, or was told that it comes too late: the session that the node makes is then ended."),
+            Key::new("timeouts.connect", Duration, "WHIPSTITCH_TIMEOUTS_CONNECT", "Longest wait for one TCP connection to a node, as far as `timeouts.answer` allows.").reloads(),
+            Key::new("timeouts.answer", Duration, "WHIPSTITCH_TIMEOUTS_ANSWER", "All the time that one WHIP or WHEP request or WebSocket handshake may take of the Stream Manager and the nodes together: lookups, connections and answers, however many nodes are tried. The wait for the client's own body is not part of it. Below the 8 s after which OBS gives up.").reloads(),
+            Key::new("timeouts.manager_answer", Duration, "WHIPSTITCH_TIMEOUTS_MANAGER_ANSWER", "Longest wait for the header of the Stream Manager's answer to a request that is passed on.").reloads(),
+            Key::new("timeouts.body", Duration, "WHIPSTITCH_TIMEOUTS_BODY", "Longest wait for the whole body of a WHIP or WHEP request, and for the next piece of any other body.").reloads(),
+            Key::new("timeouts.abandoned", Duration, "WHIPSTITCH_TIMEOUTS_ABANDONED", "How long the answer to a POST is still awaited when its client has left, or was told that it comes too late: the session that the node makes is then ended.").reloads(),
         ],
     },
     Section {
         name: "limits",
         meaning: "What all requests and sessions together may cost.",
         keys: &[
-            Key::new("limits.in_flight", Count, "WHIPSTITCH_LIMITS_IN_FLIGHT", "Most requests that wait for their answer's header at once; further ones get 503."),
-            Key::new("limits.sockets", Count, "WHIPSTITCH_LIMITS_SOCKETS", "Most WebSocket sessions at once; further ones get 503. Each takes two file descriptors."),
-            Key::new("limits.event_streams", Count, "WHIPSTITCH_LIMITS_EVENT_STREAMS", "Most streams of server-sent events (WHEP extension) at once; further ones get 503. Each takes a connection to its node."),
-            Key::new("limits.sdp_bytes", Bytes, "WHIPSTITCH_LIMITS_SDP_BYTES", "Longest body of a request to WHIP, WHEP or an extension of theirs, in bytes; longer ones get 413."),
-            Key::new("limits.body_bytes", Bytes, "WHIPSTITCH_LIMITS_BODY_BYTES", "Longest body of any other request, in bytes; longer ones get 413."),
+            Key::new("limits.in_flight", Count, "WHIPSTITCH_LIMITS_IN_FLIGHT", "Most requests that wait for their answer's header at once; further ones get 503.").reloads(),
+            Key::new("limits.sockets", Count, "WHIPSTITCH_LIMITS_SOCKETS", "Most WebSocket sessions at once; further ones get 503. Each takes two file descriptors.").reloads(),
+            Key::new("limits.event_streams", Count, "WHIPSTITCH_LIMITS_EVENT_STREAMS", "Most streams of server-sent events (WHEP extension) at once; further ones get 503. Each takes a connection to its node.").reloads(),
+            Key::new("limits.sdp_bytes", Bytes, "WHIPSTITCH_LIMITS_SDP_BYTES", "Longest body of a request to WHIP, WHEP or an extension of theirs, in bytes; longer ones get 413.").reloads(),
+            Key::new("limits.body_bytes", Bytes, "WHIPSTITCH_LIMITS_BODY_BYTES", "Longest body of any other request, in bytes; longer ones get 413.").reloads(),
         ],
     },
     Section {
@@ -277,7 +285,7 @@ pub const SECTIONS: &[Section] = &[
         meaning: "What is written to standard output.",
         keys: &[
             Key::new("log.format", Format, "WHIPSTITCH_LOG_FORMAT", "Shape of a line: `text` for eyes, `json` for machines, `auto` for text on a terminal and JSON elsewhere."),
-            Key::new("log.filter", Text, "WHIPSTITCH_LOG", "Which events are written: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by target as in `info,whipstitch_origin=debug` or `info,access=off`: `access` is one line an exchange, `session` one line a session, the others are modules."),
+            Key::new("log.filter", Text, "WHIPSTITCH_LOG", "Which events are written: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by target as in `info,whipstitch_origin=debug` or `info,access=off`: `access` is one line an exchange, `session` one line a session, the others are modules.").reloads(),
         ],
     },
     Section {

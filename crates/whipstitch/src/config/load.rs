@@ -19,7 +19,8 @@ use super::{
 const LONGEST_FILE: u64 = 1 << 20;
 
 /// Where settings come from.
-#[derive(Default)]
+// No Debug: a password in a URL must not reach a log.
+#[derive(Clone, Default)]
 pub struct Sources {
     /// The file that `--config` names; without it, the one that `WHIPSTITCH_CONFIG` names.
     pub file: Option<PathBuf>,

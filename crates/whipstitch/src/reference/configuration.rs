@@ -37,6 +37,10 @@ Either command names all mistakes at once, each with its file and line, its vari
 | true or false | `true` | the same |
 
 An empty environment variable counts as not set.
+
+`whipstitch reload`, SIGHUP and `systemctl reload` read all of it again. Keys with a yes under Reload count from then on, for the
+next request of every connection; requests and sessions under way go on as they began. Another value for any other key is named
+in the log and waits for a restart. With a mistake anywhere nothing is taken up.
 ";
 
 /// The page.
@@ -60,7 +64,7 @@ fn bounds() -> String {
 
 fn table(section: &Section, defaults: &Defaults) -> String {
     let mut table = format!(
-        "\n## `[{}]`\n\n{}\n\n| Key | Type | Default | Flag | Environment | Meaning |\n|---|---|---|---|---|---|\n",
+        "\n## `[{}]`\n\n{}\n\n| Key | Type | Default | Flag | Environment | Reload | Meaning |\n|---|---|---|---|---|---|---|\n",
         section.name, section.meaning
     );
     for key in section.keys {
@@ -70,8 +74,10 @@ fn table(section: &Section, defaults: &Defaults) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(
             table,
-            "| `{name}` | {kind} | {default} | {flag} | `{}` | {} |",
-            key.variable, key.meaning
+            "| `{name}` | {kind} | {default} | {flag} | `{}` | {} | {} |",
+            key.variable,
+            if key.reloads { "yes" } else { "" },
+            key.meaning
         );
     }
     table

@@ -22,12 +22,11 @@ type Set = dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync;
 
 struct Inner {
     set: Box<Set>,
-    configured: String,
     changed: Mutex<Changed>,
 }
 
-#[derive(Default)]
 struct Changed {
+    configured: String,
     /// How often it was; a change goes back only if it is still the last one.
     times: u64,
     now: Option<Temporary>,
@@ -64,17 +63,35 @@ impl LogLevel {
     ) -> Self {
         Self(Arc::new(Inner {
             set: Box::new(set),
-            configured: configured.to_owned(),
-            changed: Mutex::default(),
+            changed: Mutex::new(Changed {
+                configured: configured.to_owned(),
+                times: 0,
+                now: None,
+            }),
         }))
     }
 
     /// The filter that holds now, and until when if not for good.
     pub fn now(&self) -> (String, Option<SystemTime>) {
-        match &self.lock().now {
+        let changed = self.lock();
+        match &changed.now {
             Some(now) => (now.filter.clone(), Some(now.until)),
-            None => (self.0.configured.clone(), None),
+            None => (changed.configured.clone(), None),
         }
+    }
+
+    /// Configures another filter. If one holds for a while, this one comes after it.
+    ///
+    /// # Errors
+    /// Why it stays as it is.
+    pub fn configure(&self, filter: &str) -> Result<(), LevelError> {
+        let parsed = EnvFilter::builder().parse(filter)?;
+        let mut changed = self.lock();
+        if changed.now.is_none() {
+            (self.0.set)(parsed).map_err(LevelError::Refused)?;
+        }
+        filter.clone_into(&mut changed.configured);
+        Ok(())
     }
 
     /// Sets another filter for a while; the configured one comes back by itself, by a task on `tasks`.
@@ -122,17 +139,15 @@ impl LogLevel {
         if changed.times != times {
             return;
         }
-        let filter = EnvFilter::builder().parse(&self.0.configured);
+        let configured = changed.configured.clone();
+        let filter = EnvFilter::builder().parse(&configured);
         let set = filter
             .map_err(|error| error.to_string())
             .and_then(|filter| (self.0.set)(filter));
         changed.now = None;
         drop(changed);
         match set {
-            Ok(()) => info!(
-                filter = self.0.configured,
-                "the log is filtered as configured"
-            ),
+            Ok(()) => info!(filter = configured, "the log is filtered as configured"),
             Err(error) => warn!(error, "the log cannot be filtered as configured"),
         }
     }
@@ -190,6 +205,22 @@ mod tests {
         assert_eq!(level.now().0, "trace");
         tokio::time::sleep(Duration::from_secs(31)).await;
         assert_eq!(*set.lock().unwrap(), ["debug", "trace", "info"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_configured_one_counts_at_once_or_after_the_change() {
+        let ((level, set), tasks) = (level(), TaskTracker::new());
+        level.configure("warn").unwrap();
+        assert_eq!(level.now(), ("warn".to_owned(), None));
+        let lasts = Duration::from_secs(10);
+        let change = level.change("debug", lasts, &tasks, CancellationToken::new());
+        change.unwrap();
+        level.configure("error").unwrap();
+        assert_eq!(level.now().0, "debug");
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        assert_eq!(level.now(), ("error".to_owned(), None));
+        assert_eq!(*set.lock().unwrap(), ["warn", "debug", "error"]);
+        assert!(level.configure("a=b=c").is_err());
     }
 
     #[tokio::test]

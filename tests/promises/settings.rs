@@ -1,0 +1,179 @@
+//! A reload takes up what can be changed while it runs, touches nobody who is there, and names what waits for a restart.
+
+use std::{fs, path::PathBuf};
+
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use whipstitch::config::Config;
+use whipstitch_tests::{Deployment, Proxy, deployment::SOON, websocket::Dialogue};
+
+/// The Stream Manager has nothing at `/`, and says so itself.
+const OF_MANAGER: StatusCode = StatusCode::NOT_FOUND;
+
+/// A proxy, and the file that it was started with.
+struct Stage {
+    deployment: Deployment,
+    config: Config,
+    file: PathBuf,
+    proxy: Proxy,
+    _folder: TempDir,
+}
+
+impl Stage {
+    async fn start() -> Self {
+        let deployment = Deployment::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("whipstitch.toml");
+        let config = deployment.config();
+        fs::write(&file, toml::to_string(&config).unwrap()).unwrap();
+        Self {
+            proxy: deployment.proxy_from(&file),
+            deployment,
+            config,
+            file,
+            _folder: folder,
+        }
+    }
+
+    /// Writes another configuration and has it read; what came of it.
+    async fn change(&mut self, change: impl FnOnce(&mut Config)) -> String {
+        change(&mut self.config);
+        fs::write(&self.file, toml::to_string(&self.config).unwrap()).unwrap();
+        self.reload().await
+    }
+
+    async fn reload(&self) -> String {
+        let request = Request::post("/reload").header("content-type", "application/json");
+        let reply = self.proxy.admin.send(request.body("{}").unwrap()).await;
+        let report: Value = serde_json::from_slice(&reply.body).unwrap();
+        report["settings"].as_str().unwrap().to_owned()
+    }
+
+    /// What counts for one key, as the admin interface tells it.
+    async fn counts(&self, key: &str) -> Value {
+        let reply = self.proxy.admin.get("/config").await;
+        let settings: Value = serde_json::from_slice(&reply.body).unwrap();
+        let settings = settings.as_array().unwrap();
+        let found = settings.iter().find(|setting| setting["key"] == key);
+        found.unwrap()["value"].clone()
+    }
+
+    fn socket(&self) -> String {
+        let node = self.deployment.cluster.nodes()[0].ip();
+        format!("/streammanager/?id=subscriber-1&host={node}&app=live")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_request_of_an_open_connection_meets_the_new_settings() {
+    let mut stage = Stage::start().await;
+    let root = || Request::get("/").body("").unwrap();
+    for mut kept in [stage.proxy.h1.keep().await, stage.proxy.h2.keep().await] {
+        assert_eq!(kept.send(root()).await.status, OF_MANAGER);
+        let said = stage.change(|config| config.proxy.hosts = vec!["live.example.com".to_owned()]);
+        assert_eq!(said.await, "reloaded: proxy.hosts");
+        assert_eq!(kept.send(root()).await.status, 421);
+        let said = stage.change(|config| config.proxy.hosts.clear()).await;
+        assert_eq!(said, "reloaded: proxy.hosts");
+        assert_eq!(kept.send(root()).await.status, OF_MANAGER);
+    }
+    assert_eq!(stage.reload().await, "unchanged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_move_under_those_who_are_there() {
+    let mut stage = Stage::start().await;
+    let target = stage.socket();
+    let open = async |stage: &Stage| Dialogue::open(&stage.proxy.h1, &target).await;
+    let mut first = open(&stage).await.unwrap();
+    let said = stage.change(|config| config.limits.sockets = 1).await;
+    assert_eq!(said, "reloaded: limits.sockets");
+    assert!(
+        open(&stage).await.is_err(),
+        "there is one place, and it is taken"
+    );
+    assert_eq!(stage.counts("limits.sockets").await, json!(1));
+    stage.change(|config| config.limits.sockets = 2).await;
+    let _second = open(&stage).await.unwrap();
+    assert!(open(&stage).await.is_err());
+    // Who was there before any of it goes on.
+    first.say(json!({"isAvailable": "stream1"})).await;
+    first
+        .hear_until(|said| said.get("isAvailable").is_some())
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_are_allowed_and_shut_out() {
+    let mut stage = Stage::start().await;
+    let target = stage.socket();
+    Dialogue::open(&stage.proxy.h1, &target).await.unwrap();
+    let nodes = stage.config.nodes.allow.clone();
+    let said = stage.change(|config| config.nodes.allow.clear()).await;
+    assert_eq!(said, "reloaded: nodes.allow");
+    assert!(Dialogue::open(&stage.proxy.h1, &target).await.is_err());
+    stage.change(|config| config.nodes.allow = nodes).await;
+    Dialogue::open(&stage.proxy.h1, &target).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_restart_is_named_and_does_not_count() {
+    let mut stage = Stage::start().await;
+    let said = stage.change(|config| {
+        config.timeouts.answer *= 2;
+        config.connections.max = 77;
+        config.lookup.capacity = 78;
+    });
+    assert_eq!(
+        said.await,
+        "reloaded: timeouts.answer; a restart is needed for lookup.capacity, connections.max"
+    );
+    assert_eq!(stage.counts("timeouts.answer").await, json!("12s"));
+    let max = Config::default().connections.max;
+    assert_eq!(stage.counts("connections.max").await, json!(max));
+    // Told again, as long as it is so.
+    let again = stage.reload().await;
+    assert_eq!(
+        again,
+        "a restart is needed for lookup.capacity, connections.max"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistake_changes_nothing_and_is_named() {
+    let mut stage = Stage::start().await;
+    stage.config.proxy.enabled = false;
+    let mut text = toml::to_string(&stage.config).unwrap();
+    text.push_str("\n[limts]\nsockets = 3\n");
+    fs::write(&stage.file, &text).unwrap();
+    let said = stage.reload().await;
+    assert!(said.starts_with("failed: "), "{said}");
+    assert!(said.contains("limts") && said.contains("limits"), "{said}");
+    assert_eq!(stage.counts("proxy.enabled").await, json!(true));
+    fs::remove_file(&stage.file).unwrap();
+    let said = stage.reload().await;
+    assert!(said.contains("cannot be read"), "{said}");
+    assert_eq!(stage.proxy.h1.get("/").await.status, OF_MANAGER);
+    let said = stage.change(|config| config.proxy.enabled = true).await;
+    assert_eq!(said, "unchanged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_often_it_is_reloaded_nothing_is_left_behind() {
+    const TASKS: &str = "whipstitch_runtime_tasks";
+    let mut stage = Stage::start().await;
+    // Whatever a first one makes.
+    stage.change(|config| config.limits.sockets += 1).await;
+    let before = stage.proxy.metric(TASKS).await;
+    for _ in 0..20 {
+        let said = stage.change(|config| config.limits.sockets += 1).await;
+        assert_eq!(said, "reloaded: limits.sockets");
+    }
+    let limit = r#"whipstitch_limit{key="limits.sockets"}"#;
+    let most = stage.config.limits.sockets.to_string().parse().unwrap();
+    stage.proxy.until_metric(limit, most).await;
+    // Each stack has a task of its own, which ends with it.
+    let ended = async { while stage.proxy.metric(TASKS).await > before + 10.0 {} };
+    tokio::time::timeout(SOON, ended).await.unwrap();
+}
