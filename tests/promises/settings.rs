@@ -11,6 +11,9 @@ use whipstitch_tests::{Deployment, Proxy, deployment::SOON, websocket::Dialogue}
 /// The Stream Manager has nothing at `/`, and says so itself.
 const OF_MANAGER: StatusCode = StatusCode::NOT_FOUND;
 
+/// Whether the last configuration that was read had mistakes.
+const REFUSED: &str = "whipstitch_configuration_unusable";
+
 /// A proxy, and the file that it was started with.
 struct Stage {
     deployment: Deployment,
@@ -132,6 +135,8 @@ async fn what_waits_for_a_restart_is_named_and_does_not_count() {
     assert_eq!(stage.counts("timeouts.answer").await, json!("12s"));
     let max = Config::default().connections.max;
     assert_eq!(stage.counts("connections.max").await, json!(max));
+    let waiting = "whipstitch_settings_waiting";
+    stage.proxy.until_metric(waiting, 2.0).await;
     // Told again, as long as it is so.
     let again = stage.reload().await;
     assert_eq!(
@@ -151,12 +156,14 @@ async fn a_mistake_changes_nothing_and_is_named() {
     assert!(said.starts_with("failed: "), "{said}");
     assert!(said.contains("limts") && said.contains("limits"), "{said}");
     assert_eq!(stage.counts("proxy.enabled").await, json!(true));
+    stage.proxy.until_metric(REFUSED, 1.0).await;
     fs::remove_file(&stage.file).unwrap();
     let said = stage.reload().await;
     assert!(said.contains("cannot be read"), "{said}");
     assert_eq!(stage.proxy.h1.get("/").await.status, OF_MANAGER);
     let said = stage.change(|config| config.proxy.enabled = true).await;
     assert_eq!(said, "unchanged");
+    stage.proxy.until_metric(REFUSED, 0.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,41 +3,39 @@
 mod admin_doors;
 mod finding;
 mod secrets;
+mod start_error;
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use hyper::upgrade::Upgraded;
 use prometheus::{IntGauge, Opts, Registry};
-use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 use tower_http::add_extension::AddExtension;
 use tracing::info;
-use whipstitch_ingress::{self as ingress, CertStore, ConnectionInfo, Listener, Server, TlsError};
-use whipstitch_origin::{self as origin, BaseUrlError};
+use whipstitch_ingress::{self as ingress, CertStore, ConnectionInfo, Listener, Server};
+use whipstitch_origin as origin;
 use whipstitch_proxy::{
     self as proxy, Current, Dependencies, Live, Memory, Peer, Recent, Room, live::Ender,
     splice::Detached, stack, trace::Tracing,
 };
-use whipstitch_signaling::session::KeyError;
 
 pub use crate::admin::SocketError;
 use crate::{
     admin::{AdminSocket, Reloadable, Reloader, SocketFile},
     config::{Config, InForce, Origins, Sources},
-    ice::IceFileError,
-    inherited::{Inherited, Unwanted},
+    inherited::Inherited,
     metrics,
     readiness::Stage,
     reread::Reloads,
-    session_keys::KeyFileError,
     settings::{self, Reconfigure},
     shutdown::{Drained, Shutdown},
-    telemetry::{self, LinesDropped, LogLevel, OtlpError, SpanMetrics},
+    telemetry::{self, LinesDropped, LogLevel, SpanMetrics},
 };
 use admin_doors::{AdminSees, admin_service, serve_admin};
 pub(crate) use finding::Finding;
 use finding::finding;
 use secrets::{Secrets, secrets};
+pub use start_error::StartError;
 
 /// A running proxy. Dropping it ends nothing; see [`Running::drain`].
 #[derive(Debug)]
@@ -364,47 +362,4 @@ fn listen(addrs: &[SocketAddr], inherited: &mut Inherited) -> Result<Vec<Listene
         listener.map_err(|error| StartError::Bind(*addr, error))
     };
     addrs.iter().map(listener).collect()
-}
-
-/// Why the proxy did not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// An address cannot be bound.
-    #[error("cannot listen on {_0}: {_1}")]
-    Bind(SocketAddr, #[source] io::Error),
-    /// The service manager listens where nothing is configured.
-    #[error(transparent)]
-    Inherited(#[from] Unwanted),
-    /// The socket of the admin interface cannot be made.
-    #[error("admin.socket {0}")]
-    AdminSocket(#[from] SocketError),
-    /// The certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// `listen.https` without `tls.cert` and `tls.key`.
-    #[error("listen.https needs tls.cert and tls.key")]
-    NoCertificate,
-    /// The file of the session keys cannot be used.
-    #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
-    /// A file with a secret of the TURN servers cannot be used.
-    #[error(transparent)]
-    Ice(#[from] IceFileError),
-    /// No session key can be made.
-    #[error("no session key can be made: {0}")]
-    Keys(#[source] KeyError),
-    /// The Stream Manager's URL cannot be used.
-    #[error("stream_manager.url {0}")]
-    Manager(#[from] BaseUrlError),
-    /// The system's certificate roots cannot be read.
-    #[error(
-        "the system's certificate roots cannot be read, which an https Stream Manager needs: {0}"
-    )]
-    Roots(#[source] io::Error),
-    /// Spans cannot be exported.
-    #[error(transparent)]
-    Otlp(#[from] OtlpError),
-    /// Two metrics of one name: a defect of ours.
-    #[error("metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
 }

@@ -44,6 +44,14 @@ pub(crate) enum Outcome {
 impl Reconfigure {
     /// Reads it, and takes up what can be. With a mistake in it, nothing is.
     pub(crate) async fn reload(&self) -> Outcome {
+        let outcome = self.read().await;
+        if matches!(outcome, Outcome::Failed(_)) {
+            self.in_force.refuse();
+        }
+        outcome
+    }
+
+    async fn read(&self) -> Outcome {
         let sources = self.sources.clone();
         let read = tokio::task::spawn_blocking(move || config::load(&sources)).await;
         let loaded = match read {

@@ -110,6 +110,7 @@ fn sources(sees: &AdminSees<'_>, view: View) -> Sources {
         live: sees.seen.live.clone(),
         view,
         reloader: sees.running.reloader.clone(),
+        in_force: sees.in_force.clone(),
         runtime: Handle::current().metrics(),
     }
 }

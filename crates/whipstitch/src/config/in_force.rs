@@ -1,6 +1,9 @@
 //! The configuration that counts now, and what of another one can be taken up while it runs.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use arc_swap::ArcSwap;
 
@@ -8,7 +11,16 @@ use super::{Config, Effective, Origins, effective, keys::Key};
 
 /// What counts now. Cheap to clone: all clones are one.
 #[derive(Clone, Debug)]
-pub struct InForce(Arc<ArcSwap<Counts>>);
+pub struct InForce(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    counts: ArcSwap<Counts>,
+    /// Whether what was read last has mistakes.
+    refused: AtomicBool,
+    /// Keys that have changed and wait for a restart.
+    waiting: AtomicUsize,
+}
 
 /// A configuration, and where each value came from.
 #[derive(Debug, Default)]
@@ -33,12 +45,16 @@ impl InForce {
     /// This counts.
     pub fn new(config: Config, origins: &Origins) -> Self {
         let settings = effective(&config, origins);
-        Self(Arc::new(ArcSwap::from_pointee(Counts { config, settings })))
+        Self(Arc::new(Inner {
+            counts: ArcSwap::from_pointee(Counts { config, settings }),
+            refused: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
+        }))
     }
 
     /// What counts.
     pub fn counts(&self) -> Arc<Counts> {
-        self.0.load_full()
+        self.0.counts.load_full()
     }
 
     /// What this configuration would change.
@@ -72,7 +88,24 @@ impl InForce {
 
     /// The change counts.
     pub fn take_up(&self, change: Change) {
-        self.0.store(Arc::new(change.next));
+        self.0.refused.store(false, Ordering::Relaxed);
+        self.0.waiting.store(change.later.len(), Ordering::Relaxed);
+        self.0.counts.store(Arc::new(change.next));
+    }
+
+    /// What was read has mistakes, and nothing of it counts.
+    pub fn refuse(&self) {
+        self.0.refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what was read last has mistakes.
+    pub fn is_refused(&self) -> bool {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    /// How many keys had changed and wait for a restart when it was last read without mistakes.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
     }
 }
 

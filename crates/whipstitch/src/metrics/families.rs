@@ -45,14 +45,24 @@ impl Families {
         let reloads = &now.reloads;
         self.counters(
             "reloads_total",
-            "Times that files were read again because somebody asked (SIGHUP, POST /reload), by whether all of them could be used.",
+            "Times that settings and files were read again because somebody asked (SIGHUP, POST /reload), by whether all of them could be used.",
             "result",
             &[("done", number(reloads.done)), ("failed", number(reloads.failed))],
         )?;
         self.gauge(
             "reload_last_success_timestamp_seconds",
-            "When somebody last had files read again and all of them could be used, or of the start, in seconds since 1970.",
+            "When somebody last had settings and files read again and all of them could be used, or of the start, in seconds since 1970.",
             since_1970(reloads.last_success),
+        )?;
+        self.gauge(
+            "configuration_unusable",
+            "Whether the configuration had mistakes when it was last read (1), so that the settings of before count, or none (0).",
+            flag(now.refused),
+        )?;
+        self.gauge(
+            "settings_waiting",
+            "Keys that had changed when the configuration was last read, and wait for a restart.",
+            size(now.waiting),
         )
     }
 

@@ -12,6 +12,7 @@ use whipstitch_proxy::{Live, Places, Room};
 use crate::{
     admin::{Reloader, Reloads, Standings, View},
     certificates::{self, Shown, Validity},
+    config::InForce,
     readiness::Stage,
     shutdown::Shutdown,
 };
@@ -28,6 +29,7 @@ pub(crate) struct Sources {
     pub(crate) live: Live,
     pub(crate) view: View,
     pub(crate) reloader: Reloader,
+    pub(crate) in_force: InForce,
     pub(crate) runtime: RuntimeMetrics,
 }
 
@@ -45,6 +47,10 @@ pub(crate) struct Reading {
     /// Answers of the Stream Manager that are remembered.
     pub(crate) lookups: u64,
     pub(crate) reloads: Reloads,
+    /// Whether the configuration that was read last has mistakes.
+    pub(crate) refused: bool,
+    /// Keys that have changed and wait for a restart.
+    pub(crate) waiting: usize,
     pub(crate) runtime: Runtime,
 }
 
@@ -87,6 +93,8 @@ impl Sources {
             nodes: self.view.standings(),
             lookups: self.view.remembered(),
             reloads: self.reloader.reloads(),
+            refused: self.in_force.is_refused(),
+            waiting: self.in_force.waiting(),
             runtime: Runtime::of(&self.runtime),
         }
     }
@@ -119,6 +127,8 @@ impl Reading {
             nodes: Standings::default(),
             lookups: 0,
             reloads: Reloads::none(SystemTime::UNIX_EPOCH),
+            refused: false,
+            waiting: 0,
             runtime: Runtime::default(),
         }
     }
