@@ -1,9 +1,16 @@
 //! A player that does not understand a counter-offer is told so, and leaves no session behind.
 
 use http::{Method, Request, header::USER_AGENT};
-use whipstitch::config::Config;
+use tokio::io::AsyncWriteExt;
+use whipstitch::{config::Config, shutdown::Drained};
 use whipstitch_minicluster::{Node, Server, peer::Player, peer::Publisher};
-use whipstitch_tests::{Deployment, Proxy, Reply, http::path_of, kept::Kept};
+use whipstitch_tests::{
+    Deployment, Proxy, Reply,
+    deployment::SOON,
+    http::path_of,
+    kept::Kept,
+    raw_node::{RawNode, read_head},
+};
 
 const STREAM: &str = "/live/whep/endpoint/s1";
 
@@ -125,7 +132,7 @@ async fn a_session_that_could_be_anothers_is_left_alone() {
     scene.until_players(6, 6).await;
 }
 
-/// Each of its requests comes over a connection of its own, so its word for the client counts.
+/// Each of its requests comes over a connection of its own, so its word for the client counts; not enough to end anything.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forwarder_tells_clients_apart_if_it_is_believed() {
     for (is_trusted, status) in [(true, 400), (false, 406)] {
@@ -145,5 +152,62 @@ async fn a_forwarder_tells_clients_apart_if_it_is_believed() {
             request.headers_mut().insert("x-forwarded-for", from);
             assert_eq!(scene.proxy.plain.send(request).await.status, status);
         }
+        let sessions = if is_trusted { 2 } else { 3 };
+        // Nothing is left to the one task that ends sessions: each would be counted.
+        scene.until_players(sessions, sessions).await;
+        assert_eq!(scene.proxy.drain().await, Drained::Whole);
+        let nodes = scene.deployment.cluster.nodes();
+        assert_eq!(
+            nodes.iter().map(Node::sessions).sum::<usize>(),
+            sessions + 1
+        );
     }
+}
+
+/// The node takes its time with the answer: the player has given it all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_answering_may_ask_for_less() {
+    let (deployment, node) = (Deployment::start().await, RawNode::start(73).await);
+    let mut config = deployment.config();
+    config.nodes.port = node.addr().port();
+    config.nodes.allow = vec!["127.0.0.0/8".parse().unwrap()];
+    let proxy = deployment.proxy_with(config);
+    let sdp = "v=0\r\nm=audio 9 x 111\r\nm=video 9 x 96\r\na=setup:actpass\r\n";
+    let created = format!(
+        "HTTP/1.1 201 Created\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\
+         Location: /live/whep/resource/s1\r\nConnection: close\r\n\r\n{sdp}",
+        sdp.len()
+    );
+    let mut connection = proxy.h2.keep().await;
+    let mut ask = async |offer: &str| {
+        let mut request = request("page", offer);
+        let target = format!("{STREAM}?host={}", node.addr().ip());
+        *request.uri_mut() = target.parse().unwrap();
+        let answer = node.answer(offer.len(), created.as_bytes());
+        let (reply, _) = tokio::join!(connection.send(request), answer);
+        reply
+    };
+    let countered = ask(sdp).await;
+    assert_eq!(countered.status, 406);
+    let session = path_of(countered.header("location"));
+    let mut other = proxy.h1.keep().await;
+    let answer = Request::patch(session).header("content-type", "application/sdp");
+    let patched = other.begin(answer.body("v=0\r\n").unwrap()).await;
+    let patch = async {
+        let mut socket = node.silent().await;
+        assert!(read_head(&mut socket).await.starts_with("PATCH "));
+        socket
+    };
+    let patch = async { tokio::time::timeout(SOON, patch).await.expect("a PATCH") };
+    let (begun, under_way) = (tokio::time::timeout(SOON, patched), patch);
+    let less = async {
+        let mut socket = under_way.await;
+        let less = ask(&sdp.replace("m=audio 9 ", "m=audio 0 ")).await;
+        assert_eq!(less.status, 406, "{}", less.text());
+        let done = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+        socket.write_all(done).await.unwrap();
+        socket
+    };
+    let (patched, _socket) = tokio::join!(begun, less);
+    assert_eq!(patched.expect("an answer in time").status, 204);
 }

@@ -28,6 +28,7 @@ mod forwarders;
 mod gate;
 mod hostile;
 mod ice;
+mod late_deletes;
 mod log;
 mod log_reasons;
 mod log_sessions;

@@ -8,6 +8,8 @@ use tokio::time::{Instant, timeout};
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: Duration,
+    /// What of it went to waits on ourselves, for which nobody is to be blamed.
+    ours: Duration,
     /// Less than this says nothing about whoever did not answer within it.
     fair: Duration,
 }
@@ -17,15 +19,26 @@ impl Budget {
     pub(crate) fn new(whole: Duration, connect: Duration) -> Self {
         Self {
             left: whole,
+            ours: Duration::ZERO,
             fair: connect.min(whole / 2),
         }
     }
 
-    /// Whether somebody who began with this much `left` has had enough of it by now to be blamed for not answering: as
-    /// much as a connection may take, or half of the whole. Who came after a slow lookup, or last of many, may have had
-    /// next to nothing.
-    pub(crate) fn was_fair(&self, left: Duration) -> bool {
-        left.saturating_sub(self.left) >= self.fair
+    /// Somebody's part of it begins.
+    pub(crate) const fn begins(&self) -> Began {
+        Began {
+            left: self.left,
+            ours: self.ours,
+        }
+    }
+
+    /// Whether somebody whose part began then has had enough of it by now to be blamed for not answering: as much as a
+    /// connection may take, or half of the whole. Who came after a slow lookup, or last of many, may have had next to
+    /// nothing; and what was spent on ourselves meanwhile was not theirs.
+    pub(crate) fn was_fair(&self, began: Began) -> bool {
+        let spent = began.left.saturating_sub(self.left);
+        let ours = self.ours.saturating_sub(began.ours);
+        spent.saturating_sub(ours) >= self.fair
     }
 
     pub(crate) const fn left(&self) -> Duration {
@@ -51,6 +64,21 @@ impl Budget {
         }
         done.ok()
     }
+
+    /// The same, where `work` is ours and not theirs whose part of it this is.
+    pub(crate) async fn pay_ourselves<W: Future>(&mut self, work: W) -> Option<W::Output> {
+        let before = self.left;
+        let done = self.pay(work).await;
+        self.ours += before.saturating_sub(self.left);
+        done
+    }
+}
+
+/// What was left of a budget at some moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Began {
+    left: Duration,
+    ours: Duration,
 }
 
 #[cfg(test)]
@@ -75,9 +103,23 @@ mod tests {
         let seconds = Duration::from_secs;
         for (connect, spent, fair) in [(2, 1, false), (2, 2, true), (10, 2, false), (10, 3, true)] {
             let mut budget = Budget::new(seconds(6), seconds(connect));
-            let left = budget.left();
+            let began = budget.begins();
             budget.spend(seconds(spent));
-            assert_eq!(budget.was_fair(left), fair, "{spent} of {connect}");
+            assert_eq!(budget.was_fair(began), fair, "{spent} of {connect}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_blamed_for_what_we_waited_for_ourselves() {
+        let mut budget = Budget::new(Duration::from_secs(4), Duration::from_secs(1));
+        let first = budget.begins();
+        let wait = sleep(Duration::from_secs(1));
+        assert!(budget.pay_ourselves(wait).await.is_some() && !budget.was_fair(first));
+        budget.spend(Duration::from_secs(1));
+        assert!(budget.was_fair(first));
+        let second = budget.begins();
+        let wait = sleep(Duration::from_secs(3));
+        assert!(budget.pay_ourselves(wait).await.is_none() && budget.is_over());
+        assert!(!budget.was_fair(second) && budget.was_fair(first));
     }
 }

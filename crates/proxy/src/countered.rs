@@ -8,10 +8,13 @@
 //! So a client that answers a counter-offer with an offer of *less* is told so with a 400, and the session that it does not
 //! use is ended. It has to be that client beyond doubt, for it could be somebody else's session:
 //!
-//! - the same client ([`crate::known_sessions`]), over the same connection: many players are behind one address. Of a
-//!   believed forwarder's connections nothing can be told, so there its word for the address is enough;
-//! - not a word about the session since, and no more than ten seconds;
+//! - the same client ([`crate::known_sessions`]), over the same connection: many players are behind one address;
+//! - not a word about the session since, answered or not, and no more than ten seconds;
 //! - an offer without a kind of media that was offered to it: two players of one page would both offer all.
+//!
+//! Of a believed forwarder's connections nothing can be told. There its word for the address is enough for the 400, which at
+//! worst costs another player of the same address one more POST; not to end a session, which could be in use. So that is
+//! left to the node, which lets go of it when no media come.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -39,7 +42,7 @@ pub(crate) struct Counter {
     /// The session that it began.
     pub(crate) session: Session,
     /// What it offers.
-    pub(crate) kinds: Kinds,
+    kinds: Kinds,
     connection: Option<SocketAddr>,
     until: Instant,
 }
@@ -49,6 +52,18 @@ pub(crate) struct Counter {
 pub(crate) struct Kinds {
     audio: bool,
     video: bool,
+}
+
+impl Counter {
+    /// Whether the client that got it is told from all others.
+    pub(crate) const fn is_of_one(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Whether this came instead of an answer to it: an offer, and one of less. Nothing is no offer.
+    pub(crate) fn is_met_with_less(&self, offer: &[u8]) -> bool {
+        !offer.is_empty() && Kinds::of(offer).lacks(self.kinds)
+    }
 }
 
 impl Countered {
@@ -116,13 +131,17 @@ impl Kinds {
     }
 
     /// Whether there is a kind in `other` that is not here.
-    pub(crate) const fn lacks(self, other: Self) -> bool {
+    const fn lacks(self, other: Self) -> bool {
         (other.audio && !self.audio) || (other.video && !self.video)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::uri::PathAndQuery;
+    use whipstitch_origin::{AllowedOrigins, Claim, Metrics, config::Nodes};
+    use whipstitch_signaling::tag::Tag;
+
     use super::*;
 
     #[test]
@@ -134,5 +153,30 @@ mod tests {
         for kinds in [both, video, audio] {
             assert!(!both.lacks(kinds) && !kinds.lacks(kinds) && !kinds.lacks(Kinds::of(b"")));
         }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_no_offer_of_less() {
+        let allowed = AllowedOrigins::new(&Nodes::default(), Metrics::default());
+        let counter = Counter {
+            origin: allowed.admit(Claim::Manager("10.0.0.1")).await.unwrap(),
+            session: Session {
+                node: [10, 0, 0, 1].into(),
+                resource: PathAndQuery::from_static("/live/whep/resource/s1"),
+                issued_at: 1,
+                tag: Tag::None,
+            },
+            kinds: Kinds::of(b"m=audio 9 x\r\nm=video 9 x\r\n"),
+            connection: None,
+            until: Instant::now(),
+        };
+        for (offer, is_less) in [("", false), ("v=0\r\n", true), ("m=video 9 x\r\n", true)] {
+            assert_eq!(
+                counter.is_met_with_less(offer.as_bytes()),
+                is_less,
+                "{offer}"
+            );
+        }
+        assert!(!counter.is_of_one());
     }
 }

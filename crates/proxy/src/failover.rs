@@ -132,12 +132,12 @@ impl<A: Carrier> Failover<'_, A> {
         budget: &mut Budget,
     ) -> Result<Response<Body>, Failed> {
         self.exchange.goes_to(origin.addr());
-        let left = budget.left();
+        let began = budget.begins();
         let answer = self
             .nodes
             .carry(origin, request, budget, self.exchange.phases())
             .await;
-        if let Some(outcome) = outcome(&answer, budget.was_fair(left)) {
+        if let Some(outcome) = outcome(&answer, budget.was_fair(began)) {
             self.directory.report(origin, outcome);
         }
         answer

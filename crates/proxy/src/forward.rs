@@ -7,6 +7,7 @@
 
 mod again;
 mod extensions;
+mod late;
 mod links;
 mod naming;
 mod nodes;
@@ -202,8 +203,11 @@ impl Forward {
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         let method = request.method().clone();
+        // Before the node has it: while that thinks, the client has spoken, whatever comes of it.
+        self.live.heard(known.role, &known.session);
         let trickles = tags::before(&mut request, &known.session, self.strict_etags)
             .map_err(BadRequest::from)?;
+        let turn = self.turn(known, &method, budget).await?;
         let failover = self.failover(&self.nodes, &asked.exchange);
         let mut response = failover.only(&known.origin, request, budget).await?;
         if trickles {
@@ -213,12 +217,11 @@ impl Forward {
             self.ended(known, asked.client, response.status());
         } else if is_gone(response.status()) {
             self.live.ended(known.role, &known.session, End::Gone);
-        } else {
-            self.live.heard(known.role, &known.session);
         }
+        drop(turn);
         if asked.dialect.statuses() == Statuses::Exact {
             if method == Method::PATCH {
-                response = status::begun(response, budget).await;
+                response = status::begun(response, budget).await?;
             }
             status::make_exact(&method, &mut response);
         }

@@ -186,7 +186,7 @@ impl Live {
 
     /// A client has said something in a WHIP or WHEP session.
     pub(crate) fn heard(&self, role: Role, sealed: &Sealed) {
-        if let Some(session) = lock(&self.0.http).at(&Place::of(role, sealed)) {
+        if let Some(session) = lock(&self.0.http).at(role, sealed) {
             session.traffic().heard();
         }
     }
@@ -194,14 +194,14 @@ impl Live {
     /// Whether a WHIP or WHEP session goes on of which its client has said nothing since it began.
     pub(crate) fn is_silent(&self, role: Role, sealed: &Sealed) -> bool {
         let http = lock(&self.0.http);
-        let session = http.at(&Place::of(role, sealed));
+        let session = http.at(role, sealed);
         session.is_some_and(|session| session.traffic().is_silent())
     }
 
-    /// A WHIP or WHEP session is over, in this way; if it was not over before.
+    /// A WHIP or WHEP session is over, in this way; if it was not over before. A newer one at its place goes on.
     pub(crate) fn ended(&self, role: Role, sealed: &Sealed, end: End) {
         let mut http = lock(&self.0.http);
-        let over = http.remove(&Place::of(role, sealed));
+        let over = http.remove(role, sealed);
         self.tell(&http);
         drop(http);
         self.0.over.insert(which(sealed), ());

@@ -75,7 +75,7 @@ kinds! {
         "A POST that is not `application/sdp`, or a PATCH that is neither that nor `application/trickle-ice-sdpfrag`."
         "Set the `Content-Type` that `detail` names."
     CounterOffer "counter-offer" BAD_REQUEST "A counter-offer is not answered with an offer"
-        "A player got the node's own offer as a counter-offer (406), and made another offer, of less media, over the same connection instead of answering it. It does not know counter-offers (draft-ietf-wish-whep, §4.2), and would go on like that. The session that it does not use is ended."
+        "A player got the node's own offer as a counter-offer (406), and made another offer, of less media, over the same connection instead of answering it. It does not know counter-offers (draft-ietf-wish-whep, §4.2), and would go on like that. The session that it does not use is ended, unless a forwarder (`proxy.trusted`) is between, so that connections say nothing."
         "Answer the 406 with a PATCH at its `Location`, or POST without a body, so that the node offers in its 201."
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "The body is longer than `limits.sdp_bytes` (WHIP, WHEP) or `limits.body_bytes` (anything else)."

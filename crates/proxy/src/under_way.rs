@@ -1,9 +1,10 @@
-//! What is under way at a place: POSTs that may make a session there, and DELETEs of ours for what was left behind.
+//! What is under way at a place: POSTs that may make a session there, and DELETEs: those of ours for what was left behind,
+//! and those of clients for a publisher's session.
 //!
 //! A place at a node can be one session's now and another's a moment later (see [`crate::newest`]), and two requests over
 //! two connections reach a node in any order. So neither is sent while the other could meet what it must not.
 //!
-//! | is under way | a POST | a DELETE of ours |
+//! | is under way | a POST | a DELETE |
 //! |---|---|---|
 //! | nothing | goes on | goes on |
 //! | POSTs | goes on | waits until each has its answer, which says whose session is there |
@@ -24,8 +25,9 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-/// How long a POST waits for a DELETE: a client is there, and the DELETE was sent before.
-const LONGEST: Duration = Duration::from_secs(1);
+/// How long a POST waits for a DELETE: a client is there, and the DELETE was sent before. And how long a client's DELETE
+/// waits for a POST.
+pub(crate) const LONGEST: Duration = Duration::from_secs(1);
 
 /// Where a session is or will be: a node, and a path and query there.
 pub(crate) type Place = (IpAddr, PathAndQuery);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::{Request, header::AUTHORIZATION};
+use http::{HeaderValue, Request, header::AUTHORIZATION};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use whipstitch_origin::Origin;
@@ -24,7 +24,8 @@ impl Forward {
     /// The player's offer, if it may go on.
     ///
     /// # Errors
-    /// The client does not understand the counter-offer that it got a moment ago. That session is ended.
+    /// The client does not understand the counter-offer that it got a moment ago. That session is ended, if it is beyond
+    /// doubt that client's.
     pub(super) async fn not_again(
         &self,
         endpoint: &Endpoint,
@@ -37,18 +38,32 @@ impl Forward {
         let (parts, body) = request.into_parts();
         // Its length and time are limited where it comes from.
         let offer = body.collect().await?.to_bytes();
-        if !Kinds::of(&offer).lacks(counter.kinds) {
+        if !counter.is_met_with_less(&offer) {
             return Ok(Request::from_parts(parts, body::full(offer)));
         }
         if let Some(client) = &asked.client {
             self.countered.forget(client);
         }
+        if counter.is_of_one() {
+            let authorization = parts.headers.get(AUTHORIZATION).cloned();
+            self.end_unused(counter, endpoint, asked, authorization);
+        }
+        Err(BadRequest::Counter.into())
+    }
+
+    fn end_unused(
+        &self,
+        counter: Counter,
+        endpoint: &Endpoint,
+        asked: &Asked,
+        authorization: Option<HeaderValue>,
+    ) {
         let creation = Creation {
             origin: counter.origin,
             target: asked.target.clone(),
             role: endpoint.lookup.role,
             key: endpoint.lookup.key.clone(),
-            authorization: parts.headers.get(AUTHORIZATION).cloned(),
+            authorization,
             exchange: asked.exchange.clone(),
             since: now(),
             under_way: None,
@@ -58,7 +73,6 @@ impl Forward {
             client: asked.client.clone(),
         };
         self.abandoned.unwanted(creation, named);
-        Err(BadRequest::Counter.into())
     }
 
     /// The counter-offer that this client got, if it comes with an offer and not with an answer.

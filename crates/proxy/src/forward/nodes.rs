@@ -84,7 +84,8 @@ impl Creating<'_> {
         // Where a player's session will be is not known without a `requestId`, and nobody else's can be there.
         if let Some(resource) = creation.place(None) {
             let begun = self.under_way.post((origin.named(), resource));
-            creation.under_way = budget.pay(begun).await.map(Arc::new);
+            // What it waits for is a DELETE of ours, not this node.
+            creation.under_way = budget.pay_ourselves(begun).await.map(Arc::new);
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.clone_from(&creation.under_way);
@@ -104,6 +105,9 @@ impl Carrier for Creating<'_> {
             return Err(Failed::NotConnected);
         };
         let creation = self.begin(origin, budget).await;
+        if budget.is_over() {
+            return Err(Failed::OutOfTime);
+        }
         let sent = Sent::new(&self.nodes.0, request, uri);
         let sent = Unanswered::new(sent, creation, self.abandoned);
         let answer = sent.answered(budget, phases).await;
@@ -117,4 +121,101 @@ fn node_uri(origin: &Origin, target: &Uri) -> Option<Uri> {
     parts.authority = Some(origin.authority().clone());
     parts.path_and_query = target.path_and_query().cloned();
     Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::BoxFuture;
+    use http::{HeaderMap, uri::Authority};
+    use prometheus::Registry;
+    use tokio::time::Instant;
+    use tokio_util::task::TaskTracker;
+    use whipstitch_origin::{
+        AllowedOrigins, Candidates, Claim, Hints, Lookup, LookupError, Outcome, Purpose, config,
+    };
+    use whipstitch_signaling::{Form, Role, StreamKey, dialect::Dialect};
+
+    use super::*;
+    use crate::{Exchange, Metrics, phases::Times};
+
+    /// Nobody asks it anything here.
+    struct Nowhere;
+
+    impl Directory for Nowhere {
+        fn locate<'a>(
+            &'a self,
+            _: &'a Lookup,
+            _: Purpose,
+        ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+            Box::pin(async { Err(LookupError::NotFound(None)) })
+        }
+
+        fn forget(&self, _: &Lookup) {}
+
+        fn ended(&self, _: &StreamKey) {}
+
+        fn report(&self, _: &Origin, _: Outcome) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_for_a_delete_of_ours_is_not_the_nodes() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let gate = AllowedOrigins::new(
+            &config::Nodes::default(),
+            whipstitch_origin::Metrics::default(),
+        );
+        let origin = gate.admit(Claim::Manager("10.0.0.1")).await.unwrap();
+        let nodes = Nodes::new(&Timeouts::default(), Arc::new(Nowhere));
+        let metrics = Metrics::register(&Registry::new()).unwrap();
+        let (abandoned, _left) = Abandoned::new(1, TaskTracker::new(), metrics);
+        let endpoint = Endpoint {
+            lookup: Lookup {
+                role: Role::Publish,
+                key: StreamKey::new("live", "s1").unwrap(),
+                hints: Hints::default(),
+            },
+            candidates: Candidates::new(vec![origin.clone()]).unwrap(),
+            host: Authority::from_static("a"),
+            form: Form::Classic,
+        };
+        let headers = HeaderMap::new();
+        let asked = Asked {
+            dialect: Dialect::of(&headers, None),
+            target: "/live/whip/endpoint/s1".parse().unwrap(),
+            client: None,
+            exchange: Exchange::begin(&headers, None),
+        };
+        let under_way = UnderWay::default();
+        let creating = Creating {
+            nodes: &nodes,
+            abandoned: &abandoned,
+            endpoint: &endpoint,
+            asked: &asked,
+            authorization: None,
+            since: 0,
+            under_way: &under_way,
+            last: Mutex::default(),
+        };
+        let place = creating.at(&origin).place(None).unwrap();
+        let delete = under_way.delete(&(origin.named(), place), SECOND).await;
+        assert!(delete.is_some());
+
+        // It took a whole share of the node's time.
+        let (mut budget, started) = (Budget::new(SECOND * 6, SECOND), Instant::now());
+        let began = budget.begins();
+        let creation = creating.begin(&origin, &mut budget).await;
+        assert!(creation.under_way.is_some() && started.elapsed() >= SECOND);
+        assert!(!budget.was_fair(began));
+
+        // It took all that there was.
+        let mut budget = Budget::new(SECOND / 2, SECOND / 4);
+        let (began, phases) = (budget.begins(), Phases::default());
+        let request = Request::post("/live/whip/endpoint/s1");
+        let request = request.body(body::full("v=0")).unwrap();
+        let answer = creating.carry(&origin, request, &mut budget, &phases).await;
+        assert!(matches!(answer, Err(Failed::OutOfTime)) && !budget.was_fair(began));
+        assert_eq!(phases.times(), Times::default(), "nobody was dialled");
+    }
 }

@@ -8,13 +8,15 @@
 
 use bytes::Bytes;
 use http::{
-    Method, Response, StatusCode,
+    HeaderMap, Method, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use tracing::debug;
+use whipstitch_signaling::headers::{self, Media};
 
-use crate::{Body, BodyError, body, budget::Budget};
+use crate::{Body, BodyError, body, budget::Budget, error::NodeFault};
 
 /// Gives a success the status that it has to have.
 pub(super) fn make_exact(method: &Method, response: &mut Response<Body>) {
@@ -38,17 +40,37 @@ pub(super) fn make_exact(method: &Method, response: &mut Response<Body>) {
 /// budget goes, it is not known.
 ///
 /// One that breaks off before it began is none, too: the node has done what it was asked for, and says so in the status.
-pub(super) async fn begun(response: Response<Body>, budget: &mut Budget) -> Response<Body> {
+///
+/// # Errors
+/// It broke off, and the node had announced what is in it: without the answer to an ICE restart the client cannot go on.
+pub(super) async fn begun(
+    response: Response<Body>,
+    budget: &mut Budget,
+) -> Result<Response<Body>, NodeFault> {
     if response.body().is_end_stream() || response.body().size_hint().lower() > 0 {
-        return response;
+        return Ok(response);
     }
     let (head, mut body) = response.into_parts();
     let body = match budget.pay(first(&mut body)).await {
         Some(Ok(Some(first))) => body::resumed(first, body),
-        Some(Ok(None) | Err(_)) => body::empty(),
+        Some(Ok(None)) => body::empty(),
+        // What the media type says, not whether there is one: a servlet names text/html of nothing, too.
+        Some(Err(_)) if is_answer(&head.headers) => return Err(NodeFault::Sdp),
+        Some(Err(error)) => {
+            debug!(%error, "the answer to a PATCH broke off before its body began, and counts as one without");
+            body::empty()
+        }
         None => body,
     };
-    Response::from_parts(head, body)
+    Ok(Response::from_parts(head, body))
+}
+
+/// Whether this is the header of an answer to an ICE restart (RFC 9725 §4.3.3), or of a session description.
+fn is_answer(headers: &HeaderMap) -> bool {
+    matches!(
+        headers::media(headers),
+        Some(Some(Media::Sdp | Media::SdpFragment))
+    )
 }
 
 /// The first piece that is not empty.
@@ -99,15 +121,32 @@ mod tests {
             (broken(), 204, ""),
         ] {
             let mut budget = Budget::new(Duration::from_secs(6), Duration::from_secs(2));
-            let mut response = begun(Response::new(sent), &mut budget).await;
+            let mut response = begun(Response::new(sent), &mut budget).await.unwrap();
             make_exact(&Method::PATCH, &mut response);
             assert_eq!(response.status(), exact);
             let body = response.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(body, arrives);
         }
         let mut budget = Budget::new(Duration::from_secs(6), Duration::from_secs(2));
-        let late = begun(Response::new(silent), &mut budget).await;
+        let late = begun(Response::new(silent), &mut budget).await.unwrap();
         assert!(late.status() == 200 && budget.is_over());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_announced_and_broke_off_is_not_none() {
+        for (media, is_none) in [
+            ("application/trickle-ice-sdpfrag", false),
+            ("Application/SDP; charset=utf-8", false),
+            ("text/html;charset=utf-8", true),
+        ] {
+            let response = Response::builder().header(CONTENT_TYPE, media);
+            let response = response.body(broken()).unwrap();
+            let mut budget = Budget::new(Duration::from_secs(6), Duration::from_secs(2));
+            match begun(response, &mut budget).await {
+                Ok(response) => assert!(is_none && response.body().is_end_stream(), "{media}"),
+                Err(fault) => assert!(!is_none && fault == NodeFault::Sdp, "{media}"),
+            }
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ ends! {
     Deleted "client" "deleted" "WHIP, WHEP: the client's DELETE was carried out."
     Gone "node" "gone" "WHIP, WHEP: the node said that it has no such session (404, 410, and to a DELETE 417)."
     Replaced "client" "replaced" "WHIP, WHEP: a newer session took its place at the node."
-    Abandoned "client" "abandoned" "WHIP, WHEP: the client left before it had the answer to its POST, and the session was ended at the node."
+    Abandoned "client" "abandoned" "WHIP, WHEP: the client left before it had the answer to its POST, or took the counter-offer that it got for something else (problem `counter-offer`), and the session was ended at the node."
     HttpEnded "proxy" "operator" "WHIP, WHEP: the operator ended it, and the node did."
     Expired "proxy" "expired" "WHIP, WHEP: its URL is good for nothing any more (`sessions.lifetime`). When its client left is not known here."
     Forgotten "proxy" "forgotten" "WHIP, WHEP: 20 000 newer ones are remembered. It may go on; its URL is good."

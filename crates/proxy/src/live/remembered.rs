@@ -72,14 +72,16 @@ impl HttpSessions {
         self.by_id.get(&id).map(|found| found.session.clone())
     }
 
-    pub(super) fn at(&self, place: &Place) -> Option<&LiveSession> {
-        let id = self.by_place.get(place)?;
-        self.by_id.get(id).map(|found| &*found.session)
+    /// This very one, and not another one that has its place by now.
+    pub(super) fn at(&self, role: Role, sealed: &Sealed) -> Option<&LiveSession> {
+        let id = self.by_place.get(&Place::of(role, sealed))?;
+        let found = self.by_id.get(id).map(|found| &*found.session);
+        found.filter(|session| session.is(sealed))
     }
 
     /// Who had to go for it.
     pub(super) fn insert(&mut self, place: Place, session: Arc<LiveSession>) -> Gone {
-        let replaced = self.remove(&place);
+        let replaced = self.clear(&place);
         let id = session.id();
         self.by_place.insert(place.clone(), id);
         let began = Instant::now();
@@ -99,7 +101,14 @@ impl HttpSessions {
         }
     }
 
-    pub(super) fn remove(&mut self, place: &Place) -> Option<Arc<LiveSession>> {
+    /// This very one, and not another one that has its place by now.
+    pub(super) fn remove(&mut self, role: Role, sealed: &Sealed) -> Option<Arc<LiveSession>> {
+        self.at(role, sealed)?;
+        self.clear(&Place::of(role, sealed))
+    }
+
+    /// Whoever is there.
+    fn clear(&mut self, place: &Place) -> Option<Arc<LiveSession>> {
         let id = self.by_place.remove(place)?;
         self.by_id.remove(&id).map(|removed| removed.session)
     }

@@ -161,6 +161,11 @@ impl LiveSession {
         &self.way_out
     }
 
+    /// Whether it is the session of this URL: two at one place are told apart by their times.
+    pub(super) fn is(&self, url: &Sealed) -> bool {
+        matches!(&self.way_out, WayOut::Http { sealed, .. } if sealed.issued_at == url.issued_at)
+    }
+
     /// Its name in this process.
     pub fn id(&self) -> SessionId {
         self.id

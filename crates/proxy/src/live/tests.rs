@@ -94,6 +94,23 @@ async fn an_http_session_ends_with_its_delete_and_a_publisher_with_the_next_one(
 }
 
 #[tokio::test]
+async fn what_is_told_of_an_old_session_does_not_concern_the_newer_one_at_its_place() {
+    let (live, origin) = (live(), origin().await);
+    let (old, new) = (sealed("/a", 1), sealed("/a", 2));
+    began(&live, &origin, Role::Publish, &old);
+    began(&live, &origin, Role::Publish, &new);
+    live.heard(Role::Publish, &old);
+    assert!(live.is_silent(Role::Publish, &new) && !live.is_silent(Role::Publish, &old));
+    live.ended(Role::Publish, &old, End::Deleted);
+    assert_eq!(live.count().http, 1);
+    assert!(live.has_ended(&old) && !live.has_ended(&new));
+    live.heard(Role::Publish, &new);
+    assert!(!live.is_silent(Role::Publish, &new));
+    live.ended(Role::Publish, &new, End::Deleted);
+    assert_eq!(live.count().http, 0);
+}
+
+#[tokio::test]
 async fn there_is_an_end_to_what_is_remembered_of_http() {
     let (live, origin) = (live(), origin().await);
     let most = u64::try_from(super::remembered::MAX).unwrap();

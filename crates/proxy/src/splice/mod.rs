@@ -88,11 +88,11 @@ impl Splice {
         exchange.goes_to(origin.addr());
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
         let asked = handshake.to_node(&request, &origin, &query.target())?;
-        let left = budget.left();
+        let began = budget.begins();
         let answer = self
             .try_node(&origin, asked, &mut budget, exchange.phases())
             .await;
-        if let Some(outcome) = failover::outcome(&answer, budget.was_fair(left)) {
+        if let Some(outcome) = failover::outcome(&answer, budget.was_fair(began)) {
             self.directory.report(&origin, outcome);
         }
         let mut answer = answer.map_err(failover::error)?;

@@ -1,0 +1,127 @@
+//! A client's DELETE that comes late: its publisher's session may be over at the node, and the place another one's.
+//!
+//! An encoder that lost its connection comes again under the same name as soon as the node has let go of it, and may say
+//! goodbye to its former session only then. Its new POST is not answered yet, so nothing says that there is a newer session,
+//! and the DELETE would end the stream that just began. So it waits for the answer, like a DELETE of ours
+//! ([`crate::under_way`]).
+//!
+//! Where POSTs stay unanswered for longer than that, there is no such session any more, as when there is a newer one. That
+//! can be wrong: if the node then refuses them, the old session goes on until the node misses its media. To send the DELETE
+//! could be wrong, too, and would end a live stream, which nobody can mend.
+
+use http::Method;
+use whipstitch_signaling::{Role, session::Session};
+
+use super::Forward;
+use crate::{
+    Error,
+    budget::Budget,
+    message::Known,
+    newest::Newest,
+    under_way::{LONGEST, UnderWay, Work},
+};
+
+impl Forward {
+    /// Its turn, if it needs one, to be held until the node's answer is there.
+    ///
+    /// # Errors
+    /// Another session has the place, or may have it.
+    pub(super) async fn turn(
+        &self,
+        known: &Known,
+        method: &Method,
+        budget: &mut Budget,
+    ) -> Result<Option<Work>, Error> {
+        // Red5 keys a publisher alone by what another one can have.
+        if known.role != Role::Publish || method != Method::DELETE {
+            return Ok(None);
+        }
+        let turn = turn(&self.under_way, &self.newest, &known.session, budget).await;
+        turn.map(Some).ok_or(Error::UnknownSession)
+    }
+}
+
+async fn turn(
+    under_way: &UnderWay,
+    newest: &Newest,
+    session: &Session,
+    budget: &mut Budget,
+) -> Option<Work> {
+    let place = (session.node, session.resource.clone());
+    let turn = under_way.delete(&place, LONGEST);
+    let turn = budget.pay(turn).await??;
+    // Looked at again: what was waited for may have made one.
+    (!newest.has_newer(Role::Publish, session)).then_some(turn)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use http::uri::PathAndQuery;
+    use tokio::time::{Instant, sleep};
+    use whipstitch_signaling::tag::Tag;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn session(issued_at: u64) -> Session {
+        Session {
+            node: [10, 0, 0, 1].into(),
+            resource: PathAndQuery::from_static("/live/whip/resource/s1"),
+            issued_at,
+            tag: Tag::None,
+        }
+    }
+
+    fn place() -> (std::net::IpAddr, PathAndQuery) {
+        (session(0).node, session(0).resource)
+    }
+
+    fn budget(whole: Duration) -> Budget {
+        Budget::new(whole, Duration::from_secs(2))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_comes_while_a_newer_one_begins_waits_and_finds_it() {
+        let (under_way, newest) = (UnderWay::default(), Newest::new(HOUR));
+        newest.remember(Role::Publish, &session(1));
+        for is_made in [false, true] {
+            let post = under_way.post(place()).await;
+            let (mut budget, old) = (budget(HOUR), session(1));
+            let turn = turn(&under_way, &newest, &old, &mut budget);
+            let answer = async {
+                sleep(Duration::from_millis(900)).await;
+                if is_made {
+                    newest.remember(Role::Publish, &session(2));
+                }
+                drop(post);
+            };
+            let (turn, ()) = tokio::join!(turn, answer);
+            assert_eq!(turn.is_none(), is_made);
+            // The next POST waits for it.
+            let next = Box::pin(under_way.post(place())).now_or_never();
+            assert_eq!(next.is_some(), is_made);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_has_an_end_and_nothing_is_sent_after_it() {
+        let (under_way, newest) = (UnderWay::default(), Newest::new(HOUR));
+        let _post = under_way.post(place()).await;
+        for (whole, most) in [(HOUR, LONGEST), (LONGEST / 2, LONGEST / 2)] {
+            let began = Instant::now();
+            let mut budget = budget(whole);
+            let turn = turn(&under_way, &newest, &session(1), &mut budget).await;
+            assert!(turn.is_none());
+            let took = began.elapsed();
+            assert!(
+                took >= most && took <= most + Duration::from_millis(2),
+                "{took:?}"
+            );
+            assert!(budget.left() <= whole - most);
+        }
+    }
+}

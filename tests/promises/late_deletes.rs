@@ -1,0 +1,120 @@
+//! An encoder that says goodbye to its former session late does not end the stream that it has just begun.
+
+use futures_util::future::BoxFuture;
+use http::Request;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use whipstitch_tests::{
+    Deployment, Proxy, Reply,
+    http::path_of,
+    kept::Kept,
+    raw_node::{RawNode, read_head},
+};
+
+const CREATED: &str = "HTTP/1.1 201 Created\r\nContent-Type: application/sdp\r\nContent-Length: 3\r\n\
+     Location: /live/whip/resource/s1\r\nConnection: close\r\n\r\nv=0";
+const TAKEN: &str = "HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const ENDED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// A publisher at a node that has just let go of its name.
+struct Scene {
+    _deployment: Deployment,
+    proxy: Proxy,
+    node: RawNode,
+    /// The path of the session that was.
+    former: String,
+}
+
+/// A POST that the node has, and has not answered.
+struct Again {
+    answer: BoxFuture<'static, Reply>,
+    node: TcpStream,
+    _connection: Kept,
+}
+
+impl Scene {
+    async fn set(last: u8) -> Self {
+        let (deployment, node) = (Deployment::start().await, RawNode::start(last).await);
+        let mut config = deployment.config();
+        config.nodes.port = node.addr().port();
+        config.nodes.allow = vec!["127.0.0.0/8".parse().unwrap()];
+        let proxy = deployment.proxy_with(config);
+        let mut scene = Self {
+            _deployment: deployment,
+            proxy,
+            node,
+            former: String::new(),
+        };
+        let created = scene.publish().await.answered(CREATED).await;
+        scene.former = path_of(created.header("location"));
+        scene
+    }
+
+    async fn publish(&self) -> Again {
+        let target = format!("/live/whip/endpoint/s1?host={}", self.node.addr().ip());
+        let request = Request::post(target).header("content-type", "application/sdp");
+        let mut connection = self.proxy.h2.keep().await;
+        let answer = connection.begin(request.body("v=0").unwrap()).await;
+        let got = async {
+            let mut node = self.node.silent().await;
+            read_head(&mut node).await;
+            node.read_exact(&mut [0; 3]).await.unwrap();
+            node
+        };
+        let node = tokio::time::timeout(whipstitch_tests::deployment::SOON, got).await;
+        Again {
+            answer,
+            node: node.expect("a POST in time"),
+            _connection: connection,
+        }
+    }
+
+    async fn delete(&self, session: &str) -> Reply {
+        self.proxy.h1.bare("DELETE", session).await
+    }
+}
+
+impl Again {
+    async fn answered(mut self, with: &str) -> Reply {
+        self.node.write_all(with.as_bytes()).await.unwrap();
+        self.answer.await
+    }
+}
+
+fn said(reply: &Reply) -> (u16, String) {
+    (reply.status.as_u16(), reply.problem())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_not_sent_where_a_newer_session_begins() {
+    let scene = Scene::set(71).await;
+    let unknown = (404, "unknown-session".to_owned());
+    let again = scene.publish().await;
+    assert_eq!(said(&scene.delete(&scene.former).await), unknown);
+    assert!(scene.node.untouched());
+    let created = again.answered(CREATED).await;
+    assert_eq!(said(&scene.delete(&scene.former).await), unknown);
+    assert!(scene.node.untouched());
+    let newer = path_of(created.header("location"));
+    let (ended, (head, _)) = tokio::join!(scene.delete(&newer), scene.node.answer(0, ENDED));
+    assert_eq!(ended.status, 200);
+    assert!(head.starts_with("DELETE /live/whip/resource/s1 "), "{head}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_sent_once_the_newer_one_was_refused() {
+    let scene = Scene::set(72).await;
+    let again = scene.publish().await;
+    let refused = async {
+        let waiting = "whipstitch_requests_in_flight";
+        scene.proxy.until_metric(waiting, 2.0).await;
+        assert!(scene.node.untouched());
+        assert_eq!(again.answered(TAKEN).await.status, 409);
+        scene.node.answer(0, ENDED).await
+    };
+    let (ended, (head, _)) = tokio::join!(scene.delete(&scene.former), refused);
+    assert_eq!(ended.status, 200, "{}", ended.text());
+    assert!(head.starts_with("DELETE /live/whip/resource/s1 "), "{head}");
+}
