@@ -121,6 +121,20 @@ async fn nodes_are_allowed_and_shut_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_led_any_more_where_nobody_may_go() {
+    const TARGET: &str = "/live/whip/endpoint/stream1";
+    let mut stage = Stage::start().await;
+    let options = async |stage: &Stage| stage.proxy.h1.bare("OPTIONS", TARGET).await.status;
+    assert_eq!(options(&stage).await, StatusCode::OK);
+    // The answer of the Stream Manager is remembered, and the client is pinned to the node. Both were let through before.
+    let said = stage.change(|config| config.nodes.allow.clear()).await;
+    assert_eq!(said, "reloaded: nodes.allow");
+    let offer = stage.proxy.h1.sdp("POST", TARGET, "v=0\r\n").await;
+    assert_eq!(offer.problem(), "node-refused");
+    assert_eq!(options(&stage).await, StatusCode::BAD_GATEWAY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_a_restart_is_named_and_does_not_count() {
     let mut stage = Stage::start().await;
     let said = stage.change(|config| {

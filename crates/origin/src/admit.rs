@@ -186,6 +186,18 @@ impl AllowedOrigins {
         }
     }
 
+    /// Whether an address of the Stream Manager's that was let through before would be dialled in the same way now.
+    pub fn still_admits(&self, origin: &Origin) -> bool {
+        let rules = self.rules.load();
+        let public = origin.named();
+        let open = standing(public, &rules.networks) != Standing::Shut
+            && origin.host().is_none_or(|name| rules.may_resolve(name));
+        let claim = Claim::Session(public);
+        open && self
+            .origin(public, origin.host(), claim, &rules)
+            .is_ok_and(|now| now.addr() == origin.addr())
+    }
+
     fn admit_ip(&self, ip: IpAddr, claim: Claim<'_>, rules: &Rules) -> Result<Origin, Refusal> {
         match (standing(ip, &rules.networks), claim) {
             (Standing::Shut, _) => return Err(Refusal::Special),

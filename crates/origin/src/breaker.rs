@@ -177,7 +177,10 @@ impl Drop for Probing {
         let mut state = self.0.lock();
         (state.faults, state.probing) = (0, false);
         drop(state);
-        self.0.close();
+        // Who is told to stop has not found its end.
+        if !self.0.0.stop.is_cancelled() {
+            self.0.close();
+        }
     }
 }
 

@@ -106,13 +106,25 @@ impl Cached {
     /// Drops what is remembered of one stream, or of all: the manager is asked at the next request, and there is nothing
     /// to go back to if it does not answer. How many answers that were.
     pub fn drop_answers(&self, of: Option<&StreamKey>) -> usize {
-        let about = |lookup: &Lookup| of.is_none_or(|key| lookup.key == *key);
+        self.drop_where(|lookup, _| of.is_none_or(|key| lookup.key == *key))
+    }
+
+    /// Drops every answer that names a node of which `holds` says no.
+    pub fn drop_unless(&self, holds: impl Fn(&Origin) -> bool) -> usize {
+        let names_another = |remembered: &Remembered| match remembered.answer() {
+            Ok(nodes) => !nodes.iter().all(&holds),
+            Err(_) => false,
+        };
+        self.drop_where(|_, remembered| names_another(remembered))
+    }
+
+    fn drop_where(&self, about: impl Fn(&Lookup, &Remembered) -> bool) -> usize {
         let dropped: Vec<_> = self
             .0
             .answers
             .iter()
+            .filter(|(lookup, remembered)| about(lookup, remembered))
             .map(|(lookup, _)| lookup)
-            .filter(|lookup| about(lookup))
             .collect();
         for lookup in &dropped {
             self.0.answers.invalidate(&**lookup);

@@ -58,6 +58,11 @@ impl Pins {
         self.0.insert(client, pin);
     }
 
+    /// Nobody was led anywhere.
+    pub(crate) fn clear(&self) {
+        self.0.invalidate_all();
+    }
+
     /// Where this client was led, for the one `POST` that may use it.
     pub(crate) fn take(&self, client: &Client) -> Option<Pin> {
         self.0

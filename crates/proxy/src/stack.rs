@@ -114,6 +114,11 @@ impl Memory {
             room,
         }
     }
+
+    /// Every `POST` asks anew where it should go.
+    pub fn forget_pins(&self) {
+        self.pins.clear();
+    }
 }
 
 /// Composes the layers, on the current tokio runtime.

@@ -191,6 +191,7 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
             current: current.clone(),
             dependencies,
             ender: ender.clone(),
+            directory: finding.directory.clone(),
             log: context.log.clone(),
         }),
         certificates: tls.store.clone().map(|store| (store, tls.metrics.clone())),

@@ -83,9 +83,10 @@ pub enum Command {
     ///
     /// With --wait it ends with 0 when nothing is left or whipstitch has ended, and with 1 when time was too short.
     Drain(commands::drain::Options),
-    /// Read certificates, keys and lists again
+    /// Read settings, certificates, keys and lists again
     ///
-    /// Ends with 1 if one of them cannot be used; what was read before goes on then.
+    /// Says which changed settings count now and which wait for a restart. Ends with 1 if something cannot be used; what was
+    /// read before goes on then.
     Reload(commands::reload::Options),
     /// Show which events are logged, or change it for a while
     ///

@@ -29,7 +29,10 @@ fn main() -> ExitCode {
     let inherited = match Inherited::take() {
         Ok(inherited) => inherited,
         Err(error) => {
-            eprintln!("the service manager hands over what is no TCP socket: {error}");
+            eprintln!(
+                "the service manager hands over what is no TCP socket: {error}; a socket unit for whipstitch has \
+                 ListenStream=ADDRESS:PORT lines and no others"
+            );
             return ExitCode::from(cli::EX_CONFIG);
         }
     };
@@ -123,8 +126,11 @@ async fn until_stopped(signals: &mut Signals, running: &Running) -> &'static str
             Said::Stop(name) => return name,
             Said::Reload => {
                 service_manager::reloading();
-                running.reload().await;
-                service_manager::ready();
+                // A file that hangs must not be in the way of an end.
+                tokio::select! {
+                    _ = running.reload() => service_manager::ready(),
+                    name = signals.stop() => return name,
+                }
             }
         }
     }

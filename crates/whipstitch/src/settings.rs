@@ -2,10 +2,10 @@
 //!
 //! Another stack of layers takes the place of the one that serves; requests and sessions under way are not touched.
 
-use std::{fmt, io};
+use std::{fmt, io, sync::Arc};
 
 use tracing::{error, info, warn};
-use whipstitch_origin::AllowedOrigins;
+use whipstitch_origin::Cached;
 use whipstitch_proxy::{Current, Dependencies, Settings, live::Ender, stack};
 
 use crate::{
@@ -24,6 +24,7 @@ pub(crate) struct Reconfigure {
     pub(crate) current: Current,
     pub(crate) dependencies: Dependencies,
     pub(crate) ender: Ender,
+    pub(crate) directory: Arc<Cached>,
     pub(crate) log: Option<LogLevel>,
 }
 
@@ -90,24 +91,28 @@ impl Reconfigure {
             keys.any(|key| sections.contains(&key.split().0))
         };
         let config = change.config();
+        // What can fail comes first.
+        let stack = concerns(&["proxy", "limits", "timeouts"])
+            .then(|| stack(&self.dependencies, &of(config)))
+            .transpose()?;
         if let Some(log) = self.log.as_ref().filter(|_| concerns(&["log"])) {
             let configured = log.configure(&config.log.filter);
             configured.map_err(|error| io::Error::other(format!("log.filter {error}")))?;
         }
-        if concerns(&["proxy", "limits", "timeouts"]) {
-            self.current
-                .replace(stack(&self.dependencies, &of(config))?);
+        if let Some(stack) = stack {
+            self.current.replace(stack);
             self.ender.reconfigure(&config.timeouts);
             open_files::warn_if_too_few(config);
         }
         if concerns(&["nodes"]) {
-            self.allowed().reconfigure(&config.nodes);
+            let allowed = &self.dependencies.allowed;
+            allowed.reconfigure(&config.nodes);
+            // Nobody is led any more where nobody may go, or by another way.
+            self.directory
+                .drop_unless(|origin| allowed.still_admits(origin));
+            self.dependencies.memory.forget_pins();
         }
         Ok(())
-    }
-
-    fn allowed(&self) -> &AllowedOrigins {
-        &self.dependencies.allowed
     }
 }
 

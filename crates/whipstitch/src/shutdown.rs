@@ -220,12 +220,11 @@ impl Signals {
         }
     }
 
-    /// Waits for the next one that asks for the end; its name.
+    /// Waits for the next one that asks for the end; its name. One that asks for a reload is there for [`Signals::next`].
     pub async fn stop(&mut self) -> &'static str {
-        loop {
-            if let Said::Stop(name) = self.next().await {
-                return name;
-            }
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 }

@@ -109,17 +109,18 @@ fn without_descriptors_it_waits_and_serves_again_when_there_are_some() {
     let crowd: Vec<TcpStream> = (0..2 * DESCRIPTORS)
         .map(|_| TcpStream::connect(http).unwrap())
         .collect();
-    let mut failures = 0.0;
-    let (mut first, mut last) = (None, Instant::now());
-    while failures < 11.0 {
-        failures = watch.metric("whipstitch_accept_errors_total");
-        last = Instant::now();
-        if failures >= 1.0 && first.is_none() {
-            first = Some((failures, last));
-        }
-    }
-    let (from, since) = first.unwrap();
-    assert!(from < 5.0, "{from} before the first look");
+    let mut look = || {
+        (
+            watch.metric("whipstitch_accept_errors_total"),
+            Instant::now(),
+        )
+    };
+    let (from, since) = std::iter::repeat_with(&mut look)
+        .find(|(failures, _)| *failures >= 1.0)
+        .unwrap();
+    let (failures, last) = std::iter::repeat_with(look)
+        .find(|(failures, _)| *failures >= from + 10.0)
+        .unwrap();
     // A tenth of a second each; one of them was under way at the first look.
     let fewest = Duration::from_secs_f64((failures - from - 1.0) * 0.09);
     assert!(last - since >= fewest, "{failures} in {:?}", last - since);

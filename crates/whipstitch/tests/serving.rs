@@ -183,6 +183,25 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
+fn a_file_that_hangs_at_a_reload_is_not_in_the_way_of_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = Running::start(folder.path(), "http://127.0.0.1:9", &[]);
+    running.line("ready");
+    let key = folder.path().join("key.pem");
+    fs::remove_file(&key).unwrap();
+    let made = Command::new("mkfifo").arg(&key).status().unwrap();
+    assert!(made.success());
+    running.signal("HUP");
+    // Opens when there is a reader, who then waits for what never comes.
+    let writer = fs::OpenOptions::new().write(true).open(&key).unwrap();
+    running.signal("TERM");
+    assert_eq!(running.line("stopping")["signal"], "SIGTERM");
+    running.line("drained");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+    drop(writer);
+}
+
+#[test]
 fn a_silent_log_changes_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let [addr] = free();

@@ -70,7 +70,7 @@ soon serves
 
 # With the socket unit nobody is refused while it is started anew, and it needs no capability.
 systemctl stop whipstitch
-install -D -m 0644 /usr/share/doc/whipstitch/socket.conf /etc/systemd/system/whipstitch.service.d/socket.conf
+install -D -m 0644 /usr/lib/whipstitch/socket.conf /etc/systemd/system/whipstitch.service.d/socket.conf
 systemctl daemon-reload
 systemctl enable --now whipstitch.socket
 systemctl start whipstitch

@@ -45,6 +45,10 @@ impl Origin {
         self.name.as_ref().map(HostName::as_str)
     }
 
+    pub(super) fn host(&self) -> Option<&HostName> {
+        self.name.as_ref()
+    }
+
     /// The address to dial: the public one, or the private one that `nodes.map` gives for it.
     pub fn addr(&self) -> SocketAddr {
         self.addr

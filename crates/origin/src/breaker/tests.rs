@@ -173,8 +173,14 @@ async fn a_stop_ends_the_probes() {
     }
     let tasks = breaker.0.tasks.clone();
     tasks.close();
+    // Open by now, and not found to be wrong.
+    advance(Duration::from_millis(1)).await;
+    while !breaker.is_open() {
+        tokio::task::yield_now().await;
+    }
     breaker.0.stop.cancel();
     tasks.wait().await;
+    assert!(breaker.is_open(), "nobody has heard that it answers again");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use serde::Serialize;
@@ -16,6 +16,9 @@ use crate::{
     reread::{Ask, Reread},
     settings::Reconfigure,
 };
+
+/// Longest wait for a file.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// What can be read again. Cheap to clone: all clones are one.
 #[derive(Clone, Debug, Default)]
@@ -122,10 +125,10 @@ impl Reloader {
     pub(crate) async fn reload(&self) -> Report {
         let _turn = self.0.turn.lock().await;
         let report = Report {
-            settings: self.settings().await,
-            certificates: self.certificates().await,
-            session_keys: look(self.0.what.session_keys.as_ref()).await,
-            ice_secrets: look(self.0.what.ice_secrets.as_ref()).await,
+            settings: within(self.settings()).await,
+            certificates: within(self.certificates()).await,
+            session_keys: within(look(self.0.what.session_keys.as_ref())).await,
+            ice_secrets: within(look(self.0.what.ice_secrets.as_ref())).await,
             nodes: self.nodes(),
         };
         let Report {
@@ -206,6 +209,14 @@ impl Told {
             last_result,
         });
     }
+}
+
+/// What came of a part, or that it took too long: a file system that hangs must not be in the way of the next reload.
+async fn within(part: impl Future<Output = String>) -> String {
+    let read = tokio::time::timeout(LONGEST, part).await;
+    read.unwrap_or_else(|_| {
+        format!("failed: nothing could be read within {LONGEST:?}; does its file system hang?")
+    })
 }
 
 async fn look(ask: Option<&Ask>) -> String {

@@ -190,7 +190,7 @@ fn the_help() {
       nodes        List the nodes
       lookups      List the remembered answers of the Stream Manager, or forget them
       drain        Let sessions end and take no new ones
-      reload       Read certificates, keys and lists again
+      reload       Read settings, certificates, keys and lists again
       log-level    Show which events are logged, or change it for a while
       completions  Print a script that completes commands and flags in a shell
       man          Print the manual page

@@ -11,7 +11,7 @@ use crate::command::{self, cargo};
 use crate::{Result, debian};
 
 /// What the package holds: from the workspace, to the system, with its mode.
-const CONTENTS: [(&str, &str, u32); 14] = [
+const CONTENTS: [(&str, &str, u32); 16] = [
     (
         "deploy/systemd/whipstitch.service",
         "usr/lib/systemd/system/whipstitch.service",
@@ -24,7 +24,7 @@ const CONTENTS: [(&str, &str, u32); 14] = [
     ),
     (
         "deploy/systemd/socket.conf",
-        "usr/share/doc/whipstitch/socket.conf",
+        "usr/lib/whipstitch/socket.conf",
         0o644,
     ),
     (
@@ -70,6 +70,16 @@ const CONTENTS: [(&str, &str, u32); 14] = [
     (
         "deploy/reference/commands.md",
         "usr/share/doc/whipstitch/reference/commands.md",
+        0o644,
+    ),
+    (
+        "deploy/reference/log.md",
+        "usr/share/doc/whipstitch/reference/log.md",
+        0o644,
+    ),
+    (
+        "deploy/SECURITY.md",
+        "usr/share/doc/whipstitch/SECURITY.md",
         0o644,
     ),
     (

@@ -31,8 +31,8 @@ pub(super) struct Exporter<C> {
     collector: C,
     resource: Vec<Attribute>,
     metrics: SpanMetrics,
-    /// Whether the last request was taken; none before the first. The log tells of changes.
-    works: Option<bool>,
+    /// What the collector made of the last request; none before the first. The log tells of changes.
+    was: Option<Was>,
 }
 
 impl<C: Takes> Exporter<C> {
@@ -42,7 +42,7 @@ impl<C: Takes> Exporter<C> {
             collector,
             resource: resource(),
             metrics,
-            works: None,
+            was: None,
         }
     }
 
@@ -96,36 +96,51 @@ impl<C: Takes> Exporter<C> {
     async fn try_once(&mut self, batch: &mut Vec<Span>) -> bool {
         let count = batch.len() as u64;
         let body = Bytes::from(message::request(&self.resource, batch));
-        let (works, dropped, why) = match self.collector.send(body).await {
-            Outcome::Taken { rejected: 0 } => (true, 0, String::new()),
-            Outcome::Taken { rejected } => (true, rejected.min(count), String::new()),
-            Outcome::Refused(why) => (false, count, why),
+        let (was, dropped, why) = match self.collector.send(body).await {
+            Outcome::Taken { rejected: 0 } => (Was::Taken, 0, String::new()),
+            Outcome::Taken { rejected } => (Was::PartlyTaken, rejected.min(count), String::new()),
+            Outcome::Refused(why) => (Was::Refused, count, why),
             Outcome::Failed(why) => {
-                self.tell(false, &why);
+                self.tell(Was::Lost, &why);
                 return false;
             }
         };
         self.metrics.dropped.inc_by(dropped);
         self.metrics.exported.inc_by(count - dropped);
-        self.tell(works, &why);
+        self.tell(was, &why);
         batch.clear();
         true
     }
 
     /// One line for each change, not for each batch.
-    fn tell(&mut self, works: bool, why: &str) {
-        if self.works.replace(works) == Some(works) {
+    fn tell(&mut self, was: Was, why: &str) {
+        if self.was.replace(was) == Some(was) {
             return;
         }
-        if works {
-            info!("the collector takes spans");
-        } else {
-            warn!(
+        match was {
+            Was::Taken => info!("the collector takes spans"),
+            Was::PartlyTaken => {
+                warn!("the collector takes only some of the spans; its own log says why");
+            }
+            Was::Refused => warn!(
                 why,
-                "the collector does not take spans; they wait, and what there is no room for is dropped"
-            );
+                "the collector refuses spans, which are lost; look at the path of tracing.otlp, and at what it takes"
+            ),
+            Was::Lost => warn!(
+                why,
+                "the collector cannot be reached; spans wait, and what there is no room for is dropped"
+            ),
         }
     }
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Was {
+    Taken,
+    PartlyTaken,
+    Refused,
+    Lost,
 }
 
 /// How many more spans there are places for in a batch; none if it is full.
