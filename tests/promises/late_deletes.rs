@@ -1,5 +1,7 @@
 //! An encoder that says goodbye to its former session late does not end the stream that it has just begun.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use http::Request;
 use tokio::{
@@ -117,4 +119,25 @@ async fn it_is_sent_once_the_newer_one_was_refused() {
     let (ended, (head, _)) = tokio::join!(scene.delete(&scene.former), refused);
     assert_eq!(ended.status, 200, "{}", ended.text());
     assert!(head.starts_with("DELETE /live/whip/resource/s1 "), "{head}");
+}
+
+/// The operator's word does not end it either.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_ends_the_session_that_was_seen_and_no_newer_one() {
+    let scene = Scene::set(74).await;
+    let listed = scene.proxy.admin.get("/sessions").await;
+    let listed: serde_json::Value = serde_json::from_slice(&listed.body).unwrap();
+    let id = listed["sessions"][0]["id"].as_str().unwrap();
+    let end = Request::post(format!("/sessions/{id}/end"));
+    let end = end.header("content-type", "application/json");
+    let again = scene.publish().await;
+    let told = scene.proxy.admin.send(end.body("{}").unwrap()).await;
+    assert_eq!(told.status, 202);
+    // Its DELETE would be at the node by now.
+    let sent = tokio::time::timeout(Duration::from_millis(750), scene.node.silent()).await;
+    assert!(sent.is_err(), "it was sent");
+    let newer = path_of(again.answered(CREATED).await.header("location"));
+    let (ended, _) = tokio::join!(scene.delete(&newer), scene.node.answer(0, ENDED));
+    assert_eq!(ended.status, 200);
+    assert!(scene.node.untouched());
 }

@@ -36,7 +36,7 @@ use whipstitch_signaling::{
 };
 
 use self::{extensions::Place, naming::Made, nodes::Creating};
-pub(crate) use self::{nodes::Nodes, streams::EventStreams};
+pub(crate) use self::{late::turn, nodes::Nodes, streams::EventStreams};
 use crate::{
     Body, Error, Exchange, Metrics,
     abandoned::{self, Abandoned, Unclaimed},

@@ -95,8 +95,8 @@ pub struct Settings {
 pub struct Memory {
     known: Arc<KnownSessions>,
     pins: Arc<Pins>,
-    newest: Arc<Newest>,
-    under_way: UnderWay,
+    pub(crate) newest: Arc<Newest>,
+    pub(crate) under_way: UnderWay,
     countered: Countered,
     room: Room,
 }

@@ -175,13 +175,14 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
     };
     let span_metrics = SpanMetrics::register(&registry)?;
     let tracing = telemetry::export_spans(&config.tracing, span_metrics, &shutdown)?;
+    let dependencies = dependencies(config, &finding, &secrets, (&seen, tracing), &shutdown);
     let ender = Ender::new(
         seen.live.clone(),
         finding.directory.clone(),
+        &dependencies.memory,
         &config.timeouts,
         shutdown.background.clone(),
     );
-    let dependencies = dependencies(config, &finding, &secrets, (&seen, tracing), &shutdown);
     let stack = stack(&dependencies, &settings::of(config)).map_err(StartError::Roots)?;
     let current = Current::new(stack);
     running.reloader = Reloader::new(Reloadable {

@@ -41,7 +41,9 @@ impl Forward {
     }
 }
 
-async fn turn(
+/// The turn of a DELETE of this publisher's session, to be held until the node's answer is there; `None` if another
+/// session has the place, or may have it.
+pub(crate) async fn turn(
     under_way: &UnderWay,
     newest: &Newest,
     session: &Session,

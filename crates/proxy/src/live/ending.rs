@@ -11,8 +11,15 @@ use whipstitch_signaling::{Role, StreamKey, session::Session as Sealed};
 
 use super::{End, Kind, Live, LiveSession, SessionId, session::WayOut};
 use crate::{
-    body, budget::Budget, config::Timeouts, creation, failover::Carrier, forward::Nodes,
+    Memory, body,
+    budget::Budget,
+    config::Timeouts,
+    creation,
+    failover::Carrier,
+    forward::{Nodes, turn},
+    newest::Newest,
     phases::Phases,
+    under_way::UnderWay,
 };
 
 /// Ends sessions on behalf of the operator. Cheap to clone: all clones are one.
@@ -22,6 +29,8 @@ pub struct Ender(Arc<Inner>);
 struct Inner {
     live: Live,
     directory: Arc<dyn Directory>,
+    newest: Arc<Newest>,
+    under_way: UnderWay,
     how: ArcSwap<How>,
     tasks: TaskTracker,
 }
@@ -44,10 +53,12 @@ impl How {
 }
 
 impl Ender {
-    /// Ends sessions of `live`. What has to be asked of a node is asked on `tasks`.
+    /// Ends sessions of `live`, and none that `memory` knows to be another by now. What has to be asked of a node is asked
+    /// on `tasks`.
     pub fn new(
         live: Live,
         directory: Arc<dyn Directory>,
+        memory: &Memory,
         timeouts: &Timeouts,
         tasks: TaskTracker,
     ) -> Self {
@@ -55,6 +66,8 @@ impl Ender {
             live,
             how: ArcSwap::from_pointee(How::new(timeouts, &directory)),
             directory,
+            newest: memory.newest.clone(),
+            under_way: memory.under_way.clone(),
             tasks,
         }))
     }
@@ -95,7 +108,17 @@ impl Inner {
             return;
         };
         let id = session.id();
-        match self.ask(origin, sealed).await {
+        let how = self.how.load_full();
+        let mut budget = Budget::new(how.budget, how.connect);
+        let mut held = None;
+        if *role == Role::Publish {
+            held = turn(&self.under_way, &self.newest, sealed, &mut budget).await;
+            if held.is_none() {
+                warn!(%id, node = %origin, "the session is not ended: a newer one of its name is there, or begins");
+                return;
+            }
+        }
+        match ask(&how, origin, sealed, budget).await {
             Some(status) if creation::is_over(status) => {
                 self.over(*role, key, sealed);
             }
@@ -104,16 +127,7 @@ impl Inner {
             }
             None => warn!(%id, node = %origin, "the node did not answer; the session is not ended"),
         }
-    }
-
-    async fn ask(&self, origin: &Origin, sealed: &Sealed) -> Option<StatusCode> {
-        let request = Request::delete(Uri::from(sealed.resource.clone()));
-        let request = request.body(body::empty()).ok()?;
-        let how = self.how.load_full();
-        let mut budget = Budget::new(how.budget, how.connect);
-        let phases = Phases::default();
-        let answer = how.nodes.carry(origin, request, &mut budget, &phases).await;
-        answer.ok().map(|answer| answer.status())
+        drop(held);
     }
 
     fn over(&self, role: Role, key: &StreamKey, sealed: &Sealed) {
@@ -122,6 +136,19 @@ impl Inner {
         }
         self.live.ended(role, sealed, End::HttpEnded);
     }
+}
+
+async fn ask(
+    how: &How,
+    origin: &Origin,
+    sealed: &Sealed,
+    mut budget: Budget,
+) -> Option<StatusCode> {
+    let request = Request::delete(Uri::from(sealed.resource.clone()));
+    let request = request.body(body::empty()).ok()?;
+    let phases = Phases::default();
+    let answer = how.nodes.carry(origin, request, &mut budget, &phases).await;
+    answer.ok().map(|answer| answer.status())
 }
 
 impl fmt::Debug for Ender {

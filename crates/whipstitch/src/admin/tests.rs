@@ -27,9 +27,11 @@ fn admin() -> Admin {
     let view = view::tests::view();
     let directory = Arc::new(view::tests::directory());
     let timeouts = proxy::config::Timeouts::default();
+    let room = proxy::Room::new(&proxy::config::Limits::default());
+    let memory = proxy::Memory::new(room, true, Duration::from_hours(1));
     Admin::new(Parts {
         shutdown: Shutdown::default(),
-        ender: Ender::new(live.clone(), directory, &timeouts, tasks.clone()),
+        ender: Ender::new(live.clone(), directory, &memory, &timeouts, tasks.clone()),
         view,
         live,
         recent: Recent::default(),
