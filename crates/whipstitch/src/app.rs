@@ -89,8 +89,8 @@ impl Running {
         all.copied().collect()
     }
 
-    /// Reads certificate, session keys and the list of nodes again, now; whether all of it could be read. What came of
-    /// it is in the log.
+    /// Reads settings, certificate, session keys, secrets of TURN servers and the list of nodes again, now; whether all of
+    /// it could be read. What came of it is in the log.
     pub async fn reload(&self) -> bool {
         self.reloader.reload().await.is_good()
     }
