@@ -24,9 +24,13 @@ pub struct StreamManager {
     /// Longest wait for the answer to one lookup.
     #[serde(with = "duration")]
     pub timeout: Duration,
-    /// File with the `accessToken` of its administration API. If there is one, the list of its nodes is polled; with
-    /// [`Api::V1`] only, since 2.0 wants a login for a token of short life.
+    /// With [`Api::V1`]: file with the `accessToken` of its administration API. With it the list of its nodes is polled.
     pub access_token_file: Option<PathBuf>,
+    /// With [`Api::V2`]: file with the name of the user that logs in. With it and the password the list of its nodes is
+    /// polled.
+    pub user_file: Option<PathBuf>,
+    /// With [`Api::V2`]: file with the password of that user.
+    pub password_file: Option<PathBuf>,
 }
 
 impl Default for StreamManager {
@@ -38,6 +42,8 @@ impl Default for StreamManager {
             node_group: "default".to_owned(),
             timeout: Duration::from_secs(2),
             access_token_file: None,
+            user_file: None,
+            password_file: None,
         }
     }
 }
@@ -56,6 +62,8 @@ impl fmt::Debug for StreamManager {
             .field("node_group", &self.node_group)
             .field("timeout", &self.timeout)
             .field("access_token_file", &self.access_token_file)
+            .field("user_file", &self.user_file)
+            .field("password_file", &self.password_file)
             .finish()
     }
 }

@@ -10,7 +10,10 @@ use prometheus::{
 };
 use tokio::time::Instant;
 
-use crate::{LookupError, Refusal};
+use crate::{
+    LookupError, Refusal,
+    node_list::{LoginError, LoginSeen, NodeListSeen, PollError},
+};
 
 /// Counters of this crate. Cheap to clone: all clones count together.
 #[derive(Clone, Debug)]
@@ -35,8 +38,14 @@ struct Inner {
     polls: IntCounterVec,
     polls_ok: IntCounter,
     polls_failed: IntCounter,
+    logins: [IntCounter; LOGINS.len()],
+    logins_all: IntCounterVec,
+    login_failing: IntGauge,
     manager: Mutex<ManagerSeen>,
 }
+
+/// How a login at a Stream Manager 2.0 went; label values.
+const LOGINS: [&str; 3] = ["ok", "refused", "failed"];
 
 /// What the Stream Manager's event API did last.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +56,10 @@ pub struct ManagerSeen {
     pub last_answer: Option<Duration>,
     /// Why the last call that got none failed, and when.
     pub last_error: Option<(String, Instant)>,
+    /// What came of the polls of its list of nodes; `None` if there was none.
+    pub node_list: Option<NodeListSeen>,
+    /// What came of the logins for them; `None` if there was none.
+    pub login: Option<LoginSeen>,
 }
 
 /// What has been counted since the start.
@@ -81,7 +94,7 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::unregistered()?;
-        let all: [Box<dyn Collector>; 10] = [
+        let all: [Box<dyn Collector>; 12] = [
             Box::new(metrics.lookups.clone()),
             Box::new(metrics.questions.clone()),
             Box::new(metrics.breaker_open.clone()),
@@ -92,6 +105,8 @@ impl Metrics {
             Box::new(metrics.manager_up.clone()),
             Box::new(metrics.refusals.clone()),
             Box::new(metrics.polls.clone()),
+            Box::new(metrics.logins_all.clone()),
+            Box::new(metrics.login_failing.clone()),
         ];
         all.into_iter()
             .try_for_each(|collector| registry.register(collector))?;
@@ -166,13 +181,34 @@ impl Metrics {
         self.0.refusals.with_label_values(&[refusal.label()]).inc();
     }
 
-    pub(crate) fn polled(&self, ok: bool) {
-        let polls = if ok {
+    /// The list of nodes was polled.
+    pub(crate) fn polled(&self, found: &Result<usize, PollError>) {
+        let polls = if found.is_ok() {
             &self.0.polls_ok
         } else {
             &self.0.polls_failed
         };
         polls.inc();
+        let found = found.map_err(|error| error.to_string());
+        let mut seen = self.seen();
+        seen.node_list = Some(NodeListSeen::next(seen.node_list.take(), found));
+    }
+
+    /// A login was sent.
+    pub(crate) fn logged_in(&self, outcome: Result<(), LoginError>) {
+        let [ok, refused, failed] = &self.0.logins;
+        match outcome {
+            Ok(()) => ok,
+            Err(error) if error.is_refusal() => refused,
+            Err(_) => failed,
+        }
+        .inc();
+    }
+
+    /// How the login stands.
+    pub(crate) fn login(&self, login: LoginSeen) {
+        self.0.login_failing.set(i64::from(login.error.is_some()));
+        self.seen().login = Some(login);
     }
 }
 
@@ -230,6 +266,13 @@ impl Inner {
             ),
             &["result"],
         )?;
+        let logins = IntCounterVec::new(
+            Opts::new(
+                "stream_manager_logins_total",
+                "Logins at a Stream Manager 2.0, by result: ok, refused (it said no, or does not accept the token that it gave), failed (no answer, or none that can be read).",
+            ),
+            &["result"],
+        )?;
         Ok(Self {
             recalled: Found::ALL.map(|found| lookups.with_label_values(&[found.label()])),
             lookups,
@@ -276,6 +319,12 @@ impl Inner {
             polls_ok: polls.with_label_values(&["ok"]),
             polls_failed: polls.with_label_values(&["failed"]),
             polls,
+            logins: LOGINS.map(|result| logins.with_label_values(&[result])),
+            logins_all: logins,
+            login_failing: IntGauge::new(
+                "stream_manager_login_failing",
+                "Whether the last login at a Stream Manager 2.0 failed, or user and password cannot be read (1), or not (0); 0 where no login is configured.",
+            )?,
             manager: Mutex::default(),
         })
     }

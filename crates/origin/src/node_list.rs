@@ -1,66 +1,60 @@
-//! Polls the Stream Manager's list of its nodes, so that a node is known before any lookup names it
-//! (Red5 Pro documentation, Stream Manager REST API 4.0, `/admin/nodegroup`).
+//! Polls the Stream Manager's list of its nodes, so that a node is known before any lookup names it: `host=` and
+//! WebSockets of clients that another replica led there are admitted here.
 //!
-//! The administration API asks for a token that opens everything there. It is read from its file at each poll, goes to
-//! the configured manager and to nobody else, and no error and no line of the log holds it.
+//! | generation | list | who asks |
+//! |---|---|---|
+//! | 1.x | `/admin/nodegroup`, `/admin/nodegroup/{group}/node` (Stream Manager REST API 4.0) | `accessToken` in the query |
+//! | 2.0 | `/as/v1/admin/nodegroup`, `/as/v1/admin/nodegroup/status/{group}` (Stream Manager 2.0 Admin API) | a token of [`login`] in `Authorization` |
+//!
+//! Only nodes that serve are named: of 1.x `running` and `inservice`, of 2.0 `INSERVICE`. A node in `SOFT_SUNSET` takes no
+//! new sessions, so it is not named any more; the sessions that it still carries are not cut off, since a sealed session
+//! URL needs no naming, and a node stays named for `nodes.named_for` after the last list that held it.
+//!
+//! The administration API opens everything at the manager. Its secrets are read from their files at each poll, go to the
+//! configured manager only, and neither an error nor a line of the log holds one.
 
+mod admin;
+pub mod login;
 mod reply;
+mod seen;
 mod token;
 
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Collected, Empty, Limited};
 use thiserror::Error;
 use tokio::{
     sync::Notify,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
-use whipstitch_signaling::Api;
 
-use crate::{
-    AllowedOrigins, Metrics, config,
-    connect::{Clients, ManagerAddress},
-    stream_manager::MAX_LIST,
-};
+use self::admin::{AdminApi, CallError};
+use crate::{AllowedOrigins, Metrics, config, connect::ManagerAddress};
 
+pub use login::{LoginError, Password, SecretError, User};
+pub use seen::{LoginSeen, NodeListSeen};
 pub use token::{AccessToken, TokenError};
 
 /// Most node groups that are looked at.
 const MAX_GROUPS: usize = 100;
-/// Longest piece of the file that is read, in bytes: more than any token.
-const MAX_FILE: u64 = 4096;
 /// Most nodes taken from all of them.
 const MAX_NODES: usize = 10_000;
 
-/// Looks at the list of nodes every now and then.
+/// Polls the list of nodes.
 #[derive(Debug)]
 pub struct NodeList {
-    clients: Clients<Empty<Bytes>>,
-    /// Scheme, authority and path, up to `/nodegroup`.
-    base: String,
-    token_file: PathBuf,
-    timeout: Duration,
+    admin: AdminApi,
     every: Duration,
     allowed: Arc<AllowedOrigins>,
     metrics: Metrics,
 }
 
 impl NodeList {
-    /// A poll of this manager, if it is one of 1.x and there is a file with a token for it.
+    /// A poll of this manager, if the configuration names the secrets that its generation asks for.
     ///
     /// # Errors
-    /// See [`Clients::new`].
+    /// See [`crate::connect::Clients::new`].
     pub fn new(
         manager: ManagerAddress,
         config: &config::StreamManager,
@@ -68,24 +62,20 @@ impl NodeList {
         allowed: Arc<AllowedOrigins>,
         metrics: Metrics,
     ) -> std::io::Result<Option<Self>> {
-        let (Api::V1, Some(token_file)) = (config.api, config.access_token_file.clone()) else {
+        let Some(admin) = AdminApi::new(manager, config, &metrics)? else {
             return Ok(None);
         };
-        let (base, version) = (manager.base(), &config.api_version);
         Ok(Some(Self {
-            base: format!("{base}/streammanager/api/{version}/admin/nodegroup"),
-            clients: Clients::new(manager, config.timeout, 1)?,
-            token_file,
-            timeout: config.timeout,
+            admin,
             every,
             allowed,
             metrics,
         }))
     }
 
-    /// Polls until `stop`, and at once whenever `now` is notified. A failure is counted, told once, and harms nobody: what was named before stays named as long
-    /// as `nodes.named_for` says.
-    pub async fn run(self, stop: CancellationToken, now: Arc<Notify>) {
+    /// Polls until `stop`, and at once whenever `now` is notified. A failed poll is counted and logged at the change of
+    /// state only; nodes that were named before stay named for `nodes.named_for`.
+    pub async fn run(mut self, stop: CancellationToken, now: Arc<Notify>) {
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let polls = async {
@@ -93,11 +83,11 @@ impl NodeList {
             loop {
                 tokio::select! {
                     _ = ticks.tick() => {}
-                    () = now.notified() => {}
+                    () = now.notified() => self.admin.retry_now(),
                 }
                 let found = self.poll().await;
-                self.metrics.polled(found.is_ok());
-                tell(before.replace(found), found);
+                self.metrics.polled(&found);
+                log(before.replace(found), found);
             }
         };
         tokio::select! {
@@ -106,36 +96,25 @@ impl NodeList {
         }
     }
 
-    /// Looks once; how many nodes were named. Those of the groups that answered are named also if another one failed.
-    async fn poll(&self) -> Result<usize, PollError> {
-        let file = self.token_file.clone();
-        let read = tokio::task::spawn_blocking(move || read(&file)).await;
-        let text = read.ok().flatten().ok_or(PollError::TokenUnreadable)?;
-        let token = AccessToken::parse(&text)?;
-        let groups = reply::groups(&self.get("", &token).await?).ok_or(PollError::NotAList)?;
-        let (mut running, mut failed) = (BTreeSet::new(), None);
+    /// Polls once; how many nodes were named. The nodes of the groups that answered are named also if another group failed.
+    async fn poll(&mut self) -> Result<usize, PollError> {
+        let (groups, pass) = self.admin.groups().await?;
+        let (mut serving, mut failed) = (BTreeSet::new(), None);
         for group in groups.iter().take(MAX_GROUPS) {
-            match self.group(group, &token).await {
-                Ok(nodes) => running.extend(nodes),
-                // One that is just being deleted, or that cannot be read, is no word against the nodes of the others.
+            match self.admin.nodes(group, &pass).await {
+                Ok(nodes) => serving.extend(nodes),
+                // A group that is just being deleted, or that cannot be read, says nothing about the nodes of the others.
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
-        let named = self.hear(&running);
+        let named = self.name(&serving);
         failed.map_or(Ok(named), Err)
     }
 
-    async fn group(&self, name: &str, token: &AccessToken) -> Result<BTreeSet<String>, PollError> {
-        let path = format!("/{}/node", reply::percent_encoded(name));
-        let body = self.get(&path, token).await?;
-        let running = reply::running(&body).ok_or(PollError::NotAList)?;
-        Ok(running.into_iter().collect())
-    }
-
-    /// How many of these are nodes.
-    fn hear(&self, running: &BTreeSet<String>) -> usize {
+    /// How many of these pass the gate.
+    fn name(&self, serving: &BTreeSet<String>) -> usize {
         let mut named = 0;
-        for address in running.iter().take(MAX_NODES) {
+        for address in serving.iter().take(MAX_NODES) {
             match self.allowed.hear(address) {
                 Ok(()) => named += 1,
                 Err(refusal) => {
@@ -145,45 +124,12 @@ impl NodeList {
         }
         named
     }
-
-    async fn get(&self, path: &str, token: &AccessToken) -> Result<Bytes, PollError> {
-        let url = format!(
-            "{}{path}?accessToken={}",
-            self.base,
-            token.percent_encoded()
-        );
-        let request = Request::get(url)
-            .header(header::ACCEPT, "application/json")
-            .body(Empty::new())
-            .map_err(|_| PollError::NotAList)?;
-        // Neither hyper's errors nor the URL are kept: the token is in there.
-        let exchange = async {
-            let client = self.clients.current().await;
-            let answer = client.request(request).await;
-            let answer = answer.map_err(|_| PollError::Unreachable)?;
-            match answer.status() {
-                StatusCode::OK => {}
-                status => return Err(PollError::Status(status.as_u16())),
-            }
-            let body = Limited::new(answer.into_body(), MAX_LIST).collect().await;
-            body.map(Collected::to_bytes).map_err(|_| PollError::Broken)
-        };
-        timeout(self.timeout, exchange)
-            .await
-            .unwrap_or(Err(PollError::Timeout))
-    }
 }
 
-fn read(file: &Path) -> Option<String> {
-    let mut text = String::new();
-    let file = File::open(file).ok()?;
-    file.take(MAX_FILE).read_to_string(&mut text).ok()?;
-    Some(text)
-}
-
-/// Says what is new, and nothing while it stays as it is.
-fn tell(before: Option<Result<usize, PollError>>, now: Result<usize, PollError>) {
+/// Logs what is new, and nothing while it stays as it is. A failed login has its own line.
+fn log(before: Option<Result<usize, PollError>>, now: Result<usize, PollError>) {
     match (before, now) {
+        (_, Err(PollError::Login(_))) => {}
         (before, Err(error)) if before != Some(Err(error)) => {
             warn!(%error, "the Stream Manager's list of nodes is not known");
         }
@@ -196,21 +142,17 @@ fn tell(before: Option<Result<usize, PollError>>, now: Result<usize, PollError>)
 
 /// Why the list is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-enum PollError {
+pub(crate) enum PollError {
     #[error("stream_manager.access_token_file cannot be read")]
     TokenUnreadable,
     #[error("stream_manager.access_token_file {0}")]
     Token(#[from] TokenError),
-    #[error("the Stream Manager cannot be reached")]
-    Unreachable,
-    #[error("the Stream Manager did not answer in time")]
-    Timeout,
-    #[error(
-        "the Stream Manager answered with status {0}; 401 and 403 mean that the access token is not its own"
-    )]
-    Status(u16),
-    #[error("the Stream Manager's answer broke off, or was longer than a mebibyte")]
-    Broken,
+    #[error("{0}")]
+    Login(#[from] LoginError),
+    #[error("the Stream Manager {0}")]
+    Call(#[from] CallError),
+    #[error("the Stream Manager answered with status {0}: it does not accept the credentials")]
+    NotAllowed(u16),
     #[error("the Stream Manager answered with something that is not a list")]
     NotAList,
 }

@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-/// States in which a node serves (Red5 Pro documentation, Stream Manager REST API 4.0).
+/// States in which a node of 1.x serves (Red5 Pro documentation, Stream Manager REST API 4.0).
 const SERVING: [&str; 2] = ["running", "inservice"];
+/// The state in which a node of 2.0 serves (Stream Manager 2.0 Admin API, status of a node group).
+const IN_SERVICE: &str = "INSERVICE";
+/// Longest name of a group that is asked for, in bytes.
+const MAX_NAME: usize = 256;
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -20,6 +24,26 @@ struct Node {
     state: Option<String>,
 }
 
+/// What 2.0 says of a node: the last event of its machine, and the last one of its server, which has an address.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    scaling_event: Option<ScalingEvent>,
+    node_event: Option<NodeEvent>,
+}
+
+#[derive(Deserialize)]
+struct ScalingEvent {
+    state: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeEvent {
+    public_ip: Option<String>,
+    private_ip: Option<String>,
+}
+
 /// The names of the groups; `None` if this is no list of them.
 pub(super) fn groups(body: &[u8]) -> Option<Vec<String>> {
     let groups: Vec<Group> = serde_json::from_slice(body).ok()?;
@@ -27,14 +51,12 @@ pub(super) fn groups(body: &[u8]) -> Option<Vec<String>> {
         Group::Named { name } | Group::Name(name) => name,
     });
     // A dot or two would be another path.
-    Some(
-        names
-            .filter(|name| !matches!(name.as_str(), "" | "." | ".."))
-            .collect(),
-    )
+    let is_one =
+        |name: &String| !matches!(name.as_str(), "" | "." | "..") && name.len() <= MAX_NAME;
+    Some(names.filter(is_one).collect())
 }
 
-/// The addresses of the nodes that serve; `None` if this is no list of nodes.
+/// The addresses of the nodes of 1.x that serve; `None` if this is no list of nodes.
 pub(super) fn running(body: &[u8]) -> Option<Vec<String>> {
     let nodes: Vec<Node> = serde_json::from_slice(body).ok()?;
     let serves = |state: &str| {
@@ -47,6 +69,28 @@ pub(super) fn running(body: &[u8]) -> Option<Vec<String>> {
             .into_iter()
             .filter(|node| node.state.as_deref().is_some_and(serves))
             .filter_map(|node| node.address)
+            .collect(),
+    )
+}
+
+/// The addresses of the nodes of 2.0 that serve; `None` if this is no list of them. The public address is the one that
+/// lookups name; a node without one has only its private address.
+pub(super) fn in_service(body: &[u8]) -> Option<Vec<String>> {
+    let nodes: Vec<Status> = serde_json::from_slice(body).ok()?;
+    let serves = |node: &Status| {
+        let state = node
+            .scaling_event
+            .as_ref()
+            .and_then(|event| event.state.as_ref());
+        state.is_some_and(|state| state.eq_ignore_ascii_case(IN_SERVICE))
+    };
+    let written = |address: Option<String>| address.filter(|address| !address.is_empty());
+    Some(
+        nodes
+            .into_iter()
+            .filter(serves)
+            .filter_map(|node| node.node_event)
+            .filter_map(|node| written(node.public_ip).or(written(node.private_ip)))
             .collect(),
     )
 }
@@ -93,6 +137,39 @@ mod tests {
             r#"{"errorMessage":"x"}"#,
         ] {
             assert_eq!(running(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_nodes_of_2_0_that_are_in_service_are_listed() {
+        let node = |ip: &str, state: &str| {
+            let (role, time) = (r#""nodeRoleName":"edge""#, r#""timestamp":1717521788509"#);
+            format!(
+                r#"{{"nodeEvent":{{"publicIp":"{ip}","privateIp":"10.9.9.9",{role},"metrics":[],{time}}},"scalingEvent":{{"state":"{state}",{role},{time}}}}}"#
+            )
+        };
+        let states = "REQUESTED CREATING CREATED STARTED SOFT_SUNSET HARD_SUNSET DESTRUCTION_REQUESTED DESTROYING FAULT";
+        let mut nodes = vec![node("10.0.0.1", "INSERVICE"), node("", "inservice")];
+        nodes.extend(states.split(' ').map(|state| node("10.0.0.2", state)));
+        // A machine without a server yet, and nodes of which nothing is known.
+        nodes.push(r#"{"scalingEvent":{"state":"INSERVICE"}}"#.to_owned());
+        nodes.push(r#"{"nodeEvent":{"publicIp":"10.0.0.3"}}"#.to_owned());
+        nodes.push(r#"{"nodeEvent":null,"scalingEvent":null}"#.to_owned());
+        let list = format!("[{}]", nodes.join(","));
+        assert_eq!(
+            in_service(list.as_bytes()),
+            Some(vec!["10.0.0.1".to_owned(), "10.9.9.9".to_owned()])
+        );
+        assert_eq!(in_service(b"[]"), Some(Vec::new()));
+        for other in [
+            "",
+            "{}",
+            "null",
+            "[1]",
+            r#"{"error":"x"}"#,
+            r#"[{"nodeEvent":{"publicIp":7}}]"#,
+        ] {
+            assert_eq!(in_service(other.as_bytes()), None, "{other}");
         }
     }
 

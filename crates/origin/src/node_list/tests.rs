@@ -1,3 +1,5 @@
+mod v2;
+
 use std::sync::{
     Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -15,7 +17,10 @@ use crate::{BaseUrl, Claim, Resolver};
 /// A manager that gives these answers, one after the other, each on a connection of its own.
 struct Manager {
     url: String,
+    /// The first lines of what it was asked.
     asked: Arc<Mutex<Vec<String>>>,
+    /// The same, with all fields.
+    heads: Arc<Mutex<Vec<String>>>,
     _serves: AbortOnDropHandle<()>,
 }
 
@@ -23,7 +28,8 @@ async fn manager(answers: Vec<Vec<u8>>) -> Manager {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let asked = Arc::new(Mutex::new(Vec::new()));
-    let seen = asked.clone();
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let (seen, seen_heads) = (asked.clone(), heads.clone());
     let serves = TaskTracker::new().spawn(async move {
         for answer in answers {
             let (mut socket, _) = listener.accept().await.unwrap();
@@ -33,12 +39,14 @@ async fn manager(answers: Vec<Vec<u8>>) -> Manager {
             seen.lock()
                 .unwrap()
                 .push(head.lines().next().unwrap().to_owned());
+            seen_heads.lock().unwrap().push(head);
             let _ = socket.write_all(&answer).await;
         }
     });
     Manager {
         url,
         asked,
+        heads,
         _serves: AbortOnDropHandle::new(serves),
     }
 }
@@ -51,25 +59,45 @@ fn ok(body: &str) -> Vec<u8> {
 struct Poll {
     list: NodeList,
     allowed: Arc<AllowedOrigins>,
-    file: std::path::PathBuf,
+    metrics: Metrics,
+    file: Secret,
 }
 
-impl Drop for Poll {
+/// A file that is removed with this.
+struct Secret(std::path::PathBuf);
+
+impl Secret {
+    fn new(text: &str) -> Self {
+        static FILES: AtomicUsize = AtomicUsize::new(0);
+        let (process, number) = (std::process::id(), FILES.fetch_add(1, Ordering::SeqCst));
+        let file = std::env::temp_dir().join(format!("whipstitch-secret-{process}-{number}"));
+        std::fs::write(&file, text).unwrap();
+        Self(file)
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::write(&self.0, text).unwrap();
+    }
+}
+
+impl Drop for Secret {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.file);
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 
 fn poll(manager: &Manager) -> Poll {
-    static FILES: AtomicUsize = AtomicUsize::new(0);
-    let (process, number) = (std::process::id(), FILES.fetch_add(1, Ordering::SeqCst));
-    let file = std::env::temp_dir().join(format!("whipstitch-token-{process}-{number}"));
-    std::fs::write(&file, "s3cr&t\n").unwrap();
+    let file = Secret::new("s3cr&t\n");
     let config = config::StreamManager {
-        access_token_file: Some(file.clone()),
-        timeout: Duration::from_millis(500),
+        access_token_file: Some(file.0.clone()),
         ..config::StreamManager::default()
     };
+    poll_with(manager, config, file)
+}
+
+fn poll_with(manager: &Manager, mut config: config::StreamManager, file: Secret) -> Poll {
+    config.timeout = Duration::from_millis(500);
+    let metrics = Metrics::default();
     let allowed = Arc::new(AllowedOrigins::new(
         &config::Nodes::default(),
         Metrics::default(),
@@ -79,10 +107,11 @@ fn poll(manager: &Manager) -> Poll {
         Resolver::system(TaskTracker::new()),
     );
     let every = Duration::from_secs(30);
-    let list = NodeList::new(address, &config, every, allowed.clone(), Metrics::default());
+    let list = NodeList::new(address, &config, every, allowed.clone(), metrics.clone());
     Poll {
         list: list.unwrap().unwrap(),
         allowed,
+        metrics,
         file,
     }
 }
@@ -95,7 +124,7 @@ async fn nodes_of_every_group_are_named() {
         ok(r#"[{"address":"10.0.0.2","state":"running"},{"address":"10.0.0.3","state":"pending"}]"#),
     ])
     .await;
-    let poll = poll(&manager);
+    let mut poll = poll(&manager);
     assert_eq!(poll.list.poll().await, Ok(2));
     let asked = manager.asked.lock().unwrap().clone();
     assert_eq!(
@@ -130,8 +159,11 @@ async fn a_group_that_fails_takes_no_other_with_it() {
         ok(r#"[{"address":"10.0.0.2","state":"running"}]"#),
     ])
     .await;
-    let poll = poll(&manager);
-    assert_eq!(poll.list.poll().await, Err(PollError::Status(404)));
+    let mut poll = poll(&manager);
+    assert_eq!(
+        poll.list.poll().await,
+        Err(PollError::Call(CallError::Status(404)))
+    );
     for host in ["10.0.0.1", "10.0.0.2"] {
         assert!(poll.allowed.admit(Claim::client(host)).await.is_ok());
     }
@@ -144,17 +176,20 @@ async fn a_manager_that_is_broken_or_hostile_harms_nobody() {
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
     for (answer, error) in [
         (ok("<html>"), PollError::NotAList),
-        (ok(&huge), PollError::Broken),
-        (redirect.to_vec(), PollError::Status(302)),
+        (ok(&huge), PollError::Call(CallError::Broken)),
+        (redirect.to_vec(), PollError::Call(CallError::Status(302))),
         (
             b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
-            PollError::Status(401),
+            PollError::NotAllowed(401),
         ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n[".to_vec(),
-            PollError::Broken,
+            PollError::Call(CallError::Broken),
         ),
-        (b"nonsense\r\n\r\n".to_vec(), PollError::Unreachable),
+        (
+            b"nonsense\r\n\r\n".to_vec(),
+            PollError::Call(CallError::Unreachable),
+        ),
     ] {
         let manager = manager(vec![answer]).await;
         assert_eq!(poll(&manager).list.poll().await, Err(error));
@@ -162,7 +197,10 @@ async fn a_manager_that_is_broken_or_hostile_harms_nobody() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut manager = manager(vec![]).await;
     manager.url = format!("http://{}", silent.local_addr().unwrap());
-    assert_eq!(poll(&manager).list.poll().await, Err(PollError::Timeout));
+    assert_eq!(
+        poll(&manager).list.poll().await,
+        Err(PollError::Call(CallError::Timeout))
+    );
 }
 
 #[tokio::test]
@@ -178,15 +216,15 @@ async fn more_groups_than_anybody_has_are_not_all_asked_for() {
 #[tokio::test]
 async fn the_token_is_read_again_and_a_missing_one_is_an_error_that_does_not_hold_it() {
     let manager = manager(vec![ok("[]"), ok("[]")]).await;
-    let poll = poll(&manager);
+    let mut poll = poll(&manager);
     assert_eq!(poll.list.poll().await, Ok(0));
-    std::fs::write(&poll.file, "0ther").unwrap();
+    poll.file.write("0ther");
     assert_eq!(poll.list.poll().await, Ok(0));
     assert!(manager.asked.lock().unwrap()[1].contains("accessToken=0ther "));
-    std::fs::write(&poll.file, "two words").unwrap();
+    poll.file.write("two words");
     let error = poll.list.poll().await.unwrap_err();
     assert!(!error.to_string().contains("words"), "{error}");
-    std::fs::remove_file(&poll.file).unwrap();
+    std::fs::remove_file(&poll.file.0).unwrap();
     assert_eq!(poll.list.poll().await, Err(PollError::TokenUnreadable));
     assert!(!format!("{:?}", poll.list).contains("0ther"));
 }

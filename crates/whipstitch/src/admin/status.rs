@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::SystemTime};
 
 use http::{Response, StatusCode};
 use serde::Serialize;
+use whipstitch_origin::node_list::{LoginSeen, NodeListSeen};
 use whipstitch_signaling::query;
 
 use super::{
@@ -64,6 +65,29 @@ struct Manager {
     last_answer_ms: Option<f64>,
     last_error: Option<String>,
     last_error_at: Option<u64>,
+    /// Null where the list of nodes is not polled, and before the first poll.
+    node_list: Option<NodeList>,
+    /// Null where there is no login.
+    login: Option<Login>,
+}
+
+/// The polls of the manager's list of nodes.
+#[derive(Debug, Serialize)]
+struct NodeList {
+    state: &'static str,
+    since_at: u64,
+    /// Of the last good poll.
+    nodes: Option<usize>,
+    error: Option<String>,
+}
+
+/// The logins at a Stream Manager 2.0.
+#[derive(Debug, Serialize)]
+struct Login {
+    state: &'static str,
+    since_at: u64,
+    error: Option<String>,
+    token_ends_at: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -182,6 +206,38 @@ impl Manager {
             last_answer_ms: seen.last_answer.map(fine_millis),
             last_error,
             last_error_at: at.map(|at| unix_ms(SystemTime::now() - at.elapsed())),
+            node_list: seen.node_list.map(NodeList::of),
+            login: seen.login.map(Login::of),
+        }
+    }
+}
+
+impl NodeList {
+    fn of(seen: NodeListSeen) -> Self {
+        Self {
+            state: if seen.error.is_some() {
+                "failing"
+            } else {
+                "known"
+            },
+            since_at: unix_ms(seen.since),
+            nodes: seen.nodes,
+            error: seen.error,
+        }
+    }
+}
+
+impl Login {
+    fn of(seen: LoginSeen) -> Self {
+        Self {
+            state: match &seen.error {
+                None => "accepted",
+                Some(_) if seen.refused => "refused",
+                Some(_) => "failing",
+            },
+            since_at: unix_ms(seen.since),
+            error: seen.error,
+            token_ends_at: seen.token_ends.map(unix_ms),
         }
     }
 }

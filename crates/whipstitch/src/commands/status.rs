@@ -38,6 +38,7 @@ fn is_bad(status: Look<'_>) -> bool {
     status.text("/state") != Some("ready")
         || status.text("/manager/state") == Some("failing")
         || status.text("/manager/breaker") == Some("open")
+        || status.text("/manager/login/error").is_some()
         || status.items("/certificates").any(expired)
 }
 
@@ -51,6 +52,8 @@ fn text(json: &Value, style: Style) -> String {
         }
     };
     line("Stream Manager", manager(status, style));
+    line("login", login(status, style));
+    line("node list", node_list(status, style));
     for (name, pointer) in [
         ("https", "/listeners/https"),
         ("http", "/listeners/http"),
@@ -136,6 +139,54 @@ fn manager(status: Look<'_>, style: Style) -> Option<String> {
         parts.push(format!("last error: {}", clean(error)));
     }
     Some(parts.join(", "))
+}
+
+/// The login at a Stream Manager 2.0, if there is one.
+fn login(status: Look<'_>, style: Style) -> Option<String> {
+    let login = status.at("/manager/login")?;
+    let mut parts = vec![match login.text("/state")? {
+        "accepted" => style.good("accepted"),
+        other => style.bad(&format!("{}{}", clean(other), since(status, login))),
+    }];
+    if let Some(error) = login.text("/error") {
+        parts.push(clean(error));
+    }
+    let left = login
+        .number("/token_ends_at")
+        .zip(status.number("/now_at"))
+        .map(|(end, now)| end.saturating_sub(now));
+    match left {
+        Some(left) if left > 0 => parts.push(format!("token good for {} more", age(left))),
+        _ => {}
+    }
+    Some(parts.join(", "))
+}
+
+/// The polls of the manager's list of nodes, if there are any.
+fn node_list(status: Look<'_>, style: Style) -> Option<String> {
+    let list = status.at("/manager/node_list")?;
+    let state = list.text("/state")?;
+    let nodes = list
+        .size("/nodes")
+        .map(|nodes| count(nodes, "node", "nodes"));
+    Some(match list.text("/error") {
+        None => nodes.unwrap_or_else(|| clean(state)),
+        Some(error) => {
+            let state = style.odd(&format!("{}{}", clean(state), since(status, list)));
+            let before = nodes
+                .map(|nodes| format!(", {nodes} before"))
+                .unwrap_or_default();
+            format!("{state}, {}{before}", clean(error))
+        }
+    })
+}
+
+/// ` for` how long it is so.
+fn since(status: Look<'_>, part: Look<'_>) -> String {
+    let times = status.number("/now_at").zip(part.number("/since_at"));
+    times.map_or_else(String::new, |(now, since)| {
+        format!(" for {}", age(now.saturating_sub(since)))
+    })
 }
 
 fn certificate(one: Look<'_>, style: Style) -> String {
@@ -300,6 +351,32 @@ mod tests {
             said,
             "whipstitch 0.1.0: drained, waiting for its signal to end\n"
         );
+        assert!(is_bad(Look(&status)));
+    }
+
+    #[test]
+    fn a_login_is_told_with_its_cause() {
+        let mut status = well();
+        status["manager"]["api"] = json!("2");
+        status["manager"]["login"] = json!({"state": "accepted", "since_at": 1_772_000_000_000_i64, "error": null, "token_ends_at": 1_772_091_061_000_i64});
+        status["manager"]["node_list"] =
+            json!({"state": "known", "since_at": 1_772_000_000_000_i64, "nodes": 3, "error": null});
+        let lines = |status: &Value| {
+            let text = text(status, Style::plain());
+            let told: Vec<&str> = text.lines().skip(2).take(2).collect();
+            told.join("\n")
+        };
+        assert_snapshot!(lines(&status), @r"
+          login            accepted, token good for 16m 40s more
+          node list        3 nodes
+        ");
+        assert!(!is_bad(Look(&status)));
+        status["manager"]["login"] = json!({"state": "refused", "since_at": 1_772_090_000_000_i64, "error": "the Stream Manager refused the login with status 401", "token_ends_at": null});
+        status["manager"]["node_list"] = json!({"state": "failing", "since_at": 1_772_090_000_000_i64, "nodes": 3, "error": "no login"});
+        assert_snapshot!(lines(&status), @r"
+          login            refused for 1m 1s, the Stream Manager refused the login with status 401
+          node list        failing for 1m 1s, no login, 3 nodes before
+        ");
         assert!(is_bad(Look(&status)));
     }
 

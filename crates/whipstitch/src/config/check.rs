@@ -3,6 +3,7 @@
 mod addresses;
 mod admin;
 pub(crate) mod bounds;
+mod credentials;
 mod ice;
 mod names;
 mod nodes;
@@ -63,6 +64,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     certificate(config, &mut found);
     session_key(config, &mut found);
     nodes::check(config, &mut found);
+    credentials::check(config, &mut found);
     trust::check(config, &mut found);
     ice::check(config, &mut found);
     secrets::check(config, &mut found);

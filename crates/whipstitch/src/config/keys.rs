@@ -120,6 +120,10 @@ pub const SECTIONS: &[Section] = &[
             Key::new("stream_manager.timeout", Duration, "WHIPSTITCH_STREAM_MANAGER_TIMEOUT", "Longest wait for the answer to one lookup."),
             Key::new("stream_manager.access_token_file", Path, "WHIPSTITCH_STREAM_MANAGER_ACCESS_TOKEN_FILE", "File with the `accessToken` of the Stream Manager's administration API, read again at each use. With it the list of nodes is polled, so that nodes are known that no lookup has named yet. For 1.x only.")
                 .sample(r#""/etc/whipstitch/access-token""#),
+            Key::new("stream_manager.user_file", Path, "WHIPSTITCH_STREAM_MANAGER_USER_FILE", "File with the name of a user of Stream Manager 2.0 (`R5AS_AUTH_USER`), read again at each use. With it and `stream_manager.password_file` the proxy logs in at `/as/v1/auth/login` and polls the list of nodes, so that nodes are known that no lookup has named yet: `host=` and WebSockets that another replica led there. For 2.0 only.")
+                .sample(r#""/etc/whipstitch/manager-user""#),
+            Key::new("stream_manager.password_file", Path, "WHIPSTITCH_STREAM_MANAGER_PASSWORD_FILE", "File with the password of that user (`R5AS_AUTH_PASS`), read again at each use: one line. A changed file is used at the next poll; the log, `whipstitch status` and `whipstitch_stream_manager_login_failing` say when the manager refuses it. For 2.0 only.")
+                .sample(r#""/etc/whipstitch/manager-password""#),
         ],
     },
     Section {
@@ -168,7 +172,7 @@ pub const SECTIONS: &[Section] = &[
             Key::new("nodes.named_for", Duration, "WHIPSTITCH_NODES_NAMED_FOR", "How long an address counts as a node after the Stream Manager has named it."),
             Key::new("nodes.eject_after", Count, "WHIPSTITCH_NODES_EJECT_AFTER", "Requests in a row that a node has to fail (502, 503, or no answer in time) until others are tried before it; one that cannot be reached is ejected at once."),
             Key::new("nodes.eject_for", Duration, "WHIPSTITCH_NODES_EJECT_FOR", "How long a node is ejected for the first time; each time in a row it is twice as long, up to five minutes."),
-            Key::new("nodes.poll", Duration, "WHIPSTITCH_NODES_POLL", "Time between two looks at the Stream Manager's list of nodes; only with `stream_manager.access_token_file`."),
+            Key::new("nodes.poll", Duration, "WHIPSTITCH_NODES_POLL", "Time between two polls of the Stream Manager's list of nodes; only with `stream_manager.access_token_file`, or with `stream_manager.user_file` and `stream_manager.password_file`."),
         ],
     },
     Section {

@@ -147,6 +147,8 @@ fn anchor(composed: &mut Composed, folder: &Path) {
             "stream_manager.access_token_file" => {
                 &mut composed.config.stream_manager.access_token_file
             }
+            "stream_manager.user_file" => &mut composed.config.stream_manager.user_file,
+            "stream_manager.password_file" => &mut composed.config.stream_manager.password_file,
             "ice.turn_secret_file" => &mut composed.config.ice.turn_secret_file,
             "admin.socket" => &mut composed.config.admin.socket,
             "ice.credential_file" => &mut composed.config.ice.credential_file,

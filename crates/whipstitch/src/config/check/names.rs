@@ -1,7 +1,7 @@
 //! URLs and host names: what they may hold. No message repeats a URL, since one may hold a password.
 
 use http::{Uri, uri::Authority};
-use whipstitch_signaling::{Api, stream::check_node_group};
+use whipstitch_signaling::stream::check_node_group;
 
 use super::{Config, Finding};
 
@@ -29,11 +29,6 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     if let Err(error) = check_node_group(&config.stream_manager.node_group) {
         let what = format!("is not a node group such as \"default\": {error}");
         found.push(Finding::new(["stream_manager.node_group"], what));
-    }
-    if config.stream_manager.api == Api::V2 && config.stream_manager.access_token_file.is_some() {
-        let what = "is not used with stream_manager.api = \"2\": the list of nodes of Stream Manager 2.0 is not polled";
-        let keys = ["stream_manager.access_token_file", "stream_manager.api"];
-        found.push(Finding::new(keys, what).warning());
     }
     for (key, names) in [
         ("proxy.hosts", &config.proxy.hosts),

@@ -1,9 +1,8 @@
-//! What may be dialled, and the key to the Stream Manager's list of it.
+//! What may be dialled.
 
 use ipnet::IpNet;
-use whipstitch_origin::node_list::AccessToken;
 
-use super::{Config, Finding, mapped, secret_word};
+use super::{Config, Finding, credentials::is_polled, mapped};
 
 /// Shortest prefixes that an operator is not asked about again.
 const WIDE_V4: u8 = 8;
@@ -23,10 +22,6 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     mapped("nodes.allow", &config.nodes.allow, found);
     mappings(config, found);
     polls(config, found);
-    if let Some(path) = &config.stream_manager.access_token_file {
-        let key = "stream_manager.access_token_file";
-        secret_word(key, path, AccessToken::parse, found);
-    }
 }
 
 fn is_wide(network: IpNet) -> bool {
@@ -38,7 +33,7 @@ fn is_wide(network: IpNet) -> bool {
 
 fn polls(config: &Config, found: &mut Vec<Finding>) {
     let nodes = &config.nodes;
-    if config.stream_manager.access_token_file.is_some() && nodes.poll >= nodes.named_for {
+    if is_polled(&config.stream_manager) && nodes.poll >= nodes.named_for {
         let what = format!(
             "is {:?}, not shorter than nodes.named_for ({:?}): nodes of the list are forgotten between two looks at it",
             nodes.poll, nodes.named_for

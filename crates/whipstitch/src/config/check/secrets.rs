@@ -13,6 +13,11 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
             "stream_manager.access_token_file",
             &config.stream_manager.access_token_file,
         ),
+        ("stream_manager.user_file", &config.stream_manager.user_file),
+        (
+            "stream_manager.password_file",
+            &config.stream_manager.password_file,
+        ),
         ("ice.turn_secret_file", &config.ice.turn_secret_file),
         ("ice.credential_file", &config.ice.credential_file),
     ];
@@ -46,9 +51,11 @@ mod tests {
         let mut config = Config::default();
         config.tls.key = Some(path.clone());
         config.stream_manager.access_token_file = Some(path.clone());
+        config.stream_manager.user_file = Some(path.clone());
+        config.stream_manager.password_file = Some(path.clone());
         config.ice.turn_secret_file = Some(path.clone());
         config.ice.credential_file = Some(path.clone());
-        for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 4), (0o602, 4)] {
+        for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 6), (0o602, 6)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let mut found = Vec::new();
             check(&config, &mut found);

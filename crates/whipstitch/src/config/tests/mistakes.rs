@@ -134,9 +134,13 @@ fn two_is_two_in_quotes_and_its_node_group_one_segment() {
     1 mistake in the configuration
     "#);
     assert_snapshot!(with("stream_manager.api = '2'\nstream_manager.access_token_file = 'token'"), @r#"
-    warning: whipstitch.toml:4: stream_manager.access_token_file: is not used with stream_manager.api = "2": the list of nodes of Stream Manager 2.0 is not polled
-    whipstitch.toml:4: stream_manager.access_token_file: token cannot be read: No such file or directory (os error 2)
+    whipstitch.toml:4: stream_manager.access_token_file: belongs to Stream Manager 1.x, and stream_manager.api is "2": 2.0 takes a login; set stream_manager.user_file and stream_manager.password_file instead
     1 mistake in the configuration
+    "#);
+    assert_snapshot!(with("stream_manager.user_file = 'user'\nstream_manager.password_file = 'password'"), @r#"
+    whipstitch.toml:3: stream_manager.user_file: belongs to Stream Manager 2.0, and stream_manager.api is "1": set stream_manager.api = "2", or for 1.x stream_manager.access_token_file
+    whipstitch.toml:4: stream_manager.password_file: belongs to Stream Manager 2.0, and stream_manager.api is "1": set stream_manager.api = "2", or for 1.x stream_manager.access_token_file
+    2 mistakes in the configuration
     "#);
 }
 

@@ -135,3 +135,43 @@ fn the_file_of_the_access_token_is_looked_into() {
     assert_snapshot!(printed("s3cret and more", 0o600), @"whipstitch.toml:1: stream_manager.access_token_file: token holds something else than one access token, printable and at most 1024 bytes long");
     assert_snapshot!(printed(" \n", 0o600), @"whipstitch.toml:1: stream_manager.access_token_file: token holds no access token");
 }
+
+#[test]
+fn the_files_of_a_login_are_looked_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let (user, password) = (folder.path().join("user"), folder.path().join("password"));
+    let printed = |keys: &str, texts: [&str; 2], mode| {
+        for (path, text) in [&user, &password].into_iter().zip(texts) {
+            std::fs::write(path, text).unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let file = format!("stream_manager.api = '2'\n{keys}\n{RIGHT}");
+        let text = match Case::file(&file).load_in(folder.path()) {
+            Ok(loaded) => loaded.to_string(),
+            Err(mistakes) => mistakes.to_string(),
+        };
+        assert!(!text.contains("s3cret"), "{text}");
+        let is_told = |line: &&str| line.contains("stream_manager.") || line.ends_with(": ok");
+        let told: Vec<&str> = text.lines().filter(is_told).collect();
+        told.join("\n")
+            .replace(&format!("{}/", folder.path().display()), "")
+    };
+    let both = "stream_manager.user_file = 'user'\nstream_manager.password_file = 'password'";
+    let good = ["admin\n", "s3cret word\n"];
+    assert_snapshot!(printed(both, good, 0o600), @"whipstitch.toml: ok");
+    assert_snapshot!(printed(both, good, 0o644), @r"
+    warning: whipstitch.toml:2: stream_manager.user_file: user can be read or changed by every user of this machine; chmod o= (in Kubernetes defaultMode: 0400)
+    warning: whipstitch.toml:3: stream_manager.password_file: password can be read or changed by every user of this machine; chmod o= (in Kubernetes defaultMode: 0400)
+    whipstitch.toml: ok
+    ");
+    assert_snapshot!(printed(both, ["s3cret:x", "s3cret\nmore"], 0o600), @r"
+    whipstitch.toml:2: stream_manager.user_file: user holds a colon, which cannot be part of a user's name
+    whipstitch.toml:3: stream_manager.password_file: password has to hold one line of at most 1024 bytes, without control characters
+    ");
+    assert_snapshot!(printed(both, ["\n", ""], 0o600), @r"
+    whipstitch.toml:2: stream_manager.user_file: user is empty
+    whipstitch.toml:3: stream_manager.password_file: password is empty
+    ");
+    assert_snapshot!(printed("stream_manager.user_file = 'user'", good, 0o600), @"whipstitch.toml:2: stream_manager.user_file: is set without stream_manager.password_file: a login takes both");
+    assert_snapshot!(printed("stream_manager.password_file = 'password'", good, 0o600), @"whipstitch.toml:2: stream_manager.password_file: is set without stream_manager.user_file: a login takes both");
+}

@@ -113,16 +113,25 @@ fn every_key_for_a_file_starts_at_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("session.key"), "A".repeat(43) + "=\n").unwrap();
     std::fs::write(folder.path().join("token"), "abc").unwrap();
-    let token = "stream_manager.access_token_file = 'token'";
     let ice = "[ice]\nturn_secret_file = 'token'\nusername = 'u'\ncredential_file = 'token'\n";
-    let file = format!(
-        "{token}\n{RIGHT}\n[sessions]\nkey_file = 'session.key'\n{ice}[admin]\nsocket = 'admin.sock'\n"
-    );
-    let config = Case::file(&file).load_in(folder.path()).unwrap().config;
-    let paths = toml::Table::try_from(config).unwrap();
+    // The token is of one generation, the login of the other.
+    let generations = [
+        "stream_manager.access_token_file = 'token'",
+        "stream_manager.api = '2'\nstream_manager.user_file = 'token'\nstream_manager.password_file = 'token'",
+    ]
+    .map(|credentials| {
+        let file = format!(
+            "{credentials}\n{RIGHT}\n[sessions]\nkey_file = 'session.key'\n{ice}[admin]\nsocket = 'admin.sock'\n"
+        );
+        let config = Case::file(&file).load_in(folder.path()).unwrap().config;
+        toml::Table::try_from(config).unwrap()
+    });
     for key in crate::config::keys::keys().filter(|key| key.kind == crate::config::Kind::Path) {
         let (section, name) = key.split();
-        let path = paths[section][name].as_str().unwrap();
+        let mut paths = generations
+            .iter()
+            .filter_map(|paths| paths[section].get(name)?.as_str());
+        let path = paths.next().unwrap();
         assert!(Path::new(path).starts_with(folder.path()), "{}", key.path);
     }
 }

@@ -16,7 +16,7 @@ export function status(now) {
     : now.log_level.now;
 }
 
-function manager({ url, api, state, breaker, last_answer_ms: last, last_error: error }, cache) {
+function manager({ url, api, state, breaker, last_answer_ms: last, last_error: error, login, node_list: list }, cache) {
   const tone = { answering: "good", failing: "bad" }[state];
   const rows = [
     ["State", state === "unknown" ? "not asked yet" : state, tone],
@@ -27,6 +27,8 @@ function manager({ url, api, state, breaker, last_answer_ms: last, last_error: e
     ["Cache", `${count(cache.entries, "lookup")}${cache.hit_rate == null ? "" : `, ${figure(cache.hit_rate * 100)} % answered from it`}`],
   ];
   if (error) rows.push(["Last error", error, state === "failing" ? "bad" : ""]);
+  if (login) rows.push(["Login", login.error ? `${login.state}: ${login.error}` : login.state, login.error ? "bad" : "good"]);
+  if (list) rows.push(["List of nodes", list.error ? `${list.state}: ${list.error}` : count(list.nodes, "node"), list.error ? "warn" : ""]);
   define(one("#manager"), rows);
 }
 

@@ -29,6 +29,9 @@ function* troubles({ drain, manager, certificates, sessions, reloads, log_level:
   if (manager.breaker === "open" || manager.state === "failing") {
     yield { tone: "bad", text: `The Stream Manager does not answer${manager.last_error ? `: ${manager.last_error}` : ""}. Streams that are remembered go on; new ones wait for it.` };
   }
+  if (manager.login?.error) {
+    yield { tone: "bad", text: `Login at the Stream Manager ${manager.login.state} since ${clock(manager.login.since_at)}: ${manager.login.error}. Nodes that lookups name are served; host= and WebSockets that other replicas led elsewhere are refused.` };
+  }
   for (const { names, days_left: days } of certificates) {
     const what = names[0] ?? "a certificate";
     if (days == null) yield { tone: "warn", text: `How long the certificate of ${what} is good cannot be read` };

@@ -1,0 +1,247 @@
+//! The administration API of either generation: where it lists groups and nodes, and how a call says who asks.
+
+use std::{fs::File, io::Read, path::Path, path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Collected, Empty, Limited};
+use thiserror::Error;
+use tokio::time::timeout;
+use whipstitch_signaling::Api;
+
+use super::{AccessToken, PollError, login::Login, reply};
+use crate::{
+    Metrics, config,
+    connect::{Clients, ManagerAddress},
+    stream_manager::MAX_LIST,
+};
+
+/// Longest piece of a secret's file that is read, in bytes: more than any secret.
+const MAX_FILE: u64 = 4096;
+
+/// The administration API of one manager.
+#[derive(Debug)]
+pub(super) struct AdminApi {
+    calls: Calls,
+    generation: Generation,
+}
+
+/// What the generations do in different ways.
+#[derive(Debug)]
+enum Generation {
+    V1 { list: String, token_file: PathBuf },
+    V2 { list: String, login: Box<Login> },
+}
+
+/// What a call shows to the manager.
+pub(super) enum Pass {
+    /// In the query.
+    AccessToken(AccessToken),
+    /// In `Authorization`.
+    Bearer(HeaderValue),
+}
+
+impl AdminApi {
+    /// The API of this manager, if the configuration names the secrets for it.
+    ///
+    /// # Errors
+    /// See [`Clients::new`].
+    pub(super) fn new(
+        manager: ManagerAddress,
+        config: &config::StreamManager,
+        metrics: &Metrics,
+    ) -> std::io::Result<Option<Self>> {
+        let base = manager.base();
+        let generation = match config.api {
+            Api::V1 => config
+                .access_token_file
+                .clone()
+                .map(|token_file| Generation::V1 {
+                    list: format!(
+                        "{base}/streammanager/api/{}/admin/nodegroup",
+                        config.api_version
+                    ),
+                    token_file,
+                }),
+            Api::V2 => {
+                let files = config.user_file.clone().zip(config.password_file.clone());
+                files.map(|(user, password)| Generation::V2 {
+                    list: format!("{base}/as/v1/admin/nodegroup"),
+                    login: Box::new(Login::new(
+                        format!("{base}/as/v1/auth/login"),
+                        user,
+                        password,
+                        metrics.clone(),
+                    )),
+                })
+            }
+        };
+        let Some(generation) = generation else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            calls: Calls {
+                clients: Clients::new(manager, config.timeout, 1)?,
+                timeout: config.timeout,
+            },
+            generation,
+        }))
+    }
+
+    /// The operator asks for a poll: a login that was refused is tried again now.
+    pub(super) fn retry_now(&mut self) {
+        if let Generation::V2 { login, .. } = &mut self.generation {
+            login.retry_now();
+        }
+    }
+
+    /// The names of the groups, and what the manager accepted for them. A token of a login that the manager does not accept
+    /// any more is replaced, once.
+    pub(super) async fn groups(&mut self) -> Result<(Vec<String>, Pass), PollError> {
+        let pass = self.pass().await?;
+        let listed = self.list_groups(&pass).await;
+        let Generation::V2 { login, .. } = &mut self.generation else {
+            return listed.map(|groups| (groups, pass));
+        };
+        if !is_unauthorized(&listed) {
+            login.accepted();
+            return listed.map(|groups| (groups, pass));
+        }
+        login.rejected()?;
+        let pass = self.pass().await?;
+        let listed = self.list_groups(&pass).await;
+        if let Generation::V2 { login, .. } = &mut self.generation {
+            if is_unauthorized(&listed) {
+                login.rejected()?;
+            } else {
+                login.accepted();
+            }
+        }
+        listed.map(|groups| (groups, pass))
+    }
+
+    /// The addresses of the nodes of this group that serve.
+    pub(super) async fn nodes(&self, group: &str, pass: &Pass) -> Result<Vec<String>, PollError> {
+        let group = reply::percent_encoded(group);
+        let nodes = match &self.generation {
+            Generation::V1 { list, .. } => {
+                reply::running(&self.get(&format!("{list}/{group}/node"), pass).await?)
+            }
+            Generation::V2 { list, .. } => {
+                reply::in_service(&self.get(&format!("{list}/status/{group}"), pass).await?)
+            }
+        };
+        nodes.ok_or(PollError::NotAList)
+    }
+
+    async fn list_groups(&self, pass: &Pass) -> Result<Vec<String>, PollError> {
+        let (Generation::V1 { list, .. } | Generation::V2 { list, .. }) = &self.generation;
+        reply::groups(&self.get(list, pass).await?).ok_or(PollError::NotAList)
+    }
+
+    async fn pass(&mut self) -> Result<Pass, PollError> {
+        match &mut self.generation {
+            Generation::V1 { token_file, .. } => {
+                let text = read(token_file.clone()).await;
+                let text = text.ok_or(PollError::TokenUnreadable)?;
+                Ok(Pass::AccessToken(AccessToken::parse(&text)?))
+            }
+            Generation::V2 { login, .. } => Ok(Pass::Bearer(login.token(&self.calls).await?)),
+        }
+    }
+
+    async fn get(&self, url: &str, pass: &Pass) -> Result<Bytes, PollError> {
+        let (mut url, mut headers) = (url.to_owned(), HeaderMap::new());
+        match pass {
+            Pass::AccessToken(token) => {
+                url = format!("{url}?accessToken={}", token.percent_encoded());
+            }
+            Pass::Bearer(token) => {
+                headers.insert(header::AUTHORIZATION, token.clone());
+            }
+        }
+        let answer = self.calls.send(Method::GET, &url, headers, MAX_LIST).await;
+        answer.map_err(|error| match error {
+            CallError::Status(status @ (401 | 403)) => PollError::NotAllowed(status),
+            error => error.into(),
+        })
+    }
+}
+
+fn is_unauthorized<T>(answer: &Result<T, PollError>) -> bool {
+    matches!(answer, Err(PollError::NotAllowed(401)))
+}
+
+/// Sends calls to the manager.
+#[derive(Debug)]
+pub(super) struct Calls {
+    clients: Clients<Empty<Bytes>>,
+    timeout: Duration,
+}
+
+impl Calls {
+    /// The body of a 200, at most `most` bytes of it. Redirects are not followed.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: HeaderMap,
+        most: usize,
+    ) -> Result<Bytes, CallError> {
+        let mut request = Request::new(Empty::new());
+        *request.method_mut() = method;
+        *request.uri_mut() = url.parse().map_err(|_| CallError::NotAUrl)?;
+        *request.headers_mut() = headers;
+        request
+            .headers_mut()
+            .insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        // Neither hyper's errors nor the URL are kept: a secret may be in there.
+        let exchange = async {
+            let client = self.clients.current().await;
+            let answer = client.request(request).await;
+            let answer = answer.map_err(|_| CallError::Unreachable)?;
+            match answer.status() {
+                StatusCode::OK => {}
+                status => return Err(CallError::Status(status.as_u16())),
+            }
+            let body = Limited::new(answer.into_body(), most).collect().await;
+            body.map(Collected::to_bytes).map_err(|_| CallError::Broken)
+        };
+        timeout(self.timeout, exchange)
+            .await
+            .unwrap_or(Err(CallError::Timeout))
+    }
+}
+
+/// Why a call got no answer that can be read; said of the manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CallError {
+    /// No connection, or one that broke before the answer.
+    #[error("cannot be reached")]
+    Unreachable,
+    /// No answer in `stream_manager.timeout`.
+    #[error("did not answer in time")]
+    Timeout,
+    /// Another status than 200.
+    #[error("answered with status {0}")]
+    Status(u16),
+    /// The body broke off, or is longer than any honest one.
+    #[error("sent an answer that broke off or was too long")]
+    Broken,
+    /// A name of a group that makes no URL.
+    #[error("named a group that cannot be asked for")]
+    NotAUrl,
+}
+
+/// The beginning of a file with a secret; `None` if it cannot be read.
+pub(super) async fn read(file: PathBuf) -> Option<String> {
+    let read = tokio::task::spawn_blocking(move || read_now(&file)).await;
+    read.ok().flatten()
+}
+
+fn read_now(file: &Path) -> Option<String> {
+    let mut text = String::new();
+    let file = File::open(file).ok()?;
+    file.take(MAX_FILE).read_to_string(&mut text).ok()?;
+    Some(text)
+}
