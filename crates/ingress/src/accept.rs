@@ -159,7 +159,10 @@ fn configure(tcp: &TcpStream) {
     let probes = TcpKeepalive::new()
         .with_time(Duration::from_secs(30))
         .with_interval(Duration::from_secs(10));
-    let _ = SockRef::from(tcp).set_tcp_keepalive(&probes.with_retries(3));
+    let socket = SockRef::from(tcp);
+    let _ = socket.set_tcp_keepalive(&probes.with_retries(3));
+    // Keepalive does not run while something that was sent is not acknowledged.
+    let _ = socket.set_tcp_user_timeout(Some(Duration::from_secs(30)));
 }
 
 /// A client that left between its SYN and our accept.
@@ -170,4 +173,21 @@ fn concerns_one_client(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::ConnectionReset
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keepalive alone never finds a client that vanished while something was on its way to it.
+    #[tokio::test]
+    async fn a_client_that_acknowledges_nothing_is_given_up_after_thirty_seconds() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (_client, accepted) = tokio::join!(client, listener.accept());
+        let (tcp, _) = accepted.unwrap();
+        configure(&tcp);
+        let timeout = SockRef::from(&tcp).tcp_user_timeout().unwrap();
+        assert_eq!(timeout, Some(Duration::from_secs(30)));
+    }
 }

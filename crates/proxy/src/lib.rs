@@ -38,6 +38,7 @@ mod abandoned;
 mod admission;
 mod body;
 mod budget;
+mod close_signal;
 pub mod config;
 mod cors;
 mod countered;
@@ -79,6 +80,7 @@ pub mod trace;
 mod under_way;
 
 pub use body::{Body, BodyError};
+pub use close_signal::CloseSignal;
 pub use current::Current;
 pub use error::Error;
 pub use exchange::{Exchange, Peer};

@@ -7,13 +7,13 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::sync::watch;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 use tower::{ServiceBuilder, layer::layer_fn, util::BoxCloneSyncService};
 use whipstitch_origin::{AllowedOrigins, Directory, connect::ManagerAddress};
 use whipstitch_signaling::{Api, ice::IceServers, session::SessionKeys};
 
 use crate::{
-    Body, Live, Metrics, Recent, Room,
+    Body, CloseSignal, Live, Metrics, Recent, Room,
     abandoned::{Abandoned, Janitor},
     admission::Admission,
     config::{Limits, Proxy, Timeouts},
@@ -66,7 +66,7 @@ pub struct Dependencies {
     /// Where tasks of the proxy itself live.
     pub background: TaskTracker,
     /// Asks every WebSocket session and every stream of events to end.
-    pub close_sockets: CancellationToken,
+    pub close_sockets: CloseSignal,
     /// How requests are traced, if anybody is told.
     pub tracing: Option<Tracing>,
     /// Knows the sessions that are open.
@@ -230,7 +230,7 @@ fn forward(d: &Dependencies, settings: &Settings) -> Forward {
         ice: d.ice.clone(),
         streams: EventStreams::new(
             memory.room.event_streams.clone(),
-            d.close_sockets.clone(),
+            d.close_sockets.token().clone(),
             d.background.clone(),
             d.metrics.clone(),
         ),

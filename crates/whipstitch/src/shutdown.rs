@@ -3,7 +3,8 @@
 //! 1. `/readyz` says 503: load balancers look elsewhere. `shutdown.delay` gives them time to hear of it.
 //! 2. No new connections are accepted.
 //! 3. Every WebSocket gets a Close between frames, on both sides, and every stream of events ends. HTTP/2 connections that
-//!    carry one would otherwise never end, so this comes before the next step.
+//!    carry one would otherwise never end, so this comes before the next step. A hundred sessions and more close one after
+//!    the other, over half of the deadline, so that their clients do not all reconnect in the same moment.
 //! 4. Connections end when the requests under way are answered: GOAWAY, or `Connection: close`.
 //! 5. Whatever is not over at the deadline is dropped. The last spans are sent.
 //! 6. The process ends.
@@ -24,6 +25,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
+use whipstitch_proxy::CloseSignal;
 
 use crate::readiness::Readiness;
 
@@ -39,7 +41,7 @@ pub struct Shutdown {
     /// Ends accepting, and every task that repeats something.
     pub stop_accepting: CancellationToken,
     /// Asks every WebSocket session to close, and every stream of events to end.
-    pub close_sockets: CancellationToken,
+    pub close_sockets: CloseSignal,
     /// Asks connections to end when the requests under way are answered.
     pub drain_connections: CancellationToken,
     /// Ends the admin listener, which answers until the very end.
@@ -145,9 +147,10 @@ impl Shutdown {
         if !delay.is_zero() {
             sleep(delay).await;
         }
+        let spread = deadline / 2;
         let deadline = Instant::now() + deadline;
         self.stop_accepting.cancel();
-        self.close_sockets.cancel();
+        self.close_sockets.close(self.sockets.len(), spread);
         self.drain_connections.cancel();
 
         self.exchanges.close();
@@ -239,7 +242,7 @@ mod tests {
         shutdown.readiness.ready();
         let (sockets, close) = (&shutdown.sockets, shutdown.close_sockets.clone());
         sockets.spawn(async move {
-            close.cancelled().await;
+            close.turn().await;
             tokio::time::sleep(Duration::from_secs(3)).await;
         });
         let began = Instant::now();
@@ -284,14 +287,14 @@ mod tests {
         let socket = {
             let close = close.clone();
             shutdown.sockets.spawn(async move {
-                close.cancelled().await;
+                close.turn().await;
                 Instant::now()
             })
         };
         assert_eq!(shutdown.progress(), None);
         let times = shutdown.begin(delay, deadline);
         assert_eq!(times.deadline, times.began + delay + deadline);
-        assert!(!shutdown.readiness.is_ready() && !close.is_cancelled());
+        assert!(!shutdown.readiness.is_ready() && !close.is_closing());
         assert_eq!(shutdown.begin(Duration::ZERO, Duration::ZERO), times);
         assert_eq!(shutdown.drained().await, Drained::Whole);
         assert_eq!(socket.await.unwrap() - began, delay);

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frames::{Frames, Goodbye};
+use super::frames::{Frames, Goodbye, ping};
 
 /// One read; a 16 KiB message with its header, or two TLS records, fit (measured: 16 KiB buffers cost 1.4 times the
 /// CPU for 16 KiB messages, 64 KiB ones gain nothing more).
@@ -42,6 +42,15 @@ pub(super) enum End {
     Sink,
 }
 
+/// What happened since the last [`Flow::signs`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Moved {
+    /// Bytes came from the source.
+    read: bool,
+    /// The sink took bytes.
+    written: bool,
+}
+
 /// One direction.
 pub(super) struct Flow {
     to_node: bool,
@@ -50,6 +59,7 @@ pub(super) struct Flow {
     /// What the sink has not taken yet.
     pending: Vec<u8>,
     unflushed: bool,
+    moved: Moved,
     pub(super) gone: Option<End>,
     pub(super) bytes: u64,
 }
@@ -63,6 +73,7 @@ impl Flow {
             frames: Frames::default(),
             pending: read.to_vec(),
             unflushed: false,
+            moved: Moved::default(),
             gone: None,
             bytes: read.len() as u64,
         };
@@ -84,9 +95,50 @@ impl Flow {
         }
     }
 
-    /// Whether our Close went out this way, or theirs did, and the source has said its own.
+    /// Whether our Close went out this way, or theirs did, and the source has said its own or is gone.
+    ///
+    /// A source that answered may have ended its connection at once, as a server should (RFC 6455 §7.1.1); then this
+    /// direction is finished already.
     pub(super) fn is_answered(&self) -> bool {
-        self.state == State::Silent && self.frames.closed()
+        match self.state {
+            State::Silent => self.frames.closed(),
+            State::Finishing | State::Done => true,
+            State::Relaying | State::Stopping => false,
+        }
+    }
+
+    /// What both ends did since the last call: whether the source may have sent bytes, and whether bytes wait for the sink
+    /// that took none. While bytes wait for the sink nothing is read, so the source cannot be called silent.
+    pub(super) fn signs(&mut self) -> (bool, bool) {
+        let Moved { read, written } = std::mem::take(&mut self.moved);
+        let waiting = !self.pending.is_empty();
+        (read || waiting, waiting && !written)
+    }
+
+    /// Puts a Ping between two frames; whether there is such a place now.
+    pub(super) fn ping(&mut self) -> bool {
+        let possible =
+            self.state == State::Relaying && self.frames.at_boundary() && !self.frames.closed();
+        if possible {
+            self.pending.extend_from_slice(&ping(self.to_node));
+        }
+        possible
+    }
+
+    /// The source has vanished without a word.
+    pub(super) fn source_vanished(&mut self) {
+        if !matches!(self.state, State::Finishing | State::Done) {
+            self.source_ended();
+        }
+    }
+
+    /// The sink has vanished without a word.
+    pub(super) fn sink_vanished(&mut self) {
+        if self.state != State::Done {
+            self.gone.get_or_insert(End::Sink);
+            self.pending = Vec::new();
+            self.state = State::Done;
+        }
     }
 
     /// Whether a Close has passed this way.
@@ -160,6 +212,7 @@ impl Flow {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.unflushed = true;
+            self.moved.written = true;
             self.pending.drain(..written);
             if self.pending.is_empty() {
                 self.pending = Vec::new();
@@ -183,6 +236,7 @@ impl Flow {
             let mut buffer = ReadBuf::new(buffer);
             ready!(Pin::new(source).poll_read(cx, &mut buffer))?;
             let read = buffer.filled();
+            self.moved.read = true;
             let passed = self.pass(read);
             if !passed.is_empty() && self.pending.is_empty() {
                 let written = match Pin::new(sink).poll_write(cx, passed) {
@@ -190,6 +244,7 @@ impl Flow {
                     Poll::Pending => 0,
                 };
                 self.unflushed = true;
+                self.moved.written |= written > 0;
                 self.pending
                     .extend_from_slice(passed.get(written..).unwrap_or_default());
             } else {

@@ -175,19 +175,29 @@ impl Goodbye {
             Self::ClientGone => (CloseCode::Away, "the client is gone"),
             Self::NodeGone => (CloseCode::Bad(1014), "the node is gone"),
         };
-        let mut frame = Frame::close(Some(CloseFrame {
+        let close = CloseFrame {
             code,
             reason: reason.into(),
-        }));
-        if to_node {
-            // Any mask will do: it protects caches from scripts, and no script chose this payload.
-            frame.header_mut().mask = Some([0x57, 0x68, 0x69, 0x70]);
-        }
-        let mut bytes = Vec::with_capacity(MAX_HEADER + 2 + reason.len());
-        // Writing into memory does not fail.
-        let _ = frame.format(&mut bytes);
-        bytes
+        };
+        written(Frame::close(Some(close)), to_node)
     }
+}
+
+/// A Ping of ours: a side that has been silent for long has to answer it (RFC 6455 §5.5.2).
+pub(super) fn ping(to_node: bool) -> Vec<u8> {
+    written(Frame::ping(&b"whipstitch"[..]), to_node)
+}
+
+/// The bytes of a control frame of ours.
+fn written(mut frame: Frame, to_node: bool) -> Vec<u8> {
+    if to_node {
+        // Any mask will do: it protects caches from scripts, and no script chose this payload.
+        frame.header_mut().mask = Some([0x57, 0x68, 0x69, 0x70]);
+    }
+    let mut bytes = Vec::with_capacity(frame.len());
+    // Writing into memory does not fail.
+    let _ = frame.format(&mut bytes);
+    bytes
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod flow;
 mod frames;
 pub(crate) mod handshake;
+mod liveness;
 mod relay;
 mod session;
 
@@ -27,7 +28,7 @@ use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 use tracing::debug;
 use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::headers::strip_hop_by_hop;
@@ -35,7 +36,7 @@ use whipstitch_signaling::headers::strip_hop_by_hop;
 pub use self::session::Ended;
 use self::{handshake::Handshake, session::Session};
 use crate::{
-    Body, Error, Live, Metrics, body,
+    Body, CloseSignal, Error, Live, Metrics, body,
     budget::Budget,
     error::NodeFault,
     failover,
@@ -69,7 +70,7 @@ pub(crate) struct Splice {
     pub(crate) places: Places,
     pub(crate) connect: Duration,
     pub(crate) sessions: TaskTracker,
-    pub(crate) close: CancellationToken,
+    pub(crate) close: CloseSignal,
     pub(crate) live: Live,
     pub(crate) metrics: Metrics,
 }
@@ -108,9 +109,7 @@ impl Splice {
             (self.live.clone(), self.metrics.clone()),
             place,
         );
-        // Of its own, so that it can be ended alone.
         let (detach, drain) = (self.detach, self.close.clone());
-        let close = drain.child_token();
         let (directory, published) = (self.directory.clone(), query.stream);
         self.sessions.spawn(async move {
             // The client's half completes when its 101 has been written; if it left before, there is nothing to do.
@@ -118,13 +117,7 @@ impl Splice {
                 && let Ok(node) = node.downcast::<TokioIo<TcpStream>>()
             {
                 session
-                    .run(
-                        detach(client),
-                        node.io.into_inner(),
-                        node.read_buf,
-                        close,
-                        &drain,
-                    )
+                    .run(detach(client), node.io.into_inner(), node.read_buf, &drain)
                     .await;
             }
             if let Some(stream) = published {
@@ -171,7 +164,10 @@ impl Splice {
         let probes = TcpKeepalive::new()
             .with_time(Duration::from_secs(30))
             .with_interval(Duration::from_secs(10));
-        let _ = SockRef::from(&socket).set_tcp_keepalive(&probes.with_retries(3));
+        let socket_ref = SockRef::from(&socket);
+        let _ = socket_ref.set_tcp_keepalive(&probes.with_retries(3));
+        // Keepalive does not run while something that was sent is not acknowledged.
+        let _ = socket_ref.set_tcp_user_timeout(Some(Duration::from_secs(30)));
         Some(socket)
     }
 

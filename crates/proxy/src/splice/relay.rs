@@ -7,12 +7,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{io::AsyncWrite, net::TcpStream, time::Sleep};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    io::AsyncWrite,
+    time::{Instant, Sleep},
+};
 
 use super::{
     Detached, Duplex, Ended,
     flow::{End, Flow},
+    liveness::{Action, Liveness, Signs, TICK},
 };
 use crate::live::Traffic;
 
@@ -29,12 +32,12 @@ pub(super) struct Outcome {
     pub(super) from_node: u64,
 }
 
-/// Relays until both sides are done, or `close` asks for an end.
-pub(super) async fn relay(
+/// Relays until both sides are done, or an end is `asked` for.
+pub(super) async fn relay<N: Duplex>(
     client: Detached,
-    node: TcpStream,
+    node: N,
     read: Bytes,
-    close: &CancellationToken,
+    asked: impl Future<Output = ()>,
     traffic: &Traffic,
 ) -> Outcome {
     let mut relay = Relay {
@@ -44,13 +47,20 @@ pub(super) async fn relay(
         node,
         ended: None,
         linger: None,
+        client_liveness: Liveness::default(),
+        node_liveness: Liveness::default(),
     };
-    let mut asked = std::pin::pin!(close.cancelled());
+    let mut tick = std::pin::pin!(tokio::time::sleep(TICK));
+    let mut asked = std::pin::pin!(asked);
     let mut stopped = false;
     std::future::poll_fn(|cx| {
         if !stopped && asked.as_mut().poll(cx).is_ready() {
             stopped = true;
             relay.stop();
+        }
+        while tick.as_mut().poll(cx).is_ready() {
+            tick.as_mut().reset(Instant::now() + TICK);
+            relay.tick();
         }
         let over = relay.poll(cx);
         relay.tell(traffic);
@@ -60,20 +70,52 @@ pub(super) async fn relay(
     relay.outcome()
 }
 
-struct Relay {
+struct Relay<N> {
     client: Box<dyn Duplex>,
-    node: TcpStream,
+    node: N,
     up: Flow,
     down: Flow,
     ended: Option<Ended>,
     linger: Option<Pin<Box<Sleep>>>,
+    client_liveness: Liveness,
+    node_liveness: Liveness,
 }
 
-impl Relay {
+impl<N: Duplex> Relay<N> {
     fn stop(&mut self) {
         self.ended.get_or_insert(Ended::Proxy);
         self.up.stop();
         self.down.stop();
+    }
+
+    /// Pings a side that is silent, and gives up one that has vanished.
+    fn tick(&mut self) {
+        let (client_sent, node_blocked) = self.up.signs();
+        let (node_sent, client_blocked) = self.down.signs();
+        let client = Signs {
+            sent: client_sent,
+            blocked: client_blocked,
+        };
+        let node = Signs {
+            sent: node_sent,
+            blocked: node_blocked,
+        };
+        match self.client_liveness.tick(client) {
+            Action::Ping if self.down.ping() => self.client_liveness.pinged(),
+            Action::Wait | Action::Ping => {}
+            Action::GiveUp => {
+                self.up.source_vanished();
+                self.down.sink_vanished();
+            }
+        }
+        match self.node_liveness.tick(node) {
+            Action::Ping if self.up.ping() => self.node_liveness.pinged(),
+            Action::Wait | Action::Ping => {}
+            Action::GiveUp => {
+                self.down.source_vanished();
+                self.up.sink_vanished();
+            }
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -159,42 +201,60 @@ mod tests {
     };
     use tokio::{
         io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream},
-        net::TcpListener,
+        net::{TcpListener, TcpStream},
         task::JoinHandle,
     };
+    use tokio_util::sync::CancellationToken;
 
     use super::{super::frames::Goodbye, *};
 
-    struct Ends {
+    struct Ends<N = TcpStream> {
         client: DuplexStream,
-        node: TcpStream,
+        node: N,
         close: CancellationToken,
         relay: JoinHandle<Outcome>,
+    }
+
+    async fn ends() -> Ends {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (to_node, node) = tokio::join!(
+            TcpStream::connect(listener.local_addr().unwrap()),
+            listener.accept()
+        );
+        around(to_node.unwrap(), node.unwrap().0)
+    }
+
+    /// No kernel between them, so that a paused clock waits for what is on its way.
+    fn ends_in_memory() -> Ends<DuplexStream> {
+        let (to_node, node) = tokio::io::duplex(256 * 1024);
+        around(to_node, node)
     }
 
     #[expect(
         clippy::disallowed_methods,
         reason = "no shutdown to wait for in a test"
     )]
-    async fn ends() -> Ends {
+    fn around<N: Duplex + 'static>(to_node: N, node: N) -> Ends<N> {
         let (client, ours) = tokio::io::duplex(64 * 1024);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (to_node, node) = tokio::join!(
-            TcpStream::connect(listener.local_addr().unwrap()),
-            listener.accept()
-        );
         let close = CancellationToken::new();
-        let (asked, to_node) = (close.clone(), to_node.unwrap());
+        let asked = close.clone();
         let relay = tokio::spawn(async move {
             let client = Detached {
                 io: Box::new(ours),
                 read: Bytes::new(),
             };
-            relay(client, to_node, Bytes::new(), &asked, &Traffic::new()).await
+            relay(
+                client,
+                to_node,
+                Bytes::new(),
+                asked.cancelled(),
+                &Traffic::new(),
+            )
+            .await
         });
         Ends {
             client,
-            node: node.unwrap().0,
+            node,
             close,
             relay,
         }
@@ -302,6 +362,97 @@ mod tests {
         assert_eq!(rest(&mut ends.node).await, Goodbye::ClientGone.frame(true));
         drop(ends.node);
         assert_eq!(ends.relay.await.unwrap().ended, Ended::ClientLost);
+    }
+
+    /// What a side that answers no Ping gets, and how long that takes.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_answers_no_ping_is_given_up() {
+        let mut ends = ends_in_memory();
+        let began = Instant::now();
+        let mut pings = [0; 12];
+        ends.client.read_exact(&mut pings).await.unwrap();
+        assert_eq!(&pings[..2], [0x89, 10]);
+        // The node answers its own, so that only the client is silent.
+        let mut to_node = [0; 16];
+        ends.node.read_exact(&mut to_node).await.unwrap();
+        assert_eq!(&to_node[..2], [0x89, 0x8a]);
+        ends.node.write_all(&[0x8a, 0x00]).await.unwrap();
+        assert_eq!(rest(&mut ends.node).await, Goodbye::ClientGone.frame(true));
+        assert!(began.elapsed() <= Duration::from_secs(41));
+        assert_eq!(ends.relay.await.unwrap().ended, Ended::ClientLost);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_answers_no_ping_is_given_up() {
+        let mut ends = ends_in_memory();
+        let began = Instant::now();
+        let mut ping = [0; 12];
+        ends.client.read_exact(&mut ping).await.unwrap();
+        ends.client
+            .write_all(&[0x8a, 0x80, 1, 2, 3, 4])
+            .await
+            .unwrap();
+        assert_eq!(rest(&mut ends.client).await, Goodbye::NodeGone.frame(false));
+        assert!(began.elapsed() <= Duration::from_secs(41));
+        assert_eq!(ends.relay.await.unwrap().ended, Ended::NodeLost);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sides_that_answer_pings_stay() {
+        let mut ends = ends_in_memory();
+        for _ in 0..20 {
+            let mut ping = [0; 12];
+            ends.client.read_exact(&mut ping).await.unwrap();
+            let answer = [0x8a, 0x80, 1, 2, 3, 4];
+            ends.client.write_all(&answer).await.unwrap();
+            let mut got = [0; 22];
+            ends.node.read_exact(&mut got).await.unwrap();
+            ends.node.write_all(&[0x8a, 0x00]).await.unwrap();
+            let mut from_node = [0; 2];
+            ends.client.read_exact(&mut from_node).await.unwrap();
+            assert_eq!(from_node, [0x8a, 0x00]);
+        }
+        assert!(!ends.relay.is_finished());
+        ends.relay.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_is_given_up_however_much_it_sends() {
+        let mut ends = ends_in_memory();
+        // More than the client's pipe holds.
+        for _ in 0..8 {
+            let flood = frame(&[b'x'; 16_000], false);
+            ends.node.write_all(&flood).await.unwrap();
+        }
+        for _ in 0..40 {
+            let said = ends.client.write_all(&frame(b"hello", true)).await;
+            if said.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let heard = rest(&mut ends.node).await;
+        assert!(heard.ends_with(&Goodbye::ClientGone.frame(true)));
+        assert_eq!(ends.relay.await.unwrap().ended, Ended::ClientLost);
+    }
+
+    /// RFC 6455 §7.1.1: after both Closes the server ends the connection, and this proxy is one to its client.
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_does_not_wait_for_a_client_that_leaves_ending_tcp_to_the_server() {
+        let mut ends = ends_in_memory();
+        let began = Instant::now();
+        ends.close.cancel();
+        let mut goodbye = vec![0; Goodbye::Draining.frame(true).len()];
+        ends.node.read_exact(&mut goodbye).await.unwrap();
+        ends.node.write_all(&[0x88, 0x00]).await.unwrap();
+        ends.node.shutdown().await.unwrap();
+        ends.client
+            .write_all(&[0x88, 0x80, 1, 2, 3, 4])
+            .await
+            .unwrap();
+        assert_eq!(rest(&mut ends.client).await, Goodbye::Draining.frame(false));
+        assert_eq!(ends.relay.await.unwrap().ended, Ended::Proxy);
+        assert!(began.elapsed() < Duration::from_secs(1));
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use super::{
     relay::{Outcome, relay},
 };
 use crate::{
-    Exchange, Live, Metrics,
+    CloseSignal, Exchange, Live, Metrics,
     live::{About, End, LiveSession},
     places::Place,
     trace::{Attribute, Life, node},
@@ -81,8 +81,7 @@ impl Session {
         client: Detached,
         node: TcpStream,
         read: bytes::Bytes,
-        close: CancellationToken,
-        drain: &CancellationToken,
+        drain: &CloseSignal,
     ) {
         let Self {
             life,
@@ -93,13 +92,21 @@ impl Session {
         } = self;
         metrics.socket_opened();
         let began = Instant::now();
+        // Of its own, so that an operator can end it alone.
+        let close = CancellationToken::new();
         let socket = live.socket(about, close.clone());
-        let outcome = relay(client, node, read, &close, socket.session().traffic()).await;
+        let asked = async {
+            tokio::select! {
+                () = close.cancelled() => {}
+                () = drain.turn() => {}
+            }
+        };
+        let outcome = relay(client, node, read, asked, socket.session().traffic()).await;
         let took = began.elapsed();
         // Before the count: whoever reads there that there is room comes at once.
         drop(place);
         metrics.socket_ended(outcome.ended, took, outcome.from_client, outcome.from_node);
-        let end = End::of_socket(outcome.ended, drain.is_cancelled());
+        let end = End::of_socket(outcome.ended, drain.is_closing());
         end.tell(socket.session(), outcome.close_code);
         if let Some(life) = life {
             life.tell(outcome.ended, took, attributes(socket.session(), outcome));
