@@ -8,7 +8,7 @@ use http::Request;
 use serde_json::{Value, json};
 use whipstitch::config::Config;
 use whipstitch_minicluster::{
-    Config as ClusterConfig, Lie, Server,
+    Config as ClusterConfig, Lie, Server, StreamKey,
     peer::{Player, Publisher},
 };
 use whipstitch_signaling::Api;
@@ -87,7 +87,12 @@ async fn nothing_is_forwarded_and_the_administration_is_shut() {
     let status = "/as/v1/admin/nodegroup/status/default";
     assert_eq!(shut.h1.get(status).await.problem(), "admin-api");
     assert_eq!(deployment.cluster.seen().requests().len(), 0);
-    let allowed = Request::get(status).header("authorization", "Bearer minicluster");
+    let login =
+        Request::put("/as/v1/auth/login").header("authorization", "Basic YWRtaW46bWluaWNsdXN0ZXI=");
+    let login = open.h1.send(login.body("").unwrap()).await;
+    let login: Value = serde_json::from_slice(&login.body).unwrap();
+    let bearer = format!("Bearer {}", login["token"].as_str().unwrap());
+    let allowed = Request::get(status).header("authorization", bearer);
     let list = open.h1.send(allowed.body("").unwrap()).await;
     assert_eq!(
         (list.status.as_u16(), list.text().contains("INSERVICE")),
@@ -99,7 +104,12 @@ async fn nothing_is_forwarded_and_the_administration_is_shut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hints_reach_the_manager_as_its_api_calls_them() {
-    let deployment = Deployment::start().await;
+    // Without a provision a transcoder is a 404.
+    let deployment = Deployment::with(ClusterConfig {
+        provisions: vec![StreamKey::new("live", "s1")],
+        ..ClusterConfig::default()
+    })
+    .await;
     let mut config = config(&deployment);
     config.lookup.publish_endpoints = 1;
     config.stream_manager.node_group = "minicluster".into();

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::fault::{Fault, Lie, Switch};
 use crate::listener::{Listener, reserve};
-use crate::manager::{ManagerHandler, ManagerState, Turns};
+use crate::manager::{ManagerHandler, ManagerState, Provisions, Tokens, Turns};
 use crate::media::Relays;
 use crate::node::{NodeHandler, NodeState, Shared, Stage};
 use crate::registry::Registry;
@@ -76,6 +76,8 @@ impl Cluster {
         }
         let nodes = states.len();
         let state = Arc::new(ManagerState {
+            provisions: Provisions::of(&config.provisions),
+            tokens: Tokens::new(&config.credentials, config.token_life),
             config,
             nodes: states.clone(),
             registry,
@@ -180,6 +182,11 @@ impl Manager {
     /// Let it answer lookups falsely, from the next one on.
     pub fn lie(&self, lie: Lie) {
         self.set_lie(Some(lie));
+    }
+
+    /// Make every token that a login has given invalid, as a restart of the manager does with another secret.
+    pub fn forget_tokens(&self) {
+        self.state.tokens.forget();
     }
 
     /// End every fault and lie.

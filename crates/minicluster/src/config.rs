@@ -1,7 +1,11 @@
 //! What a cluster is made of.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
+use ipnet::IpNet;
+
+use crate::role::Role;
 use crate::stream::StreamKey;
 
 /// A cluster: one Stream Manager and its nodes.
@@ -33,11 +37,20 @@ pub struct Config {
     /// Whether WHEP answers a client's offer with an SDP answer, as draft-ietf-wish-whep says. By default it behaves
     /// as Red5 Pro: it replies with an offer of its own, and the client's PATCH carries the answer.
     pub whep_answers: bool,
-    /// Streams for which a transcoder is provisioned, by the base name. A publisher's lookup of one of them with
-    /// `transcode=true` names the last node; its variants (`base_1`, `base_2`) are then unknown to lookups with
-    /// `transcode=true`. Without a provision an origin is named (Red5 Pro documentation, Stream Manager REST API 4.0).
+    /// Provisions that exist from the start: for each base name one of three variants, `base_1` to `base_3`. More are
+    /// created over the API of either generation.
+    ///
+    /// With `transcode=true`, 1.x names a transcoder for the base name, 2.0 for the base or a variant.
     pub provisions: Vec<StreamKey>,
-    /// The `accessToken` that the Stream Manager's `/admin/` API asks for, and the Bearer token of that of 2.0.
+    /// Networks of clients and the region that is best for them: what the manager goes by when a lookup names no place.
+    /// The first network that holds the client's address counts; the address is that of `X-Forwarded-For` if it is one
+    /// address, and the peer's without that header.
+    pub networks: Vec<(IpNet, String)>,
+    /// Who may log in to the manager of 2.0.
+    pub credentials: Credentials,
+    /// How long a token of a login is valid: 400 minutes by default, as with Red5.
+    pub token_life: Duration,
+    /// The `accessToken` that the `/admin/` API of 1.x asks for. That of 2.0 asks for the token of a login.
     pub access_token: String,
 }
 
@@ -56,7 +69,29 @@ impl Default for Config {
             extensions: false,
             whep_answers: false,
             provisions: Vec::new(),
+            networks: Vec::new(),
+            credentials: Credentials::default(),
+            token_life: Duration::from_mins(400),
             access_token: "minicluster".to_owned(),
+        }
+    }
+}
+
+/// A user of the manager of 2.0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl Default for Credentials {
+    /// `admin`, `minicluster`.
+    fn default() -> Self {
+        Self {
+            user: "admin".to_owned(),
+            password: "minicluster".to_owned(),
         }
     }
 }
@@ -74,12 +109,16 @@ pub struct NodeConfig {
     pub geozone: Option<String>,
     /// The zone within its region (AWS Wavelength), if it is in one.
     pub zone: Option<String>,
+    /// What it is there for.
+    pub role: Role,
+    /// The node group it belongs to. With more than one group, `default` is the name of none.
+    pub group: String,
     /// Its share of the players, beside the weights of the others; with 0 it is named after all others only.
     pub weight: u32,
 }
 
 impl NodeConfig {
-    /// A node at this address in region `us-east-1`, without a name, of weight 1.
+    /// A node at this address in region `us-east-1`, without a name, all in one, of weight 1.
     pub fn new(ip: IpAddr) -> Self {
         Self {
             ip,
@@ -87,6 +126,8 @@ impl NodeConfig {
             region: "us-east-1".to_owned(),
             geozone: None,
             zone: None,
+            role: Role::default(),
+            group: "minicluster".to_owned(),
             weight: 1,
         }
     }

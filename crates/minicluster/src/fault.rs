@@ -48,6 +48,9 @@ pub enum Lie {
     Garbage,
     /// A proper answer that names this `serverAddress`.
     ServerAddress(String),
+    /// A proper answer that names these, in this order, however many were asked for: one object, or an array if there are
+    /// not exactly one.
+    ServerAddresses(Vec<String>),
 }
 
 /// How a listener stands: its fault, and whether it is alive at all.

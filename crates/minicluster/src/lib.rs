@@ -3,8 +3,9 @@
 //! It is a witness, not a part of the product: it depends on no other crate of the workspace and speaks only the wire.
 //! Real sockets, plain HTTP, real WebRTC media:
 //!
-//! - the **Stream Manager** answers the event calls of its REST API 4.0, the lookups of Stream Manager 2.0 beside them,
-//!   and serves pages;
+//! - the **Stream Manager** answers the event calls of its REST API 4.0, the lookups, provisions, login and administration
+//!   of Stream Manager 2.0 beside them, and serves pages. It is as strict as Red5's documents: what they call an error
+//!   is one here too, and no setting makes it milder;
 //! - each **node** speaks WHIP, WHEP and Red5's WebSocket signalling on one TCP port, and forwards a publisher's audio
 //!   and video to every player, those of the other nodes too;
 //! - **faults** ([`Fault`], [`Lie`], [`Node::die`]) are off until a test switches them on;
@@ -31,12 +32,16 @@ mod node;
 pub mod peer;
 mod registry;
 mod reply;
+mod role;
 mod seen;
 mod stream;
 
 pub use cluster::{Cluster, Manager, Node};
-pub use config::{Config, NodeConfig, Page};
+pub use config::{Config, Credentials, NodeConfig, Page};
 pub use fault::{Fault, Lie};
 pub use node::Stage;
-pub use seen::{Action, REMEMBERED_LOOKUPS, REMEMBERED_REQUESTS, Seen, SeenRequest, Server};
+pub use role::Role;
+pub use seen::{
+    Action, Distributed, REMEMBERED_LOOKUPS, REMEMBERED_REQUESTS, Seen, SeenRequest, Server,
+};
 pub use stream::StreamKey;

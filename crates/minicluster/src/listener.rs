@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,10 @@ const MAX_HEAD: usize = 8192;
 const BACKLOG: u32 = 1024;
 /// Tasks of the whole cluster, of which each connection is one; beyond, new connections are closed.
 const MAX_TASKS: usize = 65_536;
+
+/// The address at the other end of a request's connection, among the extensions of the request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// What stands behind a listener.
 pub(crate) trait Handler: Send + Sync + 'static {
@@ -123,8 +127,12 @@ impl<H: Handler> Listener<H> {
     async fn connection(self: Arc<Self>, stream: TcpStream, until: CancellationToken) {
         let _ = stream.set_nodelay(true);
         let this = self.clone();
-        let service = service_fn(move |request| {
+        let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let this = this.clone();
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
             async move { this.answer(request).await }
         });
         let connection = hyper::server::conn::http1::Builder::new()

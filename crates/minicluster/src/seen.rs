@@ -34,6 +34,17 @@ pub enum Action {
     Subscribe,
 }
 
+/// A provision that a publish lookup has forwarded to a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distributed {
+    /// The guid of the provision, `live/stream1`.
+    pub provision: String,
+    /// The number of the node that got it.
+    pub node: usize,
+    /// The lookup that did it, as in [`Seen::asked`].
+    pub lookup: String,
+}
+
 /// One request as it came off the wire.
 #[derive(Debug, Clone)]
 pub struct SeenRequest {
@@ -56,6 +67,7 @@ struct Inner {
     requests: VecDeque<SeenRequest>,
     lookups: HashMap<(Action, StreamKey), u64>,
     asked: VecDeque<String>,
+    distributed: VecDeque<Distributed>,
     methods: HashMap<(Server, Method), u64>,
     connections: HashMap<Server, u64>,
 }
@@ -80,6 +92,12 @@ impl Seen {
     /// `default/publish/live/stream1?strict=true`.
     pub fn asked(&self) -> Vec<String> {
         self.lock().asked.iter().cloned().collect()
+    }
+
+    /// What publish lookups have forwarded to nodes (the last [`REMEMBERED_LOOKUPS`]), oldest first. A node that two
+    /// lookups have named has got the provision twice.
+    pub fn distributed(&self) -> Vec<Distributed> {
+        self.lock().distributed.iter().cloned().collect()
     }
 
     /// How many requests of this method have come there so far, remembered or not.
@@ -144,6 +162,14 @@ impl Seen {
             inner.lookups.clear();
         }
         *inner.lookups.entry((action, key.clone())).or_default() += 1;
+    }
+
+    pub(crate) fn provision(&self, distributed: Distributed) {
+        let mut inner = self.lock();
+        if inner.distributed.len() >= REMEMBERED_LOOKUPS {
+            inner.distributed.pop_front();
+        }
+        inner.distributed.push_back(distributed);
     }
 
     pub(crate) fn connection(&self, server: Server) {

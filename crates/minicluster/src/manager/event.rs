@@ -3,15 +3,18 @@
 
 use serde_json::{Value, json};
 
-use super::lookup::Lookup;
-use super::{ManagerState, failure};
+use super::asked::Asked;
+use super::provision::distribute;
+use super::question::Question;
+use super::{ManagerState, choice, failure};
 use crate::fault::Lie;
 use crate::node::NodeState;
 use crate::reply::{self, Reply};
+use crate::seen::Action;
 use crate::stream::{StreamKey, percent_decode};
 
 /// Answer `/event/{rest}`.
-pub(crate) fn answer(manager: &ManagerState, rest: &str, query: &str) -> Reply {
+pub(super) fn answer(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> Reply {
     if rest == "list" {
         return list(manager);
     }
@@ -29,19 +32,38 @@ pub(crate) fn answer(manager: &ManagerState, rest: &str, query: &str) -> Reply {
     if stats {
         return statistics(manager, &key);
     }
-    match Lookup::parse(query) {
-        Ok(lookup) => {
-            manager.seen.lookup(lookup.action, &key, rest, query);
-            match manager.lie() {
-                Some(lie) => told(manager, &key, lie),
-                None => lookup.answer(manager, &key),
+    let question = match Question::of_1_x(asked.query) {
+        Ok(question) => question.from(manager.region_of(asked)),
+        Err(reason) => return failure(400, reason),
+    };
+    let action = question.action;
+    manager.seen.lookup(action, &key, rest, asked.query);
+    if let Some(lie) = manager.lie() {
+        return told(manager, &key, lie);
+    }
+    match choice::choose(manager, &question, &key) {
+        Ok(nodes) => {
+            // The documents of 1.x do not say when a provision reaches its transcoder; a publish lookup is the last chance.
+            if action == Action::Broadcast {
+                let lookup = format!("{rest}?{}", asked.query);
+                distribute(manager, &key, &nodes, question.transcode, &lookup);
             }
+            let named = nodes.into_iter().map(|node| endpoint(&key, node)).collect();
+            named_in(named, question.endpoints)
         }
-        Err(reason) => failure(400, reason),
+        Err(message) => failure(404, &message),
     }
 }
 
-pub(super) fn endpoint(key: &StreamKey, node: &NodeState) -> Value {
+/// One object if one was asked for, else an array.
+fn named_in(mut named: Vec<Value>, endpoints: usize) -> Reply {
+    if endpoints == 1 && !named.is_empty() {
+        return reply::json(200, &named.swap_remove(0));
+    }
+    reply::json(200, &Value::Array(named))
+}
+
+fn endpoint(key: &StreamKey, node: &NodeState) -> Value {
     json!({"name": key.name, "scope": format!("/{}", key.scope), "serverAddress": node.server_address(), "region": node.about.region})
 }
 
@@ -84,6 +106,7 @@ fn told(manager: &ManagerState, key: &StreamKey, lie: Lie) -> Reply {
         .nodes
         .first()
         .map_or(Value::Null, |node| endpoint(key, node));
+    let named = |address: &String| json!({"name": key.name, "scope": format!("/{}", key.scope), "serverAddress": address});
     match lie {
         Lie::Html => reply::body(
             200,
@@ -101,9 +124,9 @@ fn told(manager: &ManagerState, key: &StreamKey, lie: Lie) -> Reply {
             reply::json(200, &Value::from(node))
         }
         Lie::Garbage => reply::body(200, "application/json", &b"{\"serverAddress\":\xff\x00"[..]),
-        Lie::ServerAddress(address) => reply::json(
-            200,
-            &json!({"name": key.name, "scope": format!("/{}", key.scope), "serverAddress": address}),
-        ),
+        Lie::ServerAddress(address) => reply::json(200, &named(&address)),
+        Lie::ServerAddresses(addresses) => {
+            named_in(addresses.iter().map(named).collect(), addresses.len())
+        }
     }
 }

@@ -1,11 +1,17 @@
 //! The Stream Manager: API 4.0 and the API of 2.0 over plain HTTP, and the pages it serves beside them.
 
 mod admin;
+mod admin_2_0;
+mod asked;
+mod choice;
 mod event;
-mod lookup;
+mod provision;
+mod question;
 mod streams;
+mod tokens;
 mod turns;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
@@ -13,17 +19,22 @@ use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use serde_json::json;
 
+use self::asked::Asked;
 use crate::config::Config;
 use crate::fault::{Lie, Switch};
-use crate::listener::Handler;
+use crate::listener::{Handler, Peer};
 use crate::node::NodeState;
 use crate::registry::{Registry, unix_millis};
 use crate::reply::{self, AnyBody, Reply};
 use crate::seen::Seen;
 
+pub(crate) use provision::Provisions;
+pub(crate) use tokens::Tokens;
 pub(crate) use turns::Turns;
 
 const API: &str = "/streammanager/api/4.0/";
+/// The name of 2.0 for the only node group there is.
+const ONLY_GROUP: &str = "default";
 
 /// The manager's part of the cluster.
 pub(crate) struct ManagerState {
@@ -34,6 +45,8 @@ pub(crate) struct ManagerState {
     pub(crate) switch: Arc<Switch>,
     pub(crate) lie: Mutex<Option<Lie>>,
     pub(crate) turns: Mutex<Turns>,
+    pub(crate) provisions: Provisions,
+    pub(crate) tokens: Tokens,
 }
 
 impl ManagerState {
@@ -43,6 +56,32 @@ impl ManagerState {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+
+    /// The names of the node groups.
+    fn groups(&self) -> Vec<&str> {
+        let names = self.nodes.iter().map(|node| node.about.group.as_str());
+        names.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether this node is of the group that is called so.
+    fn is_group(&self, name: &str, node: &NodeState) -> bool {
+        node.about.group == name || (name == ONLY_GROUP && self.groups().len() == 1)
+    }
+
+    /// The nodes of the group that is called so; `None` if there is no such group.
+    fn in_group(&self, name: &str) -> Option<Vec<&NodeState>> {
+        let nodes = self.nodes.iter().map(AsRef::as_ref);
+        let nodes: Vec<&NodeState> = nodes.filter(|node| self.is_group(name, node)).collect();
+        (!nodes.is_empty()).then_some(nodes)
+    }
+
+    /// The region that is best for the client of this request.
+    fn region_of(&self, asked: &Asked<'_>) -> Option<&str> {
+        let client = asked.client()?;
+        let mut networks = self.config.networks.iter();
+        let (_, region) = networks.find(|(network, _)| network.contains(&client))?;
+        Some(region)
+    }
 }
 
 /// The manager as its listener sees it.
@@ -50,31 +89,35 @@ pub(crate) struct ManagerHandler(pub(crate) Arc<ManagerState>);
 
 impl Handler for ManagerHandler {
     async fn handle(&self, request: Request<Incoming>) -> Response<AnyBody> {
+        let (head, incoming) = request.into_parts();
+        let body = match reply::read(incoming).await {
+            Ok(body) => body,
+            Err(answer) => return reply::whole(answer),
+        };
         reply::whole(route(
             &self.0,
-            request.method(),
-            request.uri().path(),
-            request.uri().query().unwrap_or_default(),
-            streams::bearer(request.headers()),
+            &Asked {
+                method: &head.method,
+                path: head.uri.path(),
+                query: head.uri.query().unwrap_or_default(),
+                headers: &head.headers,
+                body: &body,
+                peer: head.extensions.get::<Peer>().map(|peer| peer.0),
+            },
         ))
     }
 }
 
-fn route(
-    manager: &ManagerState,
-    method: &Method,
-    path: &str,
-    query: &str,
-    bearer: Option<&str>,
-) -> Reply {
+fn route(manager: &ManagerState, asked: &Asked<'_>) -> Reply {
+    let (method, path) = (asked.method, asked.path);
     if let Some(call) = path.strip_prefix(streams::API) {
-        return streams::answer(manager, method, call, query, bearer);
+        return streams::answer(manager, asked, call);
     }
     if let Some(call) = path.strip_prefix(API) {
         let mut answer = match call.split_once('/') {
+            Some(("admin", rest)) => admin::answer(manager, asked, rest),
             _ if method != Method::GET => failure(405, "Only GET is answered here."),
-            Some(("event", rest)) => event::answer(manager, rest, query),
-            Some(("admin", rest)) => admin::answer(manager, rest, query),
+            Some(("event", rest)) => event::answer(manager, asked, rest),
             _ => failure(404, "No such call."),
         };
         answer

@@ -1,13 +1,15 @@
-//! The API of Stream Manager 2.0 beside that of 1.x: lookups, which name nodes in a list whatever is asked, and the
-//! state of a node group (Red5 Pro documentation, Stream Manager 2.0).
+//! The API of Stream Manager 2.0 beside that of 1.x: login, lookups, which name nodes in a list whatever is asked, and
+//! provisions (Red5 Pro documentation, Stream Manager 2.0).
 //!
 //! Its proxy is not here: that is what stands in front of it.
 
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 
-use super::ManagerState;
-use super::lookup::Lookup;
+use super::asked::Asked;
+use super::provision::{Provision, Unmade, distribute};
+use super::question::Question;
+use super::{ManagerState, admin_2_0, choice};
 use crate::fault::Lie;
 use crate::node::NodeState;
 use crate::reply::{self, Reply};
@@ -17,24 +19,15 @@ use crate::stream::{StreamKey, percent_decode};
 /// What every path begins with.
 pub(super) const API: &str = "/as/v1/";
 
-/// The names of the only node group: its own, and the alias that means the only one.
-const GROUPS: [&str; 2] = ["minicluster", "default"];
-
 /// Answer `/as/v1/{call}`.
-pub(super) fn answer(
-    manager: &ManagerState,
-    method: &Method,
-    call: &str,
-    query: &str,
-    bearer: Option<&str>,
-) -> Reply {
-    let mut answer = match call {
-        _ if method != Method::GET => failure(405, "Only GET is answered here."),
-        call => match call.split_once('/') {
-            Some(("streams", rest)) => lookup(manager, rest, query),
-            Some(("admin", rest)) => admin(manager, rest, bearer),
-            _ => failure(404, "No such call."),
-        },
+pub(super) fn answer(manager: &ManagerState, asked: &Asked<'_>, call: &str) -> Reply {
+    let mut answer = match call.split_once('/') {
+        Some(("admin", rest)) => admin_2_0::answer(manager, asked, rest),
+        Some(("auth", "login")) if asked.method == Method::PUT => login(manager, asked),
+        Some(("streams", rest)) if rest.starts_with(PROVISION) => provision(manager, asked, rest),
+        _ if asked.method != Method::GET => failure(405, "Only GET is answered here."),
+        Some(("streams", rest)) => lookup(manager, asked, rest),
+        _ => failure(404, "No such call."),
     };
     answer.headers_mut().insert(
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -43,14 +36,57 @@ pub(super) fn answer(
     answer
 }
 
-/// The token of `Authorization: Bearer`.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    value.strip_prefix("Bearer ")
+fn login(manager: &ManagerState, asked: &Asked<'_>) -> Reply {
+    match manager.tokens.login(asked.basic().as_deref()) {
+        Some(token) => reply::json(200, &json!({ "token": token })),
+        None => failure(401, "The user or the password is wrong."),
+    }
+}
+
+const PROVISION: &str = "provision/";
+
+/// `provision/{nodeGroup}[/{provisionGuid}]`
+fn provision(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> Reply {
+    if !manager.tokens.holds(asked.bearer()) {
+        return failure(401, admin_2_0::NO_TOKEN);
+    }
+    let rest = rest.strip_prefix(PROVISION).unwrap_or_default();
+    let (group, guid) = match rest.split_once('/') {
+        Some((group, guid)) => (group, Some(guid)),
+        None => (rest, None),
+    };
+    if manager.in_group(group).is_none() {
+        return no_group(group);
+    }
+    match (asked.method.as_str(), guid) {
+        ("POST", None) => match Provision::of_2_0(asked.body) {
+            Ok(new) => match manager.provisions.create(new) {
+                Ok(()) => reply::empty(201),
+                Err(Unmade::Exists) => {
+                    failure(409, "A Provision with this streamGuid already exists.")
+                }
+                Err(Unmade::Full) => failure(400, "There are too many provisions."),
+            },
+            Err(reason) => failure(400, reason),
+        },
+        ("GET", None) => {
+            let all = manager.provisions.all();
+            list(all.into_iter().map(|provision| provision.body))
+        }
+        ("GET", Some(guid)) => match manager.provisions.get(guid) {
+            Some(provision) => reply::json(200, &provision.body),
+            None => failure(404, "No such provision."),
+        },
+        ("DELETE", Some(guid)) => match manager.provisions.remove(guid) {
+            Some(_) => reply::empty(200),
+            None => failure(404, "No such provision."),
+        },
+        _ => failure(405, "Method not allowed."),
+    }
 }
 
 /// `stream/{nodeGroup}/{publish|subscribe}/{guid}`
-fn lookup(manager: &ManagerState, rest: &str, query: &str) -> Reply {
+fn lookup(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> Reply {
     let mut parts = rest.splitn(4, '/');
     let (Some("stream"), Some(group), Some(action), Some(guid)) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -70,19 +106,26 @@ fn lookup(manager: &ManagerState, rest: &str, query: &str) -> Reply {
     };
     let key = StreamKey::new(&percent_decode(scope), &percent_decode(name));
     let path = rest.strip_prefix("stream/").unwrap_or(rest);
-    let lookup = match Lookup::of_2_0(action, query) {
-        Ok(lookup) => lookup,
+    // Counted even if it is refused, so that a test sees what was asked.
+    manager.seen.lookup(action, &key, path, asked.query);
+    let question = match Question::of_2_0(action, group, asked.query) {
+        Ok(question) => question.from(manager.region_of(asked)),
         Err(reason) => return failure(400, reason),
     };
-    manager.seen.lookup(action, &key, path, query);
-    if !GROUPS.contains(&group) {
-        return failure(404, &format!("Node group {group} is not found."));
+    if manager.in_group(group).is_none() {
+        return no_group(group);
     }
     if let Some(lie) = manager.lie() {
         return told(manager, &key, lie);
     }
-    match lookup.named_nodes(manager, &key) {
-        Ok(nodes) => list(nodes.into_iter().map(|node| entry(manager, &key, node))),
+    match choice::choose(manager, &question, &key) {
+        Ok(nodes) => {
+            if action == Action::Broadcast {
+                let lookup = format!("{path}?{}", asked.query);
+                distribute(manager, &key, &nodes, question.transcode, &lookup);
+            }
+            list(nodes.into_iter().map(|node| entry(manager, &key, node)))
+        }
         Err(message) => failure(404, &message),
     }
 }
@@ -92,26 +135,13 @@ fn entry(manager: &ManagerState, key: &StreamKey, node: &NodeState) -> Value {
     let subscribers = live.map_or(0, |live| live.players.len());
     json!({
         "streamGuid": format!("{}/{}", key.scope, key.name), "serverAddress": node.server_address(),
-        "nodeRole": "allinone", "subGroup": node.about.region, "nodeState": node.stage().as_str_2_0(),
-        "subscribers": subscribers,
+        "nodeRole": node.about.role.as_str_2_0(), "subGroup": node.about.region,
+        "nodeState": node.stage().as_str_2_0(), "subscribers": subscribers,
     })
 }
 
-/// `nodegroup/status/{nodeGroup}`. The documentation names the states; an entry is worded like that of a lookup.
-fn admin(manager: &ManagerState, rest: &str, bearer: Option<&str>) -> Reply {
-    if bearer != Some(manager.config.access_token.as_str()) {
-        return failure(401, "A Bearer token is wanted.");
-    }
-    match rest.strip_prefix("nodegroup/status/") {
-        Some(group) if GROUPS.contains(&group) => list(manager.nodes.iter().map(|node| {
-            json!({
-                "serverAddress": node.server_address(), "nodeRole": "allinone",
-                "subGroup": node.about.region, "nodeState": node.stage().as_str_2_0(),
-            })
-        })),
-        Some(group) => failure(404, &format!("Node group {group} is not found.")),
-        None => failure(404, "No such call."),
-    }
+fn no_group(group: &str) -> Reply {
+    failure(404, &format!("Node group {group} is not found."))
 }
 
 fn list(entries: impl Iterator<Item = Value>) -> Reply {
@@ -119,13 +149,15 @@ fn list(entries: impl Iterator<Item = Value>) -> Reply {
 }
 
 /// The error body of 2.0.
-fn failure(status: u16, message: &str) -> Reply {
+pub(super) fn failure(status: u16, message: &str) -> Reply {
     reply::json(status, &json!({ "error": message }))
 }
 
 /// The answer of a manager that does not tell the truth.
 fn told(manager: &ManagerState, key: &StreamKey, lie: Lie) -> Reply {
     let truth = manager.nodes.first().map(|node| entry(manager, key, node));
+    let guid = format!("{}/{}", key.scope, key.name);
+    let named = |address: &String| json!({"streamGuid": guid, "serverAddress": address});
     match lie {
         Lie::Html => reply::body(
             200,
@@ -147,8 +179,7 @@ fn told(manager: &ManagerState, key: &StreamKey, lie: Lie) -> Reply {
             "application/json",
             &b"[{\"serverAddress\":\xff\x00"[..],
         ),
-        Lie::ServerAddress(address) => list(std::iter::once(json!({
-            "streamGuid": format!("{}/{}", key.scope, key.name), "serverAddress": address,
-        }))),
+        Lie::ServerAddress(address) => list(std::iter::once(named(&address))),
+        Lie::ServerAddresses(addresses) => list(addresses.iter().map(named)),
     }
 }

@@ -180,11 +180,7 @@ impl Registry {
     /// Every stream that can be played, in order of its key.
     pub(crate) fn all_live(&self) -> Vec<Live> {
         let table = self.lock();
-        let keys: BTreeSet<&StreamKey> = table
-            .sessions
-            .values()
-            .map(|session| &session.key)
-            .collect();
+        let keys = table.keys();
         keys.into_iter().filter_map(|key| table.live(key)).collect()
     }
 
@@ -233,14 +229,15 @@ impl Registry {
         self.lock().load(node)
     }
 
+    /// Give a transcoder the provision of these streams: while one of them is published there, all can be played. What is
+    /// played is the published one, as it is.
+    pub(crate) fn provision(&self, node: usize, streams: Vec<StreamKey>) {
+        self.lock().provision(node, streams);
+    }
+
     /// End a session; with a publisher go its players. Whether there was one.
     pub(crate) fn end(&self, id: SessionId) -> bool {
-        let ended = {
-            let mut table = self.lock();
-            let ended = table.sessions.remove(&id).is_some();
-            table.forget_orphans();
-            ended
-        };
+        let ended = self.lock().end(id);
         if ended {
             self.changed.send_replace(());
         }
@@ -249,11 +246,7 @@ impl Registry {
 
     /// End every session of a node, as when it dies.
     pub(crate) fn end_node(&self, node: usize) {
-        {
-            let mut table = self.lock();
-            table.sessions.retain(|_, session| session.node != node);
-            table.forget_orphans();
-        }
+        self.lock().end_node(node);
         self.changed.send_replace(());
     }
 
@@ -304,6 +297,32 @@ mod tests {
         assert!(registry.end(publisher));
         assert!(!registry.contains(player));
         assert!(!registry.end(publisher));
+    }
+
+    #[test]
+    fn a_provision_makes_variants_of_one_publisher_at_its_node() {
+        let registry = Registry::new();
+        let variant = |level: u8| StreamKey::new("live", &format!("s_{level}"));
+        let publish = |node| {
+            let id = registry.reserve_publisher(node, &variant(1)).unwrap();
+            registry.set_live(id, Tracks::default());
+            id
+        };
+        registry.provision(1, vec![variant(1), variant(2)]);
+        let elsewhere = publish(0);
+        assert!(registry.live(&variant(2)).is_none(), "no transcoder");
+        registry.end(elsewhere);
+        let publisher = publish(1);
+        let live = registry.live(&variant(2)).unwrap();
+        assert_eq!((live.node, live.publisher), (1, publisher));
+        assert_eq!(registry.all_live().len(), 2);
+        let (player, _) = registry.reserve_player(0, &variant(2), "a").unwrap();
+        assert_eq!(registry.live(&variant(2)).unwrap().players, [0]);
+        assert!(registry.live(&variant(1)).unwrap().players.is_empty());
+        registry.end(publisher);
+        assert!(!registry.contains(player));
+        publish(1);
+        assert!(registry.live(&variant(2)).is_none(), "not provisioned anew");
     }
 
     #[test]

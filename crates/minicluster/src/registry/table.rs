@@ -10,7 +10,18 @@ use crate::stream::StreamKey;
 pub(super) struct Table {
     last: u64,
     pub(super) sessions: BTreeMap<SessionId, Session>,
+    ladders: Vec<Ladder>,
 }
+
+/// The variants that a node makes of each other, while one of them is published there: it has been given a provision.
+#[derive(Debug, PartialEq, Eq)]
+struct Ladder {
+    node: usize,
+    streams: Vec<StreamKey>,
+}
+
+/// Ladders that are kept at most; the oldest go first.
+const MAX_LADDERS: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -64,8 +75,60 @@ impl Table {
         found.map(|(id, _)| *id)
     }
 
+    /// Give a node the provision of these streams.
+    pub(super) fn provision(&mut self, node: usize, streams: Vec<StreamKey>) {
+        let ladder = Ladder { node, streams };
+        self.ladders.retain(|kept| *kept != ladder);
+        if self.ladders.len() >= MAX_LADDERS {
+            self.ladders.remove(0);
+        }
+        self.ladders.push(ladder);
+    }
+
+    /// A provision serves one publisher: whoever comes after that one needs another lookup.
+    fn forget_ladder(&mut self, session: &Session) {
+        if matches!(session.role, Role::Publisher { .. }) {
+            self.ladders
+                .retain(|kept| kept.node != session.node || !kept.streams.contains(&session.key));
+        }
+    }
+
+    pub(super) fn end(&mut self, id: SessionId) -> bool {
+        let Some(session) = self.sessions.remove(&id) else {
+            return false;
+        };
+        self.forget_ladder(&session);
+        self.forget_orphans();
+        true
+    }
+
+    pub(super) fn end_node(&mut self, node: usize) {
+        self.sessions.retain(|_, session| session.node != node);
+        self.ladders.retain(|ladder| ladder.node != node);
+        self.forget_orphans();
+    }
+
+    /// The streams that are published, and the variants that are made of them.
+    pub(super) fn keys(&self) -> BTreeSet<&StreamKey> {
+        let published = self.sessions.values().map(|session| &session.key);
+        let variants = self.ladders.iter().flat_map(|ladder| &ladder.streams);
+        published.chain(variants).collect()
+    }
+
+    /// The publisher that this variant is made of.
+    fn source(&self, variant: &StreamKey) -> Option<(SessionId, &Session)> {
+        let mut ladders = self
+            .ladders
+            .iter()
+            .filter(|ladder| ladder.streams.contains(variant));
+        ladders.find_map(|ladder| {
+            let mut published = ladder.streams.iter().filter_map(|key| self.publisher(key));
+            published.find(|(_, session)| session.node == ladder.node)
+        })
+    }
+
     pub(super) fn live(&self, key: &StreamKey) -> Option<Live> {
-        let (publisher, session) = self.publisher(key)?;
+        let (publisher, session) = self.publisher(key).or_else(|| self.source(key))?;
         let Role::Publisher {
             live: Some((tracks, since)),
         } = &session.role
@@ -75,7 +138,7 @@ impl Table {
         let players = self.sessions.values().filter_map(|other| match other.role {
             Role::Player {
                 publisher: theirs, ..
-            } if theirs == publisher => Some(other.node),
+            } if theirs == publisher && other.key == *key => Some(other.node),
             Role::Player { .. } | Role::Publisher { .. } => None,
         });
         Some(Live {
@@ -88,7 +151,7 @@ impl Table {
         })
     }
 
-    pub(super) fn forget_orphans(&mut self) {
+    fn forget_orphans(&mut self) {
         let publishers: BTreeSet<SessionId> = self.sessions.keys().copied().collect();
         self.sessions.retain(|_, session| match session.role {
             Role::Player { publisher, .. } => publishers.contains(&publisher),

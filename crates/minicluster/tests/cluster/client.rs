@@ -50,12 +50,20 @@ pub(crate) async fn send(
     exchange(request).await
 }
 
+/// A request with these headers.
+pub(crate) async fn with(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut request = Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = Full::new(Bytes::from(body.to_owned()));
+    exchange(request.body(body).unwrap()).await.unwrap()
+}
+
 /// GET with a Bearer token.
 pub(crate) async fn get_as(token: &str, url: &str) -> Answer {
-    let request = Request::get(url).header("authorization", format!("Bearer {token}"));
-    exchange(request.body(Full::default()).unwrap())
-        .await
-        .unwrap()
+    let bearer = format!("Bearer {token}");
+    with("GET", url, &[("authorization", &bearer)], "").await
 }
 
 async fn exchange(request: Request<Full<Bytes>>) -> Result<Answer, String> {

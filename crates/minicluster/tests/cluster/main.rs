@@ -9,9 +9,12 @@
 )]
 
 mod client;
+mod documented;
 mod faults;
+mod login;
 mod lookups;
 mod manager;
 mod media;
+mod provisions;
 mod socket;
 mod two;
