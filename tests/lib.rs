@@ -15,6 +15,8 @@ pub mod collector;
 pub mod deployment;
 #[path = "harness/easy_node.rs"]
 pub mod easy_node;
+#[path = "harness/gateway.rs"]
+pub mod gateway;
 #[path = "harness/http.rs"]
 pub mod http;
 #[path = "harness/kept.rs"]

@@ -34,6 +34,7 @@ mod log_reasons;
 mod log_sessions;
 mod lookups;
 mod manager;
+mod manager_address;
 mod media;
 mod metrics;
 mod not_live;

@@ -13,8 +13,14 @@ use crate::{address_map::Mapping, admit::NamePattern};
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamManager {
-    /// Base URL, e.g. `http://127.0.0.1:5080`; `http` or `https`, no path. Required.
+    /// Base URL, e.g. `http://127.0.0.1:5080`; `http` or `https`. Its path is put in front of every path. Required.
     pub url: Option<String>,
+    /// Prefix that is dropped from the paths that begin with it, before the path of `url` is put in front.
+    pub strip_prefix: Option<String>,
+    /// `Host` of requests, and over TLS the name that is verified; those of `url` if none.
+    pub host: Option<String>,
+    /// PEM file with the certificates that the manager's has to lead to; the system's if none.
+    pub ca_file: Option<PathBuf>,
     /// Its generation, which decides how it is asked and which URLs clients use.
     pub api: Api,
     /// With [`Api::V1`]: version of its REST API, as it stands in the URL.
@@ -37,6 +43,9 @@ impl Default for StreamManager {
     fn default() -> Self {
         Self {
             url: None,
+            strip_prefix: None,
+            host: None,
+            ca_file: None,
             api: Api::default(),
             api_version: "4.0".to_owned(),
             node_group: "default".to_owned(),
@@ -57,6 +66,9 @@ impl fmt::Debug for StreamManager {
         });
         f.debug_struct("StreamManager")
             .field("url", &url)
+            .field("strip_prefix", &self.strip_prefix)
+            .field("host", &self.host)
+            .field("ca_file", &self.ca_file)
             .field("api", &self.api)
             .field("api_version", &self.api_version)
             .field("node_group", &self.node_group)

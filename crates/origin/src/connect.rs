@@ -5,18 +5,19 @@
 //! for other addresses is replaced, with its pool. While the name cannot be resolved, the last good addresses count.
 
 mod address;
+mod roots;
 
 use std::{
     fmt,
     net::SocketAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use http_body::Body;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
         Client,
@@ -24,11 +25,15 @@ use hyper_util::{
     },
     rt::{TokioExecutor, TokioTimer},
 };
+use rustls::{ClientConfig, RootCertStore};
 use tower::Service;
 
 use crate::resolve::ResolveError;
 
-pub use address::ManagerAddress;
+pub use self::{
+    address::ManagerAddress,
+    roots::{Roots, RootsError},
+};
 
 /// Below the keep-alive of any server, so that a pooled connection is rarely one that just closed.
 const POOL_IDLE: Duration = Duration::from_secs(15);
@@ -53,7 +58,8 @@ where
     /// Clients that wait `connect` long for a connection and keep `pool_size` idle ones. Redirects are not followed.
     ///
     /// # Errors
-    /// The system's certificate roots cannot be read; only for `https`.
+    /// The system's certificate roots cannot be read, only for `https` without roots of its own; or the name to verify is
+    /// none.
     pub fn new(
         manager: ManagerAddress,
         connect: Duration,
@@ -102,24 +108,28 @@ where
 }
 
 fn connector(manager: ManagerAddress, timeout: Duration) -> std::io::Result<Connector> {
-    let is_https = manager.base().is_https();
+    let (base, roots) = (manager.base().clone(), manager.roots().cloned());
     let mut http = HttpConnector::new_with_resolver(Names(manager));
     http.set_nodelay(true);
     http.set_connect_timeout(Some(timeout));
     http.enforce_http(false);
     let builder = HttpsConnectorBuilder::new();
     // Reading the system's roots costs milliseconds and memory that a plain manager does not need.
-    let builder = if is_https {
-        builder.with_native_roots()?
-    } else {
-        builder.with_tls_config(no_roots())
+    let builder = match roots {
+        None if base.is_https() => builder.with_native_roots()?,
+        roots => builder.with_tls_config(trusting(roots)),
     };
-    Ok(builder.https_or_http().enable_http1().wrap_connector(http))
+    let mut builder = builder.https_or_http();
+    if let Some(name) = base.verified_name().map_err(std::io::Error::other)? {
+        builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));
+    }
+    Ok(builder.enable_http1().wrap_connector(http))
 }
 
-fn no_roots() -> rustls::ClientConfig {
-    rustls::ClientConfig::builder()
-        .with_root_certificates(rustls::RootCertStore::empty())
+fn trusting(roots: Option<Roots>) -> ClientConfig {
+    let roots = roots.map_or_else(|| Arc::new(RootCertStore::empty()), |roots| roots.store());
+    ClientConfig::builder()
+        .with_root_certificates(roots)
         .with_no_client_auth()
 }
 

@@ -28,7 +28,7 @@ use whipstitch_signaling::StreamKey;
 
 pub use address_map::{Mapping, MappingError};
 pub use admit::{AllowedOrigins, Claim, NamePattern, NamePatternError, Origin, Refusal};
-pub use base_url::{BaseUrl, BaseUrlError};
+pub use base_url::{BaseUrl, BaseUrlError, HostError, PathError};
 pub use breaker::Breaker;
 pub use cached::Cached;
 pub use health::Health;

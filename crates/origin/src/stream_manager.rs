@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Request, header};
+use http::header;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
@@ -96,7 +96,9 @@ impl StreamManager {
     }
 
     async fn fetch(&self, key: &StreamKey, lookup: &Lookup) -> Result<Answer, LookupError> {
-        let request = Request::get(self.url(key, lookup))
+        let request = self
+            .base
+            .get(&self.question(key, lookup))
             .header(header::ACCEPT, "application/json")
             .body(Empty::new())
             .map_err(|_| ManagerFault::NotAnAnswer)?;
@@ -121,13 +123,12 @@ impl StreamManager {
         self.api.interpret(status, &body.to_bytes())
     }
 
-    fn url(&self, key: &StreamKey, lookup: &Lookup) -> String {
+    fn question(&self, key: &StreamKey, lookup: &Lookup) -> String {
         let endpoints = match lookup.role {
             Role::Publish => self.publish_endpoints,
             Role::Play => self.play_endpoints,
         };
-        let question = self.api.question(key, lookup, endpoints);
-        format!("{}{question}", self.base)
+        self.api.question(key, lookup, endpoints)
     }
 
     /// Names are resolved as long as there is time; an address takes none.

@@ -61,6 +61,9 @@ pub enum BadRequest {
     /// Not exactly one usable `Host`, or a target that names another.
     #[error("{0}")]
     Host(&'static str),
+    /// A path that would leave the path of `stream_manager.url`.
+    #[error("the path must not hold a segment `.` or `..`, however it is escaped")]
+    Path,
     /// A scope or stream name outside the rules.
     #[error(transparent)]
     Name(#[from] NameError),

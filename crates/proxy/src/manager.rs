@@ -7,8 +7,9 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{ACCEPT_ENCODING, LOCATION},
+    uri::PathAndQuery,
 };
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -59,11 +60,13 @@ impl Manager {
             // What is read on the way has to be readable.
             request.headers_mut().remove(ACCEPT_ENCODING);
         }
-        let uri = self.uri(request.uri())?;
+        let target = request.uri().path_and_query();
+        let uri = self.base.uri(target.map_or("/", PathAndQuery::as_str));
+        let uri = uri.map_err(|_| Error::Internal)?;
         // A long upload has many turns, and each of them is a sign of life.
         let patience = Patience::Piece(self.patience);
         let client = self.clients.current().await;
-        let answer = Sent::new(&client, request, uri)
+        let answer = Sent::new(&client, request, uri, self.base.host())
             .answered(patience, exchange.phases())
             .await
             .map_err(|failed| match failed {
@@ -82,29 +85,13 @@ impl Manager {
         Ok(response)
     }
 
-    fn uri(&self, target: &Uri) -> Result<Uri, Error> {
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(self.base.scheme().clone());
-        parts.authority = Some(self.base.authority().clone());
-        parts.path_and_query = target.path_and_query().cloned();
-        Uri::from_parts(parts).map_err(|_| Error::Internal)
-    }
-
     /// A redirect to the manager's own address would lead clients past us: only its path is kept.
     fn relocate(&self, headers: &mut HeaderMap) {
-        let Some(location) = headers
-            .get(LOCATION)
-            .and_then(|location| location.to_str().ok())
-        else {
-            return;
-        };
-        let Some(path) = location.strip_prefix(&self.base.to_string()) else {
-            return;
-        };
-        let path = if path.is_empty() { "/" } else { path };
-        if path.starts_with('/')
-            && let Ok(path) = HeaderValue::from_str(path)
-        {
+        let location = headers.get(LOCATION);
+        let path = location
+            .and_then(|location| self.base.at_clients(location.to_str().ok()?))
+            .and_then(|path| HeaderValue::from_str(&path).ok());
+        if let Some(path) = path {
             headers.insert(LOCATION, path);
         }
     }

@@ -5,7 +5,7 @@ mod turn;
 
 use std::{error::Error as _, sync::Arc, time::Duration};
 
-use http::{Request, Response, Uri, Version, header::HOST};
+use http::{HeaderValue, Request, Response, Uri, Version, header::HOST};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -71,15 +71,23 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// Sends a request to `uri`; nothing happens before it is waited for.
-    pub(crate) fn new<C>(client: &Client<C, Body>, mut request: Request<Body>, uri: Uri) -> Self
+    /// Sends a request to `uri`, with this `Host` or the URI's; nothing happens before it is waited for.
+    pub(crate) fn new<C>(
+        client: &Client<C, Body>,
+        mut request: Request<Body>,
+        uri: Uri,
+        host: Option<&HeaderValue>,
+    ) -> Self
     where
         C: Connect + Clone + Send + Sync + 'static,
     {
-        // It may have come over HTTP/2; the client adds the Host of the new URI.
+        // It may have come over HTTP/2; the client adds the Host of the new URI if there is none.
         *request.version_mut() = Version::HTTP_11;
         *request.uri_mut() = uri;
         request.headers_mut().remove(HOST);
+        if let Some(host) = host {
+            request.headers_mut().insert(HOST, host.clone());
+        }
         let connection = capture_connection(&mut request);
         let turn = Turn::default();
         if !request.body().is_end_stream() {

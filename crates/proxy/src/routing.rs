@@ -10,6 +10,7 @@ use std::{
 use futures_util::future::{Either, Ready, ready as now};
 use http::Response;
 use tower::Service;
+use whipstitch_origin::BaseUrl;
 use whipstitch_signaling::Api;
 
 use self::rules::{Decision, Rules};
@@ -28,7 +29,7 @@ pub struct Routing<S> {
 impl<S> Routing<S> {
     pub(crate) fn new(
         inner: S,
-        api: Api,
+        (api, base): (Api, BaseUrl),
         proxy: Proxy,
         limits: Limits,
         timeouts: Timeouts,
@@ -37,6 +38,7 @@ impl<S> Routing<S> {
             inner,
             rules: Arc::new(Rules {
                 api,
+                base,
                 proxy,
                 limits,
                 timeouts,

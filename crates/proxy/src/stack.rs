@@ -160,7 +160,7 @@ pub fn stack(d: &Dependencies, settings: &Settings) -> std::io::Result<Stack> {
         .layer(layer_fn(|inner| {
             Routing::new(
                 inner,
-                d.api,
+                (d.api, d.manager.base().clone()),
                 proxy.clone(),
                 limits.clone(),
                 timeouts.clone(),

@@ -27,7 +27,7 @@ mod guarded;
 mod guid;
 mod naming;
 
-pub use naming::names_nodes;
+pub use self::{guarded::has_dots, naming::names_nodes};
 
 use crate::{
     Api,

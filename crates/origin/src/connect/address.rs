@@ -10,6 +10,7 @@ use std::{
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
+use super::Roots;
 use crate::{
     BaseUrl,
     resolve::{self, Addresses, ResolveError, Resolver},
@@ -28,6 +29,8 @@ pub struct ManagerAddress(Arc<Inner>);
 
 struct Inner {
     base: BaseUrl,
+    /// What its certificate has to lead to; the system's roots if none.
+    roots: Option<Roots>,
     /// None if the URL has an address in it: then there is nothing to resolve.
     name: Option<Box<str>>,
     address: Option<IpAddr>,
@@ -60,6 +63,11 @@ impl State {
 impl ManagerAddress {
     /// The manager at `base`, whose name, if it has one, is asked of `resolver` when it is needed.
     pub fn new(base: BaseUrl, resolver: Resolver) -> Self {
+        Self::trusted_by(None, base, resolver)
+    }
+
+    /// The same, whose certificate has to lead to one of these roots, and to none of the system's.
+    pub fn trusted_by(roots: Option<Roots>, base: BaseUrl, resolver: Resolver) -> Self {
         let host = base.authority().host();
         let unbracketed = host.trim_start_matches('[').trim_end_matches(']');
         let address = unbracketed
@@ -69,6 +77,7 @@ impl ManagerAddress {
         let name = address.is_none().then(|| host.into());
         Self(Arc::new(Inner {
             base,
+            roots,
             name,
             address,
             resolver,
@@ -79,6 +88,11 @@ impl ManagerAddress {
     /// Its base URL.
     pub fn base(&self) -> &BaseUrl {
         &self.0.base
+    }
+
+    /// What its certificate has to lead to; the system's roots if none.
+    pub(super) fn roots(&self) -> Option<&Roots> {
+        self.0.roots.as_ref()
     }
 
     /// A number that changes when the addresses do.

@@ -3,7 +3,7 @@
 use std::{fs::File, io::Read, path::Path, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, Collected, Empty, Limited};
 use thiserror::Error;
 use tokio::time::timeout;
@@ -11,7 +11,7 @@ use whipstitch_signaling::Api;
 
 use super::{AccessToken, PollError, login::Login, reply};
 use crate::{
-    Metrics, config,
+    BaseUrl, Metrics, config,
     connect::{Clients, ManagerAddress},
     stream_manager::MAX_LIST,
 };
@@ -51,24 +51,20 @@ impl AdminApi {
         config: &config::StreamManager,
         metrics: &Metrics,
     ) -> std::io::Result<Option<Self>> {
-        let base = manager.base();
         let generation = match config.api {
             Api::V1 => config
                 .access_token_file
                 .clone()
                 .map(|token_file| Generation::V1 {
-                    list: format!(
-                        "{base}/streammanager/api/{}/admin/nodegroup",
-                        config.api_version
-                    ),
+                    list: format!("/streammanager/api/{}/admin/nodegroup", config.api_version),
                     token_file,
                 }),
             Api::V2 => {
                 let files = config.user_file.clone().zip(config.password_file.clone());
                 files.map(|(user, password)| Generation::V2 {
-                    list: format!("{base}/as/v1/admin/nodegroup"),
+                    list: "/as/v1/admin/nodegroup".to_owned(),
                     login: Box::new(Login::new(
-                        format!("{base}/as/v1/auth/login"),
+                        "/as/v1/auth/login".to_owned(),
                         user,
                         password,
                         metrics.clone(),
@@ -81,6 +77,7 @@ impl AdminApi {
         };
         Ok(Some(Self {
             calls: Calls {
+                base: manager.base().clone(),
                 clients: Clients::new(manager, config.timeout, 1)?,
                 timeout: config.timeout,
             },
@@ -150,17 +147,17 @@ impl AdminApi {
         }
     }
 
-    async fn get(&self, url: &str, pass: &Pass) -> Result<Bytes, PollError> {
-        let (mut url, mut headers) = (url.to_owned(), HeaderMap::new());
+    async fn get(&self, path: &str, pass: &Pass) -> Result<Bytes, PollError> {
+        let (mut path, mut headers) = (path.to_owned(), HeaderMap::new());
         match pass {
             Pass::AccessToken(token) => {
-                url = format!("{url}?accessToken={}", token.percent_encoded());
+                path = format!("{path}?accessToken={}", token.percent_encoded());
             }
             Pass::Bearer(token) => {
                 headers.insert(header::AUTHORIZATION, token.clone());
             }
         }
-        let answer = self.calls.send(Method::GET, &url, headers, MAX_LIST).await;
+        let answer = self.calls.send(Method::GET, &path, headers, MAX_LIST).await;
         answer.map_err(|error| match error {
             CallError::Status(status @ (401 | 403)) => PollError::NotAllowed(status),
             error => error.into(),
@@ -175,23 +172,23 @@ fn is_unauthorized<T>(answer: &Result<T, PollError>) -> bool {
 /// Sends calls to the manager.
 #[derive(Debug)]
 pub(super) struct Calls {
+    base: BaseUrl,
     clients: Clients<Empty<Bytes>>,
     timeout: Duration,
 }
 
 impl Calls {
-    /// The body of a 200, at most `most` bytes of it. Redirects are not followed.
+    /// The body of a 200 to a call of this path, at most `most` bytes of it. Redirects are not followed.
     pub(super) async fn send(
         &self,
         method: Method,
-        url: &str,
+        path: &str,
         headers: HeaderMap,
         most: usize,
     ) -> Result<Bytes, CallError> {
-        let mut request = Request::new(Empty::new());
-        *request.method_mut() = method;
-        *request.uri_mut() = url.parse().map_err(|_| CallError::NotAUrl)?;
-        *request.headers_mut() = headers;
+        let request = self.base.get(path).method(method).body(Empty::new());
+        let mut request = request.map_err(|_| CallError::NotAUrl)?;
+        request.headers_mut().extend(headers);
         request
             .headers_mut()
             .insert(header::ACCEPT, HeaderValue::from_static("application/json"));

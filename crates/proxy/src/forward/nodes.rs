@@ -42,7 +42,7 @@ impl Carrier for Nodes {
         let Some(uri) = node_uri(origin, request.uri()) else {
             return Err(Failed::NotConnected);
         };
-        let mut sent = Sent::new(&self.0, request, uri);
+        let mut sent = Sent::new(&self.0, request, uri, None);
         let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
         budget.spend(sent.spent());
         answer.map(|response| response.map(body::incoming))
@@ -108,7 +108,7 @@ impl Carrier for Creating<'_> {
         if budget.is_over() {
             return Err(Failed::OutOfTime);
         }
-        let sent = Sent::new(&self.nodes.0, request, uri);
+        let sent = Sent::new(&self.nodes.0, request, uri, None);
         let sent = Unanswered::new(sent, creation, self.abandoned);
         let answer = sent.answered(budget, phases).await;
         answer.map(|response| response.map(body::incoming))

@@ -2,11 +2,12 @@
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
+use whipstitch_origin::BaseUrl;
 use whipstitch_signaling::{
     Api, Form, Role, Route, StreamKey,
     headers::{self, Media, SDP},
     misplaced::mended,
-    route::names_nodes,
+    route::{has_dots, names_nodes},
     short::in_full,
     socket::{SocketQuery, SocketQueryError},
 };
@@ -30,6 +31,7 @@ const EXTENSION_METHODS: &str = "OPTIONS, GET, HEAD, POST, PATCH, DELETE";
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) api: Api,
+    pub(super) base: BaseUrl,
     pub(super) proxy: Proxy,
     pub(super) limits: Limits,
     pub(super) timeouts: Timeouts,
@@ -213,6 +215,7 @@ impl Rules {
                 allow: MANAGER_METHODS,
             });
         }
+        let admin = self.is_guarded(clean.request.uri().path())? || admin;
         if admin && !self.proxy.admin_api {
             return Err(Denied::AdminApi.into());
         }
@@ -225,6 +228,30 @@ impl Rules {
         let names_nodes = clean.request.method() == Method::GET
             && names_nodes(clean.request.uri().path(), self.api);
         Ok(Decision::go(clean, Ask::Manager { names_nodes }))
+    }
+}
+
+impl Rules {
+    /// Whether a path that is the manager's here is one of its administration there. `stream_manager.strip_prefix` and a
+    /// path of `stream_manager.url` change it on its way, so what the manager gets is judged too, and what a client would
+    /// have had to write to get the same.
+    fn is_guarded(&self, path: &str) -> Result<bool, Error> {
+        if self.base.has_path() && has_dots(path) {
+            return Err(BadRequest::Path.into());
+        }
+        let mut admin = false;
+        for form in [self.base.at_manager(path), self.base.with_prefix(path)] {
+            if form == path {
+                continue;
+            }
+            match Route::parse(&form, false, self.api) {
+                Ok(Route::Manager) => {}
+                Ok(Route::ManagerAdmin) => admin = true,
+                // Signalling has its own way, which this would lead around.
+                Ok(_) | Err(_) => return Err(Denied::ForwardProxy.into()),
+            }
+        }
+        Ok(admin)
     }
 }
 

@@ -23,6 +23,18 @@ async fn ask_with(
     media: Option<&str>,
     sent: &'static str,
 ) -> Result<String, Kind> {
+    let base = BaseUrl::parse("http://sm").unwrap();
+    ask_at((api, base), proxy, method, uri, media, sent).await
+}
+
+async fn ask_at(
+    manager: (Api, BaseUrl),
+    proxy: Proxy,
+    method: &str,
+    uri: &str,
+    media: Option<&str>,
+    sent: &'static str,
+) -> Result<String, Kind> {
     let inner = service_fn(|routed: Routed| async move {
         let text = format!("{:?}", routed.ask);
         Ok::<_, Error>(
@@ -52,7 +64,7 @@ async fn ask_with(
         sdp_bytes: 10,
         ..Limits::default()
     };
-    let response = Routing::new(inner, api, proxy, limits, Timeouts::default())
+    let response = Routing::new(inner, manager, proxy, limits, Timeouts::default())
         .oneshot(clean)
         .await;
     response.map_err(|error| Kind::of(&error)).map(|response| {
@@ -172,6 +184,80 @@ async fn the_rest_is_the_managers_but_not_its_administration() {
             .await
             .is_ok()
     );
+}
+
+/// A path that changes on its way is judged by what the manager gets, too.
+#[tokio::test]
+async fn no_address_of_the_manager_opens_its_administration() {
+    for (api, url, prefix, uri, refused) in [
+        (
+            Api::V2,
+            "http://sm",
+            "/as/v1",
+            "/admin/nodegroup",
+            Kind::AdminApi,
+        ),
+        (
+            Api::V2,
+            "http://sm",
+            "/as/v1",
+            "/x/../admin/y",
+            Kind::AdminApi,
+        ),
+        (
+            Api::V2,
+            "http://sm",
+            "/as/v1",
+            "/as/v1/as/v1/admin/x",
+            Kind::AdminApi,
+        ),
+        (
+            Api::V2,
+            "http://sm",
+            "/as/v1",
+            "/proxy/forward/",
+            Kind::ForwardProxy,
+        ),
+        (
+            Api::V2,
+            "http://sm",
+            "/as/v1",
+            "/proxy/whip/live/s1",
+            Kind::ForwardProxy,
+        ),
+        (Api::V2, "http://sm/as", "", "/v1/admin/x", Kind::AdminApi),
+        (
+            Api::V1,
+            "http://sm/streammanager",
+            "",
+            "/api/4.0/admin/x",
+            Kind::AdminApi,
+        ),
+        (
+            Api::V1,
+            "http://sm/streammanager",
+            "/sm",
+            "/sm/api/4.0/admin/x",
+            Kind::AdminApi,
+        ),
+        (Api::V1, "http://gw/sm", "", "/../other/", Kind::BadPath),
+        (
+            Api::V1,
+            "http://gw/sm",
+            "",
+            "/a/%2e%2e;/%2e%2e/other/",
+            Kind::BadPath,
+        ),
+    ] {
+        let mut base = BaseUrl::parse(url).unwrap();
+        if !prefix.is_empty() {
+            base = base.without_prefix(prefix).unwrap();
+        }
+        let asked = ask_at((api, base.clone()), Proxy::default(), "GET", uri, None, "").await;
+        assert_eq!(asked.unwrap_err(), refused, "{url} {prefix} {uri}");
+        let page = ask_at((api, base), Proxy::default(), "GET", "/a/b.html", None, "").await;
+        assert_eq!(page.unwrap(), "Manager { names_nodes: false }", "{url}");
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,12 @@ pub(super) fn parse(path: &str, api: Api) -> Route {
     Route::Manager
 }
 
+/// Whether a container that resolves dots would leave a folder of this path.
+pub fn has_dots(path: &str) -> bool {
+    let is_dots = |segment: &Vec<u8>| matches!(&**segment, b"." | b"..");
+    segments(path).iter().any(is_dots)
+}
+
 /// Whether every reader sees the same segments.
 fn is_plain(path: &str) -> bool {
     path.split('/')
@@ -81,4 +87,27 @@ fn decode(path: &[u8]) -> Vec<u8> {
         };
     }
     decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dots_are_seen_through_every_escape() {
+        for path in [
+            "/a/../b",
+            "/a/.",
+            "/%2e%2E/b",
+            "/a%2f..%2fb",
+            "/a/..;x=y/b",
+            "/%252e./b",
+            "/a\\..\\b",
+        ] {
+            assert!(has_dots(path), "{path}");
+        }
+        for path in ["/a/b", "/a..b/.c", "/...", "/a%20b", "/"] {
+            assert!(!has_dots(path), "{path}");
+        }
+    }
 }

@@ -6,7 +6,8 @@ use prometheus::Registry;
 use tokio::sync::Notify;
 use whipstitch_origin::{
     self as origin, AllowedOrigins, BaseUrl, Breaker, Cached, Health, NodeList, Resolver,
-    StreamManager, connect::ManagerAddress,
+    StreamManager,
+    connect::{ManagerAddress, Roots},
 };
 
 use super::StartError;
@@ -31,9 +32,7 @@ pub(super) fn finding(
     shutdown: &Shutdown,
     listeners: Vec<SocketAddr>,
 ) -> Result<Finding, StartError> {
-    let base = BaseUrl::parse(config.stream_manager.url.as_deref().unwrap_or_default())?;
-    // A resolver of its own: however many names of nodes hang, the manager's is still asked for.
-    let manager = ManagerAddress::new(base, Resolver::system(shutdown.background.clone()));
+    let manager = manager(&config.stream_manager, shutdown)?;
     let origin_metrics = origin::Metrics::register(registry)?;
     let allowed = AllowedOrigins::new(&config.nodes, origin_metrics.clone())
         .resolving_with(Resolver::system(shutdown.background.clone()))
@@ -83,4 +82,29 @@ pub(super) fn finding(
         metrics: origin_metrics,
         poll_now,
     })
+}
+
+/// Where the Stream Manager is, as it is configured.
+fn manager(
+    config: &origin::config::StreamManager,
+    shutdown: &Shutdown,
+) -> Result<ManagerAddress, StartError> {
+    let mut base = BaseUrl::parse(config.url.as_deref().unwrap_or_default())?;
+    if let Some(prefix) = &config.strip_prefix {
+        base = base.without_prefix(prefix).map_err(StartError::Prefix)?;
+    }
+    if let Some(host) = &config.host {
+        base = base.asking_for(host)?;
+    }
+    let roots = config
+        .ca_file
+        .as_deref()
+        .map(|path| Roots::read(path).map_err(|error| StartError::CaFile(path.to_owned(), error)));
+    // A resolver of its own: however many names of nodes hang, the manager's is still asked for.
+    let resolver = Resolver::system(shutdown.background.clone());
+    Ok(ManagerAddress::trusted_by(
+        roots.transpose()?,
+        base,
+        resolver,
+    ))
 }

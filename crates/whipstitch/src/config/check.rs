@@ -5,6 +5,7 @@ mod admin;
 pub(crate) mod bounds;
 mod credentials;
 mod ice;
+mod manager;
 mod names;
 mod nodes;
 mod secrets;

@@ -4,9 +4,9 @@
 //! It feeds the flags and variables, the words of mistakes, the reference page and the annotated sample.
 
 use super::kind::Kind::{
-    self, Address, Addresses, Api, Bytes, Collector, Count, Duration, Format, IceServers, Lifetime,
-    Location, Mappings, Names, Networks, NodeNames, NotLive, Parents, Path, Port, Ratio, Switch,
-    Text, Url,
+    self, Address, Addresses, Api, BaseUrl, Bytes, Collector, Count, Duration, Format, IceServers,
+    Lifetime, Location, Mappings, Names, Networks, NodeNames, NotLive, Parents, Path, Port, Ratio,
+    Switch, Text, Url,
 };
 
 /// The variable that names the configuration file; like `--config` it is no key of it.
@@ -110,10 +110,16 @@ pub const SECTIONS: &[Section] = &[
         name: "stream_manager",
         meaning: "The Red5 Pro Stream Manager, the source of truth about streams and nodes.",
         keys: &[
-            Key::new("stream_manager.url", Url, "WHIPSTITCH_STREAM_MANAGER", "Base URL of the Stream Manager: `http` or `https`, without a path.")
+            Key::new("stream_manager.url", BaseUrl, "WHIPSTITCH_STREAM_MANAGER", "Base URL of the Stream Manager: `http` or `https`, host and port. A path, such as that of a gateway in `https://gateway.example.com/sm`, is put in front of every path that the Stream Manager is asked for.")
                 .flag("--stream-manager")
                 .required("always")
                 .sample(r#""http://127.0.0.1:5080""#),
+            Key::new("stream_manager.strip_prefix", Text, "WHIPSTITCH_STREAM_MANAGER_STRIP_PREFIX", "Prefix that is dropped from the paths that begin with it, before the path of `stream_manager.url` is put in front: `/as/v1` to ask as-streams of Stream Manager 2.0 itself, which serves `/streams/…` behind the Traefik of its compose file. Only the service that the URL names is then reached, so other paths of the manager are not.")
+                .sample(r#""/as/v1""#),
+            Key::new("stream_manager.host", Text, "WHIPSTITCH_STREAM_MANAGER_HOST", "`Host` of every request to the Stream Manager, and over `https` the name that is asked for (SNI) and that its certificate has to hold, where they differ from the host of `stream_manager.url`: when that is an address, or the name of a load balancer.")
+                .sample(r#""sm.example.com""#),
+            Key::new("stream_manager.ca_file", Path, "WHIPSTITCH_STREAM_MANAGER_CA_FILE", "PEM file with the certificates of the authorities that may have signed the Stream Manager's certificate, instead of those of the system: for a private CA, or a self-signed certificate. Only for `https`. Read at the start.")
+                .sample(r#""/etc/whipstitch/ca.pem""#),
             Key::new("stream_manager.api", Api, "WHIPSTITCH_STREAM_MANAGER_API", "Generation of the Stream Manager, which decides how it is asked and which URLs clients use: `1` for 1.x (`/streammanager/…`), `2` for Stream Manager 2.0 (`/as/v1/…`). With `2` the WHIP, WHEP and WebSocket URLs of 1.x are served too."),
             Key::new("stream_manager.api_version", Text, "WHIPSTITCH_STREAM_MANAGER_API_VERSION", "Version of the REST API of Stream Manager 1.x, as it stands in the URL after `/streammanager/api/`."),
             Key::new("stream_manager.node_group", Text, "WHIPSTITCH_STREAM_MANAGER_NODE_GROUP", "Node group that Stream Manager 2.0 is asked for where a client names none in `nodeGroup`. `default` means the only one."),

@@ -11,6 +11,8 @@ use whipstitch_signaling::ice::IceUrl;
 pub enum Kind {
     /// Scheme and authority.
     Url,
+    /// The same with a path, which may be left out.
+    BaseUrl,
     /// Any text.
     Text,
     /// A time span of hours or less.
@@ -61,7 +63,7 @@ impl Kind {
     /// The name of the type in the reference.
     pub fn type_name(self) -> &'static str {
         match self {
-            Self::Url | Self::Collector => "URL",
+            Self::Url | Self::BaseUrl | Self::Collector => "URL",
             Self::Text => "text",
             Self::Duration | Self::Lifetime => "duration",
             Self::Count | Self::Ratio => "number",
@@ -86,7 +88,7 @@ impl Kind {
     /// What one value of this kind has to be, to follow "is not".
     pub(super) fn expected(self) -> &'static str {
         match self {
-            Self::Url => r#"a URL such as "http://127.0.0.1:5080""#,
+            Self::Url | Self::BaseUrl => r#"a URL such as "http://127.0.0.1:5080""#,
             Self::Text => r#"text in quotes, such as "info""#,
             Self::Duration => {
                 r#"a duration: a number and its unit, such as "500ms", "10s", "5m" or "2h""#
@@ -153,6 +155,7 @@ impl Kind {
             Self::Ratio => text.parse().map_or_else(|_| as_text(), Value::Float),
             Self::Switch => text.parse().map_or_else(|_| as_text(), Value::Boolean),
             Self::Url
+            | Self::BaseUrl
             | Self::Text
             | Self::Duration
             | Self::Lifetime

@@ -149,6 +149,7 @@ fn anchor(composed: &mut Composed, folder: &Path) {
             }
             "stream_manager.user_file" => &mut composed.config.stream_manager.user_file,
             "stream_manager.password_file" => &mut composed.config.stream_manager.password_file,
+            "stream_manager.ca_file" => &mut composed.config.stream_manager.ca_file,
             "ice.turn_secret_file" => &mut composed.config.ice.turn_secret_file,
             "admin.socket" => &mut composed.config.admin.socket,
             "ice.credential_file" => &mut composed.config.ice.credential_file,

@@ -85,6 +85,7 @@ fn item(key: &Key) -> Map<String, Value> {
     let number = |most: i64| json!({"type": "integer", "minimum": 1, "maximum": most});
     let item = match key.kind {
         Kind::Url => pattern("^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+/?$"),
+        Kind::BaseUrl => pattern("^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+(/[A-Za-z0-9._~/-]*)?$"),
         Kind::Text | Kind::Names | Kind::NodeNames => json!({"type": "string"}),
         // A number with its unit, in any of the forms that are read.
         Kind::Duration | Kind::Lifetime => pattern("[0-9].*[A-Za-zµ:]"),

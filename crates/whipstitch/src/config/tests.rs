@@ -2,6 +2,7 @@
 
 mod effective;
 mod ice;
+mod manager;
 mod mistakes;
 mod nodes;
 mod precedence;

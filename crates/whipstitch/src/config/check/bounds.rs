@@ -68,6 +68,7 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::NotLive
         | Kind::Collector
         | Kind::Ratio
+        | Kind::BaseUrl
         | Kind::Parents => None,
     }
 }

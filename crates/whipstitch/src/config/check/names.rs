@@ -1,9 +1,10 @@
 //! URLs and host names: what they may hold. No message repeats a URL, since one may hold a password.
 
-use http::{Uri, uri::Authority};
+use http::uri::Authority;
+use whipstitch_origin::{BaseUrl, BaseUrlError};
 use whipstitch_signaling::stream::check_node_group;
 
-use super::{Config, Finding};
+use super::{Config, Finding, manager};
 
 pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     match &config.stream_manager.url {
@@ -12,11 +13,21 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
             "is missing: the base URL of the Stream Manager, such as \"http://127.0.0.1:5080\" (--stream-manager, \
              WHIPSTITCH_STREAM_MANAGER)",
         )),
-        Some(url) => base_url("stream_manager.url", url, found),
+        Some(url) => url_of("stream_manager.url", url, found, |path| {
+            // Scheme and authority are judged apart, so that each mistake is told.
+            match BaseUrl::parse(&format!("http://h{path}")) {
+                Err(BaseUrlError::NotAUrl) => Some("has a path with a character that no URL may have".to_owned()),
+                judged => judged.err().map(|error| error.to_string()),
+            }
+        }),
     }
     if let Some(url) = &config.proxy.public_url {
-        base_url("proxy.public_url", url, found);
+        url_of("proxy.public_url", url, found, |path| {
+            let what = "has to end after the host and port: no path, no query";
+            (!path.is_empty()).then(|| what.to_owned())
+        });
     }
+    manager::check(config, found);
     let version = &config.stream_manager.api_version;
     if version.is_empty()
         || !version
@@ -42,8 +53,13 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     }
 }
 
-/// `scheme://authority` and no more, with every mistake of its own.
-fn base_url(key: &'static str, url: &str, found: &mut Vec<Finding>) {
+/// `scheme://authority`, and behind it what `judge` lets pass, with every mistake of its own.
+fn url_of(
+    key: &'static str,
+    url: &str,
+    found: &mut Vec<Finding>,
+    judge: impl FnOnce(&str) -> Option<String>,
+) {
     let mut wrong = |what: &str| found.push(Finding::new([key], what));
     let Some((scheme, rest)) = url.split_once("://") else {
         return wrong("has to start with http:// or https://");
@@ -53,12 +69,12 @@ fn base_url(key: &'static str, url: &str, found: &mut Vec<Finding>) {
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
-    if !path.is_empty() {
-        wrong("has to end after the host and port: no path, no query");
+    if let Some(what) = judge(path) {
+        wrong(&what);
     }
     if authority.contains('@') {
         wrong("must not hold a user name or password");
-    } else if authority.is_empty() || url.parse::<Uri>().is_err() || !has_good_port(authority) {
+    } else if !has_good_port(authority) {
         wrong("has no valid host and port after the scheme");
     }
 }

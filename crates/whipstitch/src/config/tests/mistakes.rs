@@ -78,7 +78,7 @@ public_url = "live.example.com"
     assert_snapshot!(printed(file), @r#"
     whipstitch.toml:1: url: stands outside of its section: write it below [stream_manager]
     whipstitch.toml:3: stream_manager.url: has to start with http:// or https://
-    whipstitch.toml:3: stream_manager.url: has to end after the host and port: no path, no query
+    whipstitch.toml:3: stream_manager.url: must not hold a query or a fragment
     whipstitch.toml:3: stream_manager.url: must not hold a user name or password
     whipstitch.toml:4: stream_manager.timeout: 2 is not a duration: a number and its unit, such as "500ms", "10s", "5m" or "2h"; add the unit, as in "2s"
     whipstitch.toml:5: stream_manager.api_version: is not a version such as "4.0"

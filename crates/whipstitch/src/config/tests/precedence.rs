@@ -113,15 +113,16 @@ fn every_key_for_a_file_starts_at_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("session.key"), "A".repeat(43) + "=\n").unwrap();
     std::fs::write(folder.path().join("token"), "abc").unwrap();
+    let right = RIGHT.replace("http://127", "https://127");
     let ice = "[ice]\nturn_secret_file = 'token'\nusername = 'u'\ncredential_file = 'token'\n";
     // The token is of one generation, the login of the other.
     let generations = [
-        "stream_manager.access_token_file = 'token'",
+        "stream_manager.access_token_file = 'token'\nstream_manager.ca_file = 'tls.crt'",
         "stream_manager.api = '2'\nstream_manager.user_file = 'token'\nstream_manager.password_file = 'token'",
     ]
     .map(|credentials| {
         let file = format!(
-            "{credentials}\n{RIGHT}\n[sessions]\nkey_file = 'session.key'\n{ice}[admin]\nsocket = 'admin.sock'\n"
+            "{credentials}\n{right}\n[sessions]\nkey_file = 'session.key'\n{ice}[admin]\nsocket = 'admin.sock'\n"
         );
         let config = Case::file(&file).load_in(folder.path()).unwrap().config;
         toml::Table::try_from(config).unwrap()

@@ -57,6 +57,7 @@ fn nothing_that_is_read_is_refused() {
         "listen.https = ['[::]:443', '[fe80::1%2]:443', '0.0.0.0:443']",
         "nodes.allow = ['fd00::/8', '10.0.0.1/32']",
         "stream_manager.url = 'HTTPS://manager/'",
+        "stream_manager.url = 'https://gateway/red5/sm/'",
         "ice.servers = ['TURNS:turn.example.com?transport=tcp']",
     ] {
         let config = toml::from_str::<crate::config::Config>(line);
@@ -85,7 +86,7 @@ fn what_is_wrong_is_named() {
         ("log.format = 'xml'", "/log/format"),
         ("stream_manager.api = '3'", "/stream_manager/api"),
         (
-            "stream_manager.url = 'http://manager/path'",
+            "stream_manager.url = 'http://manager/path?query'",
             "/stream_manager/url",
         ),
         ("tls.cert = ''", "/tls/cert"),
