@@ -42,11 +42,7 @@ enum Chore {
     /// Do what continuous integration does: format, arrows, lints, tests, docs, reference pages
     Ci,
     /// Check everything in deploy/ with the tools that will read it, as `test` does too
-    Deploy {
-        /// First write what is generated: the chart's golden renders, and its copies of the rules
-        #[arg(long)]
-        write: bool,
-    },
+    Deploy(deploy::Options),
     /// Make the Debian package of a release build
     Deb,
     /// Write the generated pages of deploy/reference
@@ -78,7 +74,7 @@ fn main() -> ExitCode {
     let outcome = match Chore::parse() {
         Chore::Test => test::run().map(drop),
         Chore::Ci => ci::run(),
-        Chore::Deploy { write } => deploy::run(write).map(drop),
+        Chore::Deploy(options) => deploy::run(options).map(drop),
         Chore::Deb => deploy::package(),
         Chore::Reference { check } => reference::run(check),
         Chore::Arrows => arrows::run(),

@@ -5,8 +5,8 @@ use crate::debian::{self, Need};
 use crate::tally::{Counts, Tally};
 use crate::{FEATURES, Result, deploy, fetch};
 
-/// What the browser tests and the test of replicas take.
-const NEEDS: [Need; 4] = [
+/// What the browser tests, the test of replicas and those of load balancers take.
+const NEEDS: [Need; 6] = [
     Need {
         program: "chromium",
         package: "chromium",
@@ -18,6 +18,14 @@ const NEEDS: [Need; 4] = [
     Need {
         program: "haproxy",
         package: "haproxy",
+    },
+    Need {
+        program: "nginx",
+        package: "nginx",
+    },
+    Need {
+        program: "/usr/lib/nginx/modules/ngx_stream_module.so",
+        package: "libnginx-mod-stream",
     },
     Need {
         program: "ip",
@@ -58,7 +66,7 @@ pub(crate) fn run() -> Result<Vec<String>> {
     let doc = cargo_test("--doc", &mut complaints)?;
     close("doc", doc.sum(|_| true), &mut complaints);
 
-    match deploy::run(false) {
+    match deploy::run(deploy::Options::default()) {
         Ok(counts) => close("deploy", counts, &mut complaints),
         Err(error) => complaints.push(error.to_string()),
     }

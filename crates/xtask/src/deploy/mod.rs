@@ -118,16 +118,30 @@ impl Bench {
     }
 }
 
-/// Checks everything; with `write` the golden renders and the chart's copies are written first.
+/// What `cargo xtask deploy` is asked for.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Options {
+    /// First write what is generated: the chart's golden renders, and its copies of the rules
+    #[arg(long)]
+    write: bool,
+    /// Make only the checks whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Judge configurations by this whipstitch, and do not run what the image's build runs
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+/// Checks everything, or what `options` name.
 ///
 /// # Errors
 /// When a tool cannot be had, or a check does not hold; the report has been printed then.
-pub(crate) fn run(write: bool) -> Result<Counts> {
+pub(crate) fn run(options: Options) -> Result<Counts> {
     let bench = Bench::new()?;
-    if write {
+    if options.write {
         helm::write(&bench)?;
     }
-    let mut report = Report::default();
+    let mut report = Report::of(options.only);
     links::check(&bench, &mut report);
     security::check(&bench, &mut report);
     prometheus::check(&bench, &mut report);
@@ -137,7 +151,11 @@ pub(crate) fn run(write: bool) -> Result<Counts> {
     systemd::check(&bench, &mut report);
     loadbalancer::check(&bench, &mut report);
     // The program as the image gets it, which the rest needs.
-    if let Some(program) = docker::check(&bench, &mut report) {
+    let program = match options.program {
+        Some(program) => Some(fs::canonicalize(program)?),
+        None => docker::check(&bench, &mut report),
+    };
+    if let Some(program) = program {
         configuration::check(&bench, &program, &mut report);
         live::check(&bench, &program, &mut report);
         if let Some(package) = deb::check(&bench, &program, &mut report) {
