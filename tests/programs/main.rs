@@ -13,6 +13,7 @@
 #[path = "../browser/chrome.rs"]
 mod chrome;
 mod ffmpeg;
+mod fronts;
 mod gstreamer;
 mod page;
 mod process;
