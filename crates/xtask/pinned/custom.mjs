@@ -1,9 +1,10 @@
-// Reads resources as a JSON list from standard input and says what the Prometheus operator and cert-manager would not
-// take: the schemas find wrong values and missing fields, the compiler fields that do not exist.
+// Reads resources as a JSON list from standard input and says what the Prometheus operator, cert-manager and
+// Gateway API would not take: the schemas find wrong values and missing fields, the compiler fields that do not exist.
 import { readFileSync, writeFileSync } from "node:fs";
 import ts from "typescript";
 
 const PACKAGES = {
+  "gateway.networking.k8s.io/v1": "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1",
   "cert-manager.io/v1": "@kubernetes-models/cert-manager/cert-manager.io/v1",
   "monitoring.coreos.com/v1": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1",
 };

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::Bench;
 use super::report::Report;
+use super::{Bench, helm};
 use crate::{Result, command};
 
 const FILES: [&str; 5] = [
@@ -14,7 +14,6 @@ const FILES: [&str; 5] = [
     "kubernetes/overlays/edge/whipstitch.toml",
     "kubernetes/overlays/sidecar/whipstitch.toml",
 ];
-const RENDERS: [&str; 3] = ["edge", "edge-plain", "sidecar"];
 
 /// Each file, and what the chart writes.
 pub(crate) fn check(bench: &Bench, program: &Path, report: &mut Report) {
@@ -23,7 +22,7 @@ pub(crate) fn check(bench: &Bench, program: &Path, report: &mut Report) {
             judge(bench, program, &bench.read(file)?)
         });
     }
-    for case in RENDERS {
+    for case in helm::CASES {
         report.check(
             &format!("helm {case}: whipstitch check takes its configuration"),
             || {
@@ -44,6 +43,12 @@ fn judge(bench: &Bench, program: &Path, text: &str) -> Result {
     let file = bench.write("judged.toml", text)?;
     let mut check = Command::new(program);
     check.arg("check").arg("--config").arg(file);
+    if text.contains("turn_secret_file = ") {
+        check.env(
+            "WHIPSTITCH_ICE_TURN_SECRET_FILE",
+            bench.write("turn.secret", "secret\n")?,
+        );
+    }
     command::output(own_files(bench, &mut check)?, b"").map(drop)
 }
 

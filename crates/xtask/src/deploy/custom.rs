@@ -8,9 +8,12 @@ use crate::{Result, command};
 /// Whether `resource` is one of an operator.
 pub(crate) fn is(resource: &Value) -> bool {
     let version = resource.get("apiVersion").and_then(Value::as_str);
-    version.is_some_and(|version| {
-        version.starts_with("cert-manager.io/") || version.starts_with("monitoring.coreos.com/")
-    })
+    let groups = [
+        "cert-manager.io/",
+        "gateway.networking.k8s.io/",
+        "monitoring.coreos.com/",
+    ];
+    version.is_some_and(|version| groups.iter().any(|group| version.starts_with(group)))
 }
 
 /// Judges those of `documents` that are: values by the operators' schemas, unknown fields by their types.

@@ -155,12 +155,11 @@ fn files(manifest: &Manifest<'_>) -> Vec<String> {
         .filter(|(_, volume)| volume.is_none())
         .map(|(path, _)| format!("there is no volume for {path}"))
         .collect();
-    for (key, kind) in [
-        ("cert", "secret"),
-        ("key", "secret"),
-        ("key_file", "secret"),
-        ("socket", "emptyDir"),
-    ] {
+    // Without TLS there is no certificate.
+    let is_tls = manifest.configuration.contains("\nhttps = ");
+    let tls = [("cert", "secret"), ("key", "secret")];
+    let always = [("key_file", "secret"), ("socket", "emptyDir")];
+    for (key, kind) in tls.into_iter().filter(|_| is_tls).chain(always) {
         let path = manifest.setting(key).unwrap_or_default();
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let mounted = mounts.iter().find(|(at, _)| *at == folder);
@@ -225,6 +224,24 @@ fn selectors(manifest: &Manifest<'_>) -> Vec<String> {
             .filter(|port| !has.contains(port))
             .map(|port| format!("the container has no port {port}")),
     );
+    for monitor in manifest.of_kind("ServiceMonitor") {
+        let wanted = monitor
+            .pointer("/spec/selector/matchLabels")
+            .and_then(Value::as_object);
+        let has = |service: &&Value| {
+            let labels = service.pointer("/metadata/labels");
+            let has = |(name, value)| labels.and_then(|all| all.get(name)) == Some(value);
+            wanted.is_some_and(|wanted| wanted.iter().all(has))
+        };
+        let services: Vec<_> = manifest.of_kind("Service").filter(has).collect();
+        let is_private = |one: &&Value| text(one, "/spec/type") == "ClusterIP";
+        if services.len() != 1 || !services.iter().all(is_private) {
+            wrong.push(format!(
+                "a ServiceMonitor selects {} services, not one inside the cluster",
+                services.len()
+            ));
+        }
+    }
     for scaler in manifest.of_kind("HorizontalPodAutoscaler") {
         for metric in list_at(scaler, "/spec/metrics") {
             let name = text(metric, "/pods/metric/name");
