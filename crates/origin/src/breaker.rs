@@ -1,8 +1,18 @@
-//! Stops asking a Stream Manager that does not answer.
+//! The circuit breaker: stops asking a Stream Manager that does not answer, and asks one that no client asks.
 //!
-//! After a few faults in a row nobody waits for the manager any more: every question is answered at once with
+//! After a few faults in a row no caller waits for the manager any more: every question is answered at once with
 //! [`ManagerFault::Shunned`], and a probe a second finds out when it is back. The probe is a question of our own, and it
 //! alone opens and closes: a client may know questions that the manager cannot answer, or not soon.
+//!
+//! The same question is asked once at the start and whenever no lookup was sent for [`Breaker::probe_when_idle`], so that
+//! an operator learns of an outage before the first client does. It asks to *play* a stream that does not exist: a
+//! publish lookup would make the manager reserve a node, or pass on a provision. "No such stream" is a good answer.
+//!
+//! | answer to the idle probe | what follows |
+//! |---|---|
+//! | nodes, "no such stream", an address that is not allowed | the manager is up |
+//! | no connection, no answer in time | the probes of a second begin, which may open the breaker |
+//! | an error status, or no JSON | one warning; lookups of clients are sent on, since the fault may be this question's |
 
 use std::{
     fmt,
@@ -14,12 +24,14 @@ use std::{
 };
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 use whipstitch_signaling::{Role, StreamKey};
 
-use crate::{Candidates, Hints, Lookup, LookupError, ManagerFault, Metrics, Source};
+use crate::{
+    Candidates, Cause, Hints, Lookup, LookupError, ManagerFault, Metrics, Seconds, Source,
+};
 
 /// Faults in a row that raise a suspicion.
 const FAULTS: u32 = 3;
@@ -46,6 +58,12 @@ struct State {
     faults: u32,
     probing: bool,
     last_probe: Option<Instant>,
+    /// When a question was last sent.
+    last_asked: Option<Instant>,
+    /// Since when the manager is down, and why: while the breaker is open.
+    down: Option<(Instant, Cause)>,
+    /// Since when the idle probe is answered with an error.
+    misanswers: Option<Instant>,
 }
 
 impl Breaker {
@@ -71,10 +89,78 @@ impl Breaker {
         self.0.open.load(Ordering::Relaxed)
     }
 
+    /// Asks once now, and again whenever no question was sent for as long as `every`.
+    pub fn probe_when_idle(&self, every: Duration) {
+        let (this, stop) = (self.clone(), self.0.stop.clone());
+        self.0.tasks.spawn(async move {
+            stop.run_until_cancelled(this.keep_probing(every)).await;
+        });
+    }
+
+    async fn keep_probing(&self, every: Duration) {
+        let Some(question) = question() else { return };
+        loop {
+            if !self.lock().probing {
+                self.probe_once(&question).await;
+            }
+            let mut due = Instant::now() + every;
+            while Instant::now() < due {
+                sleep_until(due).await;
+                let last = self.lock().last_asked;
+                due = last.map_or(due, |last| due.max(last + every));
+            }
+        }
+    }
+
+    async fn probe_once(&self, question: &Lookup) {
+        self.lock().last_asked = Some(Instant::now());
+        let answer = self.0.source.ask(question);
+        tokio::pin!(answer);
+        let answer = if let Ok(answer) = timeout(PATIENCE, &mut answer).await {
+            answer
+        } else {
+            // At the start there is nothing else to show; later one slow answer is no news.
+            if self.0.metrics.manager().answers.is_none() {
+                self.0.metrics.manager_is_down(&Cause::Timeout(PATIENCE));
+            }
+            answer.await
+        };
+        match answer {
+            Err(LookupError::Manager(ManagerFault::Unreachable(_) | ManagerFault::Timeout(_))) => {
+                self.suspect();
+            }
+            Err(LookupError::Manager(fault)) => self.misanswered(&fault),
+            Ok(_) | Err(LookupError::NotFound(_) | LookupError::Refused(_) | LookupError::Busy) => {
+                self.answered();
+            }
+        }
+    }
+
+    fn misanswered(&self, fault: &ManagerFault) {
+        let mut state = self.lock();
+        if state.misanswers.is_none() {
+            state.misanswers = Some(Instant::now());
+            drop(state);
+            let cause = fault.cause().unwrap_or(Cause::NotJson);
+            warn!(
+                cause = cause.label(),
+                "Stream Manager answers a probe with an error ({cause}): lookups are still sent to it"
+            );
+        }
+    }
+
+    fn answered(&self) {
+        if let Some(since) = self.lock().misanswers.take() {
+            let after = Seconds(since.elapsed());
+            info!("Stream Manager answers probes without an error again, after {after}");
+        }
+    }
+
     async fn ask_unless_open(&self, lookup: &Lookup) -> Result<Candidates, LookupError> {
         if self.is_open() {
             return Err(ManagerFault::Shunned.into());
         }
+        self.lock().last_asked = Some(Instant::now());
         let answer = self.0.source.ask(lookup).await;
         match &answer {
             Err(LookupError::Manager(_)) => self.fault(),
@@ -90,10 +176,17 @@ impl Breaker {
     fn fault(&self) {
         let mut state = self.lock();
         state.faults = state.faults.saturating_add(1);
-        if state.faults < FAULTS || std::mem::replace(&mut state.probing, true) {
+        if state.faults >= FAULTS {
+            drop(state);
+            self.suspect();
+        }
+    }
+
+    /// Begins to probe, unless that has begun.
+    fn suspect(&self) {
+        if std::mem::replace(&mut self.lock().probing, true) {
             return;
         }
-        drop(state);
         let (probing, stop) = (Probing(self.clone()), self.0.stop.clone());
         self.0.tasks.spawn(async move {
             stop.run_until_cancelled(probing.0.probe()).await;
@@ -119,26 +212,43 @@ impl Breaker {
                     asked.push(self.0.source.ask(&question));
                 }
                 Some(answer) = asked.next() => match answer {
-                    Err(LookupError::Manager(fault)) => self.open(fault),
+                    Err(LookupError::Manager(fault)) => self.open(fault.cause().unwrap_or(Cause::NotJson)),
                     Ok(_) | Err(LookupError::NotFound(_) | LookupError::Refused(_) | LookupError::Busy) => return,
                 },
-                () = &mut patience, if !self.is_open() => self.open(ManagerFault::Timeout),
+                () = &mut patience, if !self.is_open() => self.open(Cause::Timeout(PATIENCE)),
             }
         }
     }
 
-    fn open(&self, fault: ManagerFault) {
-        if !self.0.open.swap(true, Ordering::Relaxed) {
-            self.0.metrics.breaker(true);
-            warn!(%fault, "the Stream Manager is not asked until a probe gets an answer; what is remembered is used");
+    fn open(&self, cause: Cause) {
+        self.0.metrics.manager_is_down(&cause);
+        if self.0.open.swap(true, Ordering::Relaxed) {
+            return;
         }
+        self.0.metrics.breaker(true);
+        warn!(
+            cause = cause.label(),
+            "Stream Manager down ({cause}): circuit breaker open, serving cached lookups, probing every second"
+        );
+        let since = self.0.metrics.manager().failing_since;
+        let since = since.unwrap_or_else(Instant::now);
+        self.lock().down = Some((since, cause));
     }
 
     fn close(&self) {
-        if self.0.open.swap(false, Ordering::Relaxed) {
-            self.0.metrics.breaker(false);
-            info!("the Stream Manager answers again");
+        if !self.0.open.swap(false, Ordering::Relaxed) {
+            return;
         }
+        self.0.metrics.breaker(false);
+        let Some((since, cause)) = self.lock().down.take() else {
+            return;
+        };
+        let down = Seconds(since.elapsed());
+        let since = when(since);
+        info!(
+            cause = cause.label(),
+            "Stream Manager up again: circuit breaker closed; it was down for {down} since {since} ({cause})"
+        );
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -160,7 +270,15 @@ impl fmt::Debug for Breaker {
     }
 }
 
-/// Who plays a stream that nobody publishes takes nothing from anybody; "no such stream" is the answer hoped for.
+/// To the second, in UTC.
+fn when(since: Instant) -> jiff::Timestamp {
+    let ago = jiff::SignedDuration::try_from(since.elapsed()).unwrap_or_default();
+    let at = jiff::Timestamp::now().checked_sub(ago);
+    let at = at.unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    jiff::Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+/// To play a stream that does not exist takes nothing from any client; "no such stream" is the good answer.
 fn question() -> Option<Lookup> {
     Some(Lookup {
         role: Role::Play,

@@ -21,8 +21,8 @@ use self::{
     remembered::{Recall, Remembered},
 };
 use crate::{
-    Candidates, Directory, Health, Lookup, LookupError, ManagerFault, Metrics, Origin, Outcome,
-    Purpose, Source, config, metrics::Found,
+    Candidates, Cause, Directory, Health, Lookup, LookupError, ManagerFault, Metrics, Origin,
+    Outcome, Purpose, Source, config, metrics::Found,
 };
 
 /// Most streams remembered to have ended, and lookups to have been forgotten.
@@ -189,7 +189,7 @@ impl Cached {
         // Nobody replies only if the question's task was dropped, at the end of the process.
         answer
             .await
-            .unwrap_or(Err(ManagerFault::Unreachable.into()))
+            .unwrap_or(Err(ManagerFault::Unreachable(Cause::Stopping).into()))
     }
 
     /// Joins the question under way, or asks it.
@@ -369,7 +369,7 @@ impl Flying {
 impl Drop for Flying {
     fn drop(&mut self) {
         if !self.landed {
-            let fault = LookupError::Manager(ManagerFault::Unreachable);
+            let fault = LookupError::Manager(ManagerFault::Unreachable(Cause::Stopping));
             let _ = self.cached.0.land_in_vain(&self.lookup, &fault);
         }
     }

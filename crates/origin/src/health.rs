@@ -18,7 +18,9 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::{Candidates, Metrics, Origin, Outcome, config::Nodes, latency::Latency};
+use crate::{
+    Candidates, Cause, Metrics, Origin, Outcome, Seconds, config::Nodes, latency::Latency,
+};
 
 /// Most nodes remembered at once.
 const MAX_NODES: u64 = 10_000;
@@ -71,11 +73,13 @@ struct Conduct {
     times: u32,
     last: Option<Instant>,
     /// How it last failed, and when.
-    failed: Option<(Outcome, Instant)>,
+    failed: Option<(Cause, Instant)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Ejected {
+    /// When it was ejected for the first time since it was healthy.
+    since: Instant,
     until: Instant,
     next_trial: Instant,
     good: u32,
@@ -96,7 +100,7 @@ pub enum Standing {
 }
 
 /// One node, for whoever looks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Seen {
     /// The address that the Stream Manager named.
     pub address: IpAddr,
@@ -108,8 +112,10 @@ pub struct Seen {
     pub standing: Standing,
     /// How often it was ejected lately.
     pub ejections: u32,
+    /// How long it has not been healthy; `None` if it is.
+    pub unhealthy_for: Option<Duration>,
     /// How it last failed, and how long ago.
-    pub last_failure: Option<(Outcome, Duration)>,
+    pub last_failure: Option<(Cause, Duration)>,
     /// The time within which one half, and 99 of 100, of the connections to it came about.
     pub connect: Option<(Duration, Duration)>,
 }
@@ -137,31 +143,35 @@ impl Health {
         let node = self.node(origin);
         let mut conduct = node.conduct();
         let now = Instant::now();
-        match outcome {
+        let (cause, unreachable) = match outcome {
             Outcome::Answered => {
-                if conduct.answered(now) {
+                if let Some(was) = conduct.answered(now) {
                     self.trouble.ejected.fetch_sub(1, Ordering::Relaxed);
-                    info!(node = %origin, "the node is back");
+                    tell_back(origin, was, conduct.failed.as_ref());
                 }
                 return;
             }
-            Outcome::Unable | Outcome::Silent => conduct.in_a_row += 1,
-            Outcome::Unreachable => {
-                conduct.unreachable_at = Some(now);
-                *self.trouble.unreachable_at() = Some(now);
-            }
+            Outcome::Unable(cause) | Outcome::Silent(cause) => (cause, false),
+            Outcome::Unreachable(cause) => (cause, true),
+        };
+        if unreachable {
+            conduct.unreachable_at = Some(now);
+            *self.trouble.unreachable_at() = Some(now);
+        } else {
+            conduct.in_a_row += 1;
         }
-        conduct.failed = Some((outcome, now));
+        self.metrics.node_failed(&cause);
         node.failures.fetch_add(1, Ordering::Relaxed);
-        let enough = outcome == Outcome::Unreachable || conduct.in_a_row >= self.eject_after;
+        let enough = unreachable || conduct.in_a_row >= self.eject_after;
         let healthy = conduct.ejected.is_none();
         if let Some(time) = conduct.eject_if(enough, now, self.eject_for) {
             self.trouble
                 .ejected
                 .fetch_add(usize::from(healthy), Ordering::Relaxed);
             self.metrics.ejected();
-            warn!(node = %origin, ?outcome, ?time, "the node is ejected: others are tried first");
+            tell_ejected(origin, Seconds(time), &cause, healthy);
         }
+        conduct.failed = Some((cause, now));
     }
 
     /// When a node was last not reached, if that was since then.
@@ -230,7 +240,11 @@ impl Health {
                     failures: node.failures.load(Ordering::Relaxed),
                     standing: conduct.standing(now),
                     ejections: conduct.times,
-                    last_failure: conduct.failed.map(|(outcome, at)| (outcome, now - at)),
+                    unhealthy_for: conduct.ejected.map(|ejected| now - ejected.since),
+                    last_failure: conduct
+                        .failed
+                        .as_ref()
+                        .map(|(cause, at)| (cause.clone(), now - *at)),
                     connect: node
                         .connects
                         .quantile(0.5)
@@ -276,18 +290,20 @@ impl Conduct {
         }
     }
 
-    /// A good answer; `true` if the node is back by it.
-    fn answered(&mut self, now: Instant) -> bool {
+    /// A good answer; how long the node was not healthy, if it is again by this answer.
+    fn answered(&mut self, now: Instant) -> Option<Duration> {
         self.in_a_row = 0;
-        let Some(ejected) = self.ejected.as_mut().filter(|ejected| now >= ejected.until) else {
-            return false;
-        };
+        let ejected = self
+            .ejected
+            .as_mut()
+            .filter(|ejected| now >= ejected.until)?;
         ejected.good += 1;
-        let back = ejected.good >= TRIALS;
-        if back {
-            self.ejected = None;
+        let (good, since) = (ejected.good, ejected.since);
+        if good < TRIALS {
+            return None;
         }
-        back
+        self.ejected = None;
+        Some(now - since)
     }
 
     /// Ejects for a time if there is reason to; a node on its way back needs no more than one failure.
@@ -308,6 +324,7 @@ impl Conduct {
         self.in_a_row = 0;
         let until = now + time;
         self.ejected = Some(Ejected {
+            since: self.ejected.map_or(now, |ejected| ejected.since),
             until,
             next_trial: until,
             good: 0,
@@ -326,6 +343,24 @@ impl Conduct {
             Some(_) => false,
         }
     }
+}
+
+/// One warning when a healthy node is ejected. That it goes on being ejected is no news.
+fn tell_ejected(node: &Origin, time: Seconds, cause: &Cause, was_healthy: bool) {
+    let label = cause.label();
+    if was_healthy {
+        warn!(%node, cause = label, "node {node} ejected for {time}: {cause}; other nodes are tried first");
+    } else {
+        info!(%node, cause = label, "node {node} still fails, ejected for {time} more: {cause}");
+    }
+}
+
+fn tell_back(node: &Origin, was: Duration, failed: Option<&(Cause, Instant)>) {
+    let was = Seconds(was);
+    let cause = failed.map_or_else(String::new, |(cause, _)| {
+        format!("; the last failure: {cause}")
+    });
+    info!(%node, "node {node} is healthy again after {was}{cause}");
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod api;
 mod base_url;
 pub mod breaker;
 pub mod cached;
+mod cause;
 pub mod config;
 pub mod connect;
 pub mod health;
@@ -31,6 +32,7 @@ pub use admit::{AllowedOrigins, Claim, NamePattern, NamePatternError, Origin, Re
 pub use base_url::{BaseUrl, BaseUrlError, HostError, PathError};
 pub use breaker::Breaker;
 pub use cached::Cached;
+pub use cause::{Cause, Seconds};
 pub use health::Health;
 pub use lookup::{Candidates, Hints, HintsError, Lookup, LookupError, ManagerFault};
 pub use metrics::Metrics;
@@ -78,14 +80,14 @@ pub enum Purpose {
 }
 
 /// What became of a request to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It answered, whatever the answer was, unless it is one of the next.
     Answered,
     /// It answered 502 or 503, or hung up on the request: it cannot serve now, or not this.
-    Unable,
+    Unable(Cause),
     /// It took the request and did not answer in time.
-    Silent,
+    Silent(Cause),
     /// No connection.
-    Unreachable,
+    Unreachable(Cause),
 }

@@ -1,11 +1,11 @@
 //! The question and the answers.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use thiserror::Error;
 use whipstitch_signaling::{Api, NameError, Role, StreamKey, query, stream::check_node_group};
 
-use crate::Origin;
+use crate::{Cause, Origin, stream_manager};
 
 /// Longest hints that are taken, in bytes.
 const MAX_HINTS: usize = 512;
@@ -253,15 +253,16 @@ pub struct Refused {
     pub refusal: crate::Refusal,
 }
 
-/// What the Stream Manager did instead of answering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+/// What the Stream Manager did instead of answering. `Display` is for clients, and says no more than they may know; the
+/// operator gets [`ManagerFault::cause`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ManagerFault {
     /// No connection, or one that broke.
     #[error("cannot be reached")]
-    Unreachable,
-    /// No whole answer in time.
+    Unreachable(Cause),
+    /// No whole answer within this time.
     #[error("did not answer in time")]
-    Timeout,
+    Timeout(Duration),
     /// A status that is neither success nor "no such stream".
     #[error("answered with status {0}")]
     Status(u16),
@@ -274,6 +275,20 @@ pub enum ManagerFault {
     /// More than any honest answer.
     #[error("answered with more than 64 KiB")]
     TooLong,
+}
+
+impl ManagerFault {
+    /// Why, for the operator; `None` while the circuit breaker is open, which knows it.
+    pub fn cause(&self) -> Option<Cause> {
+        Some(match self {
+            Self::Unreachable(cause) => cause.clone(),
+            Self::Timeout(after) => Cause::Timeout(*after),
+            Self::Status(status) => Cause::Status(*status),
+            Self::NotAnAnswer => Cause::NotJson,
+            Self::TooLong => Cause::TooLong(stream_manager::MAX_ANSWER),
+            Self::Shunned => return None,
+        })
+    }
 }
 
 #[cfg(test)]

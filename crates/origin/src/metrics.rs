@@ -11,9 +11,12 @@ use prometheus::{
 use tokio::time::Instant;
 
 use crate::{
-    LookupError, Refusal,
+    Cause, LookupError, Refusal,
     node_list::{LoginError, LoginSeen, NodeListSeen, PollError},
 };
+
+/// The kinds of causes that a node can have: its name is resolved before, and it speaks no TLS.
+const NODE_KINDS: [&str; 4] = ["refused", "timeout", "answer", "other"];
 
 /// Counters of this crate. Cheap to clone: all clones count together.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ struct Inner {
     breaker_open: IntGauge,
     breaker_opened: IntCounter,
     ejections: IntCounter,
+    manager_failures: IntCounterVec,
+    node_failures: IntCounterVec,
     node_connect: Histogram,
     refusals: IntCounterVec,
     polls: IntCounterVec,
@@ -55,11 +60,22 @@ pub struct ManagerSeen {
     /// How long the last call took that got one.
     pub last_answer: Option<Duration>,
     /// Why the last call that got none failed, and when.
-    pub last_error: Option<(String, Instant)>,
+    pub last_error: Option<(Cause, Instant)>,
+    /// Since when no call got an answer; `None` while they do, and before the first.
+    pub failing_since: Option<Instant>,
     /// What came of the polls of its list of nodes; `None` if there was none.
     pub node_list: Option<NodeListSeen>,
     /// What came of the logins for them; `None` if there was none.
     pub login: Option<LoginSeen>,
+}
+
+impl ManagerSeen {
+    fn failed(&mut self, cause: Cause) {
+        let now = Instant::now();
+        self.answers = Some(false);
+        self.failing_since.get_or_insert(now);
+        self.last_error = Some((cause, now));
+    }
 }
 
 /// What has been counted since the start.
@@ -94,12 +110,14 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::unregistered()?;
-        let all: [Box<dyn Collector>; 12] = [
+        let all: [Box<dyn Collector>; 14] = [
             Box::new(metrics.lookups.clone()),
             Box::new(metrics.questions.clone()),
             Box::new(metrics.breaker_open.clone()),
             Box::new(metrics.breaker_opened.clone()),
             Box::new(metrics.ejections.clone()),
+            Box::new(metrics.manager_failures.clone()),
+            Box::new(metrics.node_failures.clone()),
             Box::new(metrics.node_connect.clone()),
             Box::new(metrics.duration.clone()),
             Box::new(metrics.manager_up.clone()),
@@ -129,6 +147,15 @@ impl Metrics {
         self.0.ejections.inc();
     }
 
+    /// A node failed a request.
+    pub(crate) fn node_failed(&self, cause: &Cause) {
+        let kind = match cause.kind() {
+            kind if NODE_KINDS.contains(&kind) => kind,
+            _ => "other",
+        };
+        self.0.node_failures.with_label_values(&[kind]).inc();
+    }
+
     /// A connection to a node came about.
     pub(crate) fn connected(&self, took: Duration) {
         self.0.node_connect.observe(took.as_secs_f64());
@@ -145,14 +172,25 @@ impl Metrics {
         };
         counter.inc();
         self.0.manager_up.set(up);
-        let mut seen = self.seen();
-        seen.answers = Some(up == 1);
-        match answer {
-            Err(error @ LookupError::Manager(_)) => {
-                seen.last_error = Some((error.to_string(), Instant::now()));
+        if let Err(LookupError::Manager(fault)) = answer {
+            // Only the circuit breaker says that it did not ask, and it stands before this.
+            if let Some(cause) = fault.cause() {
+                let failures = &self.0.manager_failures;
+                failures.with_label_values(&[cause.kind()]).inc();
+                self.seen().failed(cause);
             }
-            _ => seen.last_answer = Some(since.elapsed()),
+            return;
         }
+        let mut seen = self.seen();
+        seen.answers = Some(true);
+        seen.failing_since = None;
+        seen.last_answer = Some(since.elapsed());
+    }
+
+    /// The Stream Manager is down, as far as can be told before a call that hangs has ended.
+    pub(crate) fn manager_is_down(&self, cause: &Cause) {
+        self.0.manager_up.set(0);
+        self.seen().failed(cause.clone());
     }
 
     /// What the Stream Manager did last.
@@ -273,6 +311,7 @@ impl Inner {
             ),
             &["result"],
         )?;
+        let (manager_failures, node_failures) = failures()?;
         Ok(Self {
             recalled: Found::ALL.map(|found| lookups.with_label_values(&[found.label()])),
             lookups,
@@ -306,6 +345,8 @@ impl Inner {
                 "node_ejections_total",
                 "Times that a node was ejected: others are tried first for a while.",
             )?,
+            manager_failures,
+            node_failures,
             node_connect: Histogram::with_opts(
                 HistogramOpts::new(
                     "node_connect_duration_seconds",
@@ -328,4 +369,29 @@ impl Inner {
             manager: Mutex::default(),
         })
     }
+}
+
+/// What the Stream Manager and the nodes failed, by kind of cause.
+fn failures() -> prometheus::Result<(IntCounterVec, IntCounterVec)> {
+    let manager = IntCounterVec::new(
+        Opts::new(
+            "stream_manager_failures_total",
+            "Calls to the Stream Manager's event API that got no usable answer, by cause: refused (connection), name (resolution), timeout, tls, answer (an error status, not HTTP, not its JSON, too long), other.",
+        ),
+        &["cause"],
+    )?;
+    let nodes = IntCounterVec::new(
+        Opts::new(
+            "node_failures_total",
+            "Requests that a node failed, by cause: refused (connection), timeout, answer (502, 503, not HTTP), other.",
+        ),
+        &["cause"],
+    )?;
+    for kind in Cause::KINDS {
+        manager.with_label_values(&[kind]);
+    }
+    for kind in NODE_KINDS {
+        nodes.with_label_values(&[kind]);
+    }
+    Ok((manager, nodes))
 }

@@ -15,6 +15,7 @@ use futures_util::future::BoxFuture;
 use thiserror::Error;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::task::TaskTracker;
+use tracing::debug;
 
 /// Longest wait for the addresses of a name.
 pub const PATIENCE: Duration = Duration::from_secs(1);
@@ -51,8 +52,11 @@ pub type Addresses = Arc<[IpAddr]>;
 /// Why the addresses of a name are not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ResolveError {
-    /// There is no such name, it has no address, or the resolver failed.
-    #[error("has no address")]
+    /// There is no such name, or it has no address.
+    #[error("does not exist, or has no address")]
+    NoSuchName,
+    /// The resolver failed, or gave more addresses than are taken.
+    #[error("cannot be resolved: the resolver failed")]
     Failed,
     /// No answer in time.
     #[error("was not resolved in time")]
@@ -179,7 +183,7 @@ impl Drop for Place {
 /// Each address once, in canonical form.
 fn usable(found: io::Result<Vec<IpAddr>>) -> Result<Addresses, ResolveError> {
     let mut addresses = Vec::new();
-    for ip in found.map_err(|_| ResolveError::Failed)? {
+    for ip in found.map_err(|error| failure(&error))? {
         let ip = ip.to_canonical();
         if !addresses.contains(&ip) {
             addresses.push(ip);
@@ -190,9 +194,30 @@ fn usable(found: io::Result<Vec<IpAddr>>) -> Result<Addresses, ResolveError> {
         }
     }
     if addresses.is_empty() {
-        return Err(ResolveError::Failed);
+        return Err(ResolveError::NoSuchName);
     }
     Ok(addresses.into())
+}
+
+/// The standard library gives no code of `getaddrinfo` (POSIX.1-2017, `EAI_…`), only its text. What is not known as
+/// "no such name" counts as a failure of the resolver.
+fn failure(error: &io::Error) -> ResolveError {
+    let text = error.to_string();
+    let no_such_name = error.kind() == io::ErrorKind::NotFound
+        || [
+            "Name or service not known",
+            "No address associated with hostname",
+            "Name does not resolve",
+            "nodename nor servname provided",
+            "No such host is known",
+        ]
+        .iter()
+        .any(|known| text.contains(known));
+    if no_such_name {
+        return ResolveError::NoSuchName;
+    }
+    debug!(%error, "the system's resolver failed");
+    ResolveError::Failed
 }
 
 /// A resolver in the hands of a test.
@@ -328,7 +353,7 @@ mod tests {
         let fake = Fake::new([said("::ffff:10.0.0.1 10.0.0.1 ::1"), said("")]);
         let resolver = fake.resolver();
         assert_eq!(resolver.resolve("a").await, Ok(ips("10.0.0.1 ::1").into()));
-        assert_eq!(resolver.resolve("a").await, Err(ResolveError::Failed));
+        assert_eq!(resolver.resolve("a").await, Err(ResolveError::NoSuchName));
         let many = (0..100)
             .map(|last| IpAddr::from([10, 0, 0, last]))
             .collect();

@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use whipstitch_signaling::{Role, StreamKey};
 
 use crate::{
-    AllowedOrigins, BaseUrl, Candidates, Claim, Lookup, LookupError, ManagerFault, Metrics,
+    AllowedOrigins, BaseUrl, Candidates, Cause, Claim, Lookup, LookupError, ManagerFault, Metrics,
     Refusal, Source,
     answer::{Answer, quote},
     api::{self, ManagerApi},
@@ -92,7 +92,7 @@ impl StreamManager {
     async fn fetch_in_time(&self, key: &StreamKey, lookup: &Lookup) -> Result<Answer, LookupError> {
         timeout(self.timeout, self.fetch(key, lookup))
             .await
-            .unwrap_or(Err(ManagerFault::Timeout.into()))
+            .unwrap_or(Err(ManagerFault::Timeout(self.timeout).into()))
     }
 
     async fn fetch(&self, key: &StreamKey, lookup: &Lookup) -> Result<Answer, LookupError> {
@@ -101,14 +101,18 @@ impl StreamManager {
             .get(&self.question(key, lookup))
             .header(header::ACCEPT, "application/json")
             .body(Empty::new())
-            .map_err(|_| ManagerFault::NotAnAnswer)?;
+            .map_err(|error| {
+                warn!(stream = %key, %error, "a lookup makes no valid URL; the Stream Manager is not asked");
+                ManagerFault::NotAnAnswer
+            })?;
+        let asked = Instant::now();
         let response = self
             .clients
             .current()
             .await
             .request(request)
             .await
-            .map_err(|_| ManagerFault::Unreachable)?;
+            .map_err(|error| ManagerFault::Unreachable(Cause::of(&error, asked.elapsed())))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), MAX_ANSWER)
             .collect()
@@ -117,7 +121,7 @@ impl StreamManager {
                 if error.is::<LengthLimitError>() {
                     ManagerFault::TooLong
                 } else {
-                    ManagerFault::Unreachable
+                    ManagerFault::Unreachable(Cause::of(error.as_ref(), asked.elapsed()))
                 }
             })?;
         self.api.interpret(status, &body.to_bytes())

@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whipstitch_origin::{
-    AllowedOrigins, Breaker, Cached, Candidates, Claim, Directory, Health, Hints, Lookup,
+    AllowedOrigins, Breaker, Cached, Candidates, Cause, Claim, Directory, Health, Hints, Lookup,
     LookupError, ManagerFault, Metrics, Origin, Purpose, Source, config,
 };
 use whipstitch_signaling::{Role, StreamKey};
@@ -34,7 +34,7 @@ impl Source for Manager {
     fn ask<'a>(&'a self, _: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async {
             self.asked.fetch_add(1, Ordering::SeqCst);
-            let fault = *self.fault.lock().unwrap();
+            let fault = self.fault.lock().unwrap().clone();
             if let Some((after, fault)) = fault {
                 sleep(after).await;
                 return Err(fault.into());
@@ -86,8 +86,11 @@ async fn a_minute_without_a_manager_fails_no_publish_of_a_known_stream() {
         let second = number / PUBLISHES_A_SECOND;
         if number % PUBLISHES_A_SECOND == 0 {
             *manager.fault.lock().unwrap() = Some(match second / 15 {
-                0 => (Duration::ZERO, ManagerFault::Unreachable),
-                1 => (Duration::from_secs(2), ManagerFault::Timeout),
+                0 => (Duration::ZERO, ManagerFault::Unreachable(Cause::Refused)),
+                1 => (
+                    Duration::from_secs(2),
+                    ManagerFault::Timeout(Duration::from_secs(2)),
+                ),
                 2 => (Duration::from_millis(5), ManagerFault::Status(500)),
                 _ => (Duration::from_millis(5), ManagerFault::NotAnAnswer),
             });

@@ -2,8 +2,11 @@
 //!
 //! An answer *from* a node or the Stream Manager is not an error, whatever its status: it passes untouched.
 
+use std::fmt::Display;
+
 use thiserror::Error;
-use whipstitch_origin::{HintsError, LookupError, ManagerFault, Refusal};
+use tracing::error;
+use whipstitch_origin::{Cause, HintsError, LookupError, ManagerFault, Refusal};
 use whipstitch_signaling::{
     NameError, rewrite::LocationError, session::Unsealable, socket::SocketQueryError,
     tag::Unmatched,
@@ -117,15 +120,15 @@ pub enum Denied {
     Signaling,
 }
 
-/// What a node did instead of answering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+/// What a node did instead of answering. `Display` is for clients; the cause is for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NodeFault {
     /// No connection, or one that broke before the answer.
     #[error("the node that the Stream Manager named cannot be reached")]
-    Unreachable,
+    Unreachable(Cause),
     /// No answer in time.
     #[error("the node that the Stream Manager named did not answer in time")]
-    Timeout,
+    Timeout(Cause),
     /// An answer to a WebSocket handshake that RFC 6455 does not allow.
     #[error("the node did not accept the WebSocket: {0}")]
     Handshake(&'static str),
@@ -137,14 +140,37 @@ pub enum NodeFault {
     Playback,
     /// A session description that is too long, or broke off.
     #[error("the node's session description is too long, or broke off")]
-    Sdp,
+    Sdp(Cause),
     /// A session answered with a redirect.
     #[error("the node answered with a redirect")]
     Redirect,
 }
 
+impl Error {
+    /// Why the node or the Stream Manager could not be reached, or did not answer: for the log, never for the client.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Node(
+                NodeFault::Unreachable(cause) | NodeFault::Timeout(cause) | NodeFault::Sdp(cause),
+            ) => Some(cause.clone()),
+            Self::Manager(fault)
+            | Self::Publish(LookupError::Manager(fault))
+            | Self::Play(LookupError::Manager(fault)) => fault.cause(),
+            _ => None,
+        }
+    }
+}
+
 impl From<Unsealable> for Error {
-    fn from(_: Unsealable) -> Self {
-        Self::Internal
+    fn from(error: Unsealable) -> Self {
+        defect("a session URL")(error)
+    }
+}
+
+/// For `map_err` where an error means a defect of ours: the log gets what could not be made and why, the client neither.
+pub(crate) fn defect<E: Display>(what: &'static str) -> impl FnOnce(E) -> Error {
+    move |error| {
+        error!(what, %error, "cannot make {what}; please report this as a defect");
+        Error::Internal
     }
 }

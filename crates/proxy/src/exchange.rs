@@ -13,6 +13,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
 use tokio::time::Instant;
+use whipstitch_origin::Cause;
 use whipstitch_signaling::{Role, StreamKey};
 
 use crate::{
@@ -166,6 +167,8 @@ pub(crate) struct Record {
     /// Where its time went.
     pub(crate) phases: Phases,
     pub(crate) problem: OnceLock<Kind>,
+    /// Why the node or the Stream Manager did not answer; for the operator.
+    pub(crate) cause: OnceLock<Cause>,
     pub(crate) trace: Traced,
     /// Who made the answer; nobody but this proxy, if it is not said.
     pub(crate) answerer: OnceLock<Answerer>,
@@ -215,6 +218,7 @@ impl Exchange {
             tries: Mutex::default(),
             phases,
             problem: OnceLock::new(),
+            cause: OnceLock::new(),
             answerer: OnceLock::new(),
             stopped: AtomicBool::new(false),
         }))
@@ -283,6 +287,11 @@ impl Exchange {
 
     pub(crate) fn failed(&self, kind: Kind) {
         let _ = self.0.problem.set(kind);
+    }
+
+    /// Why there is a problem, for the log.
+    pub(crate) fn failed_by(&self, cause: Cause) {
+        let _ = self.0.cause.set(cause);
     }
 
     /// The id, for `instance` of a problem.

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 
 use http::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
-use whipstitch_origin::{Candidates, Directory, Origin, Outcome, Purpose};
+use whipstitch_origin::{Candidates, Cause, Directory, Origin, Outcome, Purpose};
 
 use crate::{
     Body, Error, Exchange, Metrics,
@@ -163,10 +163,10 @@ impl Way {
     /// Whether another node may be asked after this.
     fn goes_on(&self, answer: &Result<Response<Body>, Failed>) -> bool {
         match answer {
-            Err(Failed::NotConnected | Failed::OutOfTime) => true,
-            Err(Failed::Broken) => !self.creates,
+            Err(Failed::NotConnected(_) | Failed::OutOfTime(_)) => true,
+            Err(Failed::Broken(_)) => !self.creates,
             Ok(answer) => !self.creates && is_unable(answer.status()),
-            Err(Failed::Body(_) | Failed::Timeout) => false,
+            Err(Failed::Body(_) | Failed::Timeout(_)) => false,
         }
     }
 }
@@ -178,12 +178,14 @@ impl Way {
 /// again must not take a node from everybody at once.
 pub(crate) fn outcome<B>(answer: &Result<Response<B>, Failed>, fair: bool) -> Option<Outcome> {
     match answer {
-        Ok(answer) if is_unable(answer.status()) => Some(Outcome::Unable),
+        Ok(answer) if is_unable(answer.status()) => {
+            Some(Outcome::Unable(Cause::Status(answer.status().as_u16())))
+        }
         Ok(_) => Some(Outcome::Answered),
-        Err(Failed::Broken) => Some(Outcome::Unable),
-        Err(Failed::NotConnected) => Some(Outcome::Unreachable),
-        Err(Failed::OutOfTime) => fair.then_some(Outcome::Unreachable),
-        Err(Failed::Timeout) => fair.then_some(Outcome::Silent),
+        Err(Failed::Broken(cause)) => Some(Outcome::Unable(cause.clone())),
+        Err(Failed::NotConnected(cause)) => Some(Outcome::Unreachable(cause.clone())),
+        Err(Failed::OutOfTime(cause)) => fair.then(|| Outcome::Unreachable(cause.clone())),
+        Err(Failed::Timeout(cause)) => fair.then(|| Outcome::Silent(cause.clone())),
         Err(Failed::Body(_)) => None,
     }
 }
@@ -198,8 +200,10 @@ fn is_unable(status: StatusCode) -> bool {
 pub(crate) fn error(failed: Failed) -> Error {
     match failed {
         Failed::Body(error) => error.into(),
-        Failed::Timeout => NodeFault::Timeout.into(),
-        Failed::NotConnected | Failed::OutOfTime | Failed::Broken => NodeFault::Unreachable.into(),
+        Failed::Timeout(cause) => NodeFault::Timeout(cause).into(),
+        Failed::NotConnected(cause) | Failed::OutOfTime(cause) | Failed::Broken(cause) => {
+            NodeFault::Unreachable(cause).into()
+        }
     }
 }
 

@@ -76,7 +76,11 @@ pub const ACCESS: &[Field] = &[
         "The status of the answer; 0 if the client left before there was one.",
     ),
     field("reason", "word", "How it ended; see below."),
-    field("detail", "text", "How an answer broke off."),
+    field(
+        "detail",
+        "text",
+        "Why the node or the Stream Manager could not be reached or did not answer (`connection refused`, `timeout after 2 s`, `HTTP status 503`), or how an answer broke off.",
+    ),
     field(
         "problem",
         "word",

@@ -14,7 +14,7 @@ use http::{
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use whipstitch_origin::{
-    AllowedOrigins, BaseUrl, ManagerFault,
+    AllowedOrigins, BaseUrl, Cause, ManagerFault,
     connect::{Clients, ManagerAddress},
     stream_manager,
 };
@@ -24,6 +24,7 @@ use crate::{
     Body, BodyError, Error, Exchange,
     body::{self, Patience},
     config::Timeouts,
+    error::defect,
     node_client::{self, Failed, Sent},
 };
 
@@ -62,7 +63,7 @@ impl Manager {
         }
         let target = request.uri().path_and_query();
         let uri = self.base.uri(target.map_or("/", PathAndQuery::as_str));
-        let uri = uri.map_err(|_| Error::Internal)?;
+        let uri = uri.map_err(defect("a URL of the Stream Manager"))?;
         // A long upload has many turns, and each of them is a sign of life.
         let patience = Patience::Piece(self.patience);
         let client = self.clients.current().await;
@@ -71,9 +72,9 @@ impl Manager {
             .await
             .map_err(|failed| match failed {
                 Failed::Body(error) => error.into(),
-                Failed::Timeout => Error::Manager(ManagerFault::Timeout),
-                Failed::NotConnected | Failed::OutOfTime | Failed::Broken => {
-                    Error::Manager(ManagerFault::Unreachable)
+                Failed::Timeout(_) => Error::Manager(ManagerFault::Timeout(self.patience)),
+                Failed::NotConnected(cause) | Failed::OutOfTime(cause) | Failed::Broken(cause) => {
+                    Error::Manager(ManagerFault::Unreachable(cause))
                 }
             })?;
         let mut response = answer.map(body::incoming);
@@ -111,8 +112,8 @@ impl Manager {
                 parts,
                 body::resumed(read.freeze(), body),
             )),
-            Ok(Err(_)) => Err(Error::Manager(ManagerFault::Unreachable)),
-            Err(_) => Err(Error::Manager(ManagerFault::Timeout)),
+            Ok(Err(_)) => Err(Error::Manager(ManagerFault::Unreachable(Cause::Closed))),
+            Err(_) => Err(Error::Manager(ManagerFault::Timeout(self.patience))),
         }
     }
 }

@@ -17,7 +17,7 @@ use hyper_util::{
 };
 use tokio::time::Instant;
 use tracing::debug;
-use whipstitch_origin::Directory;
+use whipstitch_origin::{Cause, Directory};
 
 pub(crate) use self::timed::Timed;
 use self::{timed::Made, turn::Turn};
@@ -53,13 +53,13 @@ pub(crate) enum Failed {
     /// The client's own body broke off, or broke a limit.
     Body(BodyError),
     /// No connection, since the node refused it or let `timeouts.connect` pass: nothing was sent.
-    NotConnected,
+    NotConnected(Cause),
     /// No connection by the time that the budget was over: nothing was sent.
-    OutOfTime,
+    OutOfTime(Cause),
     /// A connection that broke before the answer.
-    Broken,
+    Broken(Cause),
     /// A connection, but no header of an answer in time.
-    Timeout,
+    Timeout(Cause),
 }
 
 /// A request on its way over HTTP/1.1, and whose turn it is.
@@ -109,10 +109,10 @@ impl Sent {
         phases: &Phases,
     ) -> Result<Response<Incoming>, Failed> {
         let mut answer = tokio::select! {
-            answer = &mut self.answer => answer.map_err(|error| blame(&error)),
+            answer = &mut self.answer => answer.map_err(|error| blame(&error, self.began.elapsed())),
             () = self.turn.overrun(patience) => Err(match *self.connection.connection_metadata() {
-                Some(_) => Failed::Timeout,
-                None => Failed::OutOfTime,
+                Some(_) => Failed::Timeout(Cause::Timeout(self.turn.spent())),
+                None => Failed::OutOfTime(Cause::Timeout(self.turn.spent())),
             }),
         };
         self.tell(&mut answer, phases);
@@ -123,10 +123,10 @@ impl Sent {
     fn tell(&self, answer: &mut Result<Response<Incoming>, Failed>, phases: &Phases) {
         let made = match answer {
             Ok(answer) => answer.extensions_mut().remove::<Made>(),
-            Err(Failed::NotConnected | Failed::OutOfTime) => {
+            Err(Failed::NotConnected(_) | Failed::OutOfTime(_)) => {
                 return phases.connect(Phase::since(self.began));
             }
-            Err(Failed::Body(_) | Failed::Broken | Failed::Timeout) => self.made(),
+            Err(Failed::Body(_) | Failed::Broken(_) | Failed::Timeout(_)) => self.made(),
         };
         // The pool may have given it one that was already being made, for another request.
         let made = made.filter(|made| made.ready > self.began);
@@ -162,8 +162,9 @@ impl Sent {
     }
 }
 
-/// Whose fault a failed request was: our body error is hyper's cause, and hyper's error the client's.
-fn blame(error: &legacy::Error) -> Failed {
+/// Whose fault a failed request was: our body error is hyper's cause, and hyper's error the client's. The client had
+/// waited that long.
+fn blame(error: &legacy::Error, waited: Duration) -> Failed {
     let body = error
         .source()
         .and_then(|hyper| hyper.source())
@@ -172,9 +173,10 @@ fn blame(error: &legacy::Error) -> Failed {
         return Failed::Body(body.clone());
     }
     debug!(error = error as &dyn std::error::Error, "no answer");
+    let cause = Cause::of(error, waited);
     if error.is_connect() {
-        Failed::NotConnected
+        Failed::NotConnected(cause)
     } else {
-        Failed::Broken
+        Failed::Broken(cause)
     }
 }

@@ -189,17 +189,17 @@ impl Kind {
                 Self::NodeRefused
             }
             Error::Node(fault) => match fault {
-                NodeFault::Unreachable => Self::NodeUnreachable,
-                NodeFault::Timeout => Self::NodeTimeout,
+                NodeFault::Unreachable(_) => Self::NodeUnreachable,
+                NodeFault::Timeout(_) => Self::NodeTimeout,
                 NodeFault::Handshake(_)
                 | NodeFault::Location(_)
                 | NodeFault::Playback
-                | NodeFault::Sdp
+                | NodeFault::Sdp(_)
                 | NodeFault::Redirect => Self::NodeAnswer,
             },
-            Error::Manager(ManagerFault::Timeout) => Self::ManagerTimeout,
+            Error::Manager(ManagerFault::Timeout(_)) => Self::ManagerTimeout,
             Error::Manager(
-                ManagerFault::Unreachable
+                ManagerFault::Unreachable(_)
                 | ManagerFault::Status(_)
                 | ManagerFault::NotAnAnswer
                 | ManagerFault::Shunned

@@ -105,6 +105,9 @@ where
 fn tell(error: &Error, exchange: Option<&Exchange>, not_live: NotLiveStatus) -> Response<Body> {
     if let Some(exchange) = exchange {
         exchange.failed(Kind::of(error));
+        if let Some(cause) = error.cause() {
+            exchange.failed_by(cause);
+        }
     }
     problem::response(error, exchange.map_or("", Exchange::id), not_live)
 }

@@ -16,8 +16,7 @@ use http::{Method, Response, Uri, uri::PathAndQuery};
 use tokio::{sync::watch, time::Instant};
 use tower::Service;
 use whipstitch_origin::{
-    AllowedOrigins, Candidates, Claim, Directory, Hints, Lookup, LookupError, ManagerFault, Origin,
-    Purpose,
+    AllowedOrigins, Candidates, Claim, Directory, Hints, Lookup, ManagerFault, Origin, Purpose,
 };
 use whipstitch_signaling::{
     Api, Form, Role, StreamKey, query,
@@ -29,7 +28,7 @@ use self::named::{bare, without_host};
 use crate::{
     Body, Bound, Error, Exchange, Routed,
     budget::Budget,
-    error::{BadRequest, Denied},
+    error::{BadRequest, Denied, defect},
     known_sessions::{Client, KnownSessions},
     live::Live,
     message::{Ask, Endpoint, Goal, Known, ToNode, ToSocket},
@@ -205,7 +204,7 @@ impl Resolver {
         let candidates = budget.pay(self.directory.locate(lookup, purpose)).await;
         exchange.phases().lookup(Phase::since(asked));
         candidates
-            .unwrap_or(Err(LookupError::Manager(ManagerFault::Timeout)))
+            .unwrap_or_else(|| Err(ManagerFault::Timeout(asked.elapsed()).into()))
             .map_err(|error| match lookup.role {
                 Role::Publish => Error::Publish(error),
                 Role::Play => Error::Play(error),
@@ -260,7 +259,7 @@ fn target(form: Form, role: Role, key: &StreamKey, uri: &Uri) -> Result<PathAndQ
             let query = query::filter(raw, |key| !matches!(key, "host" | "nodeGroup"));
             let mark = if query.is_empty() { "" } else { "?" };
             PathAndQuery::try_from(format!("{}{mark}{query}", node_endpoint(role, key)))
-                .map_err(|_| Error::Internal)
+                .map_err(defect("the URL of an endpoint at its node"))
         }
     }
 }
@@ -279,7 +278,8 @@ fn with_query(resource: PathAndQuery, added: Option<&str>) -> Result<PathAndQuer
         return Ok(resource);
     }
     let query = query::merge(own, &added);
-    PathAndQuery::try_from(format!("{}?{query}", resource.path())).map_err(|_| Error::Internal)
+    PathAndQuery::try_from(format!("{}?{query}", resource.path()))
+        .map_err(defect("the URL of a session at its node"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ struct Moody {
     asked: AtomicUsize,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Mood {
     Answers,
     Faults(ManagerFault),
@@ -25,20 +25,20 @@ impl Source for Moody {
             let probe = lookup.key.name() == "whipstitch-probe";
             let counter = if probe { &self.probes } else { &self.asked };
             counter.fetch_add(1, Ordering::SeqCst);
-            let mood = *self.mood.lock().unwrap();
+            let mood = self.mood.lock().unwrap().clone();
             match mood {
                 Mood::Answers if lookup.key.name() == "poison" => {
                     Err(ManagerFault::Status(500).into())
                 }
                 Mood::Answers if lookup.key.name() == "slow" => {
                     sleep(Duration::from_secs(2)).await;
-                    Err(ManagerFault::Timeout.into())
+                    Err(ManagerFault::Timeout(Duration::from_secs(2)).into())
                 }
                 Mood::Answers => Err(LookupError::NotFound(None)),
                 Mood::Faults(fault) => Err(fault.into()),
                 Mood::Hangs => {
                     sleep(Duration::from_secs(2)).await;
-                    Err(ManagerFault::Timeout.into())
+                    Err(ManagerFault::Timeout(Duration::from_secs(2)).into())
                 }
             }
         })
@@ -79,7 +79,7 @@ const SHUNNED: Result<Candidates, LookupError> = Err(LookupError::Manager(Manage
 #[tokio::test(start_paused = true)]
 async fn after_three_faults_in_a_row_nobody_waits() {
     for mood in [
-        Mood::Faults(ManagerFault::Unreachable),
+        Mood::Faults(ManagerFault::Unreachable(Cause::Refused)),
         Mood::Faults(ManagerFault::Status(500)),
         Mood::Faults(ManagerFault::NotAnAnswer),
         Mood::Hangs,
@@ -87,7 +87,7 @@ async fn after_three_faults_in_a_row_nobody_waits() {
         let (moody, breaker) = breaker();
         let stream = lookup("s1");
         let ask = || breaker.ask(&stream);
-        moody.is(mood);
+        moody.is(mood.clone());
         for _ in 0..2 {
             ask().await.unwrap_err();
         }
@@ -109,7 +109,10 @@ async fn after_three_faults_in_a_row_nobody_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_a_second_and_no_more_finds_out_when_it_is_back() {
-    for mood in [Mood::Faults(ManagerFault::Unreachable), Mood::Hangs] {
+    for mood in [
+        Mood::Faults(ManagerFault::Unreachable(Cause::Refused)),
+        Mood::Hangs,
+    ] {
         let (moody, breaker) = breaker();
         let stream = lookup("s1");
         moody.is(mood);
@@ -167,7 +170,7 @@ async fn who_knows_a_question_that_has_no_answer_opens_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_the_probes() {
     let (moody, breaker) = breaker();
-    moody.is(Mood::Faults(ManagerFault::Unreachable));
+    moody.is(Mood::Faults(ManagerFault::Unreachable(Cause::Refused)));
     for _ in 0..3 {
         breaker.ask(&lookup("s1")).await.unwrap_err();
     }
@@ -211,7 +214,7 @@ impl Source for Panics {
             };
             assert_ne!(number, 1, "a defect");
             match self.0.load(Ordering::SeqCst) {
-                ..2 => Err(ManagerFault::Unreachable.into()),
+                ..2 => Err(ManagerFault::Unreachable(Cause::Refused).into()),
                 _ => Err(LookupError::NotFound(None)),
             }
         })
@@ -233,4 +236,82 @@ async fn a_probe_that_panics_does_not_shut_it_for_ever() {
         breaker.ask(&lookup("s1")).await,
         Err(LookupError::NotFound(None))
     );
+}
+
+/// The manager as an operator sees it.
+fn seen(breaker: &Breaker) -> (Option<bool>, Option<Cause>) {
+    let seen = breaker.0.metrics.manager();
+    (seen.answers, seen.last_error.map(|(cause, _)| cause))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_manager_is_asked_at_the_start_and_then_every_so_often() {
+    const EVERY: Duration = Duration::from_secs(30);
+    let (moody, breaker) = breaker();
+    breaker.probe_when_idle(EVERY);
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(moody.probes(), 1);
+    for minute in 1..10 {
+        sleep(EVERY * 2).await;
+        assert_eq!(moody.probes(), 1 + 2 * minute);
+    }
+    // As long as clients ask there is nothing to find out.
+    let probes = moody.probes();
+    for _ in 0..100 {
+        let _ = breaker.ask(&lookup("s1")).await;
+        sleep(Duration::from_secs(20)).await;
+    }
+    assert_eq!(moody.probes(), probes);
+    sleep(EVERY).await;
+    assert_eq!(moody.probes(), probes + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_at_the_start_is_known_within_a_second_and_so_is_its_cause() {
+    for (mood, cause) in [
+        (
+            Mood::Faults(ManagerFault::Unreachable(Cause::Refused)),
+            Cause::Refused,
+        ),
+        (Mood::Hangs, Cause::Timeout(PATIENCE)),
+    ] {
+        let (moody, breaker) = breaker();
+        moody.is(mood);
+        breaker.probe_when_idle(Duration::from_secs(30));
+        sleep(Duration::from_millis(999)).await;
+        assert_eq!(seen(&breaker), (Some(false), Some(cause)));
+        sleep(Duration::from_secs(3)).await;
+        assert!(breaker.is_open(), "no client had to find out");
+        moody.is(Mood::Answers);
+        sleep(Duration::from_secs(1)).await;
+        assert!(!breaker.is_open());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_to_the_idle_probe_alone_holds_no_lookup_back() {
+    for fault in [
+        ManagerFault::Status(500),
+        ManagerFault::Status(401),
+        ManagerFault::NotAnAnswer,
+    ] {
+        let (moody, breaker) = breaker();
+        moody.is(Mood::Faults(fault));
+        breaker.probe_when_idle(Duration::from_secs(1));
+        sleep(Duration::from_mins(5)).await;
+        assert!(!breaker.is_open());
+        assert!(moody.probes() >= 299, "{}", moody.probes());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_the_idle_probe() {
+    let (moody, breaker) = breaker();
+    moody.is(Mood::Hangs);
+    breaker.probe_when_idle(Duration::from_secs(30));
+    sleep(Duration::from_millis(1)).await;
+    let tasks = breaker.0.tasks.clone();
+    tasks.close();
+    breaker.0.stop.cancel();
+    tasks.wait().await;
 }

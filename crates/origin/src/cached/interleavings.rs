@@ -195,12 +195,13 @@ impl Run {
         };
         let outcome = match self.random.below(4) {
             0 => Outcome::Answered,
-            1 => Outcome::Unable,
-            2 => Outcome::Silent,
-            _ => Outcome::Unreachable,
+            1 => Outcome::Unable(Cause::Closed),
+            2 => Outcome::Silent(Cause::Timeout(TIMEOUT)),
+            _ => Outcome::Unreachable(Cause::Refused),
         };
+        let unreachable = matches!(outcome, Outcome::Unreachable(_));
         self.cached.report(&origin, outcome);
-        if outcome == Outcome::Unreachable {
+        if unreachable {
             let mut overs = self.overs.lock().unwrap();
             overs.unreachable.insert(origin.named(), Instant::now());
         }

@@ -50,7 +50,7 @@ impl Slow {
     }
 }
 
-const FAULT: LookupError = LookupError::Manager(ManagerFault::Timeout);
+const FAULT: LookupError = LookupError::Manager(ManagerFault::Timeout(Duration::from_secs(2)));
 
 async fn node(number: u8) -> Origin {
     let allowed = AllowedOrigins::new(&Nodes::default(), Metrics::default());
@@ -260,7 +260,7 @@ async fn what_did_not_hold_is_asked_for_again() {
     ask().await;
     assert_eq!(slow.asked(), 3, "the publish ended");
     pass(Duration::from_millis(1)).await;
-    cached.report(&node(2).await, Outcome::Unreachable);
+    cached.report(&node(2).await, Outcome::Unreachable(crate::Cause::Refused));
     pass(Duration::from_millis(1)).await;
     ask().await;
     assert_eq!(slow.asked(), 4, "a node was not reached");
@@ -321,7 +321,7 @@ async fn an_ejected_node_is_tried_last() {
     };
     assert_eq!(first().await, node(1).await);
     for _ in 0..3 {
-        cached.report(&node(1).await, Outcome::Unable);
+        cached.report(&node(1).await, Outcome::Unable(crate::Cause::Closed));
     }
     assert_eq!(first().await, node(2).await);
 }
@@ -460,7 +460,7 @@ async fn if_the_only_candidate_is_ejected_others_are_asked_for() {
         candidates.iter().next().unwrap().clone()
     };
     assert_eq!(first().await, node(1).await);
-    cached.report(&node(1).await, Outcome::Unreachable);
+    cached.report(&node(1).await, Outcome::Unreachable(crate::Cause::Refused));
     pass(Duration::from_millis(1)).await;
     assert_eq!(first().await, node(2).await);
     let asked = slow.asked();

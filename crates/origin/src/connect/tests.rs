@@ -83,7 +83,7 @@ async fn without_any_address_there_is_an_error_soon_and_a_retry_soon() {
     let fake = Fake::new([said("")]);
     let manager = manager(&fake);
     for _ in 0..100 {
-        assert_eq!(found(&manager).await, Err(ResolveError::Failed));
+        assert_eq!(found(&manager).await, Err(ResolveError::NoSuchName));
     }
     assert_eq!(fake.times_asked(), 1);
     fake.say([said("10.0.0.1")]);

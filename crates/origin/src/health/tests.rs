@@ -35,21 +35,24 @@ async fn a_node_that_cannot_be_reached_is_ejected_at_once_and_one_that_fails_aft
     let (one, two, both) = nodes().await;
     let health = health();
     assert_eq!(first(&health, &both), one);
-    health.report(&one, Outcome::Unreachable);
+    health.report(&one, Outcome::Unreachable(Cause::Refused));
     assert_eq!(first(&health, &both), two);
     assert_eq!(health.order(both.clone()).len(), 2, "a preference, no ban");
 
-    for outcome in [Outcome::Unable, Outcome::Silent] {
+    for outcome in [
+        Outcome::Unable(Cause::Status(503)),
+        Outcome::Silent(Cause::Timeout(FIVE)),
+    ] {
         let health = super::Health::new(&Nodes::default(), Metrics::default());
         for _ in 0..2 {
-            health.report(&one, outcome);
+            health.report(&one, outcome.clone());
         }
         assert_eq!(first(&health, &both), one);
         health.report(&one, Outcome::Answered);
-        health.report(&one, outcome);
+        health.report(&one, outcome.clone());
         assert_eq!(first(&health, &both), one, "not in a row");
-        health.report(&one, outcome);
-        health.report(&one, outcome);
+        health.report(&one, outcome.clone());
+        health.report(&one, outcome.clone());
         assert_eq!(first(&health, &both), two);
         assert_eq!(health.seen()[0].failures, 5);
     }
@@ -59,7 +62,7 @@ async fn a_node_that_cannot_be_reached_is_ejected_at_once_and_one_that_fails_aft
 async fn the_way_back_is_slow() {
     let (one, two, both) = nodes().await;
     let health = health();
-    health.report(&one, Outcome::Unreachable);
+    health.report(&one, Outcome::Unreachable(Cause::Refused));
     advance(Duration::from_millis(4_999)).await;
     assert_eq!(first(&health, &both), two);
     advance(Duration::from_millis(1)).await;
@@ -83,18 +86,18 @@ async fn each_ejection_in_a_row_is_twice_as_long_up_to_five_minutes() {
     let health = health();
     let mut seconds = Vec::new();
     for _ in 0..9 {
-        health.report(&one, Outcome::Unreachable);
+        health.report(&one, Outcome::Unreachable(Cause::Refused));
         let Standing::Ejected { until } = standing(&health) else {
             panic!("{:?}", standing(&health))
         };
         seconds.push((until - Instant::now()).as_secs());
         // A failure while it is ejected anyway changes nothing.
-        health.report(&one, Outcome::Unreachable);
+        health.report(&one, Outcome::Unreachable(Cause::Refused));
         advance(until - Instant::now()).await;
     }
     assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
     advance(FORGIVEN + FIVE).await;
-    health.report(&one, Outcome::Unreachable);
+    health.report(&one, Outcome::Unreachable(Cause::Refused));
     let Standing::Ejected { until } = standing(&health) else {
         panic!("{:?}", standing(&health))
     };
@@ -105,10 +108,10 @@ async fn each_ejection_in_a_row_is_twice_as_long_up_to_five_minutes() {
 async fn on_the_way_back_one_failure_is_enough() {
     let (one, two, both) = nodes().await;
     let health = health();
-    health.report(&one, Outcome::Unreachable);
+    health.report(&one, Outcome::Unreachable(Cause::Refused));
     advance(FIVE).await;
     assert_eq!(first(&health, &both), one);
-    health.report(&one, Outcome::Unable);
+    health.report(&one, Outcome::Unable(Cause::Closed));
     assert_eq!(first(&health, &both), two);
     advance(FIVE).await;
     assert!(matches!(standing(&health), Standing::Ejected { .. }));
@@ -118,8 +121,8 @@ async fn on_the_way_back_one_failure_is_enough() {
 async fn if_all_are_ejected_their_order_is_the_managers() {
     let (one, two, both) = nodes().await;
     let health = health();
-    health.report(&two, Outcome::Unreachable);
-    health.report(&one, Outcome::Unreachable);
+    health.report(&two, Outcome::Unreachable(Cause::Refused));
+    health.report(&one, Outcome::Unreachable(Cause::Refused));
     assert_eq!(first(&health, &both), one);
 }
 
@@ -139,4 +142,32 @@ async fn a_node_that_was_only_dialled_gets_its_name_from_whoever_knows_it() {
     assert_eq!(health.seen()[0].address, node.named());
     assert_ne!(node.named(), node.addr().ip());
     assert!(health.seen().len() == 1 && health.seen()[0].connect.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_seen_of_a_node_has_the_cause_and_since_when() {
+    let (one, _, _) = nodes().await;
+    let health = health();
+    health.report(&one, Outcome::Unable(Cause::Status(503)));
+    let seen = health.seen().remove(0);
+    assert_eq!(seen.unhealthy_for, None, "one failure ejects nobody");
+    assert_eq!(
+        seen.last_failure,
+        Some((Cause::Status(503), Duration::ZERO))
+    );
+
+    health.report(&one, Outcome::Unreachable(Cause::Refused));
+    advance(FIVE).await;
+    // Ejected anew on its way back: it has not been healthy since the first time.
+    health.report(&one, Outcome::Unreachable(Cause::NoRoute));
+    advance(FIVE).await;
+    let seen = health.seen().remove(0);
+    assert_eq!(seen.unhealthy_for, Some(FIVE * 2));
+    assert_eq!(seen.last_failure, Some((Cause::NoRoute, FIVE)));
+
+    advance(FIVE).await;
+    for _ in 0..TRIALS {
+        health.report(&one, Outcome::Answered);
+    }
+    assert_eq!(health.seen().remove(0).unhealthy_for, None);
 }

@@ -11,6 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
+use whipstitch_origin::Cause;
 
 use super::{Abandoned, Named, What};
 use crate::{
@@ -43,11 +44,11 @@ impl<'a> Unanswered<'a> {
         phases: &Phases,
     ) -> Result<Response<Incoming>, Failed> {
         let Some((sent, _)) = &mut self.waits else {
-            return Err(Failed::Broken);
+            return Err(Failed::Broken(Cause::Closed));
         };
         let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
         budget.spend(sent.spent());
-        if !matches!(answer, Err(Failed::Timeout)) {
+        if !matches!(answer, Err(Failed::Timeout(_))) {
             self.waits = None;
         }
         answer

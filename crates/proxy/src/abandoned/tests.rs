@@ -42,12 +42,12 @@ impl Carrier for Node {
         let asked = (request.uri().to_string(), self.began.elapsed());
         self.asked.lock().unwrap().push(asked);
         match self.answers.lock().unwrap().pop_front().unwrap_or(200) {
-            0 => Err(Failed::Broken),
+            0 => Err(Failed::Broken(whipstitch_origin::Cause::Closed)),
             LET_IN => {
                 // Somebody else came meanwhile.
                 let newer = newer(request.uri().path_and_query().unwrap().clone());
                 self.newest.remember(Role::Publish, &newer);
-                Err(Failed::Broken)
+                Err(Failed::Broken(whipstitch_origin::Cause::Closed))
             }
             status => Ok(answer(status, None, "")),
         }

@@ -55,10 +55,14 @@ impl Carrier for Nodes {
         let number = number(origin);
         let mood = self.moods[usize::from(number) - 1];
         match mood {
-            Refuses => return Err(Failed::NotConnected),
+            Refuses => return Err(Failed::NotConnected(Cause::Refused)),
             Unheard => {
                 let waited = budget.pay(sleep(CONNECT)).await;
-                return Err(waited.map_or(Failed::OutOfTime, |()| Failed::NotConnected));
+                let late = Cause::Timeout(CONNECT);
+                return Err(match waited {
+                    Some(()) => Failed::NotConnected(late),
+                    None => Failed::OutOfTime(late),
+                });
             }
             _ => {}
         }
@@ -72,10 +76,10 @@ impl Carrier for Nodes {
             }
             Silent => {
                 let _ = budget.pay(std::future::pending::<()>()).await;
-                Err(Failed::Timeout)
+                Err(Failed::Timeout(Cause::Timeout(BUDGET)))
             }
             BodyFails => Err(Failed::Body(BodyError::TooLarge { limit: 1 })),
-            Refuses | Unheard | HangsUp => Err(Failed::Broken),
+            Refuses | Unheard | HangsUp => Err(Failed::Broken(Cause::Closed)),
         }
     }
 }
@@ -116,7 +120,13 @@ impl Directory for Told {
     fn ended(&self, _: &StreamKey) {}
 
     fn report(&self, origin: &Origin, outcome: Outcome) {
-        let said = format!("{} {outcome:?}", number(origin));
+        let outcome = match outcome {
+            Outcome::Answered => "Answered",
+            Outcome::Unable(_) => "Unable",
+            Outcome::Silent(_) => "Silent",
+            Outcome::Unreachable(_) => "Unreachable",
+        };
+        let said = format!("{} {outcome}", number(origin));
         self.heard.lock().unwrap().push(said);
     }
 }

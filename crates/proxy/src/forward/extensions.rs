@@ -15,7 +15,7 @@ use super::{Asked, Forward, links, passed};
 use crate::{
     Body, Error, Exchange,
     budget::Budget,
-    error::NodeFault,
+    error::{NodeFault, defect},
     message::{Endpoint, Offered},
     resolving::now,
 };
@@ -118,7 +118,7 @@ impl Forward {
                 exchange: &asked.exchange,
             };
             let url = self.extension_url(place, location.to_str().unwrap_or_default())?;
-            let url = HeaderValue::try_from(url).map_err(|_| Error::Internal)?;
+            let url = HeaderValue::try_from(url).map_err(defect("an extension's Location"))?;
             response.headers_mut().insert(LOCATION, url);
         }
         self.streams.pass(passed(response), &asked.exchange)

@@ -10,7 +10,7 @@ use crate::{
     Body, Error, Exchange,
     abandoned::{Named, Unclaimed},
     creation,
-    error::NodeFault,
+    error::{NodeFault, defect},
     known_sessions::Client,
     live::About,
     message::Endpoint,
@@ -69,7 +69,7 @@ impl Forward {
         tags::tell(response.headers_mut(), &session);
         response.headers_mut().insert(
             LOCATION,
-            HeaderValue::try_from(url).map_err(|_| Error::Internal)?,
+            HeaderValue::try_from(url).map_err(defect("a session's Location"))?,
         );
         Ok(Some(session))
     }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderValue, Request, Response, Uri, uri::Scheme};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
-use whipstitch_origin::{Directory, Origin};
+use tokio::time::Instant;
+use whipstitch_origin::{Cause, Directory, Origin};
 
 use super::Asked;
 use crate::{
@@ -40,7 +41,7 @@ impl Carrier for Nodes {
         phases: &Phases,
     ) -> Result<Response<Body>, Failed> {
         let Some(uri) = node_uri(origin, request.uri()) else {
-            return Err(Failed::NotConnected);
+            return Err(Failed::NotConnected(unusable()));
         };
         let mut sent = Sent::new(&self.0, request, uri, None);
         let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
@@ -102,17 +103,24 @@ impl Carrier for Creating<'_> {
         phases: &Phases,
     ) -> Result<Response<Body>, Failed> {
         let Some(uri) = node_uri(origin, request.uri()) else {
-            return Err(Failed::NotConnected);
+            return Err(Failed::NotConnected(unusable()));
         };
+        let began = Instant::now();
         let creation = self.begin(origin, budget).await;
         if budget.is_over() {
-            return Err(Failed::OutOfTime);
+            // The time went to a DELETE of ours, not to this node.
+            return Err(Failed::OutOfTime(Cause::Timeout(began.elapsed())));
         }
         let sent = Sent::new(&self.nodes.0, request, uri, None);
         let sent = Unanswered::new(sent, creation, self.abandoned);
         let answer = sent.answered(budget, phases).await;
         answer.map(|response| response.map(body::incoming))
     }
+}
+
+/// The URL of the node cannot be written: a defect, since node and path were checked.
+fn unusable() -> Cause {
+    Cause::Other("the request makes no valid URL of the node".into())
 }
 
 fn node_uri(origin: &Origin, target: &Uri) -> Option<Uri> {
@@ -215,7 +223,7 @@ mod tests {
         let request = Request::post("/live/whip/endpoint/s1");
         let request = request.body(body::full("v=0")).unwrap();
         let answer = creating.carry(&origin, request, &mut budget, &phases).await;
-        assert!(matches!(answer, Err(Failed::OutOfTime)) && !budget.was_fair(began));
+        assert!(matches!(answer, Err(Failed::OutOfTime(_))) && !budget.was_fair(began));
         assert_eq!(phases.times(), Times::default(), "nobody was dialled");
     }
 }

@@ -12,11 +12,18 @@ use http::{
     HeaderValue, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::{Timestamp, ToSpan, fmt::rfc2822::DateTimePrinter};
+use tokio::time::Instant;
+use whipstitch_origin::Cause;
 use whipstitch_signaling::headers::{self, Media};
 
-use crate::{Body, Error, body, budget::Budget, countered::Kinds, error::NodeFault};
+use crate::{
+    Body, Error, body,
+    budget::Budget,
+    countered::Kinds,
+    error::{NodeFault, defect},
+};
 
 /// Longest session description that is looked into, in bytes; FFmpeg takes 8 kB, browsers' have 10.
 const MAX_SDP: usize = 256 * 1024;
@@ -36,9 +43,12 @@ pub(super) async fn as_counter_offer(
         StatusCode::NOT_ACCEPTABLE if !is_sdp => Err(NodeFault::Playback.into()),
         status if is_sdp && (status.is_success() || status == StatusCode::NOT_ACCEPTABLE) => {
             let (mut parts, body) = response.into_parts();
+            let began = Instant::now();
             let read = budget.pay(Limited::new(body, MAX_SDP).collect()).await;
-            let read = read.ok_or(NodeFault::Timeout)?;
-            let sdp = read.map_err(|_| NodeFault::Sdp)?.to_bytes();
+            let read = read.ok_or_else(|| NodeFault::Timeout(Cause::Timeout(began.elapsed())))?;
+            let sdp = read
+                .map_err(|error| broke_off(error.as_ref(), began))?
+                .to_bytes();
             if status == StatusCode::NOT_ACCEPTABLE {
                 // A servlet may have named the type before it failed.
                 if !sdp.starts_with(b"v=0") {
@@ -57,6 +67,15 @@ pub(super) async fn as_counter_offer(
     }
 }
 
+/// Why a node's session description was not read to its end.
+fn broke_off(error: &(dyn std::error::Error + 'static), began: Instant) -> NodeFault {
+    NodeFault::Sdp(if error.is::<LengthLimitError>() {
+        Cause::TooLong(MAX_SDP)
+    } else {
+        Cause::of(error, began.elapsed())
+    })
+}
+
 /// Only an offer leaves the DTLS role open (RFC 5763 §5): an answer must not say `actpass`.
 fn is_offer(sdp: &[u8]) -> bool {
     sdp.split(|byte| matches!(byte, b'\n' | b'\r'))
@@ -66,12 +85,12 @@ fn is_offer(sdp: &[u8]) -> bool {
 fn valid_until() -> Result<HeaderValue, Error> {
     let end = Timestamp::now()
         .checked_add(VALID_SECONDS.seconds())
-        .map_err(|_| Error::Internal)?;
+        .map_err(defect("the end of a counter-offer"))?;
     let date = DateTimePrinter::new()
         .timestamp_to_rfc9110_string(&end)
-        .map_err(|_| Error::Internal)?;
+        .map_err(defect("the end of a counter-offer"))?;
     HeaderValue::try_from(format!("application/sdp; valid-until=\"{date}\""))
-        .map_err(|_| Error::Internal)
+        .map_err(defect("the media type of a counter-offer"))
 }
 
 #[cfg(test)]

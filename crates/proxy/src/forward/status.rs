@@ -13,7 +13,10 @@ use http::{
 };
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use std::time::Duration;
+
 use tracing::debug;
+use whipstitch_origin::Cause;
 use whipstitch_signaling::headers::{self, Media};
 
 use crate::{Body, BodyError, body, budget::Budget, error::NodeFault};
@@ -55,7 +58,9 @@ pub(super) async fn begun(
         Some(Ok(Some(first))) => body::resumed(first, body),
         Some(Ok(None)) => body::empty(),
         // What the media type says, not whether there is one: a servlet names text/html of nothing, too.
-        Some(Err(_)) if is_answer(&head.headers) => return Err(NodeFault::Sdp),
+        Some(Err(error)) if is_answer(&head.headers) => {
+            return Err(NodeFault::Sdp(Cause::of(&error, Duration::ZERO)));
+        }
         Some(Err(error)) => {
             debug!(%error, "the answer to a PATCH broke off before its body began, and counts as one without");
             body::empty()
@@ -144,7 +149,7 @@ mod tests {
             let mut budget = Budget::new(Duration::from_secs(6), Duration::from_secs(2));
             match begun(response, &mut budget).await {
                 Ok(response) => assert!(is_none && response.body().is_end_stream(), "{media}"),
-                Err(fault) => assert!(!is_none && fault == NodeFault::Sdp, "{media}"),
+                Err(fault) => assert!(!is_none && matches!(fault, NodeFault::Sdp(_)), "{media}"),
             }
         }
     }

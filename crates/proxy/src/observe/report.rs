@@ -1,6 +1,6 @@
 //! What is told of an exchange when it is over: to the metrics, to whoever asks what went wrong lately, and to the log.
 
-use std::sync::atomic::Ordering;
+use std::{fmt, sync::atomic::Ordering};
 
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -156,7 +156,7 @@ impl Report {
             tries = (tries.count > 1).then_some(tries.count),
             status = self.status.map_or(0, |status| status.as_u16()),
             reason = self.reason().label(),
-            detail = self.broke.as_ref().map(display),
+            detail = self.detail().map(display),
             problem = problem.map(display),
             opens_with = problem.and_then(|kind| kind.opens_with()),
             received = record.received.load(Ordering::Relaxed),
@@ -168,6 +168,13 @@ impl Report {
             took_us = took.micros(),
             "{}", if self.status.is_some() { "exchange" } else { "the client left before the answer" },
         );
+    }
+
+    /// How the answer broke off, or why there was none.
+    fn detail(&self) -> Option<&dyn fmt::Display> {
+        let cause = self.exchange.record().cause.get();
+        let cause = cause.map(|cause| cause as &dyn fmt::Display);
+        cause.or_else(|| Some(self.broke.as_ref()? as &dyn fmt::Display))
     }
 
     fn reason(&self) -> Reason {

@@ -11,7 +11,7 @@ use super::{Resolver, now};
 use crate::{
     Error, Exchange,
     budget::Budget,
-    error::{BadRequest, Denied},
+    error::{BadRequest, Denied, defect},
     known_sessions::Client,
 };
 
@@ -92,7 +92,8 @@ pub(super) fn without_host(target: PathAndQuery) -> Result<PathAndQuery, Error> 
     }
     let query = query::filter(query, |key| key != "host");
     let mark = if query.is_empty() { "" } else { "?" };
-    PathAndQuery::try_from(format!("{}{mark}{query}", target.path())).map_err(|_| Error::Internal)
+    PathAndQuery::try_from(format!("{}{mark}{query}", target.path()))
+        .map_err(defect("the URL of a session at its node"))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use whipstitch_signaling::{handle::Handle, socket::SocketQuery};
 use whipstitch_origin::Origin;
 
 use super::*;
+use whipstitch_origin::LookupError;
 
 /// Names a node to the gate whenever it is asked, and counts.
 struct Naming {

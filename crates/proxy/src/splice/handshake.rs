@@ -18,7 +18,7 @@ use whipstitch_origin::Origin;
 
 use crate::{
     Body, Error, body,
-    error::{BadRequest, NodeFault},
+    error::{BadRequest, NodeFault, defect},
 };
 
 const UPGRADE_TOKEN: HeaderValue = HeaderValue::from_static("Upgrade");
@@ -82,12 +82,13 @@ impl Handshake {
     ) -> Result<Request<Empty<Bytes>>, Error> {
         let mut asked = Request::get(target)
             .body(Empty::new())
-            .map_err(|_| Error::Internal)?;
+            .map_err(defect("a WebSocket handshake"))?;
         let headers = asked.headers_mut();
         headers.clone_from(request.headers());
         headers.insert(
             HOST,
-            HeaderValue::from_str(origin.authority().as_str()).map_err(|_| Error::Internal)?,
+            HeaderValue::from_str(origin.authority().as_str())
+                .map_err(defect("the Host of a node"))?,
         );
         headers.insert(CONNECTION, UPGRADE_TOKEN);
         headers.insert(UPGRADE, WEBSOCKET);

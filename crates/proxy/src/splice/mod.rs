@@ -11,7 +11,7 @@ mod liveness;
 mod relay;
 mod session;
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 use tracing::debug;
-use whipstitch_origin::{Directory, Origin};
+use whipstitch_origin::{Cause, Directory, Origin};
 use whipstitch_signaling::headers::strip_hop_by_hop;
 
 pub use self::session::Ended;
@@ -139,25 +139,28 @@ impl Splice {
         let dialled = budget.pay(dialled).await;
         phases.connect(Phase::since(began));
         let socket = match dialled {
-            Some(Ok(Some(socket))) => socket,
-            Some(_) => return Err(Failed::NotConnected),
-            None => return Err(Failed::OutOfTime),
+            Some(Ok(Ok(socket))) => socket,
+            Some(Ok(Err(error))) => {
+                let cause = Cause::of(&error, began.elapsed());
+                return Err(Failed::NotConnected(cause));
+            }
+            Some(Err(_)) => return Err(Failed::NotConnected(Cause::Timeout(self.connect))),
+            None => return Err(Failed::OutOfTime(Cause::Timeout(began.elapsed()))),
         };
         let began = Instant::now();
         match budget.pay(self.ask(socket, request)).await {
             Some(answer) => answer
                 .inspect(|_| phases.first_byte(Phase::since(began)))
-                .map_err(|_| Failed::Broken),
-            None => Err(Failed::Timeout),
+                .map_err(|error| Failed::Broken(Cause::of(&error, began.elapsed()))),
+            None => Err(Failed::Timeout(Cause::Timeout(began.elapsed()))),
         }
     }
 
-    async fn dial(&self, origin: &Origin) -> Option<TcpStream> {
+    async fn dial(&self, origin: &Origin) -> io::Result<TcpStream> {
         let began = Instant::now();
         let socket = TcpStream::connect(origin.addr())
             .await
-            .inspect_err(|error| debug!(node = %origin, %error, "the node cannot be dialled"))
-            .ok()?;
+            .inspect_err(|error| debug!(node = %origin, %error, "the node cannot be dialled"))?;
         self.directory.connected(origin.addr(), began.elapsed());
         let _ = socket.set_nodelay(true);
         // A node that lost power sends nothing, ever; this notices within a minute.
@@ -168,7 +171,7 @@ impl Splice {
         let _ = socket_ref.set_tcp_keepalive(&probes.with_retries(3));
         // Keepalive does not run while something that was sent is not acknowledged.
         let _ = socket_ref.set_tcp_user_timeout(Some(Duration::from_secs(30)));
-        Some(socket)
+        Ok(socket)
     }
 
     async fn ask(

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::SystemTime};
 
 use http::{Response, StatusCode};
 use serde::Serialize;
+use tokio::time::Instant;
 use whipstitch_origin::node_list::{LoginSeen, NodeListSeen};
 use whipstitch_signaling::query;
 
@@ -63,8 +64,11 @@ struct Manager {
     state: &'static str,
     breaker: &'static str,
     last_answer_ms: Option<f64>,
+    /// Why the last call that failed did: `connection refused`, `timeout after 2 s`, `TLS: unknown issuer of the certificate`.
     last_error: Option<String>,
     last_error_at: Option<u64>,
+    /// Since when no call got an answer; null while they do.
+    failing_since_at: Option<u64>,
     /// Null where the list of nodes is not polled, and before the first poll.
     node_list: Option<NodeList>,
     /// Null where there is no login.
@@ -190,6 +194,7 @@ impl Manager {
         let parts = &admin.0;
         let seen = parts.origin.manager();
         let (last_error, at) = seen.last_error.unzip();
+        let when = |at: Instant| unix_ms(SystemTime::now() - at.elapsed());
         Self {
             url: parts.facts.manager_url.clone(),
             api: parts.facts.manager_api,
@@ -204,8 +209,9 @@ impl Manager {
                 "closed"
             },
             last_answer_ms: seen.last_answer.map(fine_millis),
-            last_error,
-            last_error_at: at.map(|at| unix_ms(SystemTime::now() - at.elapsed())),
+            last_error: last_error.map(|cause| cause.to_string()),
+            last_error_at: at.map(when),
+            failing_since_at: seen.failing_since.map(when),
             node_list: seen.node_list.map(NodeList::of),
             login: seen.login.map(Login::of),
         }

@@ -10,7 +10,7 @@ use std::{
 use serde::Serialize;
 use tokio::time::Instant;
 use whipstitch_origin::{
-    AllowedOrigins, Cached, Candidates, Health, Origin, Outcome,
+    AllowedOrigins, Cached, Candidates, Health, Origin,
     cached::{Entry, Freshness},
     health::{Seen, Standing},
 };
@@ -62,13 +62,16 @@ struct Node {
     state: &'static str,
     ejected_for_seconds: Option<f64>,
     ejected_until_at: Option<u64>,
+    /// Since when it is ejected, or on its way back; null if it is healthy.
+    unhealthy_since_at: Option<u64>,
     ejections: u32,
     /// Sessions that it has now, as far as they came through here.
     sessions: usize,
     /// Within which one half, and 99 of 100, of the connections to it came about; to a power of two.
     connect_p50_ms: Option<f64>,
     connect_p99_ms: Option<f64>,
-    last_error: Option<&'static str>,
+    /// Why it last failed: `connection refused`, `timeout after 2 s`, `HTTP status 503`.
+    last_error: Option<String>,
     last_error_at: Option<u64>,
 }
 
@@ -184,11 +187,18 @@ impl Node {
             state,
             ejected_for_seconds: ejected_for.map(seconds),
             ejected_until_at: ejected_for.map(|left| unix_ms(now + left)),
+            unhealthy_since_at: seen.unhealthy_for.map(|ago| unix_ms(now - ago)),
             ejections: seen.ejections,
             connect_p50_ms: seen.connect.map(|(half, _)| fine_millis(half)),
             connect_p99_ms: seen.connect.map(|(_, most)| fine_millis(most)),
-            last_error: seen.last_failure.map(|(outcome, _)| words(outcome)),
-            last_error_at: seen.last_failure.map(|(_, ago)| unix_ms(now - ago)),
+            last_error: seen
+                .last_failure
+                .as_ref()
+                .map(|(cause, _)| cause.to_string()),
+            last_error_at: seen
+                .last_failure
+                .as_ref()
+                .map(|(_, ago)| unix_ms(now - *ago)),
             ..Self::unused(seen.address)
         }
     }
@@ -202,6 +212,7 @@ impl Node {
             state: "healthy",
             ejected_for_seconds: None,
             ejected_until_at: None,
+            unhealthy_since_at: None,
             ejections: 0,
             sessions: 0,
             connect_p50_ms: None,
@@ -238,16 +249,6 @@ impl Lookup {
             uses_left: entry.uses_left,
             candidates: candidates.map(Origin::named).collect(),
         }
-    }
-}
-
-/// How a node failed.
-fn words(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Answered => "nothing",
-        Outcome::Unable => "it answered 502 or 503, or hung up",
-        Outcome::Silent => "it did not answer in time",
-        Outcome::Unreachable => "it could not be reached",
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     ask::{Answer, Asker, Failure, Question, Reach},
-    show::{Column, Look, Style, age, count, millis, or_dash, table},
+    show::{Column, Look, Style, age, clock, count, millis, or_dash, table},
 };
 
 /// List the nodes.
@@ -30,6 +30,7 @@ impl Question for Options {
 const COLUMNS: &[Column] = &[
     Column::Left("NODE"),
     Column::Left("STATE"),
+    Column::Left("SINCE"),
     Column::Right("SESSIONS"),
     Column::Right("SENT"),
     Column::Right("FAILURES"),
@@ -42,7 +43,8 @@ const COLUMNS: &[Column] = &[
 
 fn text(json: &Value, style: Style) -> String {
     let answer = Look(json);
-    let rows: Vec<Vec<String>> = answer.items("/nodes").map(row).collect();
+    let now = jiff::Timestamp::now().as_millisecond();
+    let rows: Vec<Vec<String>> = answer.items("/nodes").map(|one| row(one, now)).collect();
     let shown = rows.len() as u64;
     let total = answer.size("/total").unwrap_or(shown);
     let of = if total > shown {
@@ -54,11 +56,14 @@ fn text(json: &Value, style: Style) -> String {
     table(COLUMNS, &rows, style) + &style.faint(&footer) + "\n"
 }
 
-fn row(one: Look<'_>) -> Vec<String> {
+fn row(one: Look<'_>, now: i64) -> Vec<String> {
     let time = |pointer: &str| or_dash(one.float(pointer).map(millis));
     vec![
         one.cell("/address"),
         one.cell("/state"),
+        one.number("/unhealthy_since_at")
+            .map(|since| clock(since, Some(now)))
+            .unwrap_or_default(),
         one.cell("/sessions"),
         one.cell("/sessions_sent"),
         one.cell("/failures"),
@@ -94,12 +99,13 @@ mod tests {
             {"address": "10.0.0.7", "state": "healthy", "sessions": 4, "sessions_sent": 120, "failures": 0, "ejections": 0,
              "connect_p50_ms": 0.4, "connect_p99_ms": 12.0, "named_seconds_ago": 3.2, "last_error": null},
             {"address": "10.0.0.8", "state": "ejected", "sessions_sent": 3, "failures": 7, "ejections": 2,
+             "unhealthy_since_at": 1_772_344_860_000_i64,
              "named_seconds_ago": null, "last_error": "connection refused"}
         ]});
         assert_snapshot!(text(&json, Style::plain()), @r"
-        NODE      STATE    SESSIONS  SENT  FAILURES  EJECTED  CONNECT P50    P99   NAMED  LAST ERROR
-        10.0.0.7  healthy         4   120         0       0x       0.4 ms  12 ms  3s ago
-        10.0.0.8  ejected         -     3         7       2x            -      -       -  connection refused
+        NODE      STATE    SINCE                 SESSIONS  SENT  FAILURES  EJECTED  CONNECT P50    P99   NAMED  LAST ERROR
+        10.0.0.7  healthy                               4   120         0       0x       0.4 ms  12 ms  3s ago
+        10.0.0.8  ejected  2026-03-01 06:01 UTC         -     3         7       2x            -      -       -  connection refused
         2 nodes
         ");
         assert_eq!(

@@ -8,7 +8,7 @@ mod table;
 use std::ffi::OsString;
 
 pub(super) use self::{
-    humane::{age, bytes, clean, count, date, millis, rate, shortly},
+    humane::{age, bytes, clean, clock, count, date, millis, rate, shortly},
     look::{Look, or_dash},
     table::{Column, table},
 };

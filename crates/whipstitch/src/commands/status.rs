@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     ask::{Answer, Asker, Failure, Question, Reach},
-    show::{Look, Style, age, clean, count, date, millis},
+    show::{Look, Style, age, clean, clock, count, date, millis},
 };
 
 /// A certificate that ends so soon, in days, is worth a look.
@@ -124,19 +124,34 @@ fn manager(status: Look<'_>, style: Style) -> Option<String> {
     if let Some(api) = manager.at("/api") {
         parts.push(format!("API {}", clean(&api.words(""))));
     }
+    let error = manager.text("/last_error").map(clean);
+    let down =
+        manager.text("/state") == Some("failing") || manager.text("/breaker") == Some("open");
+    if down {
+        let mut text = "down".to_owned();
+        if let Some(since) = manager.number("/failing_since_at") {
+            let _ = write!(text, " since {}", clock(since, status.number("/now_at")));
+        }
+        if let Some(error) = error {
+            let _ = write!(text, " ({error})");
+        }
+        parts.push(style.bad(&text));
+        let does = match manager.text("/breaker") {
+            Some("open") => "; serving cached lookups, probing every second",
+            _ => "; lookups are still sent to it",
+        };
+        return Some(parts.join(", ") + does);
+    }
     parts.push(match manager.text("/state") {
         Some("answering") => style.good("answering"),
-        Some("failing") => style.bad("failing"),
         _ => "not asked yet".to_owned(),
     });
     if let Some(time) = manager.float("/last_answer_ms") {
         parts.push(format!("last in {}", millis(time)));
     }
-    if manager.text("/breaker") == Some("open") {
-        parts.push(style.bad("lookups are held back until it answers"));
-    }
-    if let Some(error) = manager.text("/last_error") {
-        parts.push(format!("last error: {}", clean(error)));
+    if let (Some(error), Some(at)) = (error, manager.number("/last_error_at")) {
+        let at = clock(at, status.number("/now_at"));
+        parts.push(format!("last error at {at}: {error}"));
     }
     Some(parts.join(", "))
 }
@@ -328,10 +343,11 @@ mod tests {
         let mut status = well();
         status["state"] = json!("draining");
         status["drain"] = json!({"began_at": 1, "deadline_at": 1_772_090_081_000_i64, "exchanges": 1, "sockets": 12});
-        status["manager"] = json!({"url": "http://a", "state": "failing", "breaker": "open", "last_error": "connect: \u{1b}[31mrefused"});
+        status["manager"] = json!({"url": "http://a", "state": "failing", "breaker": "open", "last_error": "TLS: \u{1b}[31munknown",
+            "failing_since_at": 1_772_089_261_000_i64});
         assert_snapshot!(text(&status, Style::plain()), @r"
         whipstitch 0.1.0 (0123456789ab), up 1d 1h: draining, for at most 20s more; 1 request and 12 sockets left
-          Stream Manager   http://a, failing, lookups are held back until it answers, last error: connect: \u{1b}[31mrefused
+          Stream Manager   http://a, down since 07:01 UTC (TLS: \u{1b}[31munknown); serving cached lookups, probing every second
           https            0.0.0.0:443, [::]:443
           admin            127.0.0.1:9090
           certificate      /etc/tls.crt: live.example.com, until 2026-03-01, 2 days left

@@ -56,7 +56,7 @@ impl Manager {
         let now = Instant::now();
         if mood.faults || mood.delay > TIMEOUT {
             self.book(|book| book.faults.insert(lookup.clone(), now));
-            return Err(ManagerFault::Unreachable.into());
+            return Err(ManagerFault::Unreachable(crate::Cause::Refused).into());
         }
         let number = self.book(|book| {
             book.given.push(Given {

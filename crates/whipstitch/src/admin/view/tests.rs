@@ -2,7 +2,7 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio_util::task::TaskTracker;
 use whipstitch_origin::{
-    Claim, Directory, Hints, LookupError, Metrics, Outcome, Purpose, Source, config,
+    Cause, Claim, Directory, Hints, LookupError, Metrics, Outcome, Purpose, Source, config,
 };
 use whipstitch_signaling::{Api, StreamKey};
 
@@ -75,13 +75,18 @@ async fn nodes_and_lookups_are_shown_without_the_values_of_clients() {
         .locate(&play, Purpose::Session)
         .await
         .unwrap_err();
-    view.directory.report(&one, Outcome::Unreachable);
+    view.directory
+        .report(&one, Outcome::Unreachable(Cause::Refused));
     let took = Duration::from_millis(3);
     view.directory.connected(one.addr(), took);
     let sessions = BTreeMap::from([(one.named(), 3)]);
     let mut nodes = serde_json::to_value(view.nodes(&sessions)).unwrap();
     // By the clock on the wall, which no test stands still: only that they are there.
-    for (field, is) in [("ejected_until_at", 5), ("last_error_at", 0)] {
+    for (field, is) in [
+        ("ejected_until_at", 5),
+        ("unhealthy_since_at", 0),
+        ("last_error_at", 0),
+    ] {
         let at = &mut nodes["nodes"][0][field];
         assert!(at.as_u64().is_some_and(|at| at > 1_600_000_000_000), "{at}");
         *at = is.into();
@@ -90,10 +95,10 @@ async fn nodes_and_lookups_are_shown_without_the_values_of_clients() {
         nodes,
         json!({"total": 2, "nodes": [
             {"address": "10.0.0.1", "named_seconds_ago": 0.5, "sessions_sent": 1, "failures": 1, "state": "ejected",
-             "ejected_for_seconds": 5.0, "ejected_until_at": 5, "ejections": 1, "sessions": 3, "connect_p50_ms": 4.0,
-             "connect_p99_ms": 4.0, "last_error": "it could not be reached", "last_error_at": 0},
+             "ejected_for_seconds": 5.0, "ejected_until_at": 5, "unhealthy_since_at": 0, "ejections": 1, "sessions": 3, "connect_p50_ms": 4.0,
+             "connect_p99_ms": 4.0, "last_error": "connection refused", "last_error_at": 0},
             {"address": "10.0.0.2", "named_seconds_ago": 0.5, "sessions_sent": 0, "failures": 0, "state": "healthy",
-             "ejected_for_seconds": null, "ejected_until_at": null, "ejections": 0, "sessions": 0, "connect_p50_ms": null,
+             "ejected_for_seconds": null, "ejected_until_at": null, "unhealthy_since_at": null, "ejections": 0, "sessions": 0, "connect_p50_ms": null,
              "connect_p99_ms": null, "last_error": null, "last_error_at": null},
         ]})
     );

@@ -82,6 +82,18 @@ pub(in crate::commands) fn date(unix_millis: i64) -> String {
     }
 }
 
+/// The time of day of a time in Unix milliseconds, in UTC, with the day if it is not that of `now`.
+pub(in crate::commands) fn clock(unix_millis: i64, now: Option<i64>) -> String {
+    let Ok(time) = Timestamp::from_millisecond(unix_millis) else {
+        return "an unknown time".to_owned();
+    };
+    let text: String = time.to_string().chars().skip(11).take(5).collect();
+    match now.map(date).filter(|today| *today == date(unix_millis)) {
+        Some(_) => format!("{text} UTC"),
+        None => format!("{} {text} UTC", date(unix_millis)),
+    }
+}
+
 /// Text without what a terminal would obey: control characters, and those that turn the direction of writing.
 pub(in crate::commands) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
@@ -135,6 +147,13 @@ mod tests {
             ["0.2 ms", "12 ms", "60 s"]
         );
         assert_eq!(date(1_772_323_200_000), "2026-03-01");
+        let six_in_the_morning = 1_772_323_200_000 + 21_660_000;
+        let soon = Some(six_in_the_morning + 60_000);
+        assert_eq!(clock(six_in_the_morning, soon), "06:01 UTC");
+        assert_eq!(
+            clock(six_in_the_morning, Some(six_in_the_morning + 86_400_000)),
+            "2026-03-01 06:01 UTC"
+        );
         assert_eq!(date(i64::MAX), "never");
         assert_eq!(count(1, "socket", "sockets"), "1 socket");
     }

@@ -2,7 +2,7 @@
 
 import { change, read, surely } from "./ask.js";
 import { fill, one } from "./dom.js";
-import { count, figure, span } from "./words.js";
+import { clock, count, figure, span } from "./words.js";
 
 const MOST_LOOKUPS = 100;
 
@@ -11,8 +11,9 @@ export async function nodes() {
   fill(one("#nodes"), nodes.map(node), "None yet: nothing was looked up since the start.");
 }
 
-function node({ address, state, sessions, connect_p50_ms: half, connect_p99_ms: most, last_error: error, ejected_for_seconds: out }) {
-  const says = out == null ? state : `${state}, ${span(out * 1000)} more`;
+function node({ address, state, sessions, connect_p50_ms: half, connect_p99_ms: most, last_error: error, ejected_for_seconds: out, unhealthy_since_at: since }) {
+  const left = out == null ? state : `${state}, ${span(out * 1000)} more`;
+  const says = since == null ? left : `${left}; not healthy since ${clock(since)}`;
   return {
     key: address,
     cells: [

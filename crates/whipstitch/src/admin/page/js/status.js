@@ -1,7 +1,7 @@
 // What is told of the proxy as a whole.
 
 import { define, fill, one } from "./dom.js";
-import { count, figure, span } from "./words.js";
+import { clock, count, figure, span } from "./words.js";
 import { show } from "./verdict.js";
 
 export function status(now) {
@@ -16,17 +16,17 @@ export function status(now) {
     : now.log_level.now;
 }
 
-function manager({ url, api, state, breaker, last_answer_ms: last, last_error: error, login, node_list: list }, cache) {
+function manager({ url, api, state, breaker, last_answer_ms: last, last_error: error, last_error_at: at, failing_since_at: since, login, node_list: list }, cache) {
   const tone = { answering: "good", failing: "bad" }[state];
   const rows = [
-    ["State", state === "unknown" ? "not asked yet" : state, tone],
+    ["State", { unknown: "not asked yet", failing: since ? `down since ${clock(since)}` : "down" }[state] ?? state, tone],
     ["Address", url],
     ["Generation", api === "2" ? "2.0" : "1.x"],
-    ["Breaker", breaker === "open" ? "open: one question a second, until it answers" : "closed", breaker === "open" ? "bad" : ""],
+    ["Breaker", breaker === "open" ? "open: cached lookups are served, one probe a second" : "closed", breaker === "open" ? "bad" : ""],
     ["Last answer took", last == null ? "–" : span(last)],
     ["Cache", `${count(cache.entries, "lookup")}${cache.hit_rate == null ? "" : `, ${figure(cache.hit_rate * 100)} % answered from it`}`],
   ];
-  if (error) rows.push(["Last error", error, state === "failing" ? "bad" : ""]);
+  if (error) rows.push(["Last error", at ? `${error}, at ${clock(at)}` : error, state === "failing" ? "bad" : ""]);
   if (login) rows.push(["Login", login.error ? `${login.state}: ${login.error}` : login.state, login.error ? "bad" : "good"]);
   if (list) rows.push(["List of nodes", list.error ? `${list.state}: ${list.error}` : count(list.nodes, "node"), list.error ? "warn" : ""]);
   define(one("#manager"), rows);

@@ -27,7 +27,9 @@ function* troubles({ drain, manager, certificates, sessions, reloads, log_level:
     yield { tone: "warn", text };
   }
   if (manager.breaker === "open" || manager.state === "failing") {
-    yield { tone: "bad", text: `The Stream Manager does not answer${manager.last_error ? `: ${manager.last_error}` : ""}. Streams that are remembered go on; new ones wait for it.` };
+    const since = manager.failing_since_at ? ` since ${clock(manager.failing_since_at)}` : "";
+    const cause = manager.last_error ? ` (${manager.last_error})` : "";
+    yield { tone: "bad", text: `The Stream Manager is down${since}${cause}. Cached lookups are served; new streams get 503 until it answers.` };
   }
   if (manager.login?.error) {
     yield { tone: "bad", text: `Login at the Stream Manager ${manager.login.state} since ${clock(manager.login.since_at)}: ${manager.login.error}. Nodes that lookups name are served; host= and WebSockets that other replicas led elsewhere are refused.` };
