@@ -40,6 +40,7 @@ mod metrics;
 mod not_live;
 mod oddities;
 mod outage;
+mod publishes;
 mod readings;
 mod replicas;
 mod request_ids;

@@ -97,8 +97,6 @@ async fn what_is_known_goes_on_and_what_is_not_fails_fast() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.stream_manager.timeout = Duration::from_millis(300);
-    // Every answer is past its life in each outage.
-    config.lookup.publish_ttl = Duration::from_millis(200);
     let proxy = deployment.proxy_with(config);
     let offer = Publisher::new().await.unwrap().offer().await.unwrap();
     for stream in 0..KNOWN {

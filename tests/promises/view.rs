@@ -61,7 +61,8 @@ async fn candidates_ages_uses_and_no_values() {
     assert_eq!(published["hints"], json!(["region"]));
     assert_eq!(
         (&published["answer"], &published["state"]),
-        (&json!("found"), &json!("fresh"))
+        (&json!("found"), &json!("stale")),
+        "an answer to a publish serves outages only"
     );
     assert!(is_seconds(&published["age_seconds"]), "{published}");
     let candidates = published["candidates"].as_array().unwrap();

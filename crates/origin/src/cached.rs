@@ -5,6 +5,7 @@
 
 mod flights;
 mod remembered;
+mod view;
 
 use std::{fmt, hash::Hash, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,11 +16,11 @@ use tokio_util::task::TaskTracker;
 use tracing::trace;
 use whipstitch_signaling::{Role, StreamKey};
 
-pub use self::remembered::Freshness;
 use self::{
     flights::{After, Boarding, Caller, Flights, Passenger, Reply},
-    remembered::{Recall, Remembered},
+    remembered::{Recall, Remembered, SETTLING},
 };
+pub use self::{remembered::Freshness, view::Entry};
 use crate::{
     Candidates, Cause, Directory, Health, Lookup, LookupError, ManagerFault, Metrics, Origin,
     Outcome, Purpose, Source, config, metrics::Found,
@@ -38,29 +39,14 @@ struct Inner {
     flights: Flights,
     /// When each publish last ended: what was asked about its stream before that is over.
     ended: Cache<StreamKey, Instant>,
+    /// When each stream was last published: "no such stream" of before is over.
+    published: Cache<StreamKey, Instant>,
     /// When the answer to each lookup last did not hold.
     forgotten: Cache<Lookup, Instant>,
     health: Health,
     config: config::Lookup,
     tasks: TaskTracker,
     metrics: Metrics,
-}
-
-/// One lookup and its answer, for whoever looks.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The question.
-    pub lookup: Arc<Lookup>,
-    /// The nodes, or that there are none.
-    pub answer: Result<Candidates, LookupError>,
-    /// How long ago it was given.
-    pub age: Duration,
-    /// What it is good for.
-    pub freshness: Freshness,
-    /// Sessions that were given it.
-    pub uses: usize,
-    /// How many more it may be used for; unlimited if `None`.
-    pub uses_left: Option<usize>,
 }
 
 impl Cached {
@@ -73,8 +59,8 @@ impl Cached {
         metrics: Metrics,
     ) -> Self {
         // Only a broom: what is over is not used, whether it is still there or not.
-        let longest = config.publish_ttl.max(config.play_ttl) + config.stale_for;
-        let broom = longest.max(Duration::from_secs(1));
+        let longest = config.play_ttl + config.stale_for;
+        let broom = longest.max(config.negative_ttl).max(SETTLING);
         Self(Arc::new(Inner {
             source,
             answers: Cache::builder()
@@ -83,71 +69,13 @@ impl Cached {
                 .build(),
             flights: Flights::default(),
             ended: lately(broom),
+            published: lately(broom),
             forgotten: lately(broom),
             health,
             config,
             tasks,
             metrics,
         }))
-    }
-
-    /// How many answers are remembered.
-    pub fn len(&self) -> u64 {
-        // The cache counts when it has something to do; a person who looks wants what is there now.
-        self.0.answers.run_pending_tasks();
-        self.0.answers.entry_count()
-    }
-
-    /// Whether nothing is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Drops what is remembered of one stream, or of all: the manager is asked at the next request, and there is nothing
-    /// to go back to if it does not answer. How many answers that were.
-    pub fn drop_answers(&self, of: Option<&StreamKey>) -> usize {
-        self.drop_where(|lookup, _| of.is_none_or(|key| lookup.key == *key))
-    }
-
-    /// Drops every answer that names a node of which `holds` says no.
-    pub fn drop_unless(&self, holds: impl Fn(&Origin) -> bool) -> usize {
-        let names_another = |remembered: &Remembered| match remembered.answer() {
-            Ok(nodes) => !nodes.iter().all(&holds),
-            Err(_) => false,
-        };
-        self.drop_where(|_, remembered| names_another(remembered))
-    }
-
-    fn drop_where(&self, about: impl Fn(&Lookup, &Remembered) -> bool) -> usize {
-        let dropped: Vec<_> = self
-            .0
-            .answers
-            .iter()
-            .filter(|(lookup, remembered)| about(lookup, remembered))
-            .map(|(lookup, _)| lookup)
-            .collect();
-        for lookup in &dropped {
-            self.0.answers.invalidate(&**lookup);
-            // What is on its way now was asked before.
-            self.0.forgotten.insert((**lookup).clone(), Instant::now());
-        }
-        dropped.len()
-    }
-
-    /// What is remembered at present, in no order.
-    pub fn entries(&self) -> Vec<Entry> {
-        let entry = |(lookup, remembered): (Arc<Lookup>, Arc<Remembered>)| {
-            let (uses, uses_left) = remembered.uses();
-            Entry {
-                answer: remembered.answer().clone(),
-                age: remembered.said().elapsed(),
-                freshness: remembered.freshness(self.0.over(&lookup, &remembered)),
-                uses,
-                uses_left,
-                lookup,
-            }
-        };
-        self.0.answers.iter().map(entry).collect()
     }
 
     async fn find(&self, lookup: &Lookup, purpose: Purpose) -> Result<Candidates, LookupError> {
@@ -257,7 +185,13 @@ impl Inner {
         let asked = remembered.asked();
         let candidates = remembered.answer().iter().flat_map(Candidates::iter);
         let failed = candidates.filter_map(|origin| self.health.failed_since(origin, asked));
-        let told = [self.ended.get(&lookup.key), self.forgotten.get(lookup)];
+        let published = remembered.answer().is_err();
+        let published = published.then(|| self.published.get(&lookup.key)).flatten();
+        let told = [
+            self.ended.get(&lookup.key),
+            self.forgotten.get(lookup),
+            published,
+        ];
         failed
             .chain(told.into_iter().flatten())
             .filter(|at| *at > asked)
@@ -270,7 +204,8 @@ impl Inner {
             return self.land_in_vain(lookup, &ManagerFault::NotAnAnswer.into());
         }
         let (found, fault) = (answer.is_ok(), answer.as_ref().err().cloned());
-        match Remembered::new(answer, asked, lookup.role, &self.config) {
+        let published = self.published.get(&lookup.key);
+        match Remembered::new(answer, asked, lookup.role, published, &self.config) {
             Some(remembered) => {
                 let remembered = Arc::new(remembered);
                 self.answers.insert(lookup.clone(), remembered.clone());
@@ -390,6 +325,10 @@ impl Directory for Cached {
 
     fn ended(&self, stream: &StreamKey) {
         self.0.ended.insert(stream.clone(), Instant::now());
+    }
+
+    fn published(&self, stream: &StreamKey) {
+        self.0.published.insert(stream.clone(), Instant::now());
     }
 
     fn report(&self, origin: &Origin, outcome: Outcome) {

@@ -84,22 +84,21 @@ impl fmt::Debug for StreamManager {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Lookup {
-    /// Life of the answer that names the node to publish to.
-    #[serde(with = "duration")]
-    pub publish_ttl: Duration,
     /// Life of the answer that names the node to play from; short, since the manager spreads viewers over edges.
     #[serde(with = "duration")]
     pub play_ttl: Duration,
     /// Most sessions that one answer to play is used for before the manager is asked anew; its nodes take turns.
     pub play_uses: usize,
-    /// How many nodes are asked for to publish, the others being spares (`endpoints` of the event API).
+    /// How many nodes are asked for to publish, the others being spares (`endpoints` of the event API); one where the
+    /// client asks with `strict`, `transcode` or `geozone`.
     pub publish_endpoints: usize,
-    /// How many nodes are asked for to play; they take turns.
+    /// How many nodes are asked for to play; they take turns. One where the client asks with `strict`, `transcode` or
+    /// `geozone`.
     pub play_endpoints: usize,
     /// How long an answer goes on being used past its life while the manager cannot tell a newer one.
     #[serde(with = "duration")]
     pub stale_for: Duration,
-    /// Life of "there is no such stream".
+    /// Life of "there is no such stream" for players. A publish of the stream through this proxy ends it.
     #[serde(with = "duration")]
     pub negative_ttl: Duration,
     /// Most answers remembered at once.
@@ -109,10 +108,9 @@ pub struct Lookup {
 impl Default for Lookup {
     fn default() -> Self {
         Self {
-            publish_ttl: Duration::from_secs(10),
             play_ttl: Duration::from_secs(1),
             play_uses: 32,
-            publish_endpoints: 2,
+            publish_endpoints: 1,
             play_endpoints: 1,
             stale_for: Duration::from_hours(1),
             negative_ttl: Duration::from_secs(1),

@@ -61,6 +61,9 @@ pub trait Directory: Send + Sync + 'static {
     /// Says that a publish ended: what is known about the place of this stream is over.
     fn ended(&self, stream: &StreamKey);
 
+    /// Says that a stream was published: that there is no such stream is over.
+    fn published(&self, stream: &StreamKey);
+
     /// Says what became of a request to a node.
     fn report(&self, origin: &Origin, outcome: Outcome);
 

@@ -1,16 +1,17 @@
 //! The question and the answers.
 
+mod hints;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use thiserror::Error;
-use whipstitch_signaling::{Api, NameError, Role, StreamKey, query, stream::check_node_group};
+use whipstitch_signaling::{Role, StreamKey};
 
+pub(crate) use self::hints::NODE_GROUP;
+pub use self::hints::{Hints, HintsError};
 use crate::{Cause, Origin, stream_manager};
 
-/// Longest hints that are taken, in bytes.
-const MAX_HINTS: usize = 512;
-
-/// Nodes that are asked for when those of a usual answer cannot be reached.
+/// Nodes that the second, wider question asks for when those of the first answer fail.
 const SPARES: usize = 4;
 
 /// A question to the Stream Manager, and the key under which its answer is remembered.
@@ -25,16 +26,40 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// The same question for more nodes, if the client did not say how many it wants.
-    pub(crate) fn wider(&self) -> Option<Self> {
-        if self.hints.get("endpoints").is_some() {
+    /// The same question for spare nodes; `None` if the manager may not be asked for more than the client asks for.
+    #[must_use]
+    pub fn wider(&self) -> Option<Self> {
+        self.for_endpoints(SPARES)
+    }
+
+    /// The same question for up to this many nodes; `None` if the manager may not be asked for more than the client asks
+    /// for, see [`Hints::takes_endpoints`].
+    #[must_use]
+    pub fn for_endpoints(&self, number: usize) -> Option<Self> {
+        if !self.hints.takes_endpoints() {
             return None;
         }
-        let spares = Hints(Some(format!("endpoints={SPARES}").into()));
         Some(Self {
-            hints: spares.after(&self.hints)?,
+            hints: self.hints.with_endpoints(number)?,
             ..self.clone()
         })
+    }
+
+    /// How many nodes the manager is asked for where `usual` is what it is asked for by itself: no other node of its
+    /// answer is a candidate.
+    ///
+    /// A transcoded publish goes to the first node of the list, the transcoder. The second is the transcoder's own
+    /// destination, which must not get the stream (Red5 Pro documentation, Stream Manager 2.0 Streams API).
+    pub(crate) fn candidates(&self, usual: usize) -> usize {
+        if self.role == Role::Publish && self.hints.transcodes() {
+            return 1;
+        }
+        match self.hints.get("endpoints") {
+            // What is no number is the manager's to refuse.
+            Some(number) => number.parse().unwrap_or(usize::MAX).max(1),
+            None if self.hints.takes_endpoints() => usual.max(1),
+            None => 1,
+        }
     }
 
     /// The stream that a transcoder was provisioned for, if this one is a variant of it.
@@ -51,119 +76,6 @@ impl Lookup {
             .ok()
             .filter(|_| numbered)
     }
-}
-
-/// The hint of 2.0 that stands in the path.
-pub(crate) const NODE_GROUP: &str = "nodeGroup";
-
-/// The keys that change an answer: of the event API beside `action` (Red5 Pro documentation, Stream Manager REST API
-/// 4.0), and of the proxy URLs of 2.0 (Red5 Pro documentation, Stream Manager 2.0, WHIP/WHEP proxy).
-fn keys(api: Api) -> &'static [&'static str] {
-    match api {
-        Api::V1 => &[
-            "region",
-            "geozone",
-            "zone",
-            "strict",
-            "transcode",
-            "endpoints",
-        ],
-        Api::V2 => &[
-            NODE_GROUP,
-            "region",
-            "subgroup",
-            "strict",
-            "transcode",
-            "endpoints",
-        ],
-    }
-}
-
-/// The query pairs that change the Stream Manager's answer, byte for byte as the client sent them.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Hints(Option<Arc<str>>);
-
-impl Hints {
-    /// Picks the hints out of a client's query.
-    ///
-    /// # Errors
-    /// They are longer than any honest client's, or name a node group that cannot be one.
-    pub fn from_query(query: &str, api: Api) -> Result<Self, HintsError> {
-        if query.is_empty() {
-            return Ok(Self(None));
-        }
-        let keys = keys(api);
-        let hints = query::filter(query, |key| keys.contains(&key));
-        if hints.len() > MAX_HINTS {
-            return Err(HintsError::TooLong);
-        }
-        // It becomes a segment of the path, so it must not be able to become more.
-        if api == Api::V2
-            && let Some(group) = query::get(&hints, NODE_GROUP)
-        {
-            check_node_group(group).map_err(HintsError::NodeGroup)?;
-        }
-        Ok(Self((!hints.is_empty()).then(|| hints.into())))
-    }
-
-    /// The keys, in the client's order.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        query::pairs(self.as_str()).map(|(key, _)| key)
-    }
-
-    /// The undecoded value of a key.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        query::get(self.as_str(), key)
-    }
-
-    /// These hints, after earlier ones of the same client: all of both, and where both say something, these. `None` if
-    /// that is longer than any honest client's.
-    #[must_use]
-    pub fn after(&self, earlier: &Self) -> Option<Self> {
-        let both = query::merge(earlier.as_str(), self.as_str());
-        match both.len() {
-            0 => Some(Self(None)),
-            1..=MAX_HINTS => Some(Self(Some(both.into()))),
-            _ => None,
-        }
-    }
-
-    /// Whether both ask the same, in whatever order.
-    pub fn says_the_same(&self, other: &Self) -> bool {
-        let sorted = |hints: &Self| {
-            let mut pairs: Vec<String> = query::pairs(hints.as_str())
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect();
-            pairs.sort_unstable();
-            pairs
-        };
-        self == other || sorted(self) == sorted(other)
-    }
-
-    /// The pairs, joined by `&`; empty if there are none.
-    pub fn as_str(&self) -> &str {
-        self.0.as_deref().unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for Hints {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys()).finish()
-    }
-}
-
-/// The hints of a query cannot be passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum HintsError {
-    /// They are too long.
-    #[error(
-        "the query keys for the Stream Manager (region, strict, transcode, endpoints and so on) may have at most \
-         {MAX_HINTS} bytes together"
-    )]
-    TooLong,
-    /// The node group is none.
-    #[error("query key `nodeGroup`: {0}")]
-    NodeGroup(NameError),
 }
 
 /// Nodes that can carry a stream, the one to try first at the front; never empty. Cheap to clone.
@@ -293,65 +205,52 @@ impl ManagerFault {
 
 #[cfg(test)]
 mod tests {
+    use whipstitch_signaling::Api;
+
     use super::*;
 
+    fn asked(role: Role, hints: &str) -> Lookup {
+        Lookup {
+            role,
+            key: StreamKey::new("live", "s1").unwrap(),
+            hints: Hints::from_query(hints, Api::V1).unwrap(),
+        }
+    }
+
     #[test]
-    fn hints_of_two_requests_are_one_question_and_the_later_one_wins() {
-        let hints = |query| Hints::from_query(query, Api::V1).unwrap();
-        // What red5pro-webrtc-sdk 11.0.0 sends: `transcode` on OPTIONS only, the rest on POST only.
-        for (options, post, both) in [
-            ("transcode=true", "region=eu", "transcode=true&region=eu"),
-            ("transcode=true", "", "transcode=true"),
-            ("", "strict=true", "strict=true"),
-            (
-                "region=us&strict=true",
-                "region=eu",
-                "strict=true&region=eu",
-            ),
-            ("", "", ""),
+    fn no_endpoints_are_added_where_they_change_what_the_client_asks_for() {
+        for (hints, wider, candidates) in [
+            ("", Some("endpoints=4"), 2),
+            ("region=eu", Some("endpoints=4&region=eu"), 2),
+            ("zone=a", Some("endpoints=4&zone=a"), 2),
+            ("strict=true", None, 1),
+            ("strict=false", None, 1),
+            ("strict", None, 1),
+            ("region=eu&strict=true", None, 1),
+            ("transcode=true", None, 1),
+            ("transcode=false", None, 1),
+            ("geozone=emea", None, 1),
+            ("endpoints=3", None, 3),
+            ("endpoints=3&strict=true", None, 3),
+            ("endpoints=0", None, 1),
         ] {
-            assert_eq!(hints(post).after(&hints(options)), Some(hints(both)));
+            for role in [Role::Publish, Role::Play] {
+                let lookup = asked(role, hints);
+                let found = lookup.wider().map(|wider| wider.hints.as_str().to_owned());
+                assert_eq!(found.as_deref(), wider, "{hints}");
+                assert_eq!(lookup.candidates(2), candidates, "{hints}");
+            }
         }
-        let long = format!("region={}", "x".repeat(400));
-        let longer = format!("zone={}", "x".repeat(400));
-        assert_eq!(hints(&long).after(&hints(&longer)), None);
-        assert!(hints("region=eu&strict=true").says_the_same(&hints("strict=true&region=eu")));
-        assert!(!hints("region=eu").says_the_same(&hints("region=us")));
-        assert!(!hints("region=eu").says_the_same(&hints("region=eu&strict=true")));
-    }
-
-    #[test]
-    fn hints_are_kept_byte_for_byte_and_nothing_else_is() {
-        let hints = Hints::from_query(
-            "token=s3cret&region=us-west-2&zone=us%2Dwest&strict=true&mode=live",
-            Api::V1,
-        )
-        .unwrap();
+        let of_two = asked(Role::Publish, "transcode=true&endpoints=2");
+        assert_eq!(of_two.candidates(1), 1, "the second is no spare");
         assert_eq!(
-            hints.as_str(),
-            "region=us-west-2&zone=us%2Dwest&strict=true"
+            asked(Role::Play, "transcode=true&endpoints=2").candidates(1),
+            2
         );
         assert_eq!(
-            Hints::from_query("mode=live", Api::V1),
-            Ok(Hints::default())
+            asked(Role::Publish, "transcode=false&endpoints=2").candidates(1),
+            2
         );
-        assert_eq!(
-            Hints::from_query(&format!("region={}", "x".repeat(600)), Api::V1),
-            Err(HintsError::TooLong)
-        );
-    }
-
-    #[test]
-    fn a_node_group_is_a_hint_of_two_and_one_segment() {
-        let query = "nodeGroup=my-group.1&subgroup=a%2Cb&geozone=x&zone=y&host=10.0.0.1";
-        let hints = Hints::from_query(query, Api::V2).unwrap();
-        assert_eq!(hints.as_str(), "nodeGroup=my-group.1&subgroup=a%2Cb");
-        let of_1 = Hints::from_query(query, Api::V1).unwrap();
-        assert_eq!(of_1.as_str(), "geozone=x&zone=y");
-        for bad in ["", "a/b", "..", "a%2Fb", "a;b", "a?b", "a b", "\u{e9}"] {
-            let hints = Hints::from_query(&format!("nodeGroup={bad}"), Api::V2);
-            assert!(matches!(hints, Err(HintsError::NodeGroup(_))), "{bad}");
-        }
     }
 
     #[test]
@@ -378,11 +277,5 @@ mod tests {
         ] {
             assert_eq!(base(role, name, hints), None, "{name} {hints}");
         }
-    }
-
-    #[test]
-    fn debug_shows_keys_only() {
-        let hints = Hints::from_query("region=us-west-2", Api::V1).unwrap();
-        assert_eq!(format!("{hints:?}"), r#"["region"]"#);
     }
 }

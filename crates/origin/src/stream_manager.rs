@@ -68,7 +68,11 @@ impl StreamManager {
     async fn look_up(&self, lookup: &Lookup) -> Result<Candidates, LookupError> {
         let asked = Instant::now();
         let answer = match self.find(lookup).await {
-            Ok(answer) => self.admit(&answer, Instant::now() + self.timeout).await,
+            Ok(answer) => {
+                let most = lookup.candidates(self.endpoints(lookup));
+                let deadline = Instant::now() + self.timeout;
+                self.admit(&answer, most, deadline).await
+            }
             Err(error) => Err(error),
         };
         self.metrics.asked(asked, &answer);
@@ -128,21 +132,33 @@ impl StreamManager {
     }
 
     fn question(&self, key: &StreamKey, lookup: &Lookup) -> String {
-        let endpoints = match lookup.role {
-            Role::Publish => self.publish_endpoints,
-            Role::Play => self.play_endpoints,
-        };
-        self.api.question(key, lookup, endpoints)
+        self.api.question(key, lookup, self.endpoints(lookup))
     }
 
-    /// Names are resolved as long as there is time; an address takes none.
-    async fn admit(&self, answer: &Answer, deadline: Instant) -> Result<Candidates, LookupError> {
+    /// How many nodes the manager is asked for, where the client leaves that to the proxy.
+    fn endpoints(&self, lookup: &Lookup) -> usize {
+        match lookup.role {
+            Role::Publish => self.publish_endpoints,
+            Role::Play => self.play_endpoints,
+        }
+    }
+
+    /// The first `most` addresses are candidates; the gate learns the others, and nothing is sent there. Where the nodes
+    /// are, and whether they meet what the client asked for, is the manager's decision. Names are resolved as long as
+    /// there is time; an address takes none.
+    async fn admit(
+        &self,
+        answer: &Answer,
+        most: usize,
+        deadline: Instant,
+    ) -> Result<Candidates, LookupError> {
         let mut refused = None;
         let mut origins = Vec::new();
-        for address in answer.addresses() {
+        for (place, address) in answer.addresses().enumerate() {
             let admitted = timeout_at(deadline, self.allowed.admit(Claim::Manager(address))).await;
             match admitted.unwrap_or(Err(Refusal::Unresolved)) {
-                Ok(origin) => origins.push(origin),
+                Ok(origin) if place < most => origins.push(origin),
+                Ok(_) => {}
                 Err(refusal) => {
                     refused.get_or_insert_with(|| Refused {
                         address: quote(address),

@@ -6,8 +6,9 @@
 //! | 502, 503, or a connection that broke | another node, if the method creates nothing and the body is still whole |
 //! | any other answer, no answer in time, the client's own fault | the end |
 //!
-//! When nobody of a lookup's answer is left to try, the manager is asked once more, and only nodes that were not tried
-//! yet count.
+//! When no node of a lookup's answer is left to try, the manager is asked once more: for spare nodes, or with the client's
+//! own words where these fix the number of nodes ([`whipstitch_origin::Hints::takes_endpoints`]). Only nodes that were not
+//! tried yet count.
 
 use std::net::SocketAddr;
 
@@ -115,11 +116,13 @@ impl<A: Carrier> Failover<'_, A> {
         false
     }
 
-    /// What the manager says now that nobody it named can serve.
+    /// What the manager answers to a wider question, since no node that it named can serve.
     async fn others(&self, endpoint: &Endpoint, budget: &mut Budget) -> Option<Candidates> {
         self.directory.forget(&endpoint.lookup);
         let began = Instant::now();
-        let asked = self.directory.locate(&endpoint.lookup, Purpose::Session);
+        let wider = endpoint.lookup.wider();
+        let lookup = wider.as_ref().unwrap_or(&endpoint.lookup);
+        let asked = self.directory.locate(lookup, Purpose::Session);
         let found = budget.pay(asked).await;
         self.exchange.phases().lookup(Phase::since(began));
         found?.ok()

@@ -157,6 +157,9 @@ impl Forward {
         // From here on whatever comes between leaves a session behind.
         let mut unclaimed = Unclaimed::of(creating.at(&origin), &response, &self.abandoned);
         let is_created = response.status() == StatusCode::CREATED;
+        if is_created && endpoint.lookup.role == Role::Publish {
+            self.directory.published(&endpoint.lookup.key);
+        }
         // What came, not what was announced: a body without a length may turn out to be none.
         let mut counter = None;
         let offers = exchange.record().received.load(Ordering::Relaxed) > 0;

@@ -17,6 +17,7 @@ mod load;
 mod mistake;
 mod nearest;
 pub(crate) mod pem;
+mod retired;
 mod schema;
 mod summary;
 

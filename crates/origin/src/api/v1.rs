@@ -25,8 +25,7 @@ impl ManagerApi for EventApi {
         if !hints.is_empty() {
             question.extend(["&", hints]);
         }
-        // A client that asks for a number of its own gets that.
-        if endpoints > 1 && lookup.hints.get("endpoints").is_none() {
+        if endpoints > 1 && lookup.hints.takes_endpoints() {
             question.extend(["&endpoints=", &endpoints.to_string()]);
         }
         question
@@ -74,7 +73,14 @@ mod tests {
             question("region=us%2Dwest&nodeGroup=x", 2),
             format!("{base}&region=us%2Dwest&endpoints=2")
         );
-        assert_eq!(question("endpoints=1", 2), format!("{base}&endpoints=1"));
+        for as_it_is in [
+            "endpoints=1",
+            "region=eu&strict=true",
+            "transcode=true",
+            "geozone=emea",
+        ] {
+            assert_eq!(question(as_it_is, 2), format!("{base}&{as_it_is}"));
+        }
     }
 
     #[test]

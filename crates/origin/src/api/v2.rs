@@ -4,7 +4,7 @@ use http::StatusCode;
 use whipstitch_signaling::{Role, StreamKey};
 
 use super::ManagerApi;
-use crate::{Hints, Lookup, LookupError, ManagerFault, answer::Answer, lookup::NODE_GROUP};
+use crate::{Lookup, LookupError, ManagerFault, answer::Answer, lookup::NODE_GROUP};
 
 /// `/as/v1/streams/stream/{nodeGroup}/{publish|subscribe}/{guid}`
 pub(super) struct StreamsApi {
@@ -25,9 +25,8 @@ impl ManagerApi for StreamsApi {
             Role::Publish => "publish",
             Role::Play => "subscribe",
         };
-        let mut query = hints(&lookup.hints);
-        // A client that asks for a number of its own gets that.
-        if endpoints > 1 && lookup.hints.get("endpoints").is_none() {
+        let mut query = hints(lookup);
+        if endpoints > 1 && lookup.hints.takes_endpoints() {
             query.push(format!("endpoints={endpoints}"));
         }
         let path = format!("/as/v1/streams/stream/{group}/{action}/{key}");
@@ -57,21 +56,29 @@ impl ManagerApi for StreamsApi {
     }
 }
 
-/// The pairs of the query: what the proxy's URLs call `region` is `subgroup` here, and counts more than that.
-fn hints(hints: &Hints) -> Vec<String> {
+/// The pairs of the query. What the proxy's URLs call `region` is `subgroup` here, and counts more than that. Red5's
+/// documents write `subgroup` for publishers and `subGroup` for subscribers; for these both are sent.
+fn hints(lookup: &Lookup) -> Vec<String> {
+    let hints = &lookup.hints;
     let region = hints.get("region").is_some_and(|region| !region.is_empty());
-    let pairs = hints.as_str().split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .filter_map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            match key {
-                NODE_GROUP => None,
-                "region" => region.then(|| format!("subgroup={value}")),
-                "subgroup" if region => None,
-                _ => Some(pair.to_owned()),
+    let mut query = Vec::new();
+    for pair in hints.as_str().split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match key {
+            "region" if region => {}
+            "subgroup" if !region => {}
+            NODE_GROUP | "region" | "subgroup" => continue,
+            _ => {
+                query.push(pair.to_owned());
+                continue;
             }
-        })
-        .collect()
+        }
+        query.push(format!("subgroup={value}"));
+        if lookup.role == Role::Play {
+            query.push(format!("subGroup={value}"));
+        }
+    }
+    query
 }
 
 #[cfg(test)]
@@ -80,6 +87,7 @@ mod tests {
     use whipstitch_signaling::Api;
 
     use super::*;
+    use crate::Hints;
 
     fn read(status: u16, body: &str) -> Result<Vec<String>, LookupError> {
         StreamsApi::new("default".into())
@@ -113,7 +121,11 @@ mod tests {
                 "strict=true&nodeGroup=other&transcode=true",
                 2
             ),
-            "/as/v1/streams/stream/other/publish/live/room2/s1?strict=true&transcode=true&endpoints=2"
+            "/as/v1/streams/stream/other/publish/live/room2/s1?strict=true&transcode=true"
+        );
+        assert_eq!(
+            question(Role::Publish, "nodeGroup=other", 2),
+            "/as/v1/streams/stream/other/publish/live/room2/s1?endpoints=2"
         );
         assert_eq!(
             question(Role::Play, "endpoints=4", 2),
@@ -123,20 +135,40 @@ mod tests {
 
     #[test]
     fn region_is_subgroup_and_wins() {
-        let base = "/as/v1/streams/stream/my-group/subscribe/live/room2/s1";
-        for (hints, asked) in [
-            ("region=us%2Dwest", "?subgroup=us%2Dwest"),
-            ("subgroup=a,b%20c", "?subgroup=a,b%20c"),
-            ("subgroup=a&subgroup=b", "?subgroup=a&subgroup=b"),
-            ("subgroup=a&region=b&strict=true", "?subgroup=b&strict=true"),
-            ("region=&subgroup=a", "?subgroup=a"),
-            ("strict", "?strict"),
+        let base = "/as/v1/streams/stream/my-group";
+        for (hints, publish, subscribe) in [
+            (
+                "region=us%2Dwest",
+                "?subgroup=us%2Dwest",
+                "?subgroup=us%2Dwest&subGroup=us%2Dwest",
+            ),
+            (
+                "subgroup=a,b%20c",
+                "?subgroup=a,b%20c",
+                "?subgroup=a,b%20c&subGroup=a,b%20c",
+            ),
+            (
+                "subgroup=a&subgroup=b",
+                "?subgroup=a&subgroup=b",
+                "?subgroup=a&subGroup=a&subgroup=b&subGroup=b",
+            ),
+            (
+                "subgroup=a&region=b&strict=true",
+                "?subgroup=b&strict=true",
+                "?subgroup=b&subGroup=b&strict=true",
+            ),
+            (
+                "region=&subgroup=a",
+                "?subgroup=a",
+                "?subgroup=a&subGroup=a",
+            ),
+            ("strict", "?strict", "?strict"),
         ] {
-            assert_eq!(
-                question(Role::Play, hints, 1),
-                format!("{base}{asked}"),
-                "{hints}"
-            );
+            let asked = |role| question(role, hints, 1);
+            let publish = format!("{base}/publish/live/room2/s1{publish}");
+            assert_eq!(asked(Role::Publish), publish, "{hints}");
+            let subscribe = format!("{base}/subscribe/live/room2/s1{subscribe}");
+            assert_eq!(asked(Role::Play), subscribe, "{hints}");
         }
     }
 

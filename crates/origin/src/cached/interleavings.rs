@@ -1,4 +1,5 @@
-//! Lookups, expiry, uses, refusals, ejections, outages and shutdowns in random order, against what must always hold.
+//! Lookups, publishes, expiry, uses, refusals, ejections, outages and shutdowns in random order, against what must always
+//! hold.
 //!
 //! Each seed is one run on a paused clock. A failure names its seed; `INTERLEAVING_SEED=17 cargo test -p whipstitch-origin
 //! interleavings` runs that one alone.
@@ -17,11 +18,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use whipstitch_signaling::Api;
 
+mod check;
 mod manager;
 mod random;
 
 use self::{
-    manager::{Book, Manager, Mood, number},
+    check::{Check, Overs},
+    manager::{Book, Manager, Mood},
     random::Random,
 };
 use super::{remembered::LATELY, *};
@@ -32,14 +35,6 @@ const STEPS: usize = 120;
 const NODES: usize = 3;
 /// The manager is not waited for longer.
 const TIMEOUT: Duration = Duration::from_secs(2);
-
-/// When something last happened by which earlier answers are fresh no more.
-#[derive(Default)]
-struct Overs {
-    forgotten: HashMap<Lookup, Instant>,
-    ended: HashMap<StreamKey, Instant>,
-    unreachable: HashMap<IpAddr, Instant>,
-}
 
 struct Run {
     random: Random,
@@ -61,17 +56,14 @@ impl Run {
             book: Mutex::new(Book {
                 mood: Mood {
                     faults: false,
+                    nobody: false,
                     delay: random.millis(100),
                 },
-                given: Vec::new(),
-                faults: HashMap::new(),
-                under_way: HashMap::new(),
-                most_at_once: HashMap::new(),
-                probes: Vec::new(),
+                ..Book::default()
             }),
         });
         let config = config::Lookup {
-            publish_ttl: Duration::from_millis(1 + random.below(10_000)),
+            negative_ttl: Duration::from_millis(1 + random.below(10_000)),
             play_ttl: Duration::from_millis(1 + random.below(2_000)),
             play_uses: usize::try_from(1 + random.below(20)).unwrap(),
             stale_for: Duration::from_millis(1 + random.below(60_000)),
@@ -134,6 +126,13 @@ impl Run {
                 least.is_none_or(|gap| gap >= Duration::from_secs(1)),
                 "probes after {least:?}"
             );
+            for (lookup, asked) in &book.publishes_asked {
+                let calls = book.publishes_called.get(lookup).copied();
+                assert!(
+                    calls >= Some(*asked),
+                    "{lookup:?}: {asked} questions, {calls:?} callers"
+                );
+            }
             let most = |role| book.most_at_once.get(&role).copied().unwrap_or_default();
             assert!(most(Role::Publish) <= 1, "{} at once", most(Role::Publish));
             assert!(
@@ -151,8 +150,9 @@ impl Run {
                     self.caller();
                 }
             }
-            10..=13 => sleep(self.random.millis(400)).await,
-            14 => sleep(self.random.millis(15_000)).await,
+            10..=12 => sleep(self.random.millis(400)).await,
+            13 => sleep(self.random.millis(15_000)).await,
+            14 => self.publish(),
             15 => self.mood(),
             16 => {
                 let lookup = self.lookup();
@@ -186,7 +186,20 @@ impl Run {
         } else {
             self.random.millis(300)
         };
-        self.manager.book(|book| book.mood = Mood { faults, delay });
+        let nobody = self.random.one_in(3);
+        let mood = Mood {
+            faults,
+            nobody,
+            delay,
+        };
+        self.manager.book(|book| book.mood = mood);
+    }
+
+    fn publish(&mut self) {
+        let stream = self.lookup().key;
+        self.cached.published(&stream);
+        let mut overs = self.overs.lock().unwrap();
+        overs.published.insert(stream, Instant::now());
     }
 
     fn report(&mut self) {
@@ -245,94 +258,19 @@ impl Run {
             last: self.last.clone(),
         };
         let cached = self.cached.clone();
+        self.manager.book(|book| book.calls(&lookup));
         self.callers.spawn(async move {
             let began = Instant::now();
             let Ok(answer) = timeout(patience, cached.locate(&lookup, purpose)).await else {
                 assert!(patience < Duration::from_mins(1), "waited for ever");
                 return;
             };
-            if let Ok(candidates) = answer {
-                check.used(&lookup, purpose, &candidates, began);
+            match answer {
+                Ok(candidates) => check.used(&lookup, purpose, &candidates, began),
+                Err(LookupError::NotFound(Some(which))) => check.refused(&lookup, &which, began),
+                Err(_) => {}
             }
         });
-    }
-}
-
-/// What must always hold of an answer that is used.
-struct Check {
-    manager: Arc<Manager>,
-    overs: Arc<Mutex<Overs>>,
-    config: config::Lookup,
-    last: Arc<Mutex<Option<Origin>>>,
-}
-
-impl Check {
-    fn used(&self, lookup: &Lookup, purpose: Purpose, candidates: &Candidates, began: Instant) {
-        assert_eq!(candidates.len(), NODES);
-        let first = candidates.iter().next().unwrap();
-        *self.last.lock().unwrap() = Some(first.clone());
-        self.manager.book(|book| {
-            let given = &mut book.given[number(first)];
-            // Where all candidates are ejected, more are asked for.
-            let same = given.lookup == *lookup || Some(&given.lookup) == lookup.wider().as_ref();
-            assert!(same, "an answer to another question");
-            let over_at = self.over_at(&given.lookup, candidates);
-            let fault = book.faults.get(&given.lookup).copied();
-            let (age, asked) = (began.saturating_duration_since(given.said), given.asked);
-            let life = match lookup.role {
-                Role::Publish => self.config.publish_ttl,
-                Role::Play => self.config.play_ttl,
-            };
-            assert!(
-                age < life + self.config.stale_for.max(life),
-                "{age:?} old: it was to be gone"
-            );
-            // A probe a second goes out as long as nobody else asks.
-            let probed = book.probes.last().map(|at| *at + Duration::from_secs(1));
-            let lately = fault.max(probed).filter(|at| *at + LATELY >= began);
-            let in_vain = |since: Instant| lately.is_some_and(|at| at >= since);
-            if age >= life * 2 {
-                assert!(
-                    in_vain(asked),
-                    "{age:?} old, and nobody asked for a newer one"
-                );
-            }
-            if let Some(over) = over_at.filter(|over| *over > asked && *over < began) {
-                assert!(
-                    in_vain(over),
-                    "used {:?} after it did not hold",
-                    began - over
-                );
-            }
-            if purpose == Purpose::Session {
-                given.sessions += 1;
-                let most = match lookup.role {
-                    Role::Publish => usize::MAX,
-                    Role::Play => self.config.play_uses,
-                };
-                assert!(
-                    given.sessions <= most || in_vain(asked),
-                    "{} uses",
-                    given.sessions
-                );
-            }
-        });
-    }
-
-    fn over_at(&self, lookup: &Lookup, candidates: &Candidates) -> Option<Instant> {
-        let overs = self.overs.lock().unwrap();
-        let failed = candidates
-            .iter()
-            .filter_map(|origin| overs.unreachable.get(&origin.named()));
-        [
-            overs.forgotten.get(lookup),
-            overs.ended.get(&lookup.key),
-            failed.max(),
-        ]
-        .into_iter()
-        .flatten()
-        .max()
-        .copied()
     }
 }
 

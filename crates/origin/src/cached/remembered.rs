@@ -9,6 +9,12 @@
 //!
 //! An answer that did not hold (a node refused, the publish ended) is stale at once. One that names the node to play
 //! from is used for so many sessions and no more, its nodes in turn, so that viewers spread as the manager wants it.
+//!
+//! An answer to a publish is never fresh. A publish lookup is more than a question: with it the manager hands the
+//! provision of the stream to the nodes that it names (Red5 Pro documentation, Stream Manager 2.0 Streams API). So the
+//! manager is asked for each publish, never in the background, and what it said serves outages only.
+//!
+//! "No such stream" has a life of its own, for players only. It ends when the stream is published through this proxy.
 
 use std::{
     sync::{
@@ -26,6 +32,10 @@ use crate::{Candidates, LookupError, Purpose, config};
 /// Time between two attempts to replace an answer while the manager cannot tell.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// Time after a publish in which "no such stream" is not remembered. The 101 of a WebSocket comes before its offer, and a
+/// manager learns of a stream from the report of its node.
+pub(super) const SETTLING: Duration = Duration::from_secs(5);
+
 /// Time for which a fault of the manager counts: after that it may be well again, and is asked before anything stale is
 /// used.
 pub(super) const LATELY: Duration = Duration::from_secs(2);
@@ -34,6 +44,7 @@ pub(super) const LATELY: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Remembered {
     answer: Result<Candidates, LookupError>,
+    role: Role,
     asked: Instant,
     said: Instant,
     life: Duration,
@@ -80,18 +91,23 @@ pub enum Freshness {
 }
 
 impl Remembered {
-    /// An answer to what was asked at `asked`: what happened meanwhile it may not know. `None` for what is not worth
-    /// remembering: a fault is no answer.
+    /// An answer to what was asked at `asked`: what happened meanwhile it may not know. `published` is when the stream was
+    /// last published through here. `None` for what is not worth remembering: a fault is no answer.
     pub(super) fn new(
         answer: Result<Candidates, LookupError>,
         asked: Instant,
         role: Role,
+        published: Option<Instant>,
         config: &config::Lookup,
     ) -> Option<Self> {
+        let settles = published.is_some_and(|at| asked.saturating_duration_since(at) < SETTLING);
         let (life, stale_for) = match (&answer, role) {
-            (Ok(_), Role::Publish) => (config.publish_ttl, config.stale_for),
+            (Ok(_), Role::Publish) => (Duration::ZERO, config.stale_for),
             (Ok(_), Role::Play) => (config.play_ttl, config.stale_for),
-            (Err(LookupError::NotFound(_)), _) => (config.negative_ttl, Duration::ZERO),
+            (Err(LookupError::NotFound(_)), Role::Play) if !settles => {
+                (config.negative_ttl, Duration::ZERO)
+            }
+            (Err(LookupError::NotFound(_)), _) => (Duration::ZERO, Duration::ZERO),
             (Err(LookupError::Manager(_) | LookupError::Refused(_) | LookupError::Busy), _) => {
                 return None;
             }
@@ -99,6 +115,7 @@ impl Remembered {
         let spread = answer.is_ok() && role == Role::Play;
         Some(Self {
             answer,
+            role,
             asked,
             said: Instant::now(),
             life,
@@ -111,6 +128,9 @@ impl Remembered {
 
     /// What it is good for now. `over` is when something last happened by which it did not hold.
     pub(super) fn recall(&self, purpose: Purpose, over: Option<Instant>) -> Recall {
+        if self.role == Role::Publish {
+            return Recall::Ask;
+        }
         let freshness = self.freshness(over);
         match (freshness, self.asked_in_vain(over)) {
             (Freshness::Gone, _) | (Freshness::Stale, Vain::No) => Recall::Ask,

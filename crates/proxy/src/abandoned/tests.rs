@@ -73,6 +73,8 @@ impl Directory for Ends {
         *self.0.lock().unwrap() += 1;
     }
 
+    fn published(&self, _: &StreamKey) {}
+
     fn report(&self, _: &Origin, _: whipstitch_origin::Outcome) {}
 }
 

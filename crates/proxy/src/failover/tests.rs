@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use whipstitch_origin::{
     AllowedOrigins, Claim, Hints, Lookup, LookupError, Purpose, config::Nodes as NodesConfig,
 };
-use whipstitch_signaling::{Role, StreamKey};
+use whipstitch_signaling::{Api, Role, StreamKey};
 
 use super::*;
 use crate::{BodyError, body};
@@ -101,11 +101,12 @@ struct Told {
 impl Directory for Told {
     fn locate<'a>(
         &'a self,
-        _: &'a Lookup,
+        lookup: &'a Lookup,
         _: Purpose,
     ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async {
-            self.heard.lock().unwrap().push("locate".to_owned());
+            let asked = format!("locate {}", lookup.hints.as_str());
+            self.heard.lock().unwrap().push(asked.trim_end().to_owned());
             let next = self.answers.lock().unwrap().pop_front();
             let (after, candidates) = next.ok_or(LookupError::NotFound(None))?;
             sleep(after).await;
@@ -118,6 +119,8 @@ impl Directory for Told {
     }
 
     fn ended(&self, _: &StreamKey) {}
+
+    fn published(&self, _: &StreamKey) {}
 
     fn report(&self, origin: &Origin, outcome: Outcome) {
         let outcome = match outcome {
@@ -173,6 +176,18 @@ async fn send_body(
     first: &[u8],
     second: Option<(u64, &[u8])>,
 ) -> Came {
+    send_asked("", method, body, moods, first, second).await
+}
+
+/// The same of a client that asks with these hints.
+async fn send_asked(
+    hints: &str,
+    method: Method,
+    body: Body,
+    moods: &[Mood],
+    first: &[u8],
+    second: Option<(u64, &[u8])>,
+) -> Came {
     let nodes = Nodes {
         moods: moods.to_vec(),
         got: Mutex::default(),
@@ -186,7 +201,7 @@ async fn send_body(
         lookup: Lookup {
             role: Role::Publish,
             key: StreamKey::new("live", "s1").unwrap(),
-            hints: Hints::default(),
+            hints: Hints::from_query(hints, Api::V1).unwrap(),
         },
         candidates: candidates(first).await,
         host: http::uri::Authority::from_static("a"),
@@ -238,7 +253,7 @@ async fn when_nobody_is_left_the_manager_is_asked_once_more() {
     let heard = [
         "1 Unreachable",
         "forget",
-        "locate",
+        "locate endpoints=4",
         "2 Unreachable",
         "3 Answered",
     ];
@@ -248,8 +263,25 @@ async fn when_nobody_is_left_the_manager_is_asked_once_more() {
     assert_eq!((&*came.of, came.tries), ("node-unreachable", 2));
     assert_eq!(
         came.heard,
-        ["1 Unreachable", "2 Unreachable", "forget", "locate"]
+        [
+            "1 Unreachable",
+            "2 Unreachable",
+            "forget",
+            "locate endpoints=4"
+        ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_spare_is_asked_for_where_the_client_fixes_the_number_of_nodes() {
+    let moods = [Refuses, Answers(201)];
+    for hints in ["strict=true", "transcode=true", "geozone=x", "endpoints=1"] {
+        let (body, second) = (body::full("v=0"), Some((0, &[2][..])));
+        let came = send_asked(hints, Method::POST, body, &moods, &[1], second).await;
+        assert_eq!((&*came.of, came.tries), ("2 201", 2), "{hints}");
+        let asked = format!("locate {hints}");
+        assert!(came.heard.contains(&asked), "{:?}", came.heard);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -355,7 +387,10 @@ async fn a_node_that_had_hardly_any_time_is_not_blamed() {
     // The lookup leaves it one second of six.
     for mood in [Unheard, Silent] {
         let came = send(Method::POST, &[Refuses, mood], &[1], Some((5, &[2]))).await;
-        assert_eq!(came.heard, ["1 Unreachable", "forget", "locate"]);
+        assert_eq!(
+            came.heard,
+            ["1 Unreachable", "forget", "locate endpoints=4"]
+        );
     }
     // What it did itself counts, however short the time.
     for (mood, said) in [(Refuses, "2 Unreachable"), (HangsUp, "2 Unable")] {

@@ -164,6 +164,8 @@ mod tests {
 
         fn ended(&self, _: &StreamKey) {}
 
+        fn published(&self, _: &StreamKey) {}
+
         fn report(&self, _: &Origin, _: Outcome) {}
     }
 

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use tracing::debug;
-use whipstitch_origin::{Candidates, Claim, Hints, Lookup, Origin, Purpose, Refusal};
-use whipstitch_signaling::{query, socket::Wanted};
+use whipstitch_origin::{Candidates, Claim, Lookup, Origin, Purpose, Refusal};
+use whipstitch_signaling::socket::Wanted;
 
 use super::Resolver;
 use crate::{
@@ -90,14 +90,10 @@ impl Resolver {
         budget: &mut Budget,
         exchange: &Exchange,
     ) -> Option<Candidates> {
-        let query = query::merge(ALL_ENDPOINTS, lookup.hints.as_str());
-        let hints = Hints::from_query(&query, self.api).ok()?;
-        let lookup = Lookup {
-            hints,
-            ..lookup.clone()
-        };
+        let wider = lookup.for_endpoints(ALL_ENDPOINTS);
+        let lookup = wider.as_ref().unwrap_or(lookup);
         let vouched = self
-            .locate(&lookup, Purpose::Inquiry, budget, exchange)
+            .locate(lookup, Purpose::Inquiry, budget, exchange)
             .await;
         vouched
             .inspect_err(
@@ -117,8 +113,9 @@ fn is_called(node: &Origin, host: &str) -> bool {
     }
 }
 
-/// Asks for all nodes that can take a stream, and not for one of them.
-const ALL_ENDPOINTS: &str = "endpoints=16";
+/// How many nodes the manager names when it vouches for one: all that can take a stream, where the client's own hints
+/// leave the number to us.
+const ALL_ENDPOINTS: usize = 16;
 
 /// What a client named is its mistake if it is no address, and none of its business otherwise.
 fn refused(refusal: Refusal) -> Error {

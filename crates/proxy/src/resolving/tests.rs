@@ -21,7 +21,12 @@ impl Directory for Naming {
     ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async move {
             assert_eq!((lookup.role, purpose), (Role::Publish, Purpose::Inquiry));
-            assert_eq!(lookup.hints.as_str(), "endpoints=16&region=r");
+            let wants = lookup.hints.as_str();
+            let own = ["region=r&strict=true", "region=r&transcode=true"];
+            assert!(
+                wants == "endpoints=16&region=r" || own.contains(&wants),
+                "{wants}"
+            );
             self.asked.fetch_add(1, Ordering::SeqCst);
             let named = self.gate.admit(Claim::Manager("10.0.0.7")).await;
             Candidates::new(named.into_iter().collect()).ok_or(LookupError::NotFound(None))
@@ -30,6 +35,8 @@ impl Directory for Naming {
 
     fn forget(&self, _: &Lookup) {}
     fn ended(&self, _: &StreamKey) {}
+    fn published(&self, _: &StreamKey) {}
+
     fn report(&self, _: &Origin, _: whipstitch_origin::Outcome) {}
 }
 
@@ -73,7 +80,8 @@ async fn admitted_by(
         asked: AtomicUsize::new(0),
     });
     let resolver = resolver(directory.clone(), gate);
-    let raw = format!("id={id}&region=r&host={host}&app=live");
+    let (id, hint) = id.split_once('&').unwrap_or((id, ""));
+    let raw = format!("id={id}&region=r&{hint}&host={host}&app=live");
     let query = SocketQuery::parse(&raw).unwrap();
     let exchange = Exchange::begin(&http::HeaderMap::new(), None);
     let mut budget = Budget::new(resolver.budget, resolver.connect);
@@ -92,6 +100,13 @@ async fn the_manager_vouches_for_the_node_of_the_clients_own_stream() {
     }
     assert_eq!(admitted("10.0.0.7", "subscriber-1b31").await, (false, 0));
     assert_eq!(admitted("10.0.0.7:80", "s1").await, (false, 0));
+}
+
+#[tokio::test]
+async fn the_question_that_vouches_adds_no_endpoints_to_what_fixes_their_number() {
+    for hint in ["strict=true", "transcode=true"] {
+        assert_eq!(admitted("10.0.0.7", &format!("s1&{hint}")).await, (true, 1));
+    }
 }
 
 #[tokio::test]

@@ -101,6 +101,9 @@ impl Splice {
             return not_switched(answer);
         }
         handshake.verify(answer.headers())?;
+        if let Some(stream) = &query.stream {
+            self.directory.published(stream);
+        }
         let node = hyper::upgrade::on(&mut answer);
         let response = handshake.to_client(answer.headers());
         let session = Session::new(

@@ -7,6 +7,7 @@ use super::{
     compose::Setting,
     keys::{CONFIG_VARIABLE, Key, keys},
     nearest::nearest,
+    retired,
 };
 
 /// What the environment says.
@@ -35,7 +36,10 @@ pub(super) fn read(variables: &[(OsString, OsString)]) -> Environment {
         }
         let place = Place::Environment(name.to_owned());
         let Some(key) = keys().find(|key| key.variable == name) else {
-            if let Some(meant) = meant(name) {
+            if let Some(retired) = retired::variable(name) {
+                let warning = Mistake::new(place, retired.path, retired.why);
+                environment.warnings.push(warning);
+            } else if let Some(meant) = meant(name) {
                 let what = format!("no such setting; did you mean {meant}?");
                 environment.warnings.push(Mistake::new(place, "", what));
             }

@@ -15,6 +15,7 @@ use super::{
     Mistake, Place,
     compose::Setting,
     keys::{Section, section},
+    retired,
 };
 use syntax::{Lines, Verdict};
 
@@ -23,6 +24,8 @@ use syntax::{Lines, Verdict};
 pub(super) struct File {
     pub(super) settings: Vec<Setting>,
     pub(super) mistakes: Vec<Mistake>,
+    /// What has no effect.
+    pub(super) warnings: Vec<Mistake>,
     /// Keys that were set, or probably meant, in a way that gave no setting but a mistake.
     pub(super) broken: Vec<&'static str>,
     /// Whether a mistake in the syntax hid the rest of the file, so that nothing in it can be called missing.
@@ -121,6 +124,11 @@ impl Reader<'_> {
             .iter()
             .find(|key| key.split().1 == name.get_ref())
         else {
+            if let Some(retired) = retired::key(section.name, name.get_ref()) {
+                let warning = Mistake::new(self.place(start), retired.path, retired.why);
+                self.file.warnings.push(warning);
+                return;
+            }
             let (what, meant) = unknown::key(section, name.get_ref());
             let path = format!("{}.{}", section.name, printable(name.get_ref()));
             self.mistake(start, path, what);

@@ -61,6 +61,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
         _ => File::default(),
     };
     mistakes.extend(file.mistakes);
+    let mut warnings = environment.warnings;
+    warnings.extend(file.warnings);
 
     // Weakest first.
     let mut settings = file.settings;
@@ -72,7 +74,6 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
         anchor(&mut composed, folder);
     }
 
-    let mut warnings = environment.warnings;
     for finding in check::findings(&composed.config) {
         if rests_on_sand(&finding, &composed, file.cut) {
             continue;

@@ -6,6 +6,7 @@ mod manager;
 mod mistakes;
 mod nodes;
 mod precedence;
+mod retired;
 mod robust;
 mod schema;
 mod tracing;

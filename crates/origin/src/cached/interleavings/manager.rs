@@ -15,9 +15,11 @@ use super::{NODES, TIMEOUT};
 use crate::{AllowedOrigins, Candidates, Claim, Lookup, LookupError, ManagerFault, Origin, Source};
 
 /// What the manager does at present.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mood {
     pub(super) faults: bool,
+    /// It has no node for anybody.
+    pub(super) nobody: bool,
     pub(super) delay: Duration,
 }
 
@@ -29,15 +31,27 @@ pub(super) struct Given {
     pub(super) sessions: usize,
 }
 
+/// A "no" that was given: its words are its number.
+pub(super) struct Refused {
+    pub(super) lookup: Lookup,
+    pub(super) asked: Instant,
+    pub(super) said: Instant,
+}
+
 /// A manager that keeps a record of everything.
 pub(super) struct Manager {
     pub(super) gate: AllowedOrigins,
     pub(super) book: Mutex<Book>,
 }
 
+#[derive(Default)]
 pub(super) struct Book {
     pub(super) mood: Mood,
     pub(super) given: Vec<Given>,
+    pub(super) refused: Vec<Refused>,
+    /// Callers of each publish, and of the wider question behind it.
+    pub(super) publishes_called: HashMap<Lookup, usize>,
+    pub(super) publishes_asked: HashMap<Lookup, usize>,
     /// When each lookup was last answered with a fault.
     pub(super) faults: HashMap<Lookup, Instant>,
     pub(super) under_way: HashMap<Lookup, usize>,
@@ -57,6 +71,17 @@ impl Manager {
         if mood.faults || mood.delay > TIMEOUT {
             self.book(|book| book.faults.insert(lookup.clone(), now));
             return Err(ManagerFault::Unreachable(crate::Cause::Refused).into());
+        }
+        if mood.nobody {
+            let number = self.book(|book| {
+                book.refused.push(Refused {
+                    lookup: lookup.clone(),
+                    asked,
+                    said: now,
+                });
+                book.refused.len() - 1
+            });
+            return Err(LookupError::NotFound(Some(number.to_string().into())));
         }
         let number = self.book(|book| {
             book.given.push(Given {
@@ -101,10 +126,21 @@ impl Source for Manager {
 }
 
 impl Book {
+    pub(super) fn calls(&mut self, lookup: &Lookup) {
+        for lookup in lookup.wider().iter().chain([lookup]) {
+            if lookup.role == Role::Publish {
+                *self.publishes_called.entry(lookup.clone()).or_default() += 1;
+            }
+        }
+    }
+
     fn begins(&mut self, lookup: &Lookup) {
         if lookup.key.name() == "whipstitch-probe" {
             self.probes.push(Instant::now());
             return;
+        }
+        if lookup.role == Role::Publish {
+            *self.publishes_asked.entry(lookup.clone()).or_default() += 1;
         }
         let at_once = self.under_way.entry(lookup.clone()).or_default();
         *at_once += 1;

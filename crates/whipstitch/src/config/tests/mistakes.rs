@@ -427,7 +427,7 @@ listen.http = ["127.0.0.1:80"]
 limits.in_flight = 9000000000000000000
 limits.sockets = 10000001
 limits.body_bytes = 1073741825
-lookup.publish_ttl = "99999999h"
+lookup.play_ttl = "99999999h"
 nodes.named_for = "2000000000000000h"
 timeouts.answer = "8760h 1ns"
 sessions.lifetime = "366d"
@@ -436,7 +436,7 @@ sessions.lifetime = "366d"
     whipstitch.toml:4: limits.in_flight: is 9000000000000000000; it has to be at most 10000000
     whipstitch.toml:5: limits.sockets: is 10000001; it has to be at most 10000000
     whipstitch.toml:6: limits.body_bytes: is 1073741825; it has to be at most 1073741824
-    whipstitch.toml:7: lookup.publish_ttl: is 99999999h; it has to be at most 8760h (365 days)
+    whipstitch.toml:7: lookup.play_ttl: is 99999999h; it has to be at most 8760h (365 days)
     whipstitch.toml:8: nodes.named_for: is 2000000000000000h; it has to be at most 8760h (365 days)
     whipstitch.toml:9: timeouts.answer: is 8760h 1ns; it has to be at most 8760h (365 days)
     whipstitch.toml:10: sessions.lifetime: is 366d; it has to be at most 365d
