@@ -11,14 +11,13 @@ use http::{
     header::{COOKIE, FORWARDED, HOST},
     uri::{Authority, PathAndQuery},
 };
-use http_body::Body as _;
 use tower::Service;
 use whipstitch_signaling::headers::strip_hop_by_hop;
 
 use crate::{
     Body, Clean, Error, Exchange, Peer,
     error::{BadRequest, Denied},
-    exchange::REQUEST_ID,
+    exchange::{REQUEST_ID, Subject},
     forwarders::Scheme,
     splice::handshake,
 };
@@ -56,11 +55,9 @@ impl<S> Sanitize<S> {
         if !self.serves(&host) {
             return Err(Denied::Host.into());
         }
-        let websocket = handshake::is_asked(&request);
-        // Judged before hop-by-hop fields are gone: a body here is how a second request is smuggled past an upgrade.
-        if websocket && !request.body().is_end_stream() {
-            return Err(BadRequest::Handshake("a WebSocket request has no body").into());
-        }
+        // Judged before hop-by-hop fields are gone.
+        let websocket = handshake::is_asked(&request)
+            .inspect_err(|_| exchange.is_about(Subject::Socket, None))?;
         if !websocket && matches!(*request.method(), Method::CONNECT | Method::TRACE) {
             return Err(Error::Method {
                 allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",

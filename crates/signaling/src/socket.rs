@@ -118,6 +118,21 @@ impl fmt::Debug for SocketQuery {
     }
 }
 
+/// Whether this is the URL of a WebSocket of 1.x, by its path and raw query. Without a query, or with another one, the
+/// path is that of the Stream Manager's page.
+pub fn is_url(path: &str, raw: &str) -> bool {
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    let is_path = segments.next().is_some_and(|segment| {
+        let name = segment.split(';').next().unwrap_or_default();
+        name.eq_ignore_ascii_case("streammanager")
+    });
+    is_path
+        && segments.next().is_none()
+        && query::pairs(raw).any(|(key, _)| {
+            query::percent_decode(key).is_some_and(|key| matches!(key.as_str(), "host" | "app"))
+        })
+}
+
 fn named(host: String, raw: &str, stream: Option<(Role, StreamKey)>) -> Wanted {
     Wanted::Named {
         host,
@@ -198,6 +213,35 @@ impl fmt::Display for Why {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_url_of_a_socket_is_told_from_the_managers_page() {
+        let raw = "id=s1&host=10.0.0.1&app=live&token=x";
+        for path in [
+            "/streammanager",
+            "/streammanager/",
+            "//streammanager//",
+            "/StreamManager/",
+            "/streammanager;a=b/",
+        ] {
+            assert!(super::is_url(path, raw), "{path}");
+            assert!(
+                !super::is_url(path, "") && !super::is_url(path, "page=1"),
+                "{path}"
+            );
+        }
+        for raw in ["app=live", "host=", "h%6Fst=10.0.0.1"] {
+            assert!(super::is_url("/streammanager/", raw), "{raw}");
+        }
+        for path in [
+            "/",
+            "/streammanager/api/4.0/event/live/s1",
+            "/live/",
+            "/x/streammanager",
+        ] {
+            assert!(!super::is_url(path, raw), "{path}");
+        }
+    }
+
     use proptest::prelude::*;
 
     use super::*;

@@ -1,6 +1,6 @@
 //! What each method means at each URL, and what a request has to be like to go on.
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use whipstitch_origin::BaseUrl;
 use whipstitch_signaling::{
@@ -9,7 +9,7 @@ use whipstitch_signaling::{
     misplaced::mended,
     route::{has_dots, names_nodes},
     short::in_full,
-    socket::{SocketQuery, SocketQueryError},
+    socket::{self, SocketQuery, SocketQueryError},
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     error::{BadRequest, Denied},
     exchange::Subject,
     message::{Ask, ExtensionUrl},
+    splice::handshake,
 };
 
 const ENDPOINT_METHODS: &str = "OPTIONS, GET, HEAD, POST";
@@ -91,6 +92,11 @@ impl Rules {
             Route::ForwardProxy => {
                 clean.exchange.is_about(Subject::Manager, None);
                 Err(Denied::ForwardProxy.into())
+            }
+            // Its query holds host, application and token: none of it is for the manager.
+            Route::Manager if is_socket_url(clean.request.uri()) => {
+                clean.exchange.is_about(Subject::Socket, None);
+                Err(BadRequest::Handshake(handshake::NO_UPGRADE).into())
             }
             Route::ManagerAdmin | Route::Manager => {
                 clean.exchange.is_about(Subject::Manager, None);
@@ -197,8 +203,7 @@ impl Rules {
         clean.exchange.is_about(Subject::Socket, stream);
         self.is_enabled()?;
         if !clean.websocket {
-            let what = "this URL opens a WebSocket: `Upgrade: websocket` is missing";
-            return Err(BadRequest::Handshake(what).into());
+            return Err(BadRequest::Handshake(handshake::NO_UPGRADE).into());
         }
         let query = parse(clean.request.uri().query().unwrap_or_default());
         let query = query.map_err(BadRequest::from)?;
@@ -270,6 +275,11 @@ impl Decision {
             exchange,
         }))
     }
+}
+
+/// Whether a URL is that of a WebSocket of 1.x, and none of the manager's pages, by its path and its query.
+fn is_socket_url(uri: &Uri) -> bool {
+    socket::is_url(uri.path(), uri.query().unwrap_or_default())
 }
 
 fn expect_media(

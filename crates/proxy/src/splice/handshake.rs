@@ -8,12 +8,10 @@ use http::{
         SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
     },
 };
+use http_body::Body as _;
 use http_body_util::Empty;
 use hyper::ext::Protocol;
-use hyper_tungstenite::{
-    is_upgrade_request,
-    tungstenite::handshake::{client::generate_key, derive_accept_key},
-};
+use hyper_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 use whipstitch_origin::Origin;
 
 use crate::{
@@ -24,16 +22,71 @@ use crate::{
 const UPGRADE_TOKEN: HeaderValue = HeaderValue::from_static("Upgrade");
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
+/// What a WebSocket's URL says to a request that shows no sign of one.
+pub(crate) const NO_UPGRADE: &str = "this URL opens a WebSocket, and `Upgrade: websocket` is missing: the client is no WebSocket client, \
+     or a proxy in front takes the field away (nginx passes it on with `proxy_http_version 1.1`, \
+     `proxy_set_header Upgrade $http_upgrade` and `proxy_set_header Connection \"upgrade\"`)";
+const HTTP_10: &str = "a WebSocket cannot be opened over HTTP/1.0, which a proxy in front speaks: nginx does so without \
+     `proxy_http_version 1.1`; it needs `proxy_set_header Upgrade $http_upgrade` and \
+     `proxy_set_header Connection \"upgrade\"` too";
+const HTTP_2: &str = "over HTTP/2 a WebSocket is opened with an extended CONNECT (RFC 8441), and this is another method: \
+     a proxy in front that cannot do that has to speak HTTP/1.1 to this one";
+const NO_CONNECTION: &str = "`Connection: upgrade` is missing from a WebSocket's handshake: a proxy in front takes it away \
+     (nginx passes it on with `proxy_http_version 1.1` and `proxy_set_header Connection \"upgrade\"`)";
+const METHOD: &str = "a WebSocket is opened with GET, and this is another method";
+const BODY: &str = "a WebSocket request has no body";
+const VERSION: &str = "Sec-WebSocket-Version must be 13, once";
+const KEY: &str = "Sec-WebSocket-Key must be 16 bytes in base64, once";
+
 /// Whether a request asks to become a WebSocket, in either protocol's way. Ask before hop-by-hop fields are gone.
-pub(crate) fn is_asked<B>(request: &Request<B>) -> bool {
-    match *request.method() {
-        Method::GET => request.version() == Version::HTTP_11 && is_upgrade_request(request),
-        Method::CONNECT => request
-            .extensions()
-            .get::<Protocol>()
-            .is_some_and(|protocol| protocol.as_str() == "websocket"),
-        _ => false,
+///
+/// A handshake that shows that a WebSocket is meant, and is not one, is refused whatever its URL: nobody behind us could
+/// do better with what is left of it, and its query holds credentials that are meant for a node.
+///
+/// # Errors
+/// The mistake, with its usual cause.
+pub(crate) fn is_asked(request: &Request<Body>) -> Result<bool, BadRequest> {
+    let wrong = |what| Err(BadRequest::Handshake(what));
+    let headers = request.headers();
+    let protocol = request.extensions().get::<Protocol>();
+    let extended = protocol.is_some_and(|protocol| protocol.as_str() == "websocket");
+    let upgrade = holds(headers, &UPGRADE, "websocket");
+    let signs = [
+        SEC_WEBSOCKET_KEY,
+        SEC_WEBSOCKET_VERSION,
+        SEC_WEBSOCKET_PROTOCOL,
+    ];
+    if !extended && !upgrade && !signs.iter().any(|name| headers.contains_key(name)) {
+        return Ok(false);
     }
+    match (request.version(), request.method()) {
+        (Version::HTTP_2, &Method::CONNECT) if extended => {}
+        (Version::HTTP_2, _) => return wrong(HTTP_2),
+        (Version::HTTP_11, &Method::GET) => {
+            if !upgrade {
+                return wrong(NO_UPGRADE);
+            }
+            if !holds(headers, &CONNECTION, "upgrade") {
+                return wrong(NO_CONNECTION);
+            }
+        }
+        (Version::HTTP_11, _) => return wrong(METHOD),
+        _ => return wrong(HTTP_10),
+    }
+    // A body here is how a second request is smuggled past an upgrade.
+    if !request.body().is_end_stream() {
+        return wrong(BODY);
+    }
+    Handshake::check(request).map(|_| true)
+}
+
+/// Whether one of the elements of a list field is this token.
+fn holds(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    let fields = headers.get_all(name).iter();
+    let mut tokens = fields
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(|field| field.split(','));
+    tokens.any(|found| found.trim().eq_ignore_ascii_case(token))
 }
 
 /// A client's handshake that can be carried on.
@@ -48,27 +101,16 @@ impl Handshake {
     /// RFC 6455 §4.2.1, RFC 8441 §5.
     pub(super) fn check(request: &Request<Body>) -> Result<Self, BadRequest> {
         let headers = request.headers();
-        if headers
-            .get(SEC_WEBSOCKET_VERSION)
-            .is_none_or(|version| version != "13")
-        {
-            return Err(BadRequest::Handshake("Sec-WebSocket-Version must be 13"));
+        if single(headers, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+            return Err(BadRequest::Handshake(VERSION));
         }
         let version = request.version();
         let key = if version == Version::HTTP_2 {
             // RFC 8441 has no key; the node's protocol needs one.
             HeaderValue::try_from(generate_key()).map_err(|_| BadRequest::Handshake("no key"))?
         } else {
-            let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
-            match (keys.next(), keys.next()) {
-                // 16 bytes in base64.
-                (Some(key), None) if key.len() == 24 => key.clone(),
-                _ => {
-                    return Err(BadRequest::Handshake(
-                        "Sec-WebSocket-Key must be 16 bytes in base64, once",
-                    ));
-                }
-            }
+            let key = single(headers, &SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes()));
+            key.cloned().ok_or(BadRequest::Handshake(KEY))?
         };
         Ok(Self { key, version })
     }
@@ -98,15 +140,7 @@ impl Handshake {
 
     /// The node's 101 has to answer exactly this handshake (RFC 6455 §4.1).
     pub(super) fn verify(&self, answer: &HeaderMap) -> Result<(), NodeFault> {
-        let holds = |name: HeaderName, token: &str| {
-            let fields = answer.get_all(name);
-            let mut tokens = fields
-                .iter()
-                .filter_map(|field| field.to_str().ok())
-                .flat_map(|field| field.split(','));
-            tokens.any(|found| found.trim().eq_ignore_ascii_case(token))
-        };
-        if !holds(UPGRADE, "websocket") || !holds(CONNECTION, "upgrade") {
+        if !holds(answer, &UPGRADE, "websocket") || !holds(answer, &CONNECTION, "upgrade") {
             return Err(NodeFault::Handshake("its 101 is not one to WebSocket"));
         }
         let expected = derive_accept_key(self.key.as_bytes());
@@ -140,9 +174,115 @@ impl Handshake {
     }
 }
 
+/// The value of a field that may be there once only.
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// 16 bytes in base64, which is 22 digits and two signs of padding.
+fn is_key(key: &[u8]) -> bool {
+    let digits = key.strip_suffix(b"==").filter(|digits| digits.len() == 22);
+    digits.is_some_and(|digits| {
+        digits
+            .iter()
+            .all(|digit| digit.is_ascii_alphanumeric() || matches!(digit, b'+' | b'/'))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A browser's request, changed: an empty value takes a field out.
+    fn asked(
+        version: Version,
+        method: Method,
+        changes: &[(&'static str, &'static str)],
+    ) -> Result<bool, String> {
+        let mut request = request();
+        *request.version_mut() = version;
+        *request.method_mut() = method;
+        let headers = request.headers_mut();
+        headers.insert(UPGRADE, WEBSOCKET);
+        headers.insert(CONNECTION, UPGRADE_TOKEN);
+        for (name, value) in changes {
+            headers.remove(*name);
+            if !value.is_empty() {
+                headers.insert(*name, HeaderValue::from_static(value));
+            }
+        }
+        is_asked(&request).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_failed_handshake_is_named_and_what_is_none_goes_on() {
+        use Version as V;
+        let get =
+            |changes: &[(&'static str, &'static str)]| asked(V::HTTP_11, Method::GET, changes);
+        assert_eq!(get(&[]), Ok(true));
+        assert_eq!(get(&[("connection", "keep-alive, Upgrade")]), Ok(true));
+        assert_eq!(get(&[("upgrade", "WebSocket")]), Ok(true));
+        let none = [
+            ("upgrade", ""),
+            ("connection", ""),
+            ("sec-websocket-key", ""),
+            ("sec-websocket-version", ""),
+        ];
+        for (version, method) in [
+            (V::HTTP_10, Method::GET),
+            (V::HTTP_11, Method::POST),
+            (V::HTTP_2, Method::GET),
+        ] {
+            assert_eq!(asked(version, method, &none), Ok(false));
+        }
+        let h2c = [none.as_slice(), &[("upgrade", "h2c")]].concat();
+        assert_eq!(get(&h2c), Ok(false));
+        let refused = |version, method, changes: &[_], what: &str| {
+            assert_eq!(
+                asked(version, method, changes),
+                Err(what.to_owned()),
+                "{changes:?}"
+            );
+        };
+        // What nginx makes of it without a word about upgrades: HTTP/1.0, and both hop-by-hop fields gone.
+        let stripped = [("upgrade", ""), ("connection", "close")];
+        refused(V::HTTP_10, Method::GET, &stripped, HTTP_10);
+        refused(V::HTTP_10, Method::GET, &[], HTTP_10);
+        refused(V::HTTP_11, Method::GET, &stripped, NO_UPGRADE);
+        refused(V::HTTP_11, Method::GET, &[("upgrade", "h2c")], NO_UPGRADE);
+        refused(
+            V::HTTP_11,
+            Method::GET,
+            &[("connection", "close")],
+            NO_CONNECTION,
+        );
+        refused(
+            V::HTTP_11,
+            Method::GET,
+            &[("connection", "")],
+            NO_CONNECTION,
+        );
+        refused(V::HTTP_11, Method::POST, &[], METHOD);
+        refused(V::HTTP_2, Method::GET, &stripped, HTTP_2);
+        for version in ["", "8", "13, 8", "013"] {
+            refused(
+                V::HTTP_11,
+                Method::GET,
+                &[("sec-websocket-version", version)],
+                VERSION,
+            );
+        }
+        for key in [
+            "",
+            "short",
+            "dGhlIHNhbXBsZSBub25jZQ=",
+            "dGhlIHNhbXBsZSBub25j!Q==",
+            "dGhlIHNhbXBsZSBub25jZQAA",
+        ] {
+            refused(V::HTTP_11, Method::GET, &[("sec-websocket-key", key)], KEY);
+        }
+    }
 
     /// The example of RFC 6455 §1.3.
     fn request() -> Request<Body> {
