@@ -19,6 +19,8 @@ use whipstitch::{
 };
 use whipstitch_minicluster::{Cluster, Config as ClusterConfig};
 
+use whipstitch_proxy::clock::WallClock;
+
 use crate::http::Client;
 
 /// Longest wait of a test for anything that should be there at once.
@@ -131,6 +133,15 @@ impl Deployment {
     /// A proxy with this configuration.
     pub fn proxy_with(&self, config: Config) -> Proxy {
         self.around(app::start(config).unwrap())
+    }
+
+    /// A proxy with this configuration, whose wall clock is this one.
+    pub fn proxy_by(&self, clock: &WallClock, config: Config) -> Proxy {
+        let context = Context {
+            clock: clock.clone(),
+            ..Context::default()
+        };
+        self.around(app::start_with(config, context).unwrap())
     }
 
     /// A proxy with the configuration in this file, which it reads again when it is told to.

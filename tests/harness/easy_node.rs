@@ -18,6 +18,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
+use whipstitch::config::Config;
 use whipstitch_minicluster::Lie;
 
 use crate::{Deployment, Proxy};
@@ -62,12 +63,17 @@ impl EasyNode {
 
     /// A proxy in front of this node and of no other.
     pub fn proxy(&self, deployment: &Deployment) -> Proxy {
+        deployment.proxy_with(self.config(deployment))
+    }
+
+    /// What that proxy needs.
+    pub fn config(&self, deployment: &Deployment) -> Config {
         let mut config = deployment.config();
         config.nodes.port = self.addr.port();
         config.nodes.allow = vec![self.addr.ip().into()];
         let here = Lie::ServerAddress(self.addr.ip().to_string());
         deployment.cluster.manager().lie(here);
-        deployment.proxy_with(config)
+        config
     }
 
     /// How often somebody ended a session.

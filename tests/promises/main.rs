@@ -43,6 +43,7 @@ mod outage;
 mod publishes;
 mod readings;
 mod replicas;
+mod reported;
 mod request_ids;
 mod sdk;
 mod sessions;

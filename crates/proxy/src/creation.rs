@@ -9,7 +9,7 @@ use whipstitch_signaling::{
     rewrite::{self, LocationError},
 };
 
-use crate::{Exchange, under_way::Work};
+use crate::{Exchange, newest::Arrival, under_way::Work};
 
 /// A POST to a node: all that is needed to end the session that it makes.
 pub(crate) struct Creation {
@@ -25,8 +25,8 @@ pub(crate) struct Creation {
     pub(crate) authorization: Option<HeaderValue>,
     /// The record of the request.
     pub(crate) exchange: Exchange,
-    /// When it came, in milliseconds since 1970.
-    pub(crate) since: u64,
+    /// When it came, in the order of arrival.
+    pub(crate) since: Arrival,
     /// Says so to whoever wants to end a session at the same place, until the answer to it is there.
     pub(crate) under_way: Option<Arc<Work>>,
 }

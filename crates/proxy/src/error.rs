@@ -33,8 +33,8 @@ pub enum Error {
     #[error(transparent)]
     Denied(#[from] Denied),
     /// The session URL is not one of ours, or no longer.
-    #[error("there is no such session; it ended, or its URL was made with another key")]
-    UnknownSession,
+    #[error("there is no such session: {0}")]
+    UnknownSession(#[from] NoSession),
     /// No node is known for a stream that a client wants to publish.
     #[error(transparent)]
     Publish(LookupError),
@@ -118,6 +118,30 @@ pub enum Denied {
     /// Signalling is switched off.
     #[error("WHIP, WHEP and WebSocket signalling are switched off here")]
     Signaling,
+}
+
+/// Why a session URL, or that of an extension, means no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NoSession {
+    /// No key of ours opens the token for this stream; there is no telling why.
+    #[error(
+        "the token in its URL is not one of this stream's, or was sealed with a key that this replica does not have"
+    )]
+    Unopened,
+    /// A newer session has its slot, or is about to.
+    #[error("a newer session of the same stream has taken its place at the node, or is taking it")]
+    Superseded,
+    /// It is older than `sessions.lifetime`.
+    #[error("its URL is older than a session may last")]
+    Expired,
+    /// The session that an extension belongs to was ended.
+    #[error("the session that this extension belongs to has ended")]
+    Ended,
+    /// No token, and no session that could be meant without one.
+    #[error(
+        "its URL holds no token, and this client has made no session of this stream here, or more than one"
+    )]
+    NoToken,
 }
 
 /// What a node did instead of answering. `Display` is for clients; the cause is for the operator.

@@ -41,6 +41,7 @@ use crate::{
     Body, Error, Exchange, Metrics,
     abandoned::{self, Abandoned, Unclaimed},
     budget::Budget,
+    clock::WallClock,
     config::NotLiveStatus,
     countered::Countered,
     creation,
@@ -52,7 +53,6 @@ use crate::{
     newest::Newest,
     pins::Pins,
     public::Public,
-    resolving::now,
     under_way::UnderWay,
 };
 
@@ -67,6 +67,7 @@ pub(crate) struct Forward {
     pub(crate) known: Arc<KnownSessions>,
     pub(crate) pins: Arc<Pins>,
     pub(crate) newest: Arc<Newest>,
+    pub(crate) clock: WallClock,
     pub(crate) abandoned: Abandoned,
     pub(crate) under_way: UnderWay,
     pub(crate) countered: Countered,
@@ -148,7 +149,7 @@ impl Forward {
             endpoint,
             asked: &asked,
             authorization: request.headers().get(AUTHORIZATION).cloned(),
-            since: now(),
+            since: self.newest.moment(),
             under_way: &self.under_way,
             last: Mutex::default(),
         };
@@ -214,7 +215,7 @@ impl Forward {
         let failover = self.failover(&self.nodes, &asked.exchange);
         let mut response = failover.only(&known.origin, request, budget).await?;
         if trickles {
-            response = tags::after(response, &known.session, &asked.exchange);
+            response = tags::after(response, &known.session, &asked.exchange, self.clock.now());
         }
         if method == Method::DELETE {
             self.ended(known, asked.client, response.status());
@@ -262,7 +263,7 @@ impl Forward {
     fn handle(&self, endpoint: &Endpoint, origin: &Origin) -> Option<(HeaderName, HeaderValue)> {
         let handle = Handle {
             node: origin.named(),
-            issued_at: now(),
+            issued_at: self.clock.now(),
         };
         let (role, key) = (endpoint.lookup.role, &endpoint.lookup.key);
         let keys = self.keys.borrow().clone();

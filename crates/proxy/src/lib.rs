@@ -38,6 +38,7 @@ mod abandoned;
 mod admission;
 mod body;
 mod budget;
+pub mod clock;
 mod close_signal;
 pub mod config;
 mod cors;

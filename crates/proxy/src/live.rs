@@ -191,6 +191,14 @@ impl Live {
         }
     }
 
+    /// Whether this very WHIP or WHEP session is open, as far as this replica has seen it, and its URL still good by the
+    /// monotonic clock.
+    pub(crate) fn has(&self, role: Role, sealed: &Sealed) -> bool {
+        let http = lock(&self.0.http);
+        http.at(role, sealed)
+            .is_some_and(|session| session.age() < self.0.lifetime)
+    }
+
     /// Whether a WHIP or WHEP session goes on of which its client has said nothing since it began.
     pub(crate) fn is_silent(&self, role: Role, sealed: &Sealed) -> bool {
         let http = lock(&self.0.http);

@@ -72,8 +72,8 @@ kinds! {
         "A query key is missing, doubled, too long, or not what `detail` says it has to be. `host=undefined` means that the page did not use the `serverAddress` of the Stream Manager's answer."
         "Correct the key that `detail` names."
     BadHandshake "bad-handshake" BAD_REQUEST "The WebSocket handshake is not valid"
-        "The upgrade request breaks RFC 6455."
-        "Use a WebSocket client that speaks version 13."
+        "A WebSocket was meant, and the request does not open one: `Upgrade` or `Connection` is missing, it came over HTTP/1.0, or version, key or method are not those of RFC 6455. Most often a proxy in front takes the fields away. Nothing of it is passed on."
+        "Mend what `detail` names. nginx needs `proxy_http_version 1.1`, `proxy_set_header Upgrade $http_upgrade` and `proxy_set_header Connection \"upgrade\"`; a client has to speak version 13."
     MediaType "media-type" UNSUPPORTED_MEDIA_TYPE "The Content-Type is not supported"
         "A POST that is not `application/sdp`, or a PATCH that is neither that nor `application/trickle-ice-sdpfrag`."
         "Set the `Content-Type` that `detail` names."
@@ -111,8 +111,8 @@ kinds! {
         "`host` is an address that the Stream Manager has not named within `nodes.named_for` nor names now for the stream, or a special one, and no network of `nodes.allow` holds it."
         "Ask the Stream Manager's API through this proxy first, as Red5's SDK does; or add the network to `nodes.allow`."
     UnknownSession "unknown-session" NOT_FOUND "There is no such session"
-        "The session URL, or that of an extension, has a token that was altered, that is older than `sessions.lifetime`, that was sealed with a key that this proxy does not have, or whose stream has a newer publisher at the same node. Or it has none, and this proxy knows no session, or more than one, that this very client made here."
-        "Use the `Location` of the answer to the POST. Behind several replicas, or across restarts, set `sessions.key_file` to the same file for all."
+        "`detail` says which: a newer session of the same stream has taken the place at the node; the URL is older than `sessions.lifetime`; its token was altered, or was sealed with a key that this replica does not have; the session of an extension has ended; or the URL has no token, and this client made no session of this stream here, or more than one."
+        "Use the `Location` of the answer to the last POST. If the token cannot be opened, and there are several replicas or there was a restart, set `sessions.key_file` to the same file for all. If a newer session has taken the place, two publishers use one name, or an encoder came back before it ended its former session: nothing needs to be done about that. If only other replicas' sessions are refused, look at their clocks: they may differ by 30 s."
     NotLive "not-live" CONFLICT "The stream is not live"
         "The Stream Manager knows no publisher of the stream that a player asks for. The status is that of `proxy.not_live_status`."
         "Try again after `Retry-After` seconds; check scope and name."
@@ -179,7 +179,7 @@ impl Kind {
                 Denied::Node => Self::NodeNotAllowed,
                 Denied::Signaling => Self::Disabled,
             },
-            Error::UnknownSession => Self::UnknownSession,
+            Error::UnknownSession(_) => Self::UnknownSession,
             Error::Play(LookupError::NotFound(_)) => Self::NotLive,
             Error::Publish(LookupError::NotFound(_)) => Self::NoNode,
             Error::Play(LookupError::Manager(_)) | Error::Publish(LookupError::Manager(_)) => {

@@ -8,7 +8,7 @@ mod pinned;
 use std::{
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
@@ -28,7 +28,8 @@ use self::named::{bare, without_host};
 use crate::{
     Body, Bound, Error, Exchange, Routed,
     budget::Budget,
-    error::{BadRequest, Denied, defect},
+    clock::{SKEW, WallClock, millis},
+    error::{BadRequest, Denied, NoSession, defect},
     known_sessions::{Client, KnownSessions},
     live::Live,
     message::{Ask, Endpoint, Goal, Known, ToNode, ToSocket},
@@ -54,6 +55,7 @@ pub(crate) struct Resolver {
     pub(crate) pins: Arc<Pins>,
     pub(crate) newest: Arc<Newest>,
     pub(crate) live: Live,
+    pub(crate) clock: WallClock,
     /// How long a session URL is good for.
     pub(crate) lifetime: Duration,
     /// What one request may take of the manager's and the nodes' time.
@@ -148,16 +150,15 @@ impl Resolver {
                 // A token says where. Without one, what the client says of the node tells its sessions apart.
                 let mut node = None;
                 if token.is_none() && client.is_none() {
-                    return Err(Error::UnknownSession);
+                    return Err(NoSession::NoToken.into());
                 }
                 if token.is_none() {
                     let (lookup, query) = (bare(role, &key), request.uri().query());
                     let named = self.named(&lookup, query, &mut budget, &exchange);
                     node = named.await?;
                 }
-                let session = self
-                    .session(role, &key, token.as_deref(), client.as_ref(), node.as_ref())
-                    .ok_or(Error::UnknownSession)?;
+                let session =
+                    self.session(role, &key, token.as_deref(), client.as_ref(), node.as_ref())?;
                 let origin = self
                     .allowed
                     .admit(Claim::Session(session.node))
@@ -219,13 +220,30 @@ impl Resolver {
         token: Option<&str>,
         client: Option<&Client>,
         node: Option<&Origin>,
-    ) -> Option<Session> {
+    ) -> Result<Session, NoSession> {
         let session = match token {
-            Some(token) => self.keys.borrow().open(role, key, token),
-            None => self.known.recall(client?, node.map(Origin::named)),
-        }?;
-        let is_over = self.is_over(session.issued_at) || self.newest.has_newer(role, &session);
-        (!is_over).then_some(session)
+            Some(token) => {
+                let opened = self.keys.borrow().open(role, key, token);
+                opened.ok_or(NoSession::Unopened)?
+            }
+            None => client
+                .and_then(|client| self.known.recall(client, node.map(Origin::named)))
+                .ok_or(NoSession::NoToken)?,
+        };
+        self.is_current(role, &session)?;
+        Ok(session)
+    }
+
+    /// Whether a session whose token could be opened can still be meant.
+    fn is_current(&self, role: Role, session: &Session) -> Result<(), NoSession> {
+        if self.newest.has_newer(role, session) {
+            return Err(NoSession::Superseded);
+        }
+        // One that is in the table here lives as long as the monotonic clock says, which ends it there.
+        if !self.live.has(role, session) && self.is_past(session.issued_at) {
+            return Err(NoSession::Expired);
+        }
+        Ok(())
     }
 
     fn lookup(&self, role: Role, key: StreamKey, raw: Option<&str>) -> Result<Lookup, BadRequest> {
@@ -233,16 +251,12 @@ impl Resolver {
         Ok(Lookup { role, key, hints })
     }
 
-    fn is_over(&self, issued_at: u64) -> bool {
-        let lifetime = u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX);
-        now() > issued_at.saturating_add(lifetime)
+    /// Whether a URL of that time is too old by the wall clock, of which that of the replica that made it may differ.
+    fn is_past(&self, issued_at: u64) -> bool {
+        let allowed = SKEW.min(self.lifetime / 10);
+        let lasts = millis(self.lifetime.saturating_add(allowed));
+        self.clock.now() > issued_at.saturating_add(lasts)
     }
-}
-
-/// Milliseconds since 1970: session URLs outlive the process, so only the wall clock will do.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Path and query of an endpoint at a node, whose URLs are those of 1.x whichever manager it belongs to. The keys that

@@ -16,6 +16,7 @@ use crate::{
     Body, CloseSignal, Live, Metrics, Recent, Room,
     abandoned::{Abandoned, Janitor},
     admission::Admission,
+    clock::WallClock,
     config::{Limits, Proxy, Timeouts},
     cors::Cors,
     countered::Countered,
@@ -99,19 +100,21 @@ pub struct Memory {
     pub(crate) under_way: UnderWay,
     countered: Countered,
     room: Room,
+    clock: WallClock,
 }
 
 impl Memory {
     /// Nothing yet, and these places. `sessions_by_client` says whether a session URL without a token means the session of
     /// the client that asks; `lifetime`, how long a session URL is good for.
-    pub fn new(room: Room, sessions_by_client: bool, lifetime: Duration) -> Self {
+    pub fn new(room: Room, sessions_by_client: bool, lifetime: Duration, clock: WallClock) -> Self {
         Self {
             known: Arc::new(KnownSessions::new(sessions_by_client, lifetime)),
             pins: Arc::new(Pins::new()),
-            newest: Arc::new(Newest::new(lifetime)),
+            newest: Arc::new(Newest::new(lifetime, clock.clone())),
             under_way: UnderWay::default(),
             countered: Countered::new(),
             room,
+            clock,
         }
     }
 
@@ -186,6 +189,7 @@ fn resolver(d: &Dependencies, timeouts: &Timeouts) -> Resolver {
         pins: d.memory.pins.clone(),
         newest: d.memory.newest.clone(),
         live: d.live.clone(),
+        clock: d.memory.clock.clone(),
         lifetime: d.session_lifetime,
         budget: timeouts.answer,
         connect: timeouts.connect,
@@ -224,6 +228,7 @@ fn forward(d: &Dependencies, settings: &Settings) -> Forward {
         known: memory.known.clone(),
         pins: memory.pins.clone(),
         newest: memory.newest.clone(),
+        clock: memory.clock.clone(),
         not_live: proxy.not_live_status,
         strict_etags: proxy.strict_etags,
         public: Public::new(proxy),

@@ -15,8 +15,8 @@ use tracing::info;
 use whipstitch_ingress::{self as ingress, CertStore, ConnectionInfo, Listener, Server};
 use whipstitch_origin as origin;
 use whipstitch_proxy::{
-    self as proxy, Current, Dependencies, Live, Memory, Peer, Recent, Room, live::Ender,
-    splice::Detached, stack, trace::Tracing,
+    self as proxy, Current, Dependencies, Live, Memory, Peer, Recent, Room, clock::WallClock,
+    live::Ender, splice::Detached, stack, trace::Tracing,
 };
 
 pub use crate::admin::SocketError;
@@ -65,6 +65,8 @@ pub struct Context {
     pub log: Option<LogLevel>,
     /// Sockets that a service manager has bound already.
     pub inherited: Inherited,
+    /// The wall clock, which a test can step.
+    pub clock: WallClock,
 }
 
 impl Running {
@@ -172,6 +174,7 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
         recent: Recent::default(),
         room: Room::new(&config.limits),
         metrics: proxy::Metrics::register(&registry)?,
+        clock: context.clock.clone(),
     };
     let span_metrics = SpanMetrics::register(&registry)?;
     let tracing = telemetry::export_spans(&config.tracing, span_metrics, &shutdown)?;
@@ -253,6 +256,7 @@ struct Seen {
     recent: Recent,
     room: Room,
     metrics: proxy::Metrics,
+    clock: WallClock,
 }
 
 /// What the proxy is made of.
@@ -281,7 +285,12 @@ fn dependencies(
         recent: seen.recent.clone(),
         metrics: seen.metrics.clone(),
         tracing,
-        memory: Memory::new(seen.room.clone(), sessions.by_client, sessions.lifetime),
+        memory: Memory::new(
+            seen.room.clone(),
+            sessions.by_client,
+            sessions.lifetime,
+            seen.clock.clone(),
+        ),
     }
 }
 

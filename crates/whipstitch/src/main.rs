@@ -75,6 +75,7 @@ fn run(loaded: Loaded, sources: Sources, inherited: Inherited) -> ExitCode {
         sources: Some(sources),
         log: Some(level),
         inherited,
+        ..Context::default()
     };
     let code = runtime.block_on(serve(config, context));
     // Whatever is left was given its time already.

@@ -25,7 +25,7 @@ use crate::{
     failover::Carrier,
     known_sessions::KnownSessions,
     live::End,
-    newest::Newest,
+    newest::{Arrival, Newest},
     phases::Phases,
     under_way::UnderWay,
 };
@@ -101,18 +101,19 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
         let Some(resource) = place else {
             return Outcome::Failed;
         };
-        let since = match &named {
-            // It is itself the newest then.
-            Some(named) => named.session.issued_at + 1,
-            None => creation.since,
+        // One in the table is itself the newest there: another that came after it is what counts.
+        let (session, since) = if let Some(named) = &named {
+            (named.session.clone(), None)
+        } else {
+            let session = Session {
+                node: creation.origin.named(),
+                resource,
+                issued_at: 0,
+                tag: Tag::None,
+            };
+            (session, Some(creation.since))
         };
-        let session = Session {
-            node: creation.origin.named(),
-            resource,
-            issued_at: since,
-            tag: Tag::None,
-        };
-        let outcome = self.delete(creation, &session).await;
+        let outcome = self.delete(creation, &session, since).await;
         if matches!(outcome, Outcome::Deleted | Outcome::Gone) {
             if creation.role == Role::Publish {
                 self.directory.ended(&creation.key);
@@ -127,7 +128,13 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
         outcome
     }
 
-    async fn delete(&self, creation: &Creation, session: &Session) -> Outcome {
+    /// `since` is when the POST began, of a session that is in no table.
+    async fn delete(
+        &self,
+        creation: &Creation,
+        session: &Session,
+        since: Option<Arrival>,
+    ) -> Outcome {
         let mut pauses = PAUSES.iter();
         let (place, patience) = (
             (session.node, session.resource.clone()),
@@ -139,7 +146,11 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
             let Some(begun) = self.under_way.delete(&place, patience).await else {
                 return Outcome::Unknown;
             };
-            if self.newest.has_since(creation.role, session) {
+            let is_anothers = match since {
+                Some(since) => self.newest.has_since(creation.role, session, since),
+                None => self.newest.has_newer(creation.role, session),
+            };
+            if is_anothers {
                 return Outcome::Replaced;
             }
             if let Some(outcome) = self.delete_once(creation, &session.resource).await {

@@ -14,9 +14,9 @@ use whipstitch_signaling::{Role, StreamKey, tag::Tag};
 
 use super::*;
 use crate::{
-    Body, Exchange, Live, body, budget::Budget, config::Timeouts, failover::Carrier,
-    known_sessions::KnownSessions, newest::Newest, node_client::Failed, phases::Phases,
-    resolving::now, under_way::UnderWay,
+    Body, Exchange, Live, body, budget::Budget, clock::WallClock, config::Timeouts,
+    failover::Carrier, known_sessions::KnownSessions, newest::Newest, node_client::Failed,
+    phases::Phases, under_way::UnderWay,
 };
 
 /// A node that answers each DELETE with the next of these, and then with 200; it remembers where and when.
@@ -96,7 +96,7 @@ impl Scene {
         let metrics = Metrics::register(&registry).unwrap();
         let (abandoned, left) = Abandoned::new(places, exchanges.clone(), metrics.clone());
         let (ends, life) = (Arc::new(Ends::default()), Duration::from_hours(1));
-        let newest = Arc::new(Newest::new(life));
+        let newest = Arc::new(Newest::new(life, WallClock::default()));
         let under_way = UnderWay::default();
         let node = Node {
             newest: newest.clone(),
@@ -140,7 +140,7 @@ impl Scene {
             key: StreamKey::new("live", "s1").unwrap(),
             authorization: None,
             exchange: Exchange::begin(&HeaderMap::new(), None),
-            since: 1_000,
+            since: self.newest.moment(),
             under_way: None,
         }
     }
@@ -178,12 +178,12 @@ impl Scene {
     }
 }
 
-/// A session that begins now.
+/// A session by a clock that was set back; only the order of arrival says that it is newer.
 fn newer(resource: PathAndQuery) -> Session {
     Session {
         node: "10.0.0.1".parse().unwrap(),
         resource,
-        issued_at: now() + 1,
+        issued_at: 1,
         tag: Tag::None,
     }
 }
@@ -292,6 +292,8 @@ async fn another_session_at_the_same_place_is_left_alone() {
     drop(unclaimed);
     assert_eq!(scene.settled().await.0, "deleted 2");
     scene.leave_unanswered(1, Some(head(201, None)));
+    // Made after that POST began, by a clock that has been set back.
+    scene.newest.remember(Role::Publish, &session(500));
     assert_eq!(scene.settled().await.0, "deleted 2, replaced 1");
 }
 

@@ -17,7 +17,6 @@ use crate::{
     creation::Creation,
     error::BadRequest,
     message::Endpoint,
-    resolving::now,
 };
 
 impl Forward {
@@ -65,7 +64,7 @@ impl Forward {
             key: endpoint.lookup.key.clone(),
             authorization,
             exchange: asked.exchange.clone(),
-            since: now(),
+            since: self.newest.moment(),
             under_way: None,
         };
         let named = Named {

@@ -17,7 +17,6 @@ use crate::{
     budget::Budget,
     error::{NodeFault, defect},
     message::{Endpoint, Offered},
-    resolving::now,
 };
 
 /// Where a reference in an answer stands, and for whom it is sealed.
@@ -71,13 +70,14 @@ impl<'a> Place<'a> {
         matches!(self.with, With::Session(_))
     }
 
-    fn extension(self, target: PathAndQuery) -> Extension {
+    /// `now` is in milliseconds since 1970.
+    fn extension(self, target: PathAndQuery, now: u64) -> Extension {
         match self.with {
             With::Nothing => Extension {
                 node: self.origin.named(),
                 target,
                 session: None,
-                issued_at: now(),
+                issued_at: now,
             },
             With::Session(session) => Extension::of(session, target),
             With::Extension(extension) => Extension {
@@ -149,7 +149,8 @@ impl Forward {
             .inspect_err(|error| warn!(id, %node, %error, "a URL of an extension is left out"))
             .map_err(NodeFault::Location)?;
         let keys = self.keys.borrow().clone();
-        let token = keys.seal_extension(place.role, place.key, &place.extension(target))?;
+        let extension = place.extension(target, self.clock.now());
+        let token = keys.seal_extension(place.role, place.key, &extension)?;
         let base = self.public.base(place.host, place.exchange);
         let path = place.form.extension(place.role, place.key, &token);
         Ok(format!("{base}{path}"))

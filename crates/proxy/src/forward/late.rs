@@ -16,6 +16,7 @@ use super::Forward;
 use crate::{
     Error,
     budget::Budget,
+    error::NoSession,
     message::Known,
     newest::Newest,
     under_way::{LONGEST, UnderWay, Work},
@@ -37,7 +38,7 @@ impl Forward {
             return Ok(None);
         }
         let turn = turn(&self.under_way, &self.newest, &known.session, budget).await;
-        turn.map(Some).ok_or(Error::UnknownSession)
+        turn.map(Some).ok_or_else(|| NoSession::Superseded.into())
     }
 }
 
@@ -66,6 +67,7 @@ mod tests {
     use whipstitch_signaling::tag::Tag;
 
     use super::*;
+    use crate::clock::WallClock;
 
     const HOUR: Duration = Duration::from_hours(1);
 
@@ -88,7 +90,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_comes_while_a_newer_one_begins_waits_and_finds_it() {
-        let (under_way, newest) = (UnderWay::default(), Newest::new(HOUR));
+        let (under_way, newest) = (UnderWay::default(), Newest::new(HOUR, WallClock::default()));
         newest.remember(Role::Publish, &session(1));
         for is_made in [false, true] {
             let post = under_way.post(place()).await;
@@ -111,7 +113,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_wait_has_an_end_and_nothing_is_sent_after_it() {
-        let (under_way, newest) = (UnderWay::default(), Newest::new(HOUR));
+        let (under_way, newest) = (UnderWay::default(), Newest::new(HOUR, WallClock::default()));
         let _post = under_way.post(place()).await;
         for (whole, most) in [(HOUR, LONGEST), (LONGEST / 2, LONGEST / 2)] {
             let began = Instant::now();

@@ -12,7 +12,7 @@ use whipstitch_signaling::{
 };
 
 use super::{Forward, extensions::Place};
-use crate::{Exchange, exchange::new_id, resolving::now};
+use crate::{Exchange, exchange::new_id};
 
 /// Most ICE servers that a client is told of; browsers warn from five on.
 const MOST_SERVERS: usize = 16;
@@ -33,7 +33,7 @@ impl Forward {
         let (offered, others): (Vec<_>, Vec<_>) = nodes
             .iter()
             .partition(|link| link.relations().any(|name| extension::is_relation(&name)));
-        let mut servers = ours(&configured, dialect, exchange);
+        let mut servers = ours(&configured, dialect, exchange, self.clock.seconds());
         if !configured.replace {
             servers.extend(others.iter().filter_map(|link| server(link, exchange)));
         }
@@ -84,7 +84,14 @@ fn bare(link: Link) -> Link {
 
 /// The servers that are configured, with credentials that this client can read: for each session its own, but for who
 /// cannot read those.
-fn ours(configured: &IceServers, dialect: Dialect, exchange: &Exchange) -> Vec<IceServer> {
+///
+/// `now` is in seconds since 1970, as the TURN server compares it with its own clock.
+fn ours(
+    configured: &IceServers,
+    dialect: Dialect,
+    exchange: &Exchange,
+    now: u64,
+) -> Vec<IceServer> {
     match dialect.links() {
         Links::One => configured.for_everybody(),
         Links::Plain | Links::All => {
@@ -92,7 +99,7 @@ fn ours(configured: &IceServers, dialect: Dialect, exchange: &Exchange) -> Vec<I
             let user = new_id();
             let user = user.to_str().unwrap_or_default();
             debug!(id = exchange.id(), user, "a user of the TURN servers");
-            configured.for_session(user, now() / 1000)
+            configured.for_session(user, now)
         }
     }
 }

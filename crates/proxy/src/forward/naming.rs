@@ -14,7 +14,6 @@ use crate::{
     known_sessions::Client,
     live::About,
     message::Endpoint,
-    resolving::now,
 };
 
 /// A session that a node has just made, and for whom.
@@ -59,7 +58,7 @@ impl Forward {
         let session = Session {
             node: made.origin.named(),
             resource,
-            issued_at: now(),
+            issued_at: self.clock.now(),
             tag: tags::of(response.headers(), made.dialect),
         };
         let role = made.endpoint.lookup.role;

@@ -17,6 +17,7 @@ use crate::{
     creation::Creation,
     failover::Carrier,
     message::Endpoint,
+    newest::Arrival,
     node_client::{self, Failed, Sent, Timed},
     phases::Phases,
     under_way::{UnderWay, Work},
@@ -58,7 +59,7 @@ pub(super) struct Creating<'a> {
     pub(super) asked: &'a Asked,
     pub(super) authorization: Option<HeaderValue>,
     /// In milliseconds since 1970.
-    pub(super) since: u64,
+    pub(super) since: Arrival,
     pub(super) under_way: &'a UnderWay,
     /// The POST to the node that was asked last, until it is known what came of it.
     pub(super) last: Mutex<Option<Arc<Work>>>,
@@ -204,7 +205,7 @@ mod tests {
             endpoint: &endpoint,
             asked: &asked,
             authorization: None,
-            since: 0,
+            since: Arrival::default(),
             under_way: &under_way,
             last: Mutex::default(),
         };

@@ -20,7 +20,7 @@ use whipstitch_signaling::{
     tag::{self, Condition, Tag, Unmatched},
 };
 
-use crate::{Body, Exchange, body, resolving::now};
+use crate::{Body, Exchange, body};
 
 /// Whose tag the client of a new session goes by, from the node's answer to its `POST`.
 pub(super) fn of(answer: &HeaderMap, dialect: Dialect) -> Tag {
@@ -76,10 +76,12 @@ pub(super) fn before(
 ///
 /// What a node says with 405, 412 or 428 to a trickle is that it does not take these candidates. A client of
 /// draft-ietf-wish-whip-01 takes it for the end; 204 is the answer to candidates that are left out (RFC 9725 §4.3.2).
+/// `now` is in milliseconds since 1970; it only makes a tag differ from the one before it.
 pub(super) fn after(
     mut response: Response<Body>,
     session: &Session,
     exchange: &Exchange,
+    now: u64,
 ) -> Response<Body> {
     let status = response.status();
     let refused = matches!(
@@ -99,7 +101,7 @@ pub(super) fn after(
             response.map(|_| body::empty())
         }
         Tag::Ours if is_restart(&response) => {
-            if let Ok(next) = HeaderValue::try_from(tag::next(session, now())) {
+            if let Ok(next) = HeaderValue::try_from(tag::next(session, now)) {
                 response.headers_mut().entry(ETAG).or_insert(next);
             }
             response

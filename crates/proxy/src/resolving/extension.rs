@@ -7,7 +7,7 @@ use super::{Resolver, with_query};
 use crate::{
     Body, Bound, Error, Exchange,
     budget::Budget,
-    error::Denied,
+    error::{Denied, NoSession},
     message::{ExtensionUrl, Goal, Offered, ToNode},
 };
 
@@ -29,15 +29,13 @@ impl Resolver {
             token,
         } = url;
         let opened = self.keys.borrow().open_extension(role, &key, &token);
-        let extension = opened
-            .filter(|extension| {
-                let session = extension.session();
-                let is_past = session.is_some_and(|session| {
-                    self.live.has_ended(&session) || self.newest.has_newer(role, &session)
-                });
-                !is_past && !self.is_over(extension.issued_at)
-            })
-            .ok_or(Error::UnknownSession)?;
+        let extension = opened.ok_or(NoSession::Unopened)?;
+        match extension.session() {
+            Some(session) if self.live.has_ended(&session) => return Err(NoSession::Ended.into()),
+            Some(session) => self.is_current(role, &session)?,
+            None if self.is_past(extension.issued_at) => return Err(NoSession::Expired.into()),
+            None => {}
+        }
         let admitted = self.allowed.admit(Claim::Session(extension.node)).await;
         let target = with_query(extension.target.clone(), request.uri().query())?;
         let offered = Offered {

@@ -47,6 +47,7 @@ fn gate() -> Arc<AllowedOrigins> {
 }
 
 fn resolver(directory: Arc<Naming>, allowed: Arc<AllowedOrigins>) -> Resolver {
+    let clock = WallClock::default();
     Resolver {
         api: Api::V1,
         directory,
@@ -55,7 +56,8 @@ fn resolver(directory: Arc<Naming>, allowed: Arc<AllowedOrigins>) -> Resolver {
         known: Arc::new(KnownSessions::new(true, Duration::from_hours(1))),
         pins: Arc::new(Pins::new()),
         live: Live::new(Duration::from_hours(1)),
-        newest: Arc::new(Newest::new(Duration::from_hours(1))),
+        newest: Arc::new(Newest::new(Duration::from_hours(1), clock.clone())),
+        clock,
         lifetime: Duration::from_hours(1),
         budget: Duration::from_secs(6),
         connect: Duration::from_secs(2),
@@ -175,10 +177,13 @@ async fn a_handle_leads_somewhere_for_five_minutes() {
     let key = StreamKey::new("live", "s1").unwrap();
     let lookup = named::bare(Role::Publish, &key);
     let exchange = Exchange::begin(&http::HeaderMap::new(), None);
-    for (minutes, leads) in [(0, true), (4, true), (6, false)] {
+    for (minutes, leads) in [(0, true), (4, true), (6, false), (-4, true), (-6, false)] {
         let handle = Handle {
             node: "10.0.0.5".parse().unwrap(),
-            issued_at: now() - minutes * 60 * 1000,
+            issued_at: resolver
+                .clock
+                .now()
+                .saturating_add_signed(minutes * -60_000),
         };
         let keys = resolver.keys.borrow().clone();
         let sealed = keys.seal_handle(Role::Publish, &key, handle).unwrap();
@@ -190,4 +195,45 @@ async fn a_handle_leads_somewhere_for_five_minutes() {
             .unwrap();
         assert_eq!(named.is_some(), leads, "{minutes}");
     }
+}
+
+/// A token's session, by the wall clock of whoever made it.
+fn session(issued_at: u64) -> Session {
+    Session {
+        node: "10.0.0.5".parse().unwrap(),
+        resource: PathAndQuery::from_static("/live/whip/resource/s1"),
+        issued_at,
+        tag: whipstitch_signaling::tag::Tag::None,
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_ours_outlives_any_step_of_the_clock_and_anothers_has_its_lifetime_and_the_skew()
+ {
+    let gate = gate();
+    let directory = Arc::new(Naming {
+        gate: gate.clone(),
+        asked: AtomicUsize::new(0),
+    });
+    let resolver = resolver(directory, gate.clone());
+    let exchange = Exchange::begin(&http::HeaderMap::new(), None);
+    let origin = gate.admit(Claim::Manager("10.0.0.5")).await.unwrap();
+    let (role, key) = (Role::Publish, StreamKey::new("live", "s1").unwrap());
+    let ours = session(resolver.clock.now());
+    let about = crate::live::About::new(&exchange, &origin, "live");
+    resolver.newest.remember(role, &ours);
+    resolver.live.began(role, about, origin, &key, &ours);
+    for step in [-60_000, 60_000, -7_200_000, 14_400_000, i64::from(i32::MAX)] {
+        resolver.clock.step(step);
+        assert_eq!(resolver.is_current(role, &ours), Ok(()), "{step}");
+    }
+    resolver.clock.step(-i64::from(i32::MAX) - 7_200_000);
+    let elsewhere = |ago: i64| {
+        let mut session = session(resolver.clock.now().saturating_add_signed(-ago));
+        session.resource = PathAndQuery::from_static("/live/whip/resource/s2");
+        resolver.is_current(role, &session)
+    };
+    assert_eq!(elsewhere(3_600_000 + 29_000), Ok(()));
+    assert_eq!(elsewhere(3_600_000 + 31_000), Err(NoSession::Expired));
+    assert_eq!(elsewhere(-3_600_000), Ok(()), "from the future");
 }

@@ -28,7 +28,12 @@ fn admin() -> Admin {
     let directory = Arc::new(view::tests::directory());
     let timeouts = proxy::config::Timeouts::default();
     let room = proxy::Room::new(&proxy::config::Limits::default());
-    let memory = proxy::Memory::new(room, true, Duration::from_hours(1));
+    let memory = proxy::Memory::new(
+        room,
+        true,
+        Duration::from_hours(1),
+        proxy::clock::WallClock::default(),
+    );
     Admin::new(Parts {
         shutdown: Shutdown::default(),
         ender: Ender::new(live.clone(), directory, &memory, &timeouts, tasks.clone()),

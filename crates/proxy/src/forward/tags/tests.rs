@@ -87,6 +87,7 @@ async fn a_client_without_tags_never_sees_that_a_trickle_was_refused() {
             response.body(body::full("no")).unwrap(),
             &session(tag),
             &exchange,
+            5,
         );
         let has_type = response.headers().contains_key(CONTENT_TYPE);
         let status = response.status().as_u16();
@@ -132,7 +133,7 @@ fn a_new_session_and_a_restarted_one_have_a_tag_each() {
         } else {
             body::full(body)
         };
-        let response = after(response.body(body).unwrap(), &session(tag), &exchange);
+        let response = after(response.body(body).unwrap(), &session(tag), &exchange, 5);
         let tag = response.headers().get(ETAG);
         tag.map(|tag| tag.to_str().unwrap().to_owned())
     };

@@ -1,0 +1,4 @@
+//! Faults that people reported of proxies like this one, a file a kind. Each test has the rule of its kind in its name.
+
+mod failed_upgrade;
+mod wall_clock;

@@ -1,0 +1,165 @@
+//! The wall clock is no order: what it is set to ends no live session and hides none.
+
+use std::fs;
+
+use http::Request;
+use serde_json::Value;
+use whipstitch_proxy::clock::WallClock;
+use whipstitch_tests::{Deployment, Proxy, Reply, easy_node::EasyNode, http::path_of};
+
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
+
+/// A node that takes everything, and what stands in front of it.
+struct Scene {
+    deployment: Deployment,
+    node: EasyNode,
+}
+
+impl Scene {
+    async fn set(last: u8) -> Self {
+        Self {
+            deployment: Deployment::start().await,
+            node: EasyNode::start(last).await,
+        }
+    }
+
+    /// One of several replicas, with a clock of its own.
+    fn replica(&self, clock: &WallClock) -> Proxy {
+        let path = self.deployment.certificate.file("session.key");
+        fs::write(&path, KEY).unwrap();
+        let mut config = self.node.config(&self.deployment);
+        config.sessions.key_file = Some(path);
+        self.deployment.proxy_by(clock, config)
+    }
+}
+
+/// Publishes under the one name; the path of the session.
+async fn publish(proxy: &Proxy) -> String {
+    let created = proxy
+        .plain
+        .sdp("POST", "/live/whip/endpoint/s1", "v=0\r\n")
+        .await;
+    assert_eq!(created.status, 201, "{}", created.text());
+    path_of(created.header("location"))
+}
+
+async fn trickle(proxy: &Proxy, session: &str) -> Reply {
+    let fragment =
+        Request::patch(session).header("content-type", "application/trickle-ice-sdpfrag");
+    proxy
+        .plain
+        .send(fragment.body("a=ice-ufrag:x\r\n").unwrap())
+        .await
+}
+
+async fn end(proxy: &Proxy, session: &str) -> Reply {
+    proxy.plain.bare("DELETE", session).await
+}
+
+fn detail(reply: &Reply) -> String {
+    assert_eq!(
+        (reply.status.as_u16(), &*reply.problem()),
+        (404, "unknown-session")
+    );
+    let problem: Value = serde_json::from_slice(&reply.body).unwrap();
+    problem["detail"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_order_of_our_sessions_is_that_of_their_arrival_whichever_way_the_clock_steps() {
+    let scene = Scene::set(81).await;
+    for (step, sealed) in [
+        (-60_000, true),
+        (60_000, true),
+        (-3_600_000, false),
+        (7_200_000, false),
+    ] {
+        let clock = WallClock::default();
+        let proxy = if sealed {
+            scene.replica(&clock)
+        } else {
+            scene
+                .deployment
+                .proxy_by(&clock, scene.node.config(&scene.deployment))
+        };
+        let former = publish(&proxy).await;
+        clock.step(step);
+        let live = publish(&proxy).await;
+        let before = scene.node.ended();
+        assert_eq!(
+            trickle(&proxy, &live).await.status.as_u16() / 100,
+            2,
+            "{step}"
+        );
+        let said = detail(&end(&proxy, &former).await);
+        assert!(
+            said.contains("a newer session of the same stream"),
+            "{said}"
+        );
+        assert!(!said.contains("key"), "keys are not at fault: {said}");
+        assert_eq!(
+            scene.node.ended(),
+            before,
+            "the node hears nothing of the former one"
+        );
+        let ended = end(&proxy, &live).await;
+        assert_eq!(ended.status, 200, "{step}: {}", ended.text());
+        assert_eq!(scene.node.ended(), before + 1, "{step}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_of_ours_goes_on_when_the_clock_steps_past_its_lifetime() {
+    let scene = Scene::set(82).await;
+    let clock = WallClock::default();
+    let (proxy, other) = (scene.replica(&clock), scene.replica(&WallClock::default()));
+    let session = publish(&proxy).await;
+    let of_another = publish(&other).await;
+    clock.step(365 * 24 * 3_600_000);
+    assert_eq!(trickle(&proxy, &session).await.status.as_u16() / 100, 2);
+    // Nothing but the wall clock says how old another replica's is.
+    let said = detail(&trickle(&proxy, &of_another).await);
+    assert!(
+        said.contains("newer session") || said.contains("older than a session may last"),
+        "{said}"
+    );
+    assert_eq!(end(&proxy, &session).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_whose_clocks_differ_by_ten_seconds_serve_each_others_live_sessions() {
+    for (last, step) in [(83, 10_000), (84, -10_000), (85, 25_000), (86, -25_000)] {
+        let scene = Scene::set(last).await;
+        let clock = WallClock::default();
+        clock.step(step);
+        let (first, second) = (scene.replica(&clock), scene.replica(&WallClock::default()));
+        // The encoder comes back through the other replica each time, and each request through either.
+        for (maker, others) in [(&first, &second), (&second, &first), (&first, &second)] {
+            let session = publish(maker).await;
+            for proxy in [maker, others] {
+                let trickled = trickle(proxy, &session).await;
+                assert_eq!(
+                    trickled.status.as_u16() / 100,
+                    2,
+                    "{step}: {}",
+                    trickled.text()
+                );
+            }
+            let before = scene.node.ended();
+            assert_eq!(end(others, &session).await.status, 200, "{step}");
+            assert_eq!(scene.node.ended(), before + 1);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_that_cannot_be_opened_is_told_from_one_that_is_over() {
+    let scene = Scene::set(87).await;
+    let proxy = scene.replica(&WallClock::default());
+    let session = publish(&proxy).await;
+    let other = session.replace("/s1/", "/s2/");
+    assert!(detail(&trickle(&proxy, &other).await).contains("not one of this stream's"));
+    let bare = detail(&trickle(&proxy, "/live/whip/resource/s9").await);
+    assert!(bare.contains("holds no token"), "{bare}");
+    assert_eq!(end(&proxy, &session).await.status, 200);
+}
