@@ -12,6 +12,9 @@
 #[expect(dead_code, reason = "these tests look at no screen")]
 #[path = "../browser/chrome.rs"]
 mod chrome;
+#[expect(dead_code, reason = "these tests ask less of it")]
+#[path = "../browser/page.rs"]
+mod demo_page;
 mod ffmpeg;
 mod fronts;
 mod gstreamer;

@@ -33,8 +33,13 @@ impl Stage {
         Self::with(Config::default()).await
     }
 
+    /// The turn of a test that has a stage of its own.
+    pub(crate) async fn alone() -> MutexGuard<'static, ()> {
+        ONE.lock().await
+    }
+
     pub(crate) async fn with(config: Config) -> Self {
-        let one = ONE.lock().await;
+        let one = Self::alone().await;
         let deployment = Deployment::with(config).await;
         Self {
             proxy: deployment.proxy(),

@@ -13,3 +13,4 @@ mod ports;
 pub use demo::Demo;
 pub use error::Error;
 pub use options::Options;
+pub use page::files as pages;

@@ -22,7 +22,8 @@ macro_rules! file {
 }
 
 /// Every file of the page in front of a Stream Manager of this generation; the first is the page itself, at `/`.
-pub(crate) fn files(api: Api) -> Vec<Page> {
+#[must_use]
+pub fn files(api: Api) -> Vec<Page> {
     let urls = match api {
         Api::V1 => file!("js/urls1.js", "/js/urls.js", SCRIPT),
         Api::V2 => file!("js/urls2.js", "/js/urls.js", SCRIPT),

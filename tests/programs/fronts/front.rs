@@ -18,7 +18,7 @@ use tokio::{
 use crate::stage::PATIENCE;
 
 /// How often a port of another process, which wakes nobody here, is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// A running server. It ends with this value.
 pub(crate) struct Front {

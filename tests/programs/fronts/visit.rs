@@ -16,7 +16,6 @@ const LONG: usize = 7000;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Urls {
     One,
-    #[expect(dead_code, reason = "none of these tests has a manager of 2.0 yet")]
     Two,
 }
 

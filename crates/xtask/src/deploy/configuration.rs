@@ -7,10 +7,11 @@ use super::report::Report;
 use super::{Bench, helm};
 use crate::{Result, command};
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "whipstitch.toml",
     "systemd/whipstitch.toml",
     "docker/whipstitch.toml",
+    "stream-manager-2/whipstitch.toml",
     "kubernetes/overlays/edge/whipstitch.toml",
     "kubernetes/overlays/sidecar/whipstitch.toml",
 ];

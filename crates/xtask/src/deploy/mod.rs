@@ -3,6 +3,7 @@
 //! One file a tool. What no registry has a tool for is named in `NO_TOOL`, so that nobody takes silence for a check.
 
 mod booted;
+mod compose;
 mod configuration;
 mod custom;
 mod dashboard;
@@ -41,7 +42,7 @@ const NO_TOOL: [&str; 4] = [
     "deploy/docker/Dockerfile is linted and its RUN lines are run here, but no engine builds the image",
     "deploy/grafana: no registry has Grafana; each query runs in a real Prometheus that scraped a real Whipstitch",
     "deploy/prometheus/scrape-pod.yml: Debian's Prometheus knows no Kubernetes, so kubernetes_sd_configs itself is not read",
-    "deploy/prometheus/adapter.yml and deploy/docker/compose.yaml are only parsed as YAML",
+    "deploy/prometheus/adapter.yml is only parsed as YAML",
 ];
 
 /// What the checks share.
@@ -150,6 +151,7 @@ pub(crate) fn run(options: Options) -> Result<Counts> {
     helm::check(&bench, &mut report);
     systemd::check(&bench, &mut report);
     loadbalancer::check(&bench, &mut report);
+    compose::check(&bench, &mut report);
     // The program as the image gets it, which the rest needs.
     let program = match options.program {
         Some(program) => Some(fs::canonicalize(program)?),
