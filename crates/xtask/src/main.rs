@@ -1,4 +1,4 @@
-//! The chores of the workspace: `cargo xtask test | ci | deploy | deb | reference | arrows | bench`.
+//! The chores of the workspace: `cargo xtask test | ci | deploy | deb | dist | reference | arrows | bench`.
 
 mod arrows;
 #[cfg(feature = "bench")]
@@ -7,6 +7,7 @@ mod ci;
 mod command;
 mod debian;
 mod deploy;
+mod dist;
 mod fetch;
 mod gstreamer;
 mod reference;
@@ -45,6 +46,8 @@ enum Chore {
     Deploy(deploy::Options),
     /// Make the Debian package of a release build
     Deb,
+    /// Make everything that a release consists of: tar, Debian package, image, chart, bill of materials, checksums
+    Dist(dist::Options),
     /// Write the generated pages of deploy/reference
     Reference {
         /// Only compare: fail when a page differs from what the types say
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Chore::Ci => ci::run(),
         Chore::Deploy(options) => deploy::run(options).map(drop),
         Chore::Deb => deploy::package(),
+        Chore::Dist(options) => dist::run(options),
         Chore::Reference { check } => reference::run(check),
         Chore::Arrows => arrows::run(),
         #[cfg(feature = "bench")]

@@ -113,7 +113,8 @@ pub(crate) fn run() -> Result {
     let root = metadata.workspace_root.into_std_path_buf();
     let folder = target.join("debian");
     fs::create_dir_all(&folder)?;
-    let package = build(&root, &target.join("release/whipstitch"), &folder, "xz")?;
+    let program = target.join("release/whipstitch");
+    let package = build(&root, &program, &folder, "xz", &[], None)?;
     println!("{}", package.display());
     Ok(())
 }
@@ -123,7 +124,7 @@ pub(super) fn check(bench: &Bench, program: &Path, report: &mut Report) -> Optio
     let folder = bench.scratch.join("debian");
     let package = report.check("debian: the package is built", || {
         fs::create_dir_all(&folder)?;
-        build(&bench.root, program, &folder, "none")
+        build(&bench.root, program, &folder, "none", &[], None)
     })?;
     let dpkg = |arguments: &[&str]| {
         let mut dpkg = Command::new("dpkg-deb");
@@ -156,14 +157,27 @@ pub(super) fn check(bench: &Bench, program: &Path, report: &mut Report) -> Optio
     Some(package)
 }
 
-/// The package, in `folder`.
-fn build(root: &Path, program: &Path, folder: &Path, compression: &str) -> Result<PathBuf> {
+/// The package, in `folder`, with `more` files at these places of the system, and all of them from `epoch` if there is one.
+///
+/// # Errors
+/// A file is not there, or dpkg-deb fails.
+pub(crate) fn build(
+    root: &Path,
+    program: &Path,
+    folder: &Path,
+    compression: &str,
+    more: &[(PathBuf, String)],
+    epoch: Option<u64>,
+) -> Result<PathBuf> {
     let tree = folder.join("whipstitch");
     if tree.exists() {
         fs::remove_dir_all(&tree)?;
     }
     for (from, to, mode) in CONTENTS {
         place(&root.join(from), &tree.join(to), mode)?;
+    }
+    for (from, to) in more {
+        place(from, &tree.join(to), 0o644)?;
     }
     place(program, &tree.join(PROGRAM), 0o755)?;
     for script in SCRIPTS {
@@ -195,6 +209,10 @@ fn build(root: &Path, program: &Path, folder: &Path, compression: &str) -> Resul
     dpkg.args(["--root-owner-group", "-Z", compression, "--build"])
         .arg(&tree)
         .arg(folder);
+    if let Some(epoch) = epoch {
+        // Times later than this are written as this.
+        dpkg.env("SOURCE_DATE_EPOCH", epoch.to_string());
+    }
     let said = command::output(&mut dpkg, b"")?;
     // "dpkg-deb: building package 'whipstitch' in 'PATH'."
     let path = said.rsplit('\'').nth(1).ok_or_else(|| said.clone())?;

@@ -7,7 +7,7 @@ mod compose;
 mod configuration;
 mod custom;
 mod dashboard;
-mod deb;
+pub(crate) mod deb;
 mod docker;
 mod helm;
 mod http;
@@ -20,7 +20,7 @@ mod metrics;
 mod pages;
 mod pod;
 mod prometheus;
-mod report;
+pub(crate) mod report;
 mod rollout;
 mod security;
 mod systemd;
@@ -35,7 +35,7 @@ use std::process::Command;
 use self::report::Report;
 use self::tools::Tools;
 use crate::tally::Counts;
-use crate::{Result, command};
+use crate::{Result, command, dist};
 
 /// What is read by people only, or by a tool that none of the registries has.
 const NO_TOOL: [&str; 4] = [
@@ -46,14 +46,14 @@ const NO_TOOL: [&str; 4] = [
 ];
 
 /// What the checks share.
-struct Bench {
+pub(crate) struct Bench {
     /// The workspace.
-    root: PathBuf,
+    pub(crate) root: PathBuf,
     /// cargo's.
     target: PathBuf,
     /// A folder to write to, empty at the start.
-    scratch: PathBuf,
-    tools: Tools,
+    pub(crate) scratch: PathBuf,
+    pub(crate) tools: Tools,
 }
 
 impl Bench {
@@ -160,6 +160,7 @@ pub(crate) fn run(options: Options) -> Result<Counts> {
     if let Some(program) = program {
         configuration::check(&bench, &program, &mut report);
         live::check(&bench, &program, &mut report);
+        dist::check(&bench, &program, &mut report);
         if let Some(package) = deb::check(&bench, &program, &mut report) {
             booted::check(&bench, &package, &mut report);
         }
