@@ -11,9 +11,10 @@
 //! Nothing is percent-encoded, and no request has `Authorization` or `If-Match` (red5pro-webrtc-sdk 11.0.0 to 15.0.0,
 //! `WhipWhepSignalingHelper`).
 
+use futures_util::future::BoxFuture;
 use http::{Request, Uri};
 
-use crate::{Client, Reply, http::path_of};
+use crate::{Client, Reply, http::path_of, kept::Kept};
 
 /// A release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +39,8 @@ impl Release {
 /// A page with the SDK, and one stream of it.
 pub struct Sdk {
     client: Client,
+    /// The connection for all of it, instead of one for each request.
+    kept: Option<Kept>,
     release: Release,
     /// The URL of the endpoint, without what each request adds.
     endpoint: String,
@@ -66,11 +69,24 @@ impl Sdk {
     pub fn new(client: &Client, release: Release, path: &str, params: &str) -> Self {
         Self {
             client: client.clone(),
+            kept: None,
             release,
             endpoint: format!("https://localhost:{}{path}", client.addr().port()),
             params: params.to_owned(),
             host: None,
             resource: None,
+        }
+    }
+
+    /// From now on `OPTIONS`, `POST` and [`begin_delete`](Self::begin_delete) go over one connection, as a browser's do.
+    pub async fn keep(&mut self) {
+        self.kept = Some(self.client.keep().await);
+    }
+
+    async fn send(&mut self, request: Request<String>) -> Reply {
+        match &mut self.kept {
+            Some(kept) => kept.send(request).await,
+            None => self.client.send(request).await,
         }
     }
 
@@ -81,7 +97,8 @@ impl Sdk {
             _ => self.params.clone(),
         };
         let url = with(&self.endpoint, &["signal=true", &params]);
-        let reply = self.client.bare("OPTIONS", &path_of(&url)).await;
+        let request = Request::options(path_of(&url)).body(String::new()).unwrap();
+        let reply = self.send(request).await;
         let read = matches!(reply.status.as_u16(), 200 | 204);
         assert!(read || self.release < Release::V15, "Failed to get options");
         if read && self.release >= Release::V12_0 {
@@ -105,7 +122,9 @@ impl Sdk {
                 &self.pinned(),
             ],
         );
-        let reply = self.client.sdp("POST", &path_of(&url), offer).await;
+        let request = Request::post(path_of(&url)).header("content-type", "application/sdp");
+        let request = request.body(offer.to_owned()).unwrap();
+        let reply = self.send(request).await;
         if reply.status.is_success() {
             self.resource = Some(self.located(reply.header("location")));
         }
@@ -127,6 +146,12 @@ impl Sdk {
     /// The `DELETE`.
     pub async fn delete(&self) -> Reply {
         self.client.bare("DELETE", &self.session_target()).await
+    }
+
+    /// The `DELETE` over the kept connection, sent; its answer may come while something else is asked.
+    pub async fn begin_delete(&mut self) -> BoxFuture<'static, Reply> {
+        let request = Request::delete(self.session_target()).body("").unwrap();
+        self.kept.as_mut().unwrap().begin(request).await
     }
 
     async fn patch(&self, media: &str, body: &str) -> Reply {

@@ -1,5 +1,5 @@
 //! What is under way at a place: POSTs that may make a session there, and DELETEs: those of ours for what was left behind,
-//! and those of clients for a publisher's session.
+//! and those of clients. Only a player's DELETE waits for no POST (`forward::late`).
 //!
 //! A place at a node can be one session's now and another's a moment later (see [`crate::newest`]), and two requests over
 //! two connections reach a node in any order. So neither is sent while the other could meet what it must not.

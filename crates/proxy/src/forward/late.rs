@@ -8,6 +8,13 @@
 //! Where POSTs stay unanswered for longer than that, there is no such session any more, as when there is a newer one. That
 //! can be wrong: if the node then refuses them, the old session goes on until the node misses its media. To send the DELETE
 //! could be wrong, too, and would end a live stream, which nobody can mend.
+//!
+//! A player's DELETE never waits: Red5 keys a player by its `requestId`, which no other client has. But the same client comes
+//! again by it at once where its network is bad (red5pro-webrtc-sdk 15.2.0, `RenegotiationPolicy`), without the answer to
+//! its DELETE, and a node that still has the session answers 400. So the DELETE is known to be in flight, and the POST
+//! waits for it.
+
+use std::time::Duration;
 
 use http::Method;
 use whipstitch_signaling::{Role, session::Session};
@@ -33,9 +40,12 @@ impl Forward {
         method: &Method,
         budget: &mut Budget,
     ) -> Result<Option<Work>, Error> {
-        // Red5 keys a publisher alone by what another one can have.
-        if known.role != Role::Publish || method != Method::DELETE {
+        if method != Method::DELETE {
             return Ok(None);
+        }
+        if known.role == Role::Play {
+            let place = (known.session.node, known.session.resource.clone());
+            return Ok(self.under_way.delete(&place, Duration::ZERO).await);
         }
         let turn = turn(&self.under_way, &self.newest, &known.session, budget).await;
         turn.map(Some).ok_or_else(|| NoSession::Superseded.into())
@@ -59,8 +69,6 @@ pub(crate) async fn turn(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures_util::FutureExt;
     use http::uri::PathAndQuery;
     use tokio::time::{Instant, sleep};
