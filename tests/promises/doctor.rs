@@ -77,6 +77,9 @@ async fn every_client_passes_in_front_of_red5s_nodes_over_tls() {
         "red5-11: Link is read",
         "red5-12: Session-Host can be sent back",
         "red5-15-whep: PATCH with the answer succeeds",
+        "red5-15-renegotiation: another session by the same requestId, at once",
+        "red5-conference: a second publisher, NAME-screenshare, beside the first",
+        "red5-whep-player: a stream that is not live is refused",
         "obs: DELETE gives 200",
         "ffmpeg: a UDP host candidate in the answer",
         "whepclientsrc: PATCH with the answer gives 200 or 204",
@@ -111,6 +114,9 @@ async fn every_client_passes_with_stream_manager_2() {
     for row in [
         "red5-15: Location leads to the session",
         "red5-15-whep: PATCH with the answer succeeds",
+        "red5-15-renegotiation: another session by the same requestId, at once",
+        "red5-conference: a second publisher, NAME-screenshare, beside the first",
+        "red5-whep-player: a stream that is not live is refused",
         "obs: POST gives 201",
         "red5-rtc: isAvailable is answered",
     ] {

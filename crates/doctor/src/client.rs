@@ -45,6 +45,8 @@ pub(crate) struct Habits {
     pub(crate) delete: fn(&Transcript) -> Headers,
     /// Whether it has to be asked what else the RFC and the draft want.
     pub(crate) probes: bool,
+    /// What it does while it has its session.
+    pub(crate) encore: Encore,
     /// Whether it is played at all only against a Stream Manager, and only by URLs that it can make.
     pub(crate) needs: Needs,
 }
@@ -63,6 +65,7 @@ impl Habits {
         trickle: |_| None,
         delete: |_| Vec::new(),
         probes: false,
+        encore: Encore::None,
         needs: Needs::Nothing,
     };
 }
@@ -74,11 +77,26 @@ pub(crate) enum Speech {
     Plain,
     /// What Red5's SDK adds.
     Red5 {
+        /// To every URL: the `connectionParams` of the page, beside the node group.
+        params: &'static str,
         /// To the `POST`.
         post: &'static str,
         /// Whether `Session-Host` comes back as `host=`.
         pinned: bool,
     },
+}
+
+/// What a client does beyond one session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encore {
+    /// Nothing.
+    None,
+    /// Asks for a stream that is not live, and would ask again and again.
+    Retries,
+    /// Publishes a second stream beside the first, whose name ends so.
+    Publishes(&'static str),
+    /// Ends its session and at once makes another by the same URL, this often.
+    Renegotiates(u8),
 }
 
 /// Which requests have the token.

@@ -7,6 +7,7 @@ mod larix;
 mod mediamtx;
 mod obs;
 mod red5;
+mod red5_apps;
 mod red5_links;
 pub(crate) mod rfc;
 mod simple_whip;
@@ -16,7 +17,7 @@ mod whip_whep_js;
 use crate::client::Client;
 
 /// All of them, in the order of the report: the standard first, then whom a Red5 operator is likely to meet.
-pub(crate) const ALL: [&Client; 22] = [
+pub(crate) const ALL: [&Client; 25] = [
     &rfc::WHIP,
     &rfc::WHEP,
     &red5::V11_WHIP,
@@ -25,6 +26,9 @@ pub(crate) const ALL: [&Client; 22] = [
     &red5::V12_WHEP,
     &red5::V15_WHIP,
     &red5::V15_WHEP,
+    &red5_apps::RENEGOTIATION,
+    &red5_apps::CONFERENCE,
+    &red5_apps::PLAYER,
     &obs::OBS,
     &gstreamer::WHIPSINK,
     &gstreamer::WHEPSRC,

@@ -1,12 +1,14 @@
 //! One client's visit, step by step. What it makes it takes away again.
 
+mod encore;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Role,
-    answer::Answer,
-    client::{Bearer, Client, Counter, Speech},
+    answer::{Answer, Came},
+    client::{Bearer, Client, Counter, Encore, Speech},
     cors, sdp,
     target::{Manager, Target},
     transcript::{Act, Transcript},
@@ -43,25 +45,20 @@ pub(crate) struct Visit<'s> {
 impl<'s> Visit<'s> {
     /// A visit of this client to an endpoint of this stream.
     pub(crate) fn new(stage: &'s Stage<'s>, client: &'static Client, stream: &str) -> Self {
-        let mut endpoint = stage.target.endpoint(client.role, stream);
-        if matches!(client.habits.speech, Speech::Red5 { .. }) {
-            if client.role == Role::Play {
-                endpoint = endpoint.and(&format!("requestId=subscriber-{}", sdp::lot(4)));
-            }
-            if stage.target.manager == Manager::V2 {
-                endpoint = endpoint.and("nodeGroup=default");
-            }
-        }
+        let endpoint = stage.target.endpoint(client.role, stream);
         let mut transcript = Transcript::new(client, endpoint, stage.origin.to_owned());
         transcript.said = stage.target.is_said(client.role);
         transcript.live = stage.target.live;
-        Self {
+        let mut visit = Self {
             stage,
             client,
             side: sdp::Side::new(),
             host: None,
             transcript,
-        }
+        };
+        let endpoint = visit.transcript.endpoint.clone();
+        visit.transcript.endpoint = visit.addressed(endpoint);
+        visit
     }
 
     /// From the first question to the end of the session.
@@ -69,8 +66,12 @@ impl<'s> Visit<'s> {
         if self.client.habits.probes {
             self.probe(stream).await;
         }
+        if self.client.habits.encore == Encore::Retries {
+            self.not_live(stream).await;
+        }
         self.begin().await;
         self.trickle().await;
+        self.encore(stream).await;
         self.end().await;
         self.transcript
     }
@@ -143,7 +144,12 @@ impl<'s> Visit<'s> {
         if self.transcript.created().is_some() && self.delete().await {
             return;
         }
-        let post = self.transcript.answer(Act::Post);
+        self.end_by_location(Act::Post).await;
+    }
+
+    /// Ends what the answer to this step made, by the URL that its `Location` means.
+    async fn end_by_location(&self, act: Act) {
+        let post = self.transcript.each(act).last().and_then(Came::answer);
         let made = post.filter(|post| post.is_success() || post.status == 406);
         let meant = made.and_then(|post| post.url.join(post.header("location")?));
         if let Some(url) = meant {
@@ -184,16 +190,33 @@ impl<'s> Visit<'s> {
             "hello".to_owned(),
         )
         .await;
-        let nobody = self
-            .stage
-            .target
-            .endpoint(Role::Play, &format!("doctor-nobody-{stream}"));
-        // The endpoint of one stream says nothing of others.
-        if self.client.role == Role::Play && nobody != endpoint {
-            let sdp = [("content-type", SDP.to_owned())];
-            let offer = self.side.offer(Role::Play);
-            self.step(Act::NotLive, Method::POST, nobody, &sdp, offer)
-                .await;
+        if self.client.role == Role::Play {
+            self.not_live(stream).await;
+        }
+    }
+
+    /// An endpoint with what this client adds to the URL that a page gives it.
+    fn addressed(&self, endpoint: Url) -> Url {
+        match self.client.habits.speech {
+            Speech::Plain => endpoint,
+            Speech::Red5 { params, .. } => {
+                let endpoint = match self.client.role {
+                    Role::Play => endpoint.and(&format!("requestId=subscriber-{}", sdp::lot(4))),
+                    Role::Publish => endpoint,
+                };
+                match self.stage.target.manager {
+                    Manager::V2 => endpoint.and("nodeGroup=default").and(params),
+                    Manager::V1 | Manager::None => endpoint.and(params),
+                }
+            }
+        }
+    }
+
+    /// What the SDK adds to a `POST` only.
+    fn post_query(&self) -> &'static str {
+        match self.client.habits.speech {
+            Speech::Plain => "",
+            Speech::Red5 { post, .. } => post,
         }
     }
 

@@ -36,6 +36,16 @@ pub(crate) enum Act {
     WrongType,
     /// A `POST` to play a stream that nobody publishes.
     NotLive,
+    /// The offer of a second stream beside the first.
+    SecondPost,
+    /// The end of the session of that second stream.
+    SecondDelete,
+    /// The end of a session that is made anew at once.
+    AgainDelete,
+    /// The `OPTIONS` for the session that is made anew.
+    AgainOptions,
+    /// The offer for the session that is made anew.
+    AgainPost,
 }
 
 impl Act {
@@ -55,6 +65,11 @@ impl Act {
             Self::Head => "HEAD",
             Self::WrongType => "POST of text/plain",
             Self::NotLive => "POST for a stream that is not live",
+            Self::SecondPost => "POST of the second stream",
+            Self::SecondDelete => "DELETE of the second stream",
+            Self::AgainDelete => "DELETE before another session",
+            Self::AgainOptions => "OPTIONS for another session",
+            Self::AgainPost => "POST for another session",
         }
     }
 }
@@ -105,6 +120,12 @@ impl Transcript {
     pub(crate) fn came(&self, act: Act) -> Option<&Came> {
         let step = self.came.iter().find(|(taken, ..)| *taken == act);
         step.map(|(_, came, _)| came)
+    }
+
+    /// What came of a step that is taken more than once, each time.
+    pub(crate) fn each(&self, act: Act) -> impl Iterator<Item = &Came> {
+        let steps = self.came.iter().filter(move |(taken, ..)| *taken == act);
+        steps.map(|(_, came, _)| came)
     }
 
     /// The answer to a step.

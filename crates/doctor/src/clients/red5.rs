@@ -31,24 +31,28 @@ const HABITS: Habits = Habits {
     ..Habits::PLAIN
 };
 
-const fn habits(role: Role, pinned: bool, needs: Needs) -> Habits {
+pub(super) const fn habits(role: Role, pinned: bool, needs: Needs) -> Habits {
     let post = match role {
         Role::Publish => "mode=live&keyFramerate=3000",
         Role::Play => "doNotSwitch=false",
     };
     Habits {
-        speech: Speech::Red5 { post, pinned },
+        speech: Speech::Red5 {
+            params: "",
+            post,
+            pinned,
+        },
         needs,
         ..HABITS
     }
 }
 
-const MAY: Rule = Rule {
+pub(super) const MAY: Rule = Rule {
     name: "the page may ask and read, OPTIONS too",
     source: "red5pro-webrtc-sdk 11.0.0, getOptions: an explicit OPTIONS, for which the browser asks leave first (Fetch §4.8)",
     check: cors::permitted,
 };
-const OPTIONS: Rule = Rule {
+pub(super) const OPTIONS: Rule = Rule {
     name: "OPTIONS gives 200 or 204",
     source: "red5pro-webrtc-sdk 15.0.0, getOptions: any other status throws “Failed to get options”",
     check: |visit| {
@@ -60,17 +64,17 @@ const OPTIONS: Rule = Rule {
         )
     },
 };
-const LINKS: Rule = Rule {
+pub(super) const LINKS: Rule = Rule {
     name: "Link is read",
     source: "red5pro-webrtc-sdk 11.0.0 to 15.x, getOptions: lines joined, divided at `;`, cut at `=`",
     check: red5_links::is_read,
 };
-const HOST: Rule = Rule {
+pub(super) const HOST: Rule = Rule {
     name: "Session-Host can be sent back",
     source: "red5pro-webrtc-sdk 12.2.0, getOptions: read where it is exposed, and written into a URL as it is",
     check: session_host,
 };
-const POST: Rule = Rule {
+pub(super) const POST: Rule = Rule {
     name: "POST succeeds",
     source: "red5pro-webrtc-sdk 11.0.0, postSDPOffer: any of 200 to 299",
     check: |visit| {
@@ -81,7 +85,7 @@ const POST: Rule = Rule {
         )
     },
 };
-const ANSWER: Rule = Rule {
+pub(super) const ANSWER: Rule = Rule {
     name: "the body is an answer",
     source: "red5pro-webrtc-sdk 11.0.0, WHIPClient: setRemoteDescription of type `answer`",
     check: |visit| {
@@ -89,7 +93,7 @@ const ANSWER: Rule = Rule {
         checks::no_offer(visit)
     },
 };
-const OFFER: Rule = Rule {
+pub(super) const OFFER: Rule = Rule {
     name: "the body is an offer",
     source: "red5pro-webrtc-sdk 11.0.0, WHEPClient: setRemoteDescription of type `offer`, whatever was sent",
     check: |visit| {
@@ -105,17 +109,17 @@ const OFFER: Rule = Rule {
         }
     },
 };
-const LOCATION: Rule = Rule {
+pub(super) const LOCATION: Rule = Rule {
     name: "Location leads to the session",
     source: "red5pro-webrtc-sdk 11.0.0, postSDPOffer: as it is if /^(http|https)/, else its path without query on the endpoint",
     check: location,
 };
-const PATCH_ANSWER: Rule = Rule {
+pub(super) const PATCH_ANSWER: Rule = Rule {
     name: "PATCH with the answer succeeds",
     source: "red5pro-webrtc-sdk 11.0.0, patchSDPAnswer: any of 200 to 299",
     check: |visit| checks::success(visit, Act::AnswerPatch, "reports Connect.Failure"),
 };
-const TRICKLE: Rule = Rule {
+pub(super) const TRICKLE: Rule = Rule {
     name: "PATCH with candidates succeeds",
     source: "red5pro-webrtc-sdk 11.0.0, trickle: no If-Match; 405 throws, others too",
     check: |visit| {
@@ -126,7 +130,7 @@ const TRICKLE: Rule = Rule {
         )
     },
 };
-const DELETE: Rule = Rule {
+pub(super) const DELETE: Rule = Rule {
     name: "DELETE without a token ends the session",
     source: "red5pro-webrtc-sdk 11.0.0, tearDown: no credentials, the result is not looked at",
     check: |visit| {
@@ -189,7 +193,7 @@ pub(crate) const V12_WHEP: Client = Client {
         DELETE,
     ],
 };
-/// 15.0.0, publishing.
+/// 15.0.0 to 15.3.0, publishing.
 pub(crate) const V15_WHIP: Client = Client {
     id: "red5-15",
     name: "Red5 SDK 15 WHIPClient",
@@ -199,7 +203,7 @@ pub(crate) const V15_WHIP: Client = Client {
         MAY, OPTIONS, LINKS, HOST, POST, ANSWER, LOCATION, TRICKLE, DELETE,
     ],
 };
-/// 15.0.0, playing.
+/// 15.0.0 to 15.3.0, playing.
 pub(crate) const V15_WHEP: Client = Client {
     id: "red5-15-whep",
     name: "Red5 SDK 15 WHEPClient",
