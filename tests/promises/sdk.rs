@@ -144,10 +144,7 @@ async fn what_the_post_adds_is_asked_together_with_what_the_options_asked() {
         ..Config::default()
     })
     .await;
-    let mut config = deployment.config();
-    // `strict` demands as many nodes as are asked for, and `eu` has one.
-    config.lookup.publish_endpoints = 1;
-    let proxy = deployment.proxy_with(config);
+    let proxy = deployment.proxy();
     let params = "transcode=true&region=eu&strict=true";
     let mut sdk = Sdk::publisher(&proxy.h1, Release::V11, "s1", params);
     assert_eq!(sdk.options().await.status, 200);
