@@ -10,11 +10,12 @@ use std::{fs, process::Command};
 use serde_json::{Value, json};
 
 use super::Bench;
-use super::pod::text;
+use super::pod::{list_at, text};
 use super::report::{Report, none};
 use crate::{Result, command};
 
 const DOCKER: &str = "docker/compose.yaml";
+const WATCH: &str = "docker/watch.yaml";
 const OVERLAY: &str = "stream-manager-2/docker-compose.override.yml";
 /// The names under which `docker compose` reads a file and its overlay by itself.
 const NAMES: [&str; 2] = ["docker-compose.yml", "docker-compose.override.yml"];
@@ -40,8 +41,54 @@ const PODMAN: &str = "#!/bin/sh\necho podman version 5.0.0\n";
 pub(crate) fn check(bench: &Bench, report: &mut Report) {
     report.check("docker/compose.yaml: it is what a host needs", || {
         let merged = merge(bench, &bench.read(DOCKER)?, None, "")?;
-        none(&faults(&merged, &bench.read("docker/whipstitch.toml")?))
+        let mut wrong = faults(&merged, &bench.read("docker/whipstitch.toml")?);
+        let asks = json!(["CMD", "/usr/bin/whipstitch", "status"]);
+        if merged.pointer("/services/whipstitch/healthcheck/test") != Some(&asks) {
+            wrong.push(format!("the health check does not run {asks}"));
+        }
+        none(&wrong)
     });
+    report.check(
+        "docker/watch.yaml: compose.yaml stays as it is, and every file is there",
+        || {
+            let (base, watch) = (bench.read(DOCKER)?, bench.read(WATCH)?);
+            let merged = merge(bench, &base, Some(&watch), "")?;
+            let mut wrong = changed(&merged, &merge(bench, &base, None, "")?);
+            wrong.extend(absent(bench, &merged));
+            none(&wrong)
+        },
+    );
+    report.check(
+        "docker/prometheus.yml: promtool takes it, with its rules",
+        || {
+            for (from, to) in [
+                ("docker/prometheus.yml", "prometheus.yml"),
+                ("prometheus/recording.yml", "recording.yml"),
+                ("prometheus/alerts.yml", "alerts.yml"),
+            ] {
+                bench.write(&format!("watch/{to}"), &bench.read(from)?)?;
+            }
+            let mut promtool = Command::new("promtool");
+            promtool
+                .args(["check", "config"])
+                .arg(bench.scratch.join("watch/prometheus.yml"));
+            command::output(&mut promtool, b"")
+        },
+    );
+    for file in ["datasource", "dashboards"] {
+        report.check(
+            &format!("docker/grafana/{file}.yaml: it is YAML of version 1"),
+            || {
+                let documents = bench
+                    .tools
+                    .yaml(&bench.read(&format!("docker/grafana/{file}.yaml"))?)?;
+                let version = documents.first().and_then(|one| one.get("apiVersion"));
+                none(&Vec::from_iter(
+                    (version != Some(&json!(1))).then(|| format!("{version:?}")),
+                ))
+            },
+        );
+    }
     for (env, expected) in [
         (
             "TRAEFIK_HOST=sm.example.com\nTRAEFIK_IP=192.0.2.7\n",
@@ -151,6 +198,24 @@ fn faults(merged: &Value, configuration: &str) -> Vec<String> {
         )),
     }
     wrong
+}
+
+/// Files of the project that a service mounts, by their path from `deploy/docker`, and that are not there. Secrets are
+/// made by the operator.
+fn absent(bench: &Bench, merged: &Value) -> Vec<String> {
+    let services = merged.get("services").and_then(Value::as_object);
+    let volumes = services
+        .into_iter()
+        .flatten()
+        .flat_map(|(_, service)| list_at(service, "/volumes"))
+        .filter_map(Value::as_str)
+        .filter_map(|volume| volume.split(':').next())
+        .filter(|from| from.starts_with('.') && *from != "./secrets");
+    let folder = bench.root.join("deploy/docker");
+    volumes
+        .filter(|from| !folder.join(from).is_file())
+        .map(|from| format!("{from} is not there"))
+        .collect()
 }
 
 /// What the overlay does to the services that were there.

@@ -8,7 +8,7 @@ use std::process::Command;
 use super::Bench;
 use super::report::{Report, none};
 use crate::command::{self, cargo};
-use crate::{Result, debian};
+use crate::{Result, debian, dist};
 
 /// What the package holds: from the workspace, to the system, with its mode.
 const CONTENTS: [(&str, &str, u32); 16] = [
@@ -114,7 +114,8 @@ pub(crate) fn run() -> Result {
     let folder = target.join("debian");
     fs::create_dir_all(&folder)?;
     let program = target.join("release/whipstitch");
-    let package = build(&root, &program, &folder, "xz", &[], None)?;
+    let documents = dist::documents(&program, &folder)?;
+    let package = build(&root, &program, &folder, "xz", &documents, None)?;
     println!("{}", package.display());
     Ok(())
 }

@@ -175,8 +175,11 @@ pub(crate) fn make(
     Ok(files)
 }
 
-/// Man pages and completions, as the program writes them, and where a system has them.
-fn documents(program: &Path, work: &Path) -> Result<Vec<(PathBuf, String)>> {
+/// Man pages and completions, as the program writes them into `work`, and where a system has them.
+///
+/// # Errors
+/// The program does not run, or a file cannot be written.
+pub(crate) fn documents(program: &Path, work: &Path) -> Result<Vec<(PathBuf, String)>> {
     let pages = work.join("man");
     fs::create_dir_all(&pages)?;
     let mut man = Command::new(program);
