@@ -11,6 +11,7 @@
 
 mod abandoned;
 mod admin;
+mod bearer;
 mod bodies;
 mod commands;
 mod conference;
@@ -34,6 +35,7 @@ mod late_deletes;
 mod log;
 mod log_reasons;
 mod log_sessions;
+mod login;
 mod lookups;
 mod manager;
 mod manager_address;

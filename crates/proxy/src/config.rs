@@ -35,6 +35,19 @@ pub struct Proxy {
     pub strict_etags: bool,
     /// Tells in `Server-Timing` of every answer where the time went, and lets pages of any origin see it.
     pub server_timing: bool,
+    /// How a client's bearer token reaches a node.
+    pub bearer: Bearer,
+}
+
+/// How the `Authorization: Bearer` of a client reaches a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bearer {
+    /// As it is.
+    #[default]
+    Pass,
+    /// As the query that Red5's authentication plugins read: see [`whipstitch_signaling::bearer`].
+    Query,
 }
 
 /// The status of an answer to a player whose stream is not live. Either comes with `Retry-After`.
@@ -88,6 +101,7 @@ impl Default for Proxy {
             not_live_status: NotLiveStatus::default(),
             strict_etags: false,
             server_timing: false,
+            bearer: Bearer::default(),
         }
     }
 }

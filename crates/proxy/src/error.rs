@@ -82,6 +82,9 @@ pub enum BadRequest {
     /// A WebSocket handshake outside RFC 6455 §4.2.1.
     #[error("{0}")]
     Handshake(&'static str),
+    /// An `Authorization` that cannot be passed on as `proxy.bearer` wants it.
+    #[error("{0}")]
+    Authorization(&'static str),
     /// The entity tag of a session was asked for, and is not there.
     #[error(transparent)]
     Condition(#[from] Unmatched),

@@ -182,6 +182,7 @@ impl Forward {
             target: &asked.target,
             endpoint,
             client: asked.client.clone(),
+            authorization: creating.authorization.as_ref(),
             exchange,
             is_created,
             unclaimed: unclaimed.as_mut(),

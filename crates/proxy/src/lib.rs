@@ -36,6 +36,7 @@
 
 mod abandoned;
 mod admission;
+mod bearer;
 mod body;
 mod budget;
 pub mod clock;

@@ -74,6 +74,9 @@ kinds! {
     BadHandshake "bad-handshake" BAD_REQUEST "The WebSocket handshake is not valid"
         "A WebSocket was meant, and the request does not open one: `Upgrade` or `Connection` is missing, it came over HTTP/1.0, or version, key or method are not those of RFC 6455. Most often a proxy in front takes the fields away. Nothing of it is passed on."
         "Mend what `detail` names. nginx needs `proxy_http_version 1.1`, `proxy_set_header Upgrade $http_upgrade` and `proxy_set_header Connection \"upgrade\"`; a client has to speak version 13."
+    BadAuthorization "bad-authorization" BAD_REQUEST "The Authorization header cannot be passed on"
+        "`proxy.bearer` is `query`, and the request has several `Authorization` headers, or a bearer token that makes a query longer than a node takes."
+        "Send one `Authorization: Bearer` with a token of at most 6 kB."
     MediaType "media-type" UNSUPPORTED_MEDIA_TYPE "The Content-Type is not supported"
         "A POST that is not `application/sdp`, or a PATCH that is neither that nor `application/trickle-ice-sdpfrag`."
         "Set the `Content-Type` that `detail` names."
@@ -163,6 +166,7 @@ impl Kind {
                     Self::BadQuery
                 }
                 BadRequest::Handshake(_) => Self::BadHandshake,
+                BadRequest::Authorization(_) => Self::BadAuthorization,
                 BadRequest::MediaType { .. } => Self::MediaType,
                 BadRequest::Counter => Self::CounterOffer,
                 BadRequest::Condition(Unmatched::Missing) => Self::PreconditionRequired,

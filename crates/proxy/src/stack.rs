@@ -172,7 +172,7 @@ pub fn stack(d: &Dependencies, settings: &Settings) -> std::io::Result<Stack> {
         .layer(layer_fn(|inner| Resolving::new(inner, resolver.clone())))
         .service(Destinations::new(
             forward(d, settings),
-            splice(d, timeouts),
+            splice(d, settings),
             manager,
         ));
     // Erased once, here: the type is a page long.
@@ -204,7 +204,7 @@ fn forward(d: &Dependencies, settings: &Settings) -> Forward {
         timeouts,
     } = settings;
     let memory = &d.memory;
-    let nodes = Nodes::new(timeouts, d.directory.clone());
+    let nodes = Nodes::new(timeouts, d.directory.clone()).with_bearer(proxy.bearer);
     let (abandoned, left) =
         Abandoned::new(limits.in_flight, d.exchanges.clone(), d.metrics.clone());
     let janitor = Janitor {
@@ -244,12 +244,13 @@ fn forward(d: &Dependencies, settings: &Settings) -> Forward {
     }
 }
 
-fn splice(d: &Dependencies, timeouts: &Timeouts) -> Splice {
+fn splice(d: &Dependencies, settings: &Settings) -> Splice {
     Splice {
+        bearer: settings.proxy.bearer,
         directory: d.directory.clone(),
         detach: d.detach,
         places: d.memory.room.sockets.clone(),
-        connect: timeouts.connect,
+        connect: settings.timeouts.connect,
         sessions: d.sockets.clone(),
         close: d.close_sockets.clone(),
         live: d.live.clone(),

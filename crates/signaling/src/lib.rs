@@ -16,12 +16,14 @@
 //! | [`misplaced`] | a query in the wrong place |
 //! | [`rewrite`] | what a node's `Location` means |
 //! | [`dialect`] | what the client of a request understands |
+//! | [`bearer`] | a bearer token as the query that nodes read |
 //! | [`link`] | `Link`, read and written |
 //! | [`ice`] | ICE servers and TURN credentials |
 //! | [`tag`] | entity tags of sessions |
 //! | [`headers`] | header names and values that matter here |
 
 pub mod api;
+pub mod bearer;
 pub mod dialect;
 pub mod extension;
 pub mod handle;

@@ -183,7 +183,7 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
         seen.live.clone(),
         finding.directory.clone(),
         &dependencies.memory,
-        &config.timeouts,
+        &settings::of(config),
         shutdown.background.clone(),
     );
     let stack = stack(&dependencies, &settings::of(config)).map_err(StartError::Roots)?;

@@ -101,7 +101,7 @@ impl Reconfigure {
         }
         if let Some(stack) = stack {
             self.current.replace(stack);
-            self.ender.reconfigure(&config.timeouts);
+            self.ender.reconfigure(&of(config));
             open_files::warn_if_too_few(config);
         }
         if concerns(&["nodes"]) {

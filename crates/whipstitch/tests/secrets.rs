@@ -96,6 +96,14 @@ fn peer(listener: &TcpListener) {
                  Link: <turn:turn.example.com>; rel=\"ice-server\"; username=\"u\"; credential=\"{MARK}\"; credential-type=\"password\"\r\n\
                  Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0"
             )
+        } else if first.contains("/auth/login") {
+            let body = format!(r#"{{"token":"jwt-{MARK}"}}"#);
+            format!("200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        } else if first.contains("/admin/nodegroup") {
+            format!("401 No\r\nContent-Length: 7\r\n\r\n{MARK}")
+        } else if first.contains("/streams/stream/") && first.contains("/live/s1") {
+            let body = r#"[{"streamGuid":"live/s1","serverAddress":"127.0.0.2"}]"#;
+            format!("200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
         } else if first.contains("/event/live/s1") {
             let body = r#"{"name":"s1","scope":"/live","serverAddress":"127.0.0.2","region":"r"}"#;
             format!("200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -118,7 +126,16 @@ fn start_peer(address: &str) -> SocketAddr {
     address
 }
 
-fn start(folder: &Path, level: &str) -> Running {
+/// What differs between the generations of the manager, and with them between the ways of a bearer token.
+const GENERATIONS: [(&str, &str); 2] = [
+    ("api = \"1\"\naccess_token_file = \"access-token\"", "pass"),
+    (
+        "api = \"2\"\nuser_file = \"manager-user\"\npassword_file = \"manager-password\"",
+        "query",
+    ),
+];
+
+fn start(folder: &Path, level: &str, (manager_keys, bearer): (&str, &str)) -> Running {
     let manager = start_peer("127.0.0.1:0");
     let node = start_peer("127.0.0.2:0");
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -129,6 +146,8 @@ fn start(folder: &Path, level: &str) -> Running {
         ("turn.secret", format!("turn-{MARK}")),
         ("turn.password", format!("password-{MARK}")),
         ("access-token", format!("token-{MARK}")),
+        ("manager-user", format!("user-{MARK}")),
+        ("manager-password", format!("password-{MARK}")),
     ] {
         fs::write(folder.join(name), text).unwrap();
     }
@@ -136,7 +155,9 @@ fn start(folder: &Path, level: &str) -> Running {
         r#"
         [stream_manager]
         url = "http://{manager}"
-        access_token_file = "access-token"
+        {manager_keys}
+        [proxy]
+        bearer = "{bearer}"
         [listen]
         https = ["127.0.0.1:0"]
         http = ["127.0.0.1:0"]
@@ -204,9 +225,14 @@ fn header<'a>(answer: &'a str, name: &str) -> &'a str {
 
 #[test]
 fn nothing_secret_is_in_log_metrics_or_admin_interface() {
-    for level in ["info", "debug"] {
+    for (level, generation) in [
+        ("info", GENERATIONS[0]),
+        ("debug", GENERATIONS[0]),
+        ("info", GENERATIONS[1]),
+        ("debug", GENERATIONS[1]),
+    ] {
         let folder = tempfile::tempdir().unwrap();
-        let mut running = start(folder.path(), level);
+        let mut running = start(folder.path(), level, generation);
         let ready = running.line("ready");
         let (http, admin) = (address(&ready["http"]), address(&ready["admin"]));
         let sdp = format!(

@@ -23,6 +23,7 @@ pub(super) struct Made<'a> {
     pub(super) target: &'a PathAndQuery,
     pub(super) endpoint: &'a Endpoint,
     pub(super) client: Option<Client>,
+    pub(super) authorization: Option<&'a HeaderValue>,
     pub(super) exchange: &'a Exchange,
     /// Whether the node said 201, which is to be kept in mind when that became a counter-offer.
     pub(super) is_created: bool,
@@ -81,7 +82,8 @@ impl Forward {
         if let Some(client) = made.client.clone() {
             self.known.remember(client, session);
         }
-        let about = About::new(made.exchange, made.origin, key.scope());
+        let about =
+            About::new(made.exchange, made.origin, key.scope()).authorized_by(made.authorization);
         self.live
             .began(role, about, made.origin.clone(), key, session);
         if let Some(unclaimed) = made.unclaimed {

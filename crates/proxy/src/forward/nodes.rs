@@ -13,7 +13,7 @@ use crate::{
     abandoned::{Abandoned, Unanswered},
     body::{self, Patience},
     budget::Budget,
-    config::Timeouts,
+    config::{Bearer, Timeouts},
     creation::Creation,
     failover::Carrier,
     message::Endpoint,
@@ -25,11 +25,34 @@ use crate::{
 
 /// The nodes, over pooled connections.
 #[derive(Clone)]
-pub(crate) struct Nodes(legacy::Client<Timed<HttpConnector>, Body>);
+pub(crate) struct Nodes {
+    client: legacy::Client<Timed<HttpConnector>, Body>,
+    bearer: Bearer,
+}
 
 impl Nodes {
     pub(crate) fn new(timeouts: &Timeouts, directory: Arc<dyn Directory>) -> Self {
-        Self(node_client::client(timeouts.connect, directory))
+        Self {
+            client: node_client::client(timeouts.connect, directory),
+            bearer: Bearer::default(),
+        }
+    }
+
+    /// The nodes get the tokens of clients so.
+    pub(crate) fn with_bearer(mut self, bearer: Bearer) -> Self {
+        self.bearer = bearer;
+        self
+    }
+
+    /// The request as this node gets it, and its whole URL. `None` if there is none, which is looked at before.
+    fn addressed(
+        &self,
+        origin: &Origin,
+        mut request: Request<Body>,
+    ) -> Option<(Request<Body>, Uri)> {
+        self.bearer.apply(&mut request).ok()?;
+        let uri = node_uri(origin, request.uri())?;
+        Some((request, uri))
     }
 }
 
@@ -41,10 +64,10 @@ impl Carrier for Nodes {
         budget: &mut Budget,
         phases: &Phases,
     ) -> Result<Response<Body>, Failed> {
-        let Some(uri) = node_uri(origin, request.uri()) else {
+        let Some((request, uri)) = self.addressed(origin, request) else {
             return Err(Failed::NotConnected(unusable()));
         };
-        let mut sent = Sent::new(&self.0, request, uri, None);
+        let mut sent = Sent::new(&self.client, request, uri, None);
         let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
         budget.spend(sent.spent());
         answer.map(|response| response.map(body::incoming))
@@ -103,7 +126,7 @@ impl Carrier for Creating<'_> {
         budget: &mut Budget,
         phases: &Phases,
     ) -> Result<Response<Body>, Failed> {
-        let Some(uri) = node_uri(origin, request.uri()) else {
+        let Some((request, uri)) = self.nodes.addressed(origin, request) else {
             return Err(Failed::NotConnected(unusable()));
         };
         let began = Instant::now();
@@ -112,7 +135,7 @@ impl Carrier for Creating<'_> {
             // The time went to a DELETE of ours, not to this node.
             return Err(Failed::OutOfTime(Cause::Timeout(began.elapsed())));
         }
-        let sent = Sent::new(&self.nodes.0, request, uri, None);
+        let sent = Sent::new(&self.nodes.client, request, uri, None);
         let sent = Unanswered::new(sent, creation, self.abandoned);
         let answer = sent.answered(budget, phases).await;
         answer.map(|response| response.map(body::incoming))

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use http::{Request, StatusCode, Uri};
+use http::{HeaderValue, Request, StatusCode, Uri, header::AUTHORIZATION};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use whipstitch_origin::{Directory, Origin};
@@ -11,10 +11,10 @@ use whipstitch_signaling::{Role, StreamKey, session::Session as Sealed};
 
 use super::{End, Kind, Live, LiveSession, SessionId, session::WayOut};
 use crate::{
-    Memory, body,
+    Memory, Settings, body,
     budget::Budget,
-    config::Timeouts,
     creation,
+    exchange::REQUEST_ID,
     failover::Carrier,
     forward::{Nodes, turn},
     newest::Newest,
@@ -43,9 +43,11 @@ struct How {
 }
 
 impl How {
-    fn new(timeouts: &Timeouts, directory: &Arc<dyn Directory>) -> Self {
+    fn new(settings: &Settings, directory: &Arc<dyn Directory>) -> Self {
+        let timeouts = &settings.timeouts;
+        let nodes = Nodes::new(timeouts, directory.clone());
         Self {
-            nodes: Nodes::new(timeouts, directory.clone()),
+            nodes: nodes.with_bearer(settings.proxy.bearer),
             budget: timeouts.answer,
             connect: timeouts.connect,
         }
@@ -59,12 +61,12 @@ impl Ender {
         live: Live,
         directory: Arc<dyn Directory>,
         memory: &Memory,
-        timeouts: &Timeouts,
+        settings: &Settings,
         tasks: TaskTracker,
     ) -> Self {
         Self(Arc::new(Inner {
             live,
-            how: ArcSwap::from_pointee(How::new(timeouts, &directory)),
+            how: ArcSwap::from_pointee(How::new(settings, &directory)),
             directory,
             newest: memory.newest.clone(),
             under_way: memory.under_way.clone(),
@@ -73,8 +75,8 @@ impl Ender {
     }
 
     /// Goes by these from now on.
-    pub fn reconfigure(&self, timeouts: &Timeouts) {
-        let how = How::new(timeouts, &self.0.directory);
+    pub fn reconfigure(&self, settings: &Settings) {
+        let how = How::new(settings, &self.0.directory);
         self.0.how.store(Arc::new(how));
     }
 
@@ -118,7 +120,7 @@ impl Inner {
                 return;
             }
         }
-        match ask(&how, origin, sealed, budget).await {
+        match ask(&how, origin, session, sealed, budget).await {
             Some(status) if creation::is_over(status) => {
                 self.over(*role, key, sealed);
             }
@@ -141,11 +143,17 @@ impl Inner {
 async fn ask(
     how: &How,
     origin: &Origin,
+    session: &LiveSession,
     sealed: &Sealed,
     mut budget: Budget,
 ) -> Option<StatusCode> {
     let request = Request::delete(Uri::from(sealed.resource.clone()));
-    let request = request.body(body::empty()).ok()?;
+    let mut request = request.body(body::empty()).ok()?;
+    let headers = request.headers_mut();
+    let id = HeaderValue::from_str(session.request_id());
+    headers.extend(id.ok().map(|id| (REQUEST_ID, id)));
+    // The client's own, which RFC 9725 §4.7 wants on a DELETE, too.
+    headers.extend(session.authorization().map(|field| (AUTHORIZATION, field)));
     let phases = Phases::default();
     let answer = how.nodes.carry(origin, request, &mut budget, &phases).await;
     answer.ok().map(|answer| answer.status())

@@ -18,6 +18,9 @@ use crate::{Exchange, forwarders::Scheme, trace::TraceId};
 /// Longest piece of a `User-Agent` that is kept, in bytes.
 const MAX_AGENT: usize = 128;
 
+/// Longest `Authorization` that is kept for a DELETE by the operator, in bytes: there are up to 20 000 sessions.
+const MAX_AUTHORIZATION: usize = 2048;
+
 /// Names a session of this process: hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub(super) u64);
@@ -78,6 +81,7 @@ pub(crate) struct About {
     client: Option<IpAddr>,
     secure: bool,
     agent: Option<Box<str>>,
+    authorization: Option<Box<HeaderValue>>,
 }
 
 impl About {
@@ -94,7 +98,20 @@ impl About {
             client: exchange.client(),
             secure: exchange.scheme() == Some(Scheme::Https),
             agent: record.agent.as_ref().map(|agent| short(agent.as_bytes())),
+            authorization: None,
         }
+    }
+
+    /// The client made it with this `Authorization`. A copy, since a field keeps the whole header of its request.
+    pub(crate) fn authorized_by(mut self, field: Option<&HeaderValue>) -> Self {
+        let kept = field.filter(|field| field.len() <= MAX_AUTHORIZATION);
+        let copied = kept.and_then(|field| HeaderValue::from_bytes(field.as_bytes()).ok());
+        self.authorization = copied.map(|mut field| {
+            field.set_sensitive(true);
+            // Most sessions have none.
+            Box::new(field)
+        });
+        self
     }
 }
 
@@ -117,6 +134,7 @@ pub struct LiveSession {
     client: Option<IpAddr>,
     secure: bool,
     agent: Option<Box<str>>,
+    authorization: Option<Box<HeaderValue>>,
     began: SystemTime,
     traffic: Traffic,
     way_out: WayOut,
@@ -147,6 +165,7 @@ impl LiveSession {
             client: about.client,
             secure: about.secure,
             agent: about.agent,
+            authorization: about.authorization,
             began: SystemTime::now(),
             traffic: Traffic::new(),
             way_out,
@@ -159,6 +178,11 @@ impl LiveSession {
 
     pub(super) fn way_out(&self) -> &WayOut {
         &self.way_out
+    }
+
+    /// What the client authorized itself by when it made the session.
+    pub(super) fn authorization(&self) -> Option<HeaderValue> {
+        self.authorization.as_deref().cloned()
     }
 
     /// Whether it is the session of this URL: two at one place are told apart by their times.

@@ -184,6 +184,7 @@ impl Rules {
     }
 
     fn signaling(&self, mut clean: Clean, ask: Ask) -> Result<Decision, Error> {
+        self.proxy.bearer.check(&clean.request)?;
         let taken = std::mem::replace(clean.request.body_mut(), body::empty());
         *clean.request.body_mut() = body::guard(
             taken,
@@ -205,6 +206,7 @@ impl Rules {
         if !clean.websocket {
             return Err(BadRequest::Handshake(handshake::NO_UPGRADE).into());
         }
+        self.proxy.bearer.check(&clean.request)?;
         let query = parse(clean.request.uri().query().unwrap_or_default());
         let query = query.map_err(BadRequest::from)?;
         clean

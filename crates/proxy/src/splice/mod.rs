@@ -38,6 +38,7 @@ use self::{handshake::Handshake, session::Session};
 use crate::{
     Body, CloseSignal, Error, Live, Metrics, body,
     budget::Budget,
+    config::Bearer,
     error::NodeFault,
     failover,
     live::About,
@@ -67,6 +68,7 @@ pub type Detach = fn(Upgraded) -> Detached;
 pub(crate) struct Splice {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) detach: Detach,
+    pub(crate) bearer: Bearer,
     pub(crate) places: Places,
     pub(crate) connect: Duration,
     pub(crate) sessions: TaskTracker,
@@ -88,7 +90,8 @@ impl Splice {
         let place = self.places.take()?;
         exchange.goes_to(origin.addr());
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
-        let asked = handshake.to_node(&request, &origin, &query.target())?;
+        let mut asked = handshake.to_node(&request, &origin, &query.target())?;
+        self.bearer.apply(&mut asked).map_err(|_| Error::Internal)?;
         let began = budget.begins();
         let answer = self
             .try_node(&origin, asked, &mut budget, exchange.phases())

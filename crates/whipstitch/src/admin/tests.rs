@@ -26,7 +26,7 @@ fn admin() -> Admin {
     let live = Live::new(Duration::from_hours(1));
     let view = view::tests::view();
     let directory = Arc::new(view::tests::directory());
-    let timeouts = proxy::config::Timeouts::default();
+    let settings = proxy::Settings::default();
     let room = proxy::Room::new(&proxy::config::Limits::default());
     let memory = proxy::Memory::new(
         room,
@@ -36,7 +36,7 @@ fn admin() -> Admin {
     );
     Admin::new(Parts {
         shutdown: Shutdown::default(),
-        ender: Ender::new(live.clone(), directory, &memory, &timeouts, tasks.clone()),
+        ender: Ender::new(live.clone(), directory, &memory, &settings, tasks.clone()),
         view,
         live,
         recent: Recent::default(),

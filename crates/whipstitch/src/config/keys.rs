@@ -4,9 +4,9 @@
 //! It feeds the flags and variables, the words of mistakes, the reference page and the annotated sample.
 
 use super::kind::Kind::{
-    self, Address, Addresses, Api, BaseUrl, Bytes, Collector, Count, Duration, Format, IceServers,
-    Lifetime, Location, Mappings, Names, Networks, NodeNames, NotLive, Parents, Path, Port, Ratio,
-    Switch, Text, Url,
+    self, Address, Addresses, Api, BaseUrl, Bearer, Bytes, Collector, Count, Duration, Format,
+    IceServers, Lifetime, Location, Mappings, Names, Networks, NodeNames, NotLive, Parents, Path,
+    Port, Ratio, Switch, Text, Url,
 };
 
 /// The variable that names the configuration file; like `--config` it is no key of it.
@@ -196,6 +196,7 @@ pub const SECTIONS: &[Section] = &[
             Key::new("proxy.location", Location, "WHIPSTITCH_PROXY_LOCATION", "How the URLs of sessions are written: `absolute`, with scheme and host; `path`, without, for a way in front that changes paths or names; `auto`, with scheme and host where they are known, by `proxy.public_url`, our own TLS, or a forwarder of `proxy.trusted` that tells `https` and the host. With `absolute`, a client of plain HTTP of which nobody tells more gets `http://` and the host that it asked for.").reloads(),
             Key::new("proxy.trusted", Networks, "WHIPSTITCH_PROXY_TRUSTED", "Networks of forwarders (load balancers, TLS terminators) that are believed: `X-Forwarded-For`, `-Proto` and `-Host`, or `Forwarded` (RFC 7239), tell who the client is, for logs, for nodes and for telling clients apart, and by which scheme and host it came. The client is the first address from the right that is in none of them. From everybody else these headers are dropped.")
                 .sample(r#"["10.0.0.0/8"]"#).reloads(),
+            Key::new("proxy.bearer", Bearer, "WHIPSTITCH_PROXY_BEARER", "How a client's `Authorization: Bearer` reaches a node: `pass`, as it is; `query`, as the query that Red5's JWT and round-trip authentication read, for OBS, FFmpeg, GStreamer and Larix, which send nothing else: the token becomes `token=…`, one that is itself `username=…&password=…&token=…` becomes these keys, and the header stays here. What a client's URL says of a key counts. The token is in no lookup, no log and no session URL.").reloads(),
             Key::new("proxy.admin_api", Switch, "WHIPSTITCH_PROXY_ADMIN_API", "On: the Stream Manager's `/admin/` API can be reached through the proxy.").reloads(),
         ],
     },

@@ -45,6 +45,8 @@ pub enum Kind {
     Path,
     /// A [`whipstitch_proxy::config::Location`].
     Location,
+    /// A [`whipstitch_proxy::config::Bearer`].
+    Bearer,
     /// A [`super::LogFormat`].
     Format,
     /// A [`whipstitch_signaling::Api`].
@@ -78,6 +80,7 @@ impl Kind {
             Self::IceServers => "URLs",
             Self::Path => "file",
             Self::Location => "`auto`, `absolute` or `path`",
+            Self::Bearer => "`pass` or `query`",
             Self::Format => "`auto`, `text` or `json`",
             Self::Api => "`1` or `2`",
             Self::NotLive => "`409` or `404`",
@@ -114,6 +117,7 @@ impl Kind {
             }
             Self::Path => r#"the name of a file in quotes, such as "/etc/whipstitch/tls.crt""#,
             Self::Location => r#""auto", "absolute" or "path""#,
+            Self::Bearer => r#""pass" or "query""#,
             Self::Format => r#""auto", "text" or "json""#,
             Self::NotLive => "409 or 404, without quotes",
             Self::Collector => r#"a URL such as "http://127.0.0.1:4318""#,
@@ -162,6 +166,7 @@ impl Kind {
             | Self::Address
             | Self::Path
             | Self::Location
+            | Self::Bearer
             | Self::Format
             | Self::Api
             | Self::Collector

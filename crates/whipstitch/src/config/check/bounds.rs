@@ -63,6 +63,7 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::IceServers
         | Kind::Path
         | Kind::Location
+        | Kind::Bearer
         | Kind::Format
         | Kind::Api
         | Kind::NotLive
