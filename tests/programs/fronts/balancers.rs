@@ -2,19 +2,20 @@
 
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
-use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    join,
-    process::Command,
-    time::sleep,
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::{join, process::Command, time::timeout};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, protocol::Role},
 };
 use whipstitch::config::Config;
 use whipstitch_minicluster::Server;
 use whipstitch_tests::{
     Client, Deployment, Proxy,
+    deployment::SOON,
+    http::Io,
     raw_node::RawNode,
-    websocket::{Dialogue, over_h2},
+    websocket::{over_h2, raw},
 };
 
 use super::{
@@ -26,6 +27,8 @@ use super::{
 const REPLICAS: [&str; 3] = ["10.0.0.11", "10.0.0.12", "10.0.0.13"];
 /// A minute is what both programs wait for by default.
 const IDLE: Duration = Duration::from_secs(62);
+
+type Socket<T> = WebSocketStream<T>;
 
 /// A load balancer in front of replicas that share a key.
 struct Balanced {
@@ -245,7 +248,8 @@ async fn tells_of_the_client(kind: Kind) {
     assert!(!told("x-forwarded-for").contains("192.0.2.2"), "{node:?}");
 }
 
-/// A WebSocket that says nothing for longer than programs wait by default goes on; at a node that waits for ever.
+/// A WebSocket on which neither side says anything for longer than programs wait by default goes on. Both answer the
+/// proxy's pings, as they have to.
 async fn keeps_silent_sockets(kind: Kind) {
     let node = RawNode::start(9).await;
     let balanced = Balanced::with(kind, |config| {
@@ -257,20 +261,56 @@ async fn keeps_silent_sockets(kind: Kind) {
     let mut sockets = Vec::new();
     for addr in [balanced.passes, balanced.ends] {
         let client = balanced.tls(addr, b"http/1.1");
-        let (opened, (_, at_node)) = join!(Dialogue::open(&client, &target), node.accept(""));
-        sockets.push((opened.unwrap(), at_node));
+        let ((head, at_client), (_, at_node)) = join!(raw(&client, &target, ""), node.accept(""));
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        sockets.push((
+            WebSocketStream::from_raw_socket(at_client, Role::Client, None).await,
+            WebSocketStream::from_raw_socket(at_node, Role::Server, None).await,
+        ));
     }
-    for pause in [Duration::ZERO, IDLE] {
-        sleep(pause).await;
-        for (client, at_node) in &mut sockets {
-            client.say(json!({"a": 1})).await;
-            // Two bytes, the mask, and the text.
-            let mut frame = [0; 2 + 4 + 7];
-            at_node.read_exact(&mut frame).await.unwrap();
-            at_node.write_all(b"\x81\x07{\"b\":2}").await.unwrap();
-            assert_eq!(client.hear().await, json!({"b": 2}));
+    let [(client_1, node_1), (client_2, node_2)] = &mut sockets[..] else {
+        panic!("two sockets");
+    };
+    talk(client_1, node_1).await;
+    talk(client_2, node_2).await;
+    join!(
+        silence(client_1),
+        silence(node_1),
+        silence(client_2),
+        silence(node_2)
+    );
+    talk(client_1, node_1).await;
+    talk(client_2, node_2).await;
+}
+
+/// A message there and one back.
+async fn talk(client: &mut Socket<impl Io>, node: &mut Socket<impl Io>) {
+    client.send(Message::text("to the node")).await.unwrap();
+    assert_eq!(text(node).await, "to the node");
+    node.send(Message::text("to the client")).await.unwrap();
+    assert_eq!(text(client).await, "to the client");
+}
+
+async fn text(socket: &mut Socket<impl Io>) -> String {
+    let heard = async {
+        loop {
+            if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
+                return text.to_string();
+            }
         }
-    }
+    };
+    timeout(SOON, heard).await.expect("a message in time")
+}
+
+/// Hears nothing but pings and their answers for [`IDLE`].
+async fn silence(socket: &mut Socket<impl Io>) {
+    let heard = async {
+        while let Some(message) = socket.next().await {
+            let message = message.unwrap();
+            assert!(message.is_ping() || message.is_pong(), "{message:?}");
+        }
+    };
+    assert!(timeout(IDLE, heard).await.is_err(), "the socket is closed");
 }
 
 /// With no replica to go to, a page can still read what is wrong and when to come again.
