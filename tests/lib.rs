@@ -25,6 +25,8 @@ pub mod kept;
 pub mod log;
 #[path = "harness/raw_h2.rs"]
 pub mod raw_h2;
+#[path = "harness/raw_manager.rs"]
+pub mod raw_manager;
 #[path = "harness/raw_node.rs"]
 pub mod raw_node;
 #[path = "harness/round_robin.rs"]

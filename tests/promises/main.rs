@@ -11,6 +11,7 @@
 
 mod abandoned;
 mod admin;
+mod bad_answers;
 mod bearer;
 mod bodies;
 mod commands;
@@ -41,6 +42,7 @@ mod manager;
 mod manager_address;
 mod media;
 mod metrics;
+mod networks;
 mod not_live;
 mod oddities;
 mod outage;

@@ -30,7 +30,7 @@ use tracing::{info, warn};
 use whipstitch_signaling::{Role, StreamKey};
 
 use crate::{
-    Candidates, Cause, Hints, Lookup, LookupError, ManagerFault, Metrics, Seconds, Source,
+    Asker, Candidates, Cause, Hints, Lookup, LookupError, ManagerFault, Metrics, Seconds, Source,
 };
 
 /// Faults in a row that raise a suspicion.
@@ -114,7 +114,7 @@ impl Breaker {
 
     async fn probe_once(&self, question: &Lookup) {
         self.lock().last_asked = Some(Instant::now());
-        let answer = self.0.source.ask(question);
+        let answer = self.0.source.ask(question, Asker::UNKNOWN);
         tokio::pin!(answer);
         let answer = if let Ok(answer) = timeout(PATIENCE, &mut answer).await {
             answer
@@ -156,12 +156,16 @@ impl Breaker {
         }
     }
 
-    async fn ask_unless_open(&self, lookup: &Lookup) -> Result<Candidates, LookupError> {
+    async fn ask_unless_open(
+        &self,
+        lookup: &Lookup,
+        asker: Asker,
+    ) -> Result<Candidates, LookupError> {
         if self.is_open() {
             return Err(ManagerFault::Shunned.into());
         }
         self.lock().last_asked = Some(Instant::now());
-        let answer = self.0.source.ask(lookup).await;
+        let answer = self.0.source.ask(lookup, asker).await;
         match &answer {
             Err(LookupError::Manager(_)) => self.fault(),
             // Only a probe closes: this may be the late answer to a question from before.
@@ -209,7 +213,7 @@ impl Breaker {
             tokio::select! {
                 _ = every.tick() => {
                     self.lock().last_probe = Some(Instant::now());
-                    asked.push(self.0.source.ask(&question));
+                    asked.push(self.0.source.ask(&question, Asker::UNKNOWN));
                 }
                 Some(answer) = asked.next() => match answer {
                     Err(LookupError::Manager(fault)) => self.open(fault.cause().unwrap_or(Cause::NotJson)),
@@ -257,8 +261,12 @@ impl Breaker {
 }
 
 impl Source for Breaker {
-    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
-        Box::pin(self.ask_unless_open(lookup))
+    fn ask<'a>(
+        &'a self,
+        lookup: &'a Lookup,
+        asker: Asker,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+        Box::pin(self.ask_unless_open(lookup, asker))
     }
 }
 
@@ -280,11 +288,11 @@ fn when(since: Instant) -> jiff::Timestamp {
 
 /// To play a stream that does not exist takes nothing from any client; "no such stream" is the good answer.
 fn question() -> Option<Lookup> {
-    Some(Lookup {
-        role: Role::Play,
-        key: StreamKey::new("live", "whipstitch-probe").ok()?,
-        hints: Hints::default(),
-    })
+    Some(Lookup::new(
+        Role::Play,
+        StreamKey::new("live", "whipstitch-probe").ok()?,
+        Hints::default(),
+    ))
 }
 
 /// A search for the end of an outage. However it ends, the next fault may begin another one.

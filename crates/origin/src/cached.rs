@@ -22,8 +22,8 @@ use self::{
 };
 pub use self::{remembered::Freshness, view::Entry};
 use crate::{
-    Candidates, Cause, Directory, Health, Lookup, LookupError, ManagerFault, Metrics, Origin,
-    Outcome, Purpose, Source, config, metrics::Found,
+    Asker, Candidates, Cause, Directory, Health, Lookup, LookupError, ManagerFault, Metrics,
+    Origin, Outcome, Purpose, Source, config, metrics::Found,
 };
 
 /// Most streams remembered to have ended, and lookups to have been forgotten.
@@ -78,17 +78,24 @@ impl Cached {
         }))
     }
 
-    async fn find(&self, lookup: &Lookup, purpose: Purpose) -> Result<Candidates, LookupError> {
+    async fn find(
+        &self,
+        lookup: &Lookup,
+        asker: Asker,
+        purpose: Purpose,
+    ) -> Result<Candidates, LookupError> {
         let answer = match self.0.recall(lookup, purpose) {
             Recall::Use(answer) => answer,
             Recall::UseAndRefresh(answer) => {
                 // Too many under way: the next caller will try.
-                let _ = self.board(lookup, Passenger::Refresh);
+                let _ = self.board(lookup, asker, Passenger::Refresh);
                 answer
             }
-            Recall::Ask => self.ask(lookup, purpose).await,
+            Recall::Ask => self.ask(lookup, asker, purpose).await,
         };
-        let candidates = self.spared(lookup, self.0.health.order(answer?)).await;
+        let candidates = self
+            .spared(lookup, asker, self.0.health.order(answer?))
+            .await;
         if purpose == Purpose::Session {
             self.0.health.chosen(&candidates);
         }
@@ -97,7 +104,7 @@ impl Cached {
 
     /// Other candidates, if all of these are ejected: the manager may go on naming a node that is gone, and by default
     /// it is asked for one node to play.
-    async fn spared(&self, lookup: &Lookup, candidates: Candidates) -> Candidates {
+    async fn spared(&self, lookup: &Lookup, asker: Asker, candidates: Candidates) -> Candidates {
         if !self.0.health.all_ejected(&candidates) {
             return candidates;
         }
@@ -106,35 +113,43 @@ impl Cached {
         };
         let others = match self.0.recall(&wider, Purpose::Session) {
             Recall::Use(answer) | Recall::UseAndRefresh(answer) => answer,
-            Recall::Ask => self.ask(&wider, Purpose::Session).await,
+            Recall::Ask => self.ask(&wider, asker, Purpose::Session).await,
         };
         others.map_or(candidates, |others| self.0.health.order(others))
     }
 
-    async fn ask(&self, lookup: &Lookup, purpose: Purpose) -> Reply {
+    async fn ask(&self, lookup: &Lookup, asker: Asker, purpose: Purpose) -> Reply {
         let (reply, answer) = oneshot::channel();
-        self.board(lookup, Passenger::Caller(Caller::new(purpose, reply)))?;
+        let caller = Caller::new(purpose, reply);
+        self.board(lookup, asker, Passenger::Caller(caller))?;
         // Nobody replies only if the question's task was dropped, at the end of the process.
         answer
             .await
             .unwrap_or(Err(ManagerFault::Unreachable(Cause::Stopping).into()))
     }
 
-    /// Joins the question under way, or asks it.
-    fn board(&self, lookup: &Lookup, passenger: Passenger) -> Result<(), LookupError> {
+    /// Joins the question under way, or asks it. All who share it are of one network, if there is one in the lookup; the
+    /// manager gets the address of the first.
+    fn board(
+        &self,
+        lookup: &Lookup,
+        asker: Asker,
+        passenger: Passenger,
+    ) -> Result<(), LookupError> {
         let recheck = |passenger| self.0.recheck(lookup, passenger);
         match self.0.flights.board(lookup, passenger, recheck) {
             Boarding::Joined | Boarding::NotNeeded => {}
-            Boarding::Depart => self.depart(lookup),
+            Boarding::Depart => self.depart(lookup, asker),
             Boarding::Full => return Err(LookupError::Busy),
         }
         Ok(())
     }
 
-    fn depart(&self, lookup: &Lookup) {
+    fn depart(&self, lookup: &Lookup, asker: Asker) {
         let flying = Flying {
             cached: self.clone(),
             lookup: lookup.clone(),
+            asker,
             landed: false,
         };
         self.0.tasks.spawn(flying.fly());
@@ -281,6 +296,7 @@ fn deal(remembered: &Remembered, over: Option<Instant>, caller: Caller) -> Optio
 struct Flying {
     cached: Cached,
     lookup: Lookup,
+    asker: Asker,
     landed: bool,
 }
 
@@ -288,10 +304,10 @@ impl Flying {
     async fn fly(mut self) {
         loop {
             let asked = Instant::now();
-            let answer = self.cached.0.source.ask(&self.lookup).await;
+            let answer = self.cached.0.source.ask(&self.lookup, self.asker).await;
             let After { again, more } = self.cached.0.land(&self.lookup, asked, answer);
             for _ in 0..more {
-                self.cached.depart(&self.lookup);
+                self.cached.depart(&self.lookup, self.asker);
             }
             if !again {
                 self.landed = true;
@@ -314,9 +330,10 @@ impl Directory for Cached {
     fn locate<'a>(
         &'a self,
         lookup: &'a Lookup,
+        asker: Asker,
         purpose: Purpose,
     ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
-        Box::pin(self.find(lookup, purpose))
+        Box::pin(self.find(lookup, asker, purpose))
     }
 
     fn forget(&self, lookup: &Lookup) {

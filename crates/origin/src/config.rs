@@ -7,7 +7,7 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration
 use serde::{Deserialize, Serialize};
 use whipstitch_signaling::Api;
 
-use crate::{address_map::Mapping, admit::NamePattern};
+use crate::{address_map::Mapping, admit::NamePattern, asker::ByNetwork};
 
 /// `[stream_manager]`: the source of truth. Its `Debug` leaves out a user name and password in the URL.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +101,8 @@ pub struct Lookup {
     /// Life of "there is no such stream" for players. A publish of the stream through this proxy ends it.
     #[serde(with = "duration")]
     pub negative_ttl: Duration,
+    /// With whom a client that names no region shares what is remembered.
+    pub by_network: ByNetwork,
     /// Most answers remembered at once.
     pub capacity: u64,
 }
@@ -114,6 +116,7 @@ impl Default for Lookup {
             play_endpoints: 1,
             stale_for: Duration::from_hours(1),
             negative_ttl: Duration::from_secs(1),
+            by_network: ByNetwork::default(),
             capacity: 10_000,
         }
     }

@@ -8,6 +8,7 @@ pub mod address_map;
 pub mod admit;
 mod answer;
 mod api;
+mod asker;
 mod base_url;
 pub mod breaker;
 pub mod cached;
@@ -29,6 +30,7 @@ use whipstitch_signaling::StreamKey;
 
 pub use address_map::{Mapping, MappingError};
 pub use admit::{AllowedOrigins, Claim, NamePattern, NamePatternError, Origin, Refusal};
+pub use asker::{Asker, ByNetwork, ByNetworkError, Network};
 pub use base_url::{BaseUrl, BaseUrlError, HostError, PathError};
 pub use breaker::Breaker;
 pub use cached::Cached;
@@ -42,16 +44,22 @@ pub use stream_manager::StreamManager;
 
 /// Whoever answers lookups without remembering: the Stream Manager, and what stands before it.
 pub trait Source: Send + Sync + 'static {
-    /// Asks once. The nodes are never none.
-    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>>;
+    /// Asks once, for this client. The nodes are never none.
+    fn ask<'a>(
+        &'a self,
+        lookup: &'a Lookup,
+        asker: Asker,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>>;
 }
 
 /// Tells which nodes can carry a stream.
 pub trait Directory: Send + Sync + 'static {
-    /// The nodes for a lookup, the one to try first at the front; never empty.
+    /// The nodes for a lookup, the one to try first at the front; never empty. If the manager has to be asked, it is for
+    /// this client, or for one whose lookup is the same.
     fn locate<'a>(
         &'a self,
         lookup: &'a Lookup,
+        asker: Asker,
         purpose: Purpose,
     ) -> BoxFuture<'a, Result<Candidates, LookupError>>;
 

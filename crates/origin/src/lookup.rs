@@ -9,7 +9,7 @@ use whipstitch_signaling::{Role, StreamKey};
 
 pub(crate) use self::hints::NODE_GROUP;
 pub use self::hints::{Hints, HintsError};
-use crate::{Cause, Origin, stream_manager};
+use crate::{Cause, Network, Origin, stream_manager};
 
 /// Nodes that the second, wider question asks for when those of the first answer fail.
 const SPARES: usize = 4;
@@ -23,9 +23,39 @@ pub struct Lookup {
     pub key: StreamKey,
     /// What the client asks beside that.
     pub hints: Hints,
+    network: Option<Network>,
 }
 
 impl Lookup {
+    /// The question of any client.
+    pub fn new(role: Role, key: StreamKey, hints: Hints) -> Self {
+        Self {
+            role,
+            key,
+            hints,
+            network: None,
+        }
+    }
+
+    /// The question of a client of this network. Where the client names a region, its network does not matter.
+    #[must_use]
+    pub fn of_network(self, network: Option<Network>) -> Self {
+        let network = network.filter(|_| !self.hints.names_place());
+        Self { network, ..self }
+    }
+
+    /// The question of the same client with these hints in place of its own.
+    #[must_use]
+    pub fn with_hints(self, hints: Hints) -> Self {
+        let network = self.network;
+        Self { hints, ..self }.of_network(network)
+    }
+
+    /// The network whose clients share the answer; all clients if there is none.
+    pub fn network(&self) -> Option<Network> {
+        self.network
+    }
+
     /// The same question for spare nodes; `None` if the manager may not be asked for more than the client asks for.
     #[must_use]
     pub fn wider(&self) -> Option<Self> {
@@ -208,13 +238,11 @@ mod tests {
     use whipstitch_signaling::Api;
 
     use super::*;
+    use crate::{Asker, ByNetwork};
 
     fn asked(role: Role, hints: &str) -> Lookup {
-        Lookup {
-            role,
-            key: StreamKey::new("live", "s1").unwrap(),
-            hints: Hints::from_query(hints, Api::V1).unwrap(),
-        }
+        let key = StreamKey::new("live", "s1").unwrap();
+        Lookup::new(role, key, Hints::from_query(hints, Api::V1).unwrap())
     }
 
     #[test]
@@ -254,13 +282,35 @@ mod tests {
     }
 
     #[test]
+    fn a_network_is_part_of_the_question_unless_a_region_is_named() {
+        let asker = Asker::at("203.0.113.7".parse().unwrap());
+        let network = ByNetwork::Auto.network(Api::V2, asker);
+        let of = |hints| asked(Role::Play, hints).of_network(network);
+        for hints in ["", "region=", "strict=true", "endpoints=2"] {
+            assert_eq!(of(hints).network(), network, "{hints}");
+            assert_ne!(of(hints), asked(Role::Play, hints));
+        }
+        for hints in [
+            "region=eu",
+            "geozone=emea",
+            "zone=a",
+            "strict=true&region=eu",
+        ] {
+            assert_eq!(of(hints).network(), None, "{hints}");
+        }
+        let subgroup = Hints::from_query("subgroup=eu", Api::V2).unwrap();
+        assert_eq!(of("").with_hints(subgroup).network(), None);
+        assert_eq!(of("").wider().unwrap().network(), network);
+    }
+
+    #[test]
     fn a_variant_of_a_transcoded_stream_has_a_base() {
         let base = |role, name, hints| {
             let (key, hints) = (
                 StreamKey::new("live", name).unwrap(),
                 Hints::from_query(hints, Api::V1).unwrap(),
             );
-            let base = Lookup { role, key, hints }.transcoded_base();
+            let base = Lookup::new(role, key, hints).transcoded_base();
             base.map(|base| base.as_str().to_owned())
         };
         let transcode = "transcode=true";

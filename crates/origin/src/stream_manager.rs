@@ -4,15 +4,15 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header;
+use http::{HeaderName, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
 use whipstitch_signaling::{Role, StreamKey};
 
 use crate::{
-    AllowedOrigins, BaseUrl, Candidates, Cause, Claim, Lookup, LookupError, ManagerFault, Metrics,
-    Refusal, Source,
+    AllowedOrigins, Asker, BaseUrl, Candidates, Cause, Claim, Lookup, LookupError, ManagerFault,
+    Metrics, Refusal, Source,
     answer::{Answer, quote},
     api::{self, ManagerApi},
     config,
@@ -24,6 +24,9 @@ use crate::{
 pub const MAX_ANSWER: usize = 64 * 1024;
 /// Longest answer that is read for the nodes in it while it passes to a client, in bytes: a list of all streams.
 pub const MAX_LIST: usize = 1024 * 1024;
+
+/// Says for which client a lookup is made. Stream Manager 16.0 chooses the region by it; the name of the header is inferred.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Idle connections kept.
 const POOL_SIZE: usize = 16;
@@ -65,9 +68,9 @@ impl StreamManager {
         })
     }
 
-    async fn look_up(&self, lookup: &Lookup) -> Result<Candidates, LookupError> {
-        let asked = Instant::now();
-        let answer = match self.find(lookup).await {
+    async fn look_up(&self, lookup: &Lookup, asker: Asker) -> Result<Candidates, LookupError> {
+        let began = Instant::now();
+        let answer = match self.find(lookup, asker).await {
             Ok(answer) => {
                 let most = lookup.candidates(self.endpoints(lookup));
                 let deadline = Instant::now() + self.timeout;
@@ -75,8 +78,8 @@ impl StreamManager {
             }
             Err(error) => Err(error),
         };
-        self.metrics.asked(asked, &answer);
-        debug!(stream = %lookup.key, role = lookup.role.action(), ?answer, elapsed = ?asked.elapsed(), "lookup");
+        self.metrics.asked(began, &answer);
+        debug!(stream = %lookup.key, role = lookup.role.action(), ?answer, elapsed = ?began.elapsed(), "lookup");
         if let Err(LookupError::Refused(refused)) = &answer {
             // Not the client's fault and not to be told to it, so this is where the operator learns of it.
             warn!(stream = %lookup.key, %refused, "the Stream Manager names no node that may be dialled");
@@ -85,22 +88,34 @@ impl StreamManager {
     }
 
     /// Asks for the stream, and for the one that it is a variant of if only that is known.
-    async fn find(&self, lookup: &Lookup) -> Result<Answer, LookupError> {
-        let answer = self.fetch_in_time(&lookup.key, lookup).await;
+    async fn find(&self, lookup: &Lookup, asker: Asker) -> Result<Answer, LookupError> {
+        let answer = self.fetch_in_time(&lookup.key, lookup, asker).await;
         match (&answer, lookup.transcoded_base()) {
-            (Err(LookupError::NotFound(_)), Some(base)) => self.fetch_in_time(&base, lookup).await,
+            (Err(LookupError::NotFound(_)), Some(base)) => {
+                self.fetch_in_time(&base, lookup, asker).await
+            }
             _ => answer,
         }
     }
 
-    async fn fetch_in_time(&self, key: &StreamKey, lookup: &Lookup) -> Result<Answer, LookupError> {
-        timeout(self.timeout, self.fetch(key, lookup))
+    async fn fetch_in_time(
+        &self,
+        key: &StreamKey,
+        lookup: &Lookup,
+        asker: Asker,
+    ) -> Result<Answer, LookupError> {
+        timeout(self.timeout, self.fetch(key, lookup, asker))
             .await
             .unwrap_or(Err(ManagerFault::Timeout(self.timeout).into()))
     }
 
-    async fn fetch(&self, key: &StreamKey, lookup: &Lookup) -> Result<Answer, LookupError> {
-        let request = self
+    async fn fetch(
+        &self,
+        key: &StreamKey,
+        lookup: &Lookup,
+        asker: Asker,
+    ) -> Result<Answer, LookupError> {
+        let mut request = self
             .base
             .get(&self.question(key, lookup))
             .header(header::ACCEPT, "application/json")
@@ -109,14 +124,17 @@ impl StreamManager {
                 warn!(stream = %key, %error, "a lookup makes no valid URL; the Stream Manager is not asked");
                 ManagerFault::NotAnAnswer
             })?;
-        let asked = Instant::now();
+        if let Some(client) = asker.forwarded_for() {
+            request.headers_mut().insert(FORWARDED_FOR, client);
+        }
+        let began = Instant::now();
         let response = self
             .clients
             .current()
             .await
             .request(request)
             .await
-            .map_err(|error| ManagerFault::Unreachable(Cause::of(&error, asked.elapsed())))?;
+            .map_err(|error| ManagerFault::Unreachable(Cause::of(&error, began.elapsed())))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), MAX_ANSWER)
             .collect()
@@ -125,7 +143,7 @@ impl StreamManager {
                 if error.is::<LengthLimitError>() {
                     ManagerFault::TooLong
                 } else {
-                    ManagerFault::Unreachable(Cause::of(error.as_ref(), asked.elapsed()))
+                    ManagerFault::Unreachable(Cause::of(error.as_ref(), began.elapsed()))
                 }
             })?;
         self.api.interpret(status, &body.to_bytes())
@@ -175,8 +193,12 @@ impl StreamManager {
 }
 
 impl Source for StreamManager {
-    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
-        Box::pin(self.look_up(lookup))
+    fn ask<'a>(
+        &'a self,
+        lookup: &'a Lookup,
+        asker: Asker,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+        Box::pin(self.look_up(lookup, asker))
     }
 }
 

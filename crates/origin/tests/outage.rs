@@ -15,8 +15,8 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whipstitch_origin::{
-    AllowedOrigins, Breaker, Cached, Candidates, Cause, Claim, Directory, Health, Hints, Lookup,
-    LookupError, ManagerFault, Metrics, Origin, Purpose, Source, config,
+    AllowedOrigins, Asker, Breaker, Cached, Candidates, Cause, Claim, Directory, Health, Hints,
+    Lookup, LookupError, ManagerFault, Metrics, Origin, Purpose, Source, config,
 };
 use whipstitch_signaling::{Role, StreamKey};
 
@@ -31,7 +31,11 @@ struct Manager {
 }
 
 impl Source for Manager {
-    fn ask<'a>(&'a self, _: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+    fn ask<'a>(
+        &'a self,
+        _: &'a Lookup,
+        _: Asker,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async {
             self.asked.fetch_add(1, Ordering::SeqCst);
             let fault = self.fault.lock().unwrap().clone();
@@ -46,11 +50,11 @@ impl Source for Manager {
 }
 
 fn publish(name: &str) -> Lookup {
-    Lookup {
-        role: Role::Publish,
-        key: StreamKey::new("live", name).unwrap(),
-        hints: Hints::default(),
-    }
+    Lookup::new(
+        Role::Publish,
+        StreamKey::new("live", name).unwrap(),
+        Hints::default(),
+    )
 }
 
 async fn directory() -> (Arc<Manager>, Arc<Cached>) {
@@ -76,7 +80,10 @@ async fn a_minute_without_a_manager_fails_no_publish_of_a_known_stream() {
     let (manager, directory) = directory().await;
     let streams: Vec<Lookup> = (0..STREAMS).map(|n| publish(&format!("s{n}"))).collect();
     for stream in &streams {
-        directory.locate(stream, Purpose::Session).await.unwrap();
+        directory
+            .locate(stream, Asker::UNKNOWN, Purpose::Session)
+            .await
+            .unwrap();
     }
     let publishes = TaskTracker::new();
     let waits: Arc<Mutex<Vec<Duration>>> = Arc::default();
@@ -96,7 +103,9 @@ async fn a_minute_without_a_manager_fails_no_publish_of_a_known_stream() {
             });
             let unknown = publish(&format!("unknown{number}"));
             let asked = Instant::now();
-            let answer = directory.locate(&unknown, Purpose::Session).await;
+            let answer = directory
+                .locate(&unknown, Asker::UNKNOWN, Purpose::Session)
+                .await;
             if answer == Err(ManagerFault::Shunned.into()) {
                 shunned += 1;
                 assert!(asked.elapsed() < Duration::from_millis(50));
@@ -109,7 +118,10 @@ async fn a_minute_without_a_manager_fails_no_publish_of_a_known_stream() {
         publishes.spawn(async move {
             let asked = Instant::now();
             // A stream is published again and again, so each publish ends, too.
-            directory.locate(&stream, Purpose::Session).await.unwrap();
+            directory
+                .locate(&stream, Asker::UNKNOWN, Purpose::Session)
+                .await
+                .unwrap();
             directory.ended(&stream.key);
             waits.lock().unwrap().push(asked.elapsed());
         });
@@ -130,9 +142,12 @@ async fn a_minute_without_a_manager_fails_no_publish_of_a_known_stream() {
     *manager.fault.lock().unwrap() = None;
     sleep(Duration::from_secs(2)).await;
     let new = publish("new");
-    directory.locate(&new, Purpose::Session).await.unwrap();
     directory
-        .locate(&streams[0], Purpose::Session)
+        .locate(&new, Asker::UNKNOWN, Purpose::Session)
+        .await
+        .unwrap();
+    directory
+        .locate(&streams[0], Asker::UNKNOWN, Purpose::Session)
         .await
         .unwrap();
     sleep(Duration::from_millis(10)).await;

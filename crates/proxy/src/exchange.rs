@@ -13,7 +13,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
 use tokio::time::Instant;
-use whipstitch_origin::Cause;
+use whipstitch_origin::{Asker, Cause};
 use whipstitch_signaling::{Role, StreamKey};
 
 use crate::{
@@ -231,6 +231,13 @@ impl Exchange {
     /// The client's address, as far as it can be told.
     pub(crate) fn client(&self) -> Option<IpAddr> {
         self.0.whence.client
+    }
+
+    /// The client for which a lookup is made: unknown if its address may be that of a proxy with many clients behind it.
+    pub(crate) fn asker(&self) -> Asker {
+        let whence = &self.0.whence;
+        let client = whence.client.filter(|_| whence.is_one);
+        client.map_or(Asker::UNKNOWN, Asker::at)
     }
 
     /// The forwarder that speaks for the client, if there is one that is believed.

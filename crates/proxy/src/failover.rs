@@ -122,7 +122,9 @@ impl<A: Carrier> Failover<'_, A> {
         let began = Instant::now();
         let wider = endpoint.lookup.wider();
         let lookup = wider.as_ref().unwrap_or(&endpoint.lookup);
-        let asked = self.directory.locate(lookup, Purpose::Session);
+        let asked = self
+            .directory
+            .locate(lookup, self.exchange.asker(), Purpose::Session);
         let found = budget.pay(asked).await;
         self.exchange.phases().lookup(Phase::since(began));
         found?.ok()

@@ -114,11 +114,11 @@ mod tests {
         ];
         let endpoint = Endpoint {
             form: whipstitch_signaling::Form::Classic,
-            lookup: Lookup {
-                role: Role::Play,
-                key: StreamKey::new("live", "s1").unwrap(),
-                hints: Hints::default(),
-            },
+            lookup: Lookup::new(
+                Role::Play,
+                StreamKey::new("live", "s1").unwrap(),
+                Hints::default(),
+            ),
             candidates: Candidates::new(named.to_vec()).unwrap(),
             host: Authority::from_static("a"),
         };

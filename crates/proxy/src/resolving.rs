@@ -16,7 +16,8 @@ use http::{Method, Response, Uri, uri::PathAndQuery};
 use tokio::{sync::watch, time::Instant};
 use tower::Service;
 use whipstitch_origin::{
-    AllowedOrigins, Candidates, Claim, Directory, Hints, Lookup, ManagerFault, Origin, Purpose,
+    AllowedOrigins, ByNetwork, Candidates, Claim, Directory, Hints, Lookup, ManagerFault, Network,
+    Origin, Purpose,
 };
 use whipstitch_signaling::{
     Api, Form, Role, StreamKey, query,
@@ -48,6 +49,7 @@ pub struct Resolving<S> {
 /// What is needed to find a node.
 pub(crate) struct Resolver {
     pub(crate) api: Api,
+    pub(crate) by_network: ByNetwork,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) allowed: Arc<AllowedOrigins>,
     pub(crate) keys: watch::Receiver<Arc<SessionKeys>>,
@@ -119,7 +121,7 @@ impl Resolver {
                 let client = self.known.client(role, &key, &request, &exchange);
                 let target = target(form, role, &key, request.uri())?;
                 let query = request.uri().query();
-                let mut lookup = self.lookup(role, key, query)?;
+                let mut lookup = self.lookup(role, key, query, &exchange)?;
                 let told = if request.method() == Method::POST {
                     self.told(client.as_ref(), &mut lookup, query, &mut budget, &exchange)
                         .await?
@@ -153,7 +155,10 @@ impl Resolver {
                     return Err(NoSession::NoToken.into());
                 }
                 if token.is_none() {
-                    let (lookup, query) = (bare(role, &key), request.uri().query());
+                    let (lookup, query) = (
+                        bare(role, &key).of_network(self.network(&exchange)),
+                        request.uri().query(),
+                    );
                     let named = self.named(&lookup, query, &mut budget, &exchange);
                     node = named.await?;
                 }
@@ -202,7 +207,9 @@ impl Resolver {
         exchange: &Exchange,
     ) -> Result<Candidates, Error> {
         let asked = Instant::now();
-        let candidates = budget.pay(self.directory.locate(lookup, purpose)).await;
+        let candidates = budget
+            .pay(self.directory.locate(lookup, exchange.asker(), purpose))
+            .await;
         exchange.phases().lookup(Phase::since(asked));
         candidates
             .unwrap_or_else(|| Err(ManagerFault::Timeout(asked.elapsed()).into()))
@@ -246,9 +253,19 @@ impl Resolver {
         Ok(())
     }
 
-    fn lookup(&self, role: Role, key: StreamKey, raw: Option<&str>) -> Result<Lookup, BadRequest> {
+    fn lookup(
+        &self,
+        role: Role,
+        key: StreamKey,
+        raw: Option<&str>,
+        exchange: &Exchange,
+    ) -> Result<Lookup, BadRequest> {
         let hints = Hints::from_query(raw.unwrap_or_default(), self.api)?;
-        Ok(Lookup { role, key, hints })
+        Ok(Lookup::new(role, key, hints).of_network(self.network(exchange)))
+    }
+
+    fn network(&self, exchange: &Exchange) -> Option<Network> {
+        self.by_network.network(self.api, exchange.asker())
     }
 
     /// Whether a URL of that time is too old by the wall clock, of which that of the replica that made it may differ.

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tower::{ServiceBuilder, layer::layer_fn, util::BoxCloneSyncService};
-use whipstitch_origin::{AllowedOrigins, Directory, connect::ManagerAddress};
+use whipstitch_origin::{AllowedOrigins, ByNetwork, Directory, connect::ManagerAddress};
 use whipstitch_signaling::{Api, ice::IceServers, session::SessionKeys};
 
 use crate::{
@@ -46,6 +46,8 @@ pub type Stack = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallib
 pub struct Dependencies {
     /// The generation of the Stream Manager.
     pub api: Api,
+    /// With whom a client that names no region shares what is remembered.
+    pub by_network: ByNetwork,
     /// The Stream Manager.
     pub manager: ManagerAddress,
     /// Tells which node carries a stream.
@@ -182,6 +184,7 @@ pub fn stack(d: &Dependencies, settings: &Settings) -> std::io::Result<Stack> {
 fn resolver(d: &Dependencies, timeouts: &Timeouts) -> Resolver {
     Resolver {
         api: d.api,
+        by_network: d.by_network,
         directory: d.directory.clone(),
         allowed: d.allowed.clone(),
         keys: d.session_keys.clone(),

@@ -270,6 +270,7 @@ fn dependencies(
     let sessions = &config.sessions;
     Dependencies {
         api: config.stream_manager.api,
+        by_network: config.lookup.by_network,
         manager: finding.manager.clone(),
         directory: finding.directory.clone(),
         allowed: finding.allowed.clone(),

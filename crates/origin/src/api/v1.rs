@@ -60,11 +60,11 @@ mod tests {
     #[test]
     fn the_question_of_4_0() {
         let question = |hints: &str, endpoints| {
-            let lookup = Lookup {
-                role: Role::Publish,
-                key: StreamKey::new("live/room1", "s1").unwrap(),
-                hints: Hints::from_query(hints, Api::V1).unwrap(),
-            };
+            let lookup = Lookup::new(
+                Role::Publish,
+                StreamKey::new("live/room1", "s1").unwrap(),
+                Hints::from_query(hints, Api::V1).unwrap(),
+            );
             EventApi::new("4.0".into()).question(&lookup.key, &lookup, endpoints)
         };
         let base = "/streammanager/api/4.0/event/live/room1/s1?action=broadcast";

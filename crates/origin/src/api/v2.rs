@@ -96,11 +96,11 @@ mod tests {
     }
 
     fn question(role: Role, hints: &str, endpoints: usize) -> String {
-        let lookup = Lookup {
+        let lookup = Lookup::new(
             role,
-            key: StreamKey::new("live/room2", "s1").unwrap(),
-            hints: Hints::from_query(hints, Api::V2).unwrap(),
-        };
+            StreamKey::new("live/room2", "s1").unwrap(),
+            Hints::from_query(hints, Api::V2).unwrap(),
+        );
         StreamsApi::new("my-group".into()).question(&lookup.key, &lookup, endpoints)
     }
 
@@ -221,11 +221,7 @@ mod tests {
         fn the_path_is_ours(query in "[a-zA-Z0-9=&/?#%.;]{0,60}", group in "[^&]{0,12}") {
             let hints = Hints::from_query(&format!("{query}&nodeGroup={group}"), Api::V2);
             if let Ok(hints) = hints {
-                let lookup = Lookup {
-                    role: Role::Play,
-                    key: StreamKey::new("live", "s1").unwrap(),
-                    hints,
-                };
+                let lookup = Lookup::new(Role::Play, StreamKey::new("live", "s1").unwrap(), hints);
                 let asked = StreamsApi::new("g".into()).question(&lookup.key, &lookup, 1);
                 let path = asked.split('?').next().unwrap();
                 prop_assert!(path.ends_with("/subscribe/live/s1"), "{}", path);

@@ -20,7 +20,11 @@ enum Mood {
 }
 
 impl Source for Moody {
-    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+    fn ask<'a>(
+        &'a self,
+        lookup: &'a Lookup,
+        _: Asker,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async {
             let probe = lookup.key.name() == "whipstitch-probe";
             let counter = if probe { &self.probes } else { &self.asked };
@@ -66,12 +70,19 @@ fn breaker() -> (Arc<Moody>, Breaker) {
     (moody, breaker)
 }
 
-fn lookup(name: &str) -> Lookup {
-    Lookup {
-        role: Role::Publish,
-        key: StreamKey::new("live", name).unwrap(),
-        hints: Hints::default(),
+impl Breaker {
+    /// Asks for no client in particular.
+    async fn ask(&self, lookup: &Lookup) -> Result<Candidates, LookupError> {
+        Source::ask(self, lookup, Asker::UNKNOWN).await
     }
+}
+
+fn lookup(name: &str) -> Lookup {
+    Lookup::new(
+        Role::Publish,
+        StreamKey::new("live", name).unwrap(),
+        Hints::default(),
+    )
 }
 
 const SHUNNED: Result<Candidates, LookupError> = Err(LookupError::Manager(ManagerFault::Shunned));
@@ -204,7 +215,11 @@ async fn who_knows_a_question_that_takes_long_opens_nothing() {
 struct Panics(AtomicUsize);
 
 impl Source for Panics {
-    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+    fn ask<'a>(
+        &'a self,
+        lookup: &'a Lookup,
+        _: Asker,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async {
             let probe = lookup.key.name() == "whipstitch-probe";
             let number = if probe {

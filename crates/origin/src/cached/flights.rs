@@ -13,8 +13,9 @@ use tokio::{sync::oneshot, time::Instant};
 
 use crate::{Candidates, Lookup, LookupError, Purpose};
 
-/// Most lookups under way at once. Callers that hang up leave theirs behind, so the limit of requests is none here.
-pub(super) const MAX_FLIGHTS: usize = 1024;
+/// Most lookups under way at once. Callers that hang up leave theirs behind, so the limit of requests is none here. The
+/// players of one stream can be of many networks, each with a lookup of its own.
+pub(super) const MAX_FLIGHTS: usize = 4096;
 /// Most callers that wait for one lookup.
 const MAX_CALLERS: usize = 16_384;
 /// Most questions at once for one lookup.

@@ -28,7 +28,7 @@ use self::{
     random::Random,
 };
 use super::{remembered::LATELY, *};
-use crate::{AllowedOrigins, Breaker, Hints, config::Nodes};
+use crate::{AllowedOrigins, Breaker, ByNetwork, Hints, config::Nodes};
 
 const SEEDS: u64 = 256;
 const STEPS: usize = 120;
@@ -220,6 +220,29 @@ impl Run {
         }
     }
 
+    /// A client of one of two networks, or one that cannot be told.
+    fn asker(&mut self) -> Asker {
+        match self.random.below(8) {
+            network @ 0..=1 => {
+                let network = u8::try_from(network).unwrap();
+                let host = u8::try_from(self.random.below(250)).unwrap();
+                Asker::at(IpAddr::from([20, network, 0, host]))
+            }
+            _ => Asker::UNKNOWN,
+        }
+    }
+
+    /// An asker whose lookup this is.
+    fn asker_of(&mut self, lookup: &Lookup) -> Asker {
+        loop {
+            let asker = self.asker();
+            let network = ByNetwork::Auto.network(Api::V2, asker);
+            if lookup.network() == network || lookup.hints.names_place() {
+                return asker;
+            }
+        }
+    }
+
     fn lookup(&mut self) -> Lookup {
         let role = if self.random.one_in(2) {
             Role::Publish
@@ -232,15 +255,15 @@ impl Run {
         } else {
             ""
         };
-        Lookup {
-            role,
-            key: StreamKey::new("live", &name).unwrap(),
-            hints: Hints::from_query(hints, Api::V1).unwrap(),
-        }
+        let network = ByNetwork::Auto.network(Api::V2, self.asker());
+        let key = StreamKey::new("live", &name).unwrap();
+        let hints = Hints::from_query(hints, Api::V1).unwrap();
+        Lookup::new(role, key, hints).of_network(network)
     }
 
     fn caller(&mut self) {
         let lookup = self.lookup();
+        let asker = self.asker_of(&lookup);
         let purpose = if self.random.one_in(3) {
             Purpose::Inquiry
         } else {
@@ -261,7 +284,7 @@ impl Run {
         self.manager.book(|book| book.calls(&lookup));
         self.callers.spawn(async move {
             let began = Instant::now();
-            let Ok(answer) = timeout(patience, cached.locate(&lookup, purpose)).await else {
+            let Ok(answer) = timeout(patience, cached.locate(&lookup, asker, purpose)).await else {
                 assert!(patience < Duration::from_mins(1), "waited for ever");
                 return;
             };

@@ -14,6 +14,7 @@ use whipstitch_signaling::Api;
 use super::{flights::MAX_FLIGHTS, *};
 use crate::{AllowedOrigins, Claim, Hints, config::Nodes};
 
+mod networks;
 mod publishes;
 
 const DELAY: Duration = Duration::from_millis(100);
@@ -28,7 +29,11 @@ struct Slow {
 }
 
 impl Source for Slow {
-    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+    fn ask<'a>(
+        &'a self,
+        lookup: &'a Lookup,
+        _: Asker,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async {
             let turn = self.asked.fetch_add(1, Ordering::SeqCst);
             sleep(DELAY).await;
@@ -87,15 +92,17 @@ async fn lasting() -> (Arc<Slow>, Cached) {
 }
 
 fn lookup(role: Role) -> Lookup {
-    Lookup {
+    Lookup::new(
         role,
-        key: StreamKey::new("live", "s1").unwrap(),
-        hints: Hints::default(),
-    }
+        StreamKey::new("live", "s1").unwrap(),
+        Hints::default(),
+    )
 }
 
 async fn session(cached: &Cached, lookup: &Lookup) -> Result<Candidates, LookupError> {
-    cached.locate(lookup, Purpose::Session).await
+    cached
+        .locate(lookup, Asker::UNKNOWN, Purpose::Session)
+        .await
 }
 
 async fn pass(time: Duration) {
@@ -216,7 +223,10 @@ async fn an_answer_to_play_is_used_for_so_many_sessions_and_its_nodes_in_turn() 
     assert_eq!(shares.len(), 4, "{shares:?}");
     // A question is no use, and the last quarter asks for more before it is used up.
     for _ in 0..10 {
-        cached.locate(&lookup, Purpose::Inquiry).await.unwrap();
+        cached
+            .locate(&lookup, Asker::UNKNOWN, Purpose::Inquiry)
+            .await
+            .unwrap();
     }
     session(&cached, &lookup).await.unwrap();
     assert_eq!(slow.asked(), 1);
@@ -345,10 +355,12 @@ async fn an_ejected_node_is_tried_last() {
 async fn questions_that_nobody_waits_for_are_bounded_too() {
     let (slow, cached) = cached().await;
     let lookups: Vec<Lookup> = (0..MAX_FLIGHTS + 50)
-        .map(|number| Lookup {
-            role: Role::Publish,
-            key: StreamKey::new("live", &format!("s{number}")).unwrap(),
-            hints: Hints::default(),
+        .map(|number| {
+            Lookup::new(
+                Role::Publish,
+                StreamKey::new("live", &format!("s{number}")).unwrap(),
+                Hints::default(),
+            )
         })
         .collect();
     let impatient = lookups
@@ -380,7 +392,11 @@ async fn the_role_and_the_hints_are_part_of_the_question() {
 struct Broken;
 
 impl Source for Broken {
-    fn ask<'a>(&'a self, _: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+    fn ask<'a>(
+        &'a self,
+        _: &'a Lookup,
+        _: Asker,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async {
             tokio::task::yield_now().await;
             panic!("a defect")

@@ -97,6 +97,12 @@ impl Hints {
         !self.keys().any(|key| FIXED.contains(&key))
     }
 
+    /// Whether they say where the node has to be, or should be.
+    pub fn names_place(&self) -> bool {
+        const PLACES: [&str; 4] = ["region", "geozone", "zone", "subgroup"];
+        query::pairs(self.as_str()).any(|(key, value)| PLACES.contains(&key) && !value.is_empty())
+    }
+
     /// Whether a transcoder is asked for.
     pub(super) fn transcodes(&self) -> bool {
         self.get("transcode")

@@ -8,7 +8,8 @@ use http_body_util::BodyExt;
 use prometheus::Registry;
 use tokio::time::{Instant, sleep};
 use whipstitch_origin::{
-    AllowedOrigins, Candidates, Claim, Directory, Lookup, LookupError, Origin, Purpose, config,
+    AllowedOrigins, Asker, Candidates, Claim, Directory, Lookup, LookupError, Origin, Purpose,
+    config,
 };
 use whipstitch_signaling::{Role, StreamKey, tag::Tag};
 
@@ -62,6 +63,7 @@ impl Directory for Ends {
     fn locate<'a>(
         &'a self,
         _: &'a Lookup,
+        _: Asker,
         _: Purpose,
     ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async { Err(LookupError::NotFound(None)) })

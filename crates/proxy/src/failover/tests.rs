@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use prometheus::Registry;
 use tokio::time::{Instant, sleep};
 use whipstitch_origin::{
-    AllowedOrigins, Claim, Hints, Lookup, LookupError, Purpose, config::Nodes as NodesConfig,
+    AllowedOrigins, Asker, Claim, Hints, Lookup, LookupError, Purpose, config::Nodes as NodesConfig,
 };
 use whipstitch_signaling::{Api, Role, StreamKey};
 
@@ -102,6 +102,7 @@ impl Directory for Told {
     fn locate<'a>(
         &'a self,
         lookup: &'a Lookup,
+        _: Asker,
         _: Purpose,
     ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async {
@@ -198,11 +199,11 @@ async fn send_asked(
         directory.answers.lock().unwrap().push_back(answer);
     }
     let endpoint = Endpoint {
-        lookup: Lookup {
-            role: Role::Publish,
-            key: StreamKey::new("live", "s1").unwrap(),
-            hints: Hints::from_query(hints, Api::V1).unwrap(),
-        },
+        lookup: Lookup::new(
+            Role::Publish,
+            StreamKey::new("live", "s1").unwrap(),
+            Hints::from_query(hints, Api::V1).unwrap(),
+        ),
         candidates: candidates(first).await,
         host: http::uri::Authority::from_static("a"),
         form: whipstitch_signaling::Form::Classic,

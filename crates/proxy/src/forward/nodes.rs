@@ -165,7 +165,8 @@ mod tests {
     use tokio::time::Instant;
     use tokio_util::task::TaskTracker;
     use whipstitch_origin::{
-        AllowedOrigins, Candidates, Claim, Hints, Lookup, LookupError, Outcome, Purpose, config,
+        AllowedOrigins, Asker, Candidates, Claim, Hints, Lookup, LookupError, Outcome, Purpose,
+        config,
     };
     use whipstitch_signaling::{Form, Role, StreamKey, dialect::Dialect};
 
@@ -179,6 +180,7 @@ mod tests {
         fn locate<'a>(
             &'a self,
             _: &'a Lookup,
+            _: Asker,
             _: Purpose,
         ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
             Box::pin(async { Err(LookupError::NotFound(None)) })
@@ -205,11 +207,11 @@ mod tests {
         let metrics = Metrics::register(&Registry::new()).unwrap();
         let (abandoned, _left) = Abandoned::new(1, TaskTracker::new(), metrics);
         let endpoint = Endpoint {
-            lookup: Lookup {
-                role: Role::Publish,
-                key: StreamKey::new("live", "s1").unwrap(),
-                hints: Hints::default(),
-            },
+            lookup: Lookup::new(
+                Role::Publish,
+                StreamKey::new("live", "s1").unwrap(),
+                Hints::default(),
+            ),
             candidates: Candidates::new(vec![origin.clone()]).unwrap(),
             host: Authority::from_static("a"),
             form: Form::Classic,

@@ -35,11 +35,11 @@ impl Resolver {
                 // Hints that are none are no reason to refuse a node that may be dialled.
                 let lookup = stream
                     .as_ref()
-                    .and_then(|(role, key)| self.lookup(*role, key.clone(), raw).ok());
+                    .and_then(|(role, key)| self.lookup(*role, key.clone(), raw, exchange).ok());
                 self.admit(claim, lookup.as_ref(), budget, exchange).await
             }
             Wanted::Carrier { role, key } => {
-                let lookup = self.lookup(*role, key.clone(), raw)?;
+                let lookup = self.lookup(*role, key.clone(), raw, exchange)?;
                 let candidates = self
                     .locate(&lookup, Purpose::Session, budget, exchange)
                     .await?;

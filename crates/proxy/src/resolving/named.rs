@@ -78,11 +78,7 @@ impl Resolver {
 
 /// A question without hints.
 pub(super) fn bare(role: Role, key: &StreamKey) -> Lookup {
-    Lookup {
-        role,
-        key: key.clone(),
-        hints: Hints::default(),
-    }
+    Lookup::new(role, key.clone(), Hints::default())
 }
 
 /// What a node hears: everything to the letter, but for the node that the client meant.

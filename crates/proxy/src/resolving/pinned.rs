@@ -17,11 +17,11 @@ impl Resolver {
         let pin = self.pins.take(client?)?;
         let both = lookup.hints.after(&pin.hints)?;
         if !both.says_the_same(&pin.hints) {
-            lookup.hints = both;
+            *lookup = lookup.clone().with_hints(both);
             return None;
         }
         // To the letter, so that it is the question whose answer is remembered.
-        lookup.hints = pin.hints;
+        *lookup = lookup.clone().with_hints(pin.hints);
         let node = pin.nodes.iter().next()?.named();
         self.allowed.admit(Claim::Session(node)).await.ok()?;
         // As they were found: the gate knows this one by its address, and the pin by its name, if it has one.

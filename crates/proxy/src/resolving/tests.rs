@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use whipstitch_signaling::{handle::Handle, socket::SocketQuery};
 
-use whipstitch_origin::Origin;
+use whipstitch_origin::{Asker, Origin};
 
 use super::*;
 use whipstitch_origin::LookupError;
@@ -17,6 +17,7 @@ impl Directory for Naming {
     fn locate<'a>(
         &'a self,
         lookup: &'a Lookup,
+        _: Asker,
         purpose: Purpose,
     ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async move {
@@ -50,6 +51,7 @@ fn resolver(directory: Arc<Naming>, allowed: Arc<AllowedOrigins>) -> Resolver {
     let clock = WallClock::default();
     Resolver {
         api: Api::V1,
+        by_network: ByNetwork::Auto,
         directory,
         allowed,
         keys: watch::channel(Arc::new(SessionKeys::random().unwrap())).1,

@@ -16,6 +16,7 @@ impl Source for Nobody {
     fn ask<'a>(
         &'a self,
         _: &'a origin::Lookup,
+        _: origin::Asker,
     ) -> futures_util::future::BoxFuture<'a, Result<origin::Candidates, origin::LookupError>> {
         Box::pin(std::future::ready(Err(origin::LookupError::NotFound(None))))
     }

@@ -88,6 +88,8 @@ struct Lookup {
     role: &'static str,
     stream: String,
     hints: Vec<String>,
+    /// The network whose clients share the answer; null if all clients do.
+    network: Option<String>,
     answer: &'static str,
     age_seconds: f64,
     state: &'static str,
@@ -233,6 +235,7 @@ impl Lookup {
             },
             stream: entry.lookup.key.to_string(),
             hints: entry.lookup.hints.keys().map(str::to_owned).collect(),
+            network: entry.lookup.network().map(|network| network.to_string()),
             answer: if entry.answer.is_ok() {
                 "found"
             } else {

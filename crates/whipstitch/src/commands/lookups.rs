@@ -80,6 +80,7 @@ const COLUMNS: &[Column] = &[
     Column::Left("STREAM"),
     Column::Left("TO"),
     Column::Left("HINTS"),
+    Column::Left("NETWORK"),
     Column::Left("ANSWER"),
     Column::Left("STATE"),
     Column::Right("AGE"),
@@ -112,6 +113,7 @@ fn row(one: Look<'_>) -> Vec<String> {
         one.cell("/stream"),
         one.cell("/role"),
         one.cell("/hints"),
+        one.cell("/network"),
         found,
         one.cell("/state"),
         or_dash(seconds(one, "/age_seconds")),
@@ -130,15 +132,15 @@ mod tests {
     #[test]
     fn a_row_an_answer() {
         let json = json!({"total": 2, "lookups": [
-            {"role": "publish", "stream": "live/a", "hints": ["region", "strict"], "answer": "found", "age_seconds": 3.5,
+            {"role": "publish", "stream": "live/a", "hints": ["region", "strict"], "network": null, "answer": "found", "age_seconds": 3.5,
              "state": "fresh", "uses": 2, "uses_left": null, "candidates": ["10.0.0.7", "10.0.0.8"]},
-            {"role": "play", "stream": "live/room1/b", "hints": [], "answer": "not_found", "age_seconds": 0.2, "state": "stale",
+            {"role": "play", "stream": "live/room1/b", "hints": [], "network": "203.0.0.0/16", "answer": "not_found", "age_seconds": 0.2, "state": "stale",
              "uses": 0, "uses_left": 32, "candidates": []}
         ]});
         assert_snapshot!(text(&json, Style::plain()), @r"
-        STREAM        TO       HINTS           ANSWER          STATE  AGE  USES  LEFT  NODES
-        live/a        publish  region, strict  found           fresh   3s     2     -  10.0.0.7, 10.0.0.8
-        live/room1/b  play     -               no such stream  stale   0s     0    32  -
+        STREAM        TO       HINTS           NETWORK       ANSWER          STATE  AGE  USES  LEFT  NODES
+        live/a        publish  region, strict  -             found           fresh   3s     2     -  10.0.0.7, 10.0.0.8
+        live/room1/b  play     -               203.0.0.0/16  no such stream  stale   0s     0    32  -
         2 answers
         ");
     }

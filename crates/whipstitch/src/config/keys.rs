@@ -4,9 +4,9 @@
 //! It feeds the flags and variables, the words of mistakes, the reference page and the annotated sample.
 
 use super::kind::Kind::{
-    self, Address, Addresses, Api, BaseUrl, Bearer, Bytes, Collector, Count, Duration, Format,
-    IceServers, Lifetime, Location, Mappings, Names, Networks, NodeNames, NotLive, Parents, Path,
-    Port, Ratio, Switch, Text, Url,
+    self, Address, Addresses, Api, BaseUrl, Bearer, ByNetwork, Bytes, Collector, Count, Duration,
+    Format, IceServers, Lifetime, Location, Mappings, Names, Networks, NodeNames, NotLive, Parents,
+    Path, Port, Ratio, Switch, Text, Url,
 };
 
 /// The variable that names the configuration file; like `--config` it is no key of it.
@@ -237,6 +237,7 @@ pub const SECTIONS: &[Section] = &[
             Key::new("lookup.play_endpoints", Count, "WHIPSTITCH_LOOKUP_PLAY_ENDPOINTS", "How many nodes the Stream Manager is asked for to play; with more than 1 they take equal turns, which needs fewer lookups and keeps spares, but levels what the manager prefers. 64 is the most. No number is added to a lookup with `strict`, `transcode`, `geozone` or the client's own `endpoints`."),
             Key::new("lookup.stale_for", Duration, "WHIPSTITCH_LOOKUP_STALE_FOR", "How long an answer goes on being used past its life while the Stream Manager does not give a newer one. An answer to a publish has no life: the Stream Manager is asked for every publish, and what it said before serves only while it does not answer."),
             Key::new("lookup.negative_ttl", Duration, "WHIPSTITCH_LOOKUP_NEGATIVE_TTL", "Life of the answer to players that there is no such stream. It ends at once when the stream is published through this proxy, and is not remembered for 5 s after that."),
+            Key::new("lookup.by_network", ByNetwork, "WHIPSTITCH_LOOKUP_BY_NETWORK", "With whom a client that names no region, zone or subgroup shares what is remembered: `16/32` for the clients of its network, of these prefix lengths in IPv4 and IPv6, since Stream Manager 16.0 chooses the region by the client's address, which a lookup carries in `X-Forwarded-For`; `off` for every client; `auto` for `16/32` with `stream_manager.api` 2 and `off` with 1. Each network costs lookups and entries of its own."),
             Key::new("lookup.capacity", Count, "WHIPSTITCH_LOOKUP_CAPACITY", "Most answers remembered at once."),
         ],
     },

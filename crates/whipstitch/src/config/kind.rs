@@ -59,6 +59,8 @@ pub enum Kind {
     Ratio,
     /// A [`whipstitch_proxy::trace::Parents`].
     Parents,
+    /// A [`whipstitch_origin::ByNetwork`].
+    ByNetwork,
 }
 
 impl Kind {
@@ -85,6 +87,7 @@ impl Kind {
             Self::Api => "`1` or `2`",
             Self::NotLive => "`409` or `404`",
             Self::Parents => "`forwarders`, `anyone` or `nobody`",
+            Self::ByNetwork => "`auto`, `off` or prefix lengths",
         }
     }
 
@@ -123,6 +126,9 @@ impl Kind {
             Self::Collector => r#"a URL such as "http://127.0.0.1:4318""#,
             Self::Ratio => "a number from 0 to 1, without quotes, such as 0.1",
             Self::Parents => r#""forwarders", "anyone" or "nobody""#,
+            Self::ByNetwork => {
+                r#""auto", "off", or the prefix lengths of an IPv4 network (1 to 32) and an IPv6 network (1 to 128), such as "16/32""#
+            }
             Self::Api => r#""1" for Stream Manager 1.x or "2" for Stream Manager 2.0, in quotes"#,
         }
     }
@@ -171,6 +177,7 @@ impl Kind {
             | Self::Api
             | Self::Collector
             | Self::Parents
+            | Self::ByNetwork
             // Lists, which are above.
             | Self::Addresses
             | Self::Networks

@@ -108,6 +108,7 @@ fn item(key: &Key) -> Map<String, Value> {
         Kind::Collector => pattern("^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+(/[^?#]*)?$"),
         Kind::Ratio => json!({"type": "number", "minimum": 0, "maximum": 1}),
         Kind::Parents => json!({"enum": ["forwarders", "anyone", "nobody"]}),
+        Kind::ByNetwork => pattern("^(auto|off|[0-9]{1,2}/[0-9]{1,3})$"),
     };
     match item {
         Value::Object(item) => item,

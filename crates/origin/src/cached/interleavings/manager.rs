@@ -9,10 +9,13 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep};
-use whipstitch_signaling::Role;
+use whipstitch_signaling::{Api, Role};
 
 use super::{NODES, TIMEOUT};
-use crate::{AllowedOrigins, Candidates, Claim, Lookup, LookupError, ManagerFault, Origin, Source};
+use crate::{
+    AllowedOrigins, Asker, ByNetwork, Candidates, Claim, Lookup, LookupError, ManagerFault, Origin,
+    Source,
+};
 
 /// What the manager does at present.
 #[derive(Clone, Copy, Debug, Default)]
@@ -115,8 +118,15 @@ pub(super) fn number(origin: &Origin) -> usize {
 }
 
 impl Source for Manager {
-    fn ask<'a>(&'a self, lookup: &'a Lookup) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+    fn ask<'a>(
+        &'a self,
+        lookup: &'a Lookup,
+        asker: Asker,
+    ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         Box::pin(async move {
+            let network = ByNetwork::Auto.network(Api::V2, asker);
+            let fits = lookup.network().is_none() || lookup.network() == network;
+            assert!(fits, "asked for {asker:?}: {lookup:?}");
             self.book(|book| book.begins(lookup));
             let answer = self.answer(lookup).await;
             self.book(|book| book.ends(lookup));

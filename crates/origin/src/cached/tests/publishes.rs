@@ -15,7 +15,10 @@ async fn the_manager_is_asked_for_each_publish_and_never_in_the_background() {
         session(&cached, &lookup).await.unwrap();
         assert_eq!((slow.asked(), began.elapsed()), (number, DELAY));
     }
-    cached.locate(&lookup, Purpose::Inquiry).await.unwrap();
+    cached
+        .locate(&lookup, Asker::UNKNOWN, Purpose::Inquiry)
+        .await
+        .unwrap();
     assert_eq!(slow.asked(), 4, "an OPTIONS is asked, too");
     sleep(Duration::from_mins(5)).await;
     assert_eq!(slow.asked(), 4);

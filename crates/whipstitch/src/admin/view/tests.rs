@@ -2,7 +2,8 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio_util::task::TaskTracker;
 use whipstitch_origin::{
-    Cause, Claim, Directory, Hints, LookupError, Metrics, Outcome, Purpose, Source, config,
+    Asker, ByNetwork, Cause, Claim, Directory, Hints, LookupError, Metrics, Outcome, Purpose,
+    Source, config,
 };
 use whipstitch_signaling::{Api, StreamKey};
 
@@ -14,6 +15,7 @@ impl Source for Fixed {
     fn ask<'a>(
         &'a self,
         lookup: &'a whipstitch_origin::Lookup,
+        _: Asker,
     ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
         let candidates = match lookup.role {
             Role::Play => None,
@@ -59,20 +61,24 @@ async fn nodes_and_lookups_are_shown_without_the_values_of_clients() {
     let one = gate.admit(Claim::Manager("10.0.0.1")).await.unwrap();
     let two = gate.admit(Claim::Manager("10.0.0.2")).await.unwrap();
     let view = view_of(gate, vec![one.clone(), two]);
-    let lookup = |role, hints| whipstitch_origin::Lookup {
-        role,
-        key: StreamKey::new("live", "s1").unwrap(),
-        hints: Hints::from_query(hints, Api::V1).unwrap(),
+    let lookup = |role, hints| {
+        whipstitch_origin::Lookup::new(
+            role,
+            StreamKey::new("live", "s1").unwrap(),
+            Hints::from_query(hints, Api::V1).unwrap(),
+        )
     };
     let publish = lookup(Role::Publish, "region=secret&strict=true");
-    let play = lookup(Role::Play, "");
+    let asker = Asker::at("203.0.113.7".parse().unwrap());
+    let network = ByNetwork::Auto.network(Api::V2, asker);
+    let play = lookup(Role::Play, "").of_network(network);
     view.directory
-        .locate(&publish, Purpose::Session)
+        .locate(&publish, Asker::UNKNOWN, Purpose::Session)
         .await
         .unwrap();
     tokio::time::advance(Duration::from_millis(500)).await;
     view.directory
-        .locate(&play, Purpose::Session)
+        .locate(&play, asker, Purpose::Session)
         .await
         .unwrap_err();
     view.directory
@@ -105,9 +111,9 @@ async fn nodes_and_lookups_are_shown_without_the_values_of_clients() {
     assert_eq!(
         serde_json::to_value(view.lookups()).unwrap(),
         json!({"total": 2, "lookups": [
-            {"role": "play", "stream": "live/s1", "hints": [], "answer": "not_found", "age_seconds": 0.0, "state": "fresh",
+            {"role": "play", "stream": "live/s1", "hints": [], "network": "203.0.0.0/16", "answer": "not_found", "age_seconds": 0.0, "state": "fresh",
              "uses": 1, "uses_left": null, "candidates": []},
-            {"role": "publish", "stream": "live/s1", "hints": ["region", "strict"], "answer": "found", "age_seconds": 0.5,
+            {"role": "publish", "stream": "live/s1", "hints": ["region", "strict"], "network": null, "answer": "found", "age_seconds": 0.5,
              "state": "stale", "uses": 1, "uses_left": null, "candidates": ["10.0.0.1", "10.0.0.2"]},
         ]})
     );

@@ -70,6 +70,7 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::Collector
         | Kind::Ratio
         | Kind::BaseUrl
+        | Kind::ByNetwork
         | Kind::Parents => None,
     }
 }

@@ -34,14 +34,14 @@ export async function lookups() {
   fill(one("#lookups"), lookups.slice(0, MOST_LOOKUPS).map(lookup), "None: nothing was looked up lately.");
 }
 
-function lookup({ role, stream, hints, answer, state, candidates }) {
+function lookup({ role, stream, hints, network, answer, state, candidates }) {
   const cut = stream.lastIndexOf("/");
   const key = { scope: stream.slice(0, Math.max(cut, 0)), stream: stream.slice(cut + 1) };
   return {
-    key: [role, stream, ...hints].join(" "),
+    key: [role, stream, ...hints, network ?? ""].join(" "),
     cells: [
       { text: stream, is: "name" },
-      { text: [role, ...hints].join(", ") },
+      { text: [role, ...hints, ...(network ? [network] : [])].join(", ") },
       { text: candidates.join(", ") || answer.replaceAll("_", " "), is: "address" },
       { text: state },
     ],
