@@ -40,6 +40,7 @@ pub use kind::Kind;
 pub(crate) use load::peek;
 pub use load::{Loaded, Sources, load};
 pub use mistake::{Mistake, Mistakes, Place};
+pub(crate) use nearest::nearest;
 pub use schema::schema;
 
 /// Everything that can be set, one field a section. `Config::default()` is complete but for `stream_manager.url` and an

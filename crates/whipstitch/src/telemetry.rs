@@ -4,6 +4,7 @@
 //! beyond the `LINES` that wait are dropped, and counted by `LinesDropped`. To the journal each begins with its priority.
 
 mod dropped;
+pub(crate) mod filter;
 mod journal;
 mod level;
 mod otlp;
@@ -18,8 +19,7 @@ use std::{
 use tracing::Subscriber;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry,
-    filter::ParseError,
+    Layer, Registry,
     fmt::{
         self,
         format::{Format, Json, JsonFields},
@@ -31,6 +31,7 @@ use tracing_subscriber::{
 };
 
 pub(crate) use dropped::LinesDropped;
+pub use filter::FilterError;
 use journal::Prioritized;
 pub use level::{LevelError, LogLevel, Temporary};
 pub use otlp::{Endpoint, EndpointError, OtlpError};
@@ -49,8 +50,8 @@ const LAST_LINES: Duration = Duration::from_millis(1500);
 ///
 /// # Errors
 /// The filter is not one.
-pub fn init(log: &Log) -> Result<(Flush, LogLevel), ParseError> {
-    let filter = EnvFilter::builder().parse(&log.filter)?;
+pub fn init(log: &Log) -> Result<(Flush, LogLevel), FilterError> {
+    let filter = filter::parse(&log.filter)?;
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(LINES)

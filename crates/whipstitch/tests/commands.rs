@@ -485,8 +485,10 @@ fn the_whole_life_of_one_that_runs() {
         "{level}"
     );
     assert!(printed(&whipstitch(&line("log-level"))).starts_with("debug, for"));
-    let (code, said) = failed(&whipstitch(&line("log-level not=a=level")));
-    assert!(code == 2 && said.contains("level"), "{said}");
+    for wrong in ["not=a=level", "debgu", "info,acces"] {
+        let (code, said) = failed(&whipstitch(&line(&format!("log-level {wrong}"))));
+        assert!(code == 2 && said.contains("level"), "{said}");
+    }
     assert!(printed(&whipstitch(&line("reload"))).contains("certificates"));
     assert!(printed(&whipstitch(&line("drain --wait"))).starts_with("drained"));
     assert_eq!(whipstitch(&line("status")).status.code(), Some(1));

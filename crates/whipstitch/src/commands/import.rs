@@ -15,7 +15,7 @@ use clap::Args;
 
 use self::{
     page::{Page, Wishes},
-    rules::{Imported, read},
+    rules::{Imported, is_of_a_manager, read},
 };
 use super::show::clean;
 use crate::cli::{EX_USAGE, Exit, Settings};
@@ -110,11 +110,23 @@ impl Options {
         for path in &self.files {
             let name = path.display().to_string();
             let bytes = files::read(path).map_err(|what| format!("{name}: {what}"))?;
+            if let Some(what) = properties::is_something_else(&bytes) {
+                return Err(format!("{name}: is no properties file: it {what}"));
+            }
             let found = properties::parse(&bytes).map_err(|mistake| format!("{name}:{mistake}"))?;
             let short = path
                 .file_name()
                 .map_or(name, |name| name.to_string_lossy().into_owned());
             all.push((clean(&short), found));
+        }
+        let files = all.iter().flat_map(|(_, found)| found);
+        if !files.into_iter().any(|one| is_of_a_manager(&one.key)) {
+            let names: Vec<&str> = all.iter().map(|(name, _)| &**name).collect();
+            return Err(format!(
+                "{}: no property of a Stream Manager is in there, such as rest.administratorToken or serverapi.port; \
+                 the file is webapps/streammanager/WEB-INF/red5-web.properties",
+                names.join(", ")
+            ));
         }
         Ok(read(&all))
     }

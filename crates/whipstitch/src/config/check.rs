@@ -15,12 +15,11 @@ mod trust;
 use std::{fmt::Display, path::Path};
 
 use ipnet::IpNet;
-use tracing_subscriber::EnvFilter;
 use whipstitch_ingress::CertStore;
 use whipstitch_signaling::session::SessionKeys;
 
 use super::{Config, pem};
-use crate::{secret_word as word, session_keys};
+use crate::{secret_word as word, session_keys, telemetry::filter};
 
 /// Something that a configuration breaks.
 #[derive(Debug, PartialEq, Eq)]
@@ -183,7 +182,7 @@ fn lookups(config: &Config, found: &mut Vec<Finding>) {
 }
 
 fn log_filter(config: &Config, found: &mut Vec<Finding>) {
-    if let Err(error) = EnvFilter::try_new(&config.log.filter) {
+    if let Err(error) = filter::parse(&config.log.filter) {
         let what = format!(
             "is not a filter such as \"info\" or \"info,whipstitch_origin=debug\": {error}"
         );

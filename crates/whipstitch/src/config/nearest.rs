@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 
 /// Longer words than this are no slip of the fingers.
-const LONGEST: usize = 40;
+const LONGEST: usize = 64;
 
 /// The candidate that differs from `word` in the fewest letters, at most `most` of them.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
     most: usize,

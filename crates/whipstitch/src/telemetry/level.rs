@@ -9,7 +9,9 @@ use std::{
 use thiserror::Error;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
-use tracing_subscriber::{EnvFilter, filter::ParseError};
+use tracing_subscriber::EnvFilter;
+
+use super::filter::{self, FilterError};
 
 /// The longest that a change lasts.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -46,7 +48,7 @@ pub struct Temporary {
 pub enum LevelError {
     /// The text is not a filter.
     #[error("is not a filter such as \"debug\" or \"info,whipstitch_origin=debug\": {0}")]
-    Malformed(#[from] ParseError),
+    Malformed(#[from] FilterError),
     /// It would last too long, or not at all.
     #[error("a change lasts from one second to 24 hours")]
     Duration,
@@ -85,7 +87,7 @@ impl LogLevel {
     /// # Errors
     /// Why it stays as it is.
     pub fn configure(&self, filter: &str) -> Result<(), LevelError> {
-        let parsed = EnvFilter::builder().parse(filter)?;
+        let parsed = filter::parse(filter)?;
         let mut changed = self.lock();
         if changed.now.is_none() {
             (self.0.set)(parsed).map_err(LevelError::Refused)?;
@@ -108,7 +110,7 @@ impl LogLevel {
         if !(Duration::from_secs(1)..=LONGEST).contains(&lasts) {
             return Err(LevelError::Duration);
         }
-        let parsed = EnvFilter::builder().parse(filter)?;
+        let parsed = filter::parse(filter)?;
         let mut changed = self.lock();
         (self.0.set)(parsed).map_err(LevelError::Refused)?;
         let now = Temporary {
@@ -140,7 +142,7 @@ impl LogLevel {
             return;
         }
         let configured = changed.configured.clone();
-        let filter = EnvFilter::builder().parse(&configured);
+        let filter = filter::parse(&configured);
         let set = filter
             .map_err(|error| error.to_string())
             .and_then(|filter| (self.0.set)(filter));
@@ -221,6 +223,7 @@ mod tests {
         assert_eq!(level.now(), ("error".to_owned(), None));
         assert_eq!(*set.lock().unwrap(), ["warn", "debug", "error"]);
         assert!(level.configure("a=b=c").is_err());
+        assert!(level.configure("inof").is_err());
     }
 
     #[tokio::test]
@@ -231,6 +234,8 @@ mod tests {
             ("debug", 86_401),
             ("a=b=c", 60),
             ("info,]", 60),
+            ("debgu", 60),
+            ("info,acces", 60),
         ] {
             let lasts = Duration::from_secs(seconds);
             let changed = level.change(filter, lasts, &tasks, CancellationToken::new());

@@ -30,6 +30,30 @@ impl fmt::Display for Mistake {
     }
 }
 
+/// Why these bytes are no properties file, although Java would read them: its grammar takes any text for keys.
+pub(super) fn is_something_else(bytes: &[u8]) -> Option<&'static str> {
+    let control = |byte: &u8| *byte == 0x7f || (*byte < 0x20 && !b"\t\n\x0c\r".contains(byte));
+    if bytes.iter().any(control) {
+        return Some("holds bytes that no text has");
+    }
+    let start = bytes.trim_ascii_start();
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    match start.first() {
+        None => return Some("is empty"),
+        Some(b'<') => return Some("is XML or HTML"),
+        Some(b'{' | b'[') => return Some("is JSON, TOML or an INI file"),
+        Some(_) if start.starts_with(b"-----BEGIN ") => return Some("is a PEM file"),
+        Some(_) => {}
+    }
+    let text: Vec<char> = bytes.iter().copied().map(char::from).collect();
+    let assigns = |(_, line): &(usize, Vec<char>)| line.iter().any(|one| matches!(one, '=' | ':'));
+    let lines = logical(&text);
+    if !lines.iter().any(assigns) {
+        return Some("has no line with a key and a value");
+    }
+    None
+}
+
 /// All properties in the order of the file, also those that a later one of the same name replaces.
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Property>, Mistake> {
     // In ISO 8859-1 a byte is a character of the same number.

@@ -213,6 +213,12 @@ impl Imported {
     }
 }
 
+/// Whether a property of this name stands in files of a Stream Manager.
+pub(super) fn is_of_a_manager(key: &str) -> bool {
+    let starts = REASONS.iter().map(|(start, _)| start).chain(CLOUDS);
+    key == "proxy.enabled" || starts.into_iter().any(|start| key.starts_with(start))
+}
+
 fn reason(key: &str) -> &'static str {
     let known = REASONS.iter().find(|(start, _)| key.starts_with(start));
     match known {

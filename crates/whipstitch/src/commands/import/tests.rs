@@ -264,3 +264,27 @@ fn what_cannot_be_read_is_said_to_be() {
         exit.err
     );
 }
+
+#[test]
+fn a_file_that_is_no_properties_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (text, why) in [
+        ("", "is empty"),
+        ("\n \n", "is empty"),
+        ("# a comment\n", "no line with a key"),
+        ("just some words\nof prose\n", "no line with a key"),
+        ("<?xml version=\"1.0\"?>\n<a b=\"c\"/>", "XML"),
+        ("{\"proxy.enabled\": true}", "JSON"),
+        ("[proxy]\nenabled = true\n", "TOML"),
+        ("-----BEGIN PRIVATE KEY-----\nAA==\n", "PEM"),
+        ("proxy.enabled=true\0", "bytes"),
+        ("name=value\nother: x\n", "no property of a Stream Manager"),
+    ] {
+        let exit = import(folder, text, "--output @/whipstitch.toml");
+        assert_eq!(exit.code, 1, "{text}");
+        assert!(exit.err.contains(why), "{text}: {}", exit.err);
+        assert!(exit.err.contains("red5-web.properties"), "{}", exit.err);
+        assert!(!folder.join("whipstitch.toml").exists(), "{text}");
+    }
+}

@@ -265,6 +265,20 @@ fn wrong_shapes() {
 }
 
 #[test]
+fn a_word_of_the_log_filter_that_is_no_level_is_refused() {
+    let file = "stream_manager.url = 'http://127.0.0.1'\nlisten.http = ['0.0.0.0:80']\n";
+    let with = |filter: &str| printed(&format!("{file}log.filter = '{filter}'"));
+    assert_snapshot!(with("debgu"), @r#"
+    whipstitch.toml:3: log.filter: is not a filter such as "info" or "info,whipstitch_origin=debug": "debgu" is neither a level (error, warn, info, debug, trace, off) nor a target of whipstitch; did you mean debug?; for another target write its level, too, as in debgu=debug
+    1 mistake in the configuration
+    "#);
+    assert_snapshot!(with("info,hyper"), @r#"
+    whipstitch.toml:3: log.filter: is not a filter such as "info" or "info,whipstitch_origin=debug": "hyper" is neither a level (error, warn, info, debug, trace, off) nor a target of whipstitch; for another target write its level, too, as in hyper=debug
+    1 mistake in the configuration
+    "#);
+}
+
+#[test]
 fn environment_and_flags() {
     let case = Case {
         file: None,
@@ -275,6 +289,11 @@ fn environment_and_flags() {
             ("WHIPSTITCH_NODE_PORT", "tcp://10.0.0.1:80"),
             ("WHIPSTITCH_PORT", "tcp://10.0.0.1:80"),
             ("WHIPSTITCH_SERVICE_HOST", "10.0.0.1"),
+            ("WHIPSTITCH_SERVICE_PORT_HTTPS", "8443"),
+            ("WHIPSTITCH_PORT_8443_TCP_ADDR", "10.0.0.1"),
+            ("WHIPSTITCH_NODES_PORT", "5080"),
+            ("WHIPSTITCH_LOG_LEVEL", "debug"),
+            ("WHIPSTITCH_QQ", "x"),
             ("WHIPSTITCH_PROXY_ENABLED", "off"),
             ("WHIPSTITCH_CERT", ""),
             ("OTHER", "x"),
@@ -288,6 +307,9 @@ fn environment_and_flags() {
     assert_snapshot!(case.printed(), @r#"
     warning: WHIPSTITCH_HTPS: no such setting; did you mean WHIPSTITCH_HTTPS?
     warning: WHIPSTITCH_LISTEN_HTTP: no such setting; did you mean WHIPSTITCH_HTTP?
+    warning: WHIPSTITCH_NODES_PORT: no such setting; did you mean WHIPSTITCH_NODE_PORT?
+    warning: WHIPSTITCH_LOG_LEVEL: no such setting; the nearest is WHIPSTITCH_LOG
+    warning: WHIPSTITCH_QQ: no such setting
     WHIPSTITCH_NODE_PORT: holds what Kubernetes sets for a Service of this name; set `enableServiceLinks: false` in the Pod
     WHIPSTITCH_HTTPS: "localhost:443" is not an IP address with a port, such as "0.0.0.0:8443" or "[::]:8443"; names are not looked up here: write the IP address
     WHIPSTITCH_PROXY_ENABLED: "off" is not true or false, without quotes
