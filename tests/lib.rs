@@ -33,6 +33,8 @@ pub mod raw_node;
 pub mod round_robin;
 #[path = "harness/sdk.rs"]
 pub mod sdk;
+#[path = "harness/trusting.rs"]
+pub mod trusting;
 #[path = "harness/websocket.rs"]
 pub mod websocket;
 

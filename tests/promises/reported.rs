@@ -1,4 +1,7 @@
 //! Faults that people reported of proxies like this one, a file a kind. Each test has the rule of its kind in its name.
 
 mod failed_upgrade;
+mod idle_connections;
+mod parser_refusals;
+mod pem_files;
 mod wall_clock;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,7 +21,9 @@ use tracing::warn;
 use crate::{
     Metrics,
     config::Connections,
-    connection::{self, ConnectionInfo, HttpService},
+    connection::{self, ConnectionInfo, HttpService, Terms},
+    handshake,
+    refusal::{Refusals, Render},
 };
 
 /// Connections that the kernel keeps while we are busy.
@@ -76,6 +78,9 @@ pub struct Server {
     stop: CancellationToken,
     drain: CancellationToken,
     metrics: Metrics,
+    /// Tells one idle connection that its place is needed.
+    room: Arc<Notify>,
+    refusals: Refusals,
 }
 
 impl Server {
@@ -95,8 +100,17 @@ impl Server {
             tasks,
             stop,
             drain,
+            room: Arc::default(),
+            refusals: Refusals::new(metrics.clone()),
             metrics,
         }
+    }
+
+    /// The same server, whose answers to what it refuses itself are these.
+    #[must_use]
+    pub fn refusing_with(mut self, render: Render) -> Self {
+        self.refusals = self.refusals.rendered_by(render);
+        self
     }
 
     /// Accepts until `stop`. `make` gives the service of a connection, when its TLS handshake is over.
@@ -115,11 +129,19 @@ impl Server {
                 // Held, not used: the place and the count are the connection's until it ends.
                 let _place = place;
                 let _open = server.metrics.connection();
-                if let Some((socket, tls)) =
-                    connection::secure(tcp, tls, &server.limits, &server.metrics).await
-                {
+                let (limits, refusals) = (&server.limits, &server.refusals);
+                let secured =
+                    handshake::secure(tcp, tls, limits, refusals, &server.metrics, peer).await;
+                if let Some((socket, tls)) = secured {
                     let service = make(ConnectionInfo { peer, tls });
-                    connection::serve(socket, service, &server.limits, server.drain.clone()).await;
+                    let terms = Terms {
+                        limits,
+                        drain: server.drain.clone(),
+                        room: server.room.clone(),
+                        refusals: refusals.clone(),
+                        client: peer,
+                    };
+                    connection::serve(socket, service, terms).await;
                 }
             });
         }
@@ -136,6 +158,9 @@ impl Server {
             match self.stop.run_until_cancelled(listener.tcp.accept()).await? {
                 Ok((tcp, peer)) => {
                     configure(&tcp);
+                    if self.places.available_permits() == 0 {
+                        self.room.notify_one();
+                    }
                     let place = self.places.clone().acquire_owned();
                     let place = self.stop.run_until_cancelled(place).await?.ok()?;
                     return Some((tcp, peer, place));

@@ -1,15 +1,14 @@
-//! Knows how long a connection has had no request.
+//! What a connection is doing: waiting for a request, receiving the header of one, or serving one.
 
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use pin_project_lite::pin_project;
 use tokio::time::{Instant, sleep_until};
-use tower::Service;
+
+use crate::config::Connections;
 
 /// The requests of one connection. Cheap to clone: all clones are the same.
 #[derive(Clone)]
@@ -18,8 +17,23 @@ pub(crate) struct Activity(Arc<Mutex<State>>);
 struct State {
     under_way: usize,
     any: bool,
-    /// When a request last began or ended; at first, when the connection began.
+    /// Bytes of a header have come, and not all of it.
+    in_header: bool,
+    /// Bytes of ours wait to be taken by the client.
+    flushing: bool,
+    /// When the present phase began.
     last: Instant,
+    /// The end that is due.
+    end: Option<End>,
+}
+
+/// Why a connection is ended without a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Nothing was asked for long enough, or its place is needed, or the process stops.
+    Idle,
+    /// The header of a request did not arrive in time.
+    SlowHeader,
 }
 
 impl Default for Activity {
@@ -27,17 +41,21 @@ impl Default for Activity {
         Self(Arc::new(Mutex::new(State {
             under_way: 0,
             any: false,
+            in_header: false,
+            flushing: false,
             last: Instant::now(),
+            end: None,
         })))
     }
 }
 
 impl Activity {
-    /// Ends when there has been no request for `time`.
-    pub(crate) async fn idle(&self, time: Duration) {
+    /// Ends when there has been no request for as long as the limits allow.
+    pub(crate) async fn idle(&self, limits: &Connections) {
         loop {
             let until = {
                 let state = self.lock();
+                let time = limit(&state, limits).1;
                 if state.under_way > 0 {
                     Instant::now() + time
                 } else {
@@ -51,16 +69,70 @@ impl Activity {
         }
     }
 
+    /// When the connection has to be ended, and why, if nothing happens before.
+    pub(crate) fn deadline(&self, limits: &Connections) -> Option<(Instant, End)> {
+        let state = self.lock();
+        let (end, time) = limit(&state, limits);
+        let is_busy = state.under_way > 0 || state.flushing || state.end.is_some();
+        (!is_busy).then(|| (state.last + time, end))
+    }
+
     /// Whether there was ever a request.
     pub(crate) fn any(&self) -> bool {
         self.lock().any
     }
 
-    fn change(&self, alter: impl FnOnce(&mut usize)) {
+    /// Whether a request is being served.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.lock().under_way > 0
+    }
+
+    /// Whether a request may come, and none has begun.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.under_way == 0 && !state.in_header && !state.flushing && state.end.is_none()
+    }
+
+    /// Bytes have come. Whether they are the first ones of a header.
+    pub(crate) fn received(&self) -> bool {
         let mut state = self.lock();
-        alter(&mut state.under_way);
+        state.end = None;
+        let is_first = state.under_way == 0 && !state.in_header;
+        if is_first {
+            state.in_header = true;
+            state.last = Instant::now();
+        }
+        is_first
+    }
+
+    /// Bytes were sent, or wait to be.
+    pub(crate) fn sent(&self, waits: bool) {
+        let mut state = self.lock();
+        state.flushing = waits;
+        if !state.in_header {
+            state.last = Instant::now();
+        }
+    }
+
+    /// The connection is to be ended where it next waits for bytes.
+    pub(crate) fn end(&self, end: End) {
+        self.lock().end = Some(end);
+    }
+
+    /// The end that is due.
+    pub(crate) fn ending(&self) -> Option<End> {
+        self.lock().end
+    }
+
+    pub(crate) fn begin(&self) -> Request {
+        let mut state = self.lock();
+        state.under_way += 1;
         state.any = true;
+        state.in_header = false;
+        state.end = None;
         state.last = Instant::now();
+        drop(state);
+        Request(self.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -68,62 +140,41 @@ impl Activity {
     }
 }
 
-/// A service whose requests count as activity until they are answered.
-#[derive(Clone)]
-pub(crate) struct Watched<S> {
-    pub(crate) inner: S,
-    pub(crate) activity: Activity,
-}
-
-impl<S, R> Service<R> for Watched<S>
-where
-    S: Service<R>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = WatchedFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: R) -> Self::Future {
-        WatchedFuture {
-            inner: self.inner.call(request),
-            _request: Request::begin(&self.activity),
-        }
+fn limit(state: &State, limits: &Connections) -> (End, Duration) {
+    if state.in_header {
+        (End::SlowHeader, limits.header_timeout)
+    } else if state.any {
+        (End::Idle, limits.idle_timeout)
+    } else {
+        (End::Idle, limits.header_timeout)
     }
 }
 
-pin_project! {
-    pub(crate) struct WatchedFuture<F> {
-        #[pin]
-        inner: F,
-        _request: Request,
-    }
-}
-
-impl<F: Future> Future for WatchedFuture<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        Poll::Ready(ready!(self.project().inner.poll(cx)))
-    }
-}
-
-/// One request, under way until it is dropped.
-struct Request(Activity);
-
-impl Request {
-    fn begin(activity: &Activity) -> Self {
-        activity.change(|under_way| *under_way += 1);
-        Self(activity.clone())
-    }
-}
+/// One request, under way until its answer has been taken, body included.
+pub(crate) struct Request(Activity);
 
 impl Drop for Request {
     fn drop(&mut self) {
-        self.0.change(|under_way| *under_way -= 1);
+        let mut state = self.0.lock();
+        state.under_way -= 1;
+        state.last = Instant::now();
+    }
+}
+
+/// A timer that follows a deadline that moves.
+#[derive(Default)]
+pub(crate) struct Timer(Option<Pin<Box<tokio::time::Sleep>>>);
+
+impl Timer {
+    /// Whether the deadline has passed; else the task is woken when it does.
+    pub(crate) fn is_past(&mut self, deadline: Instant, cx: &mut std::task::Context<'_>) -> bool {
+        let sleep = self
+            .0
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx).is_ready()
     }
 }
 
@@ -131,25 +182,56 @@ impl Drop for Request {
 mod tests {
     use super::*;
 
-    const TIME: Duration = Duration::from_secs(30);
+    const HEADER: Duration = Duration::from_secs(10);
+    const IDLE: Duration = Duration::from_mins(1);
 
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_is_idle_after_its_last_answer_and_not_before() {
-        let activity = Activity::default();
-        let began = Instant::now();
-        let request = Request::begin(&activity);
-        let answered = async {
-            tokio::time::sleep(TIME * 4).await;
-            drop(request);
-        };
-        tokio::join!(answered, activity.idle(TIME));
-        assert_eq!(began.elapsed(), TIME * 5);
+    fn limits() -> Connections {
+        Connections {
+            header_timeout: HEADER,
+            idle_timeout: IDLE,
+            ..Connections::default()
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_never_had_a_request_is_idle_from_the_beginning() {
+    async fn a_connection_is_idle_after_its_last_answer_and_not_before() {
+        let (activity, limits) = (Activity::default(), limits());
         let began = Instant::now();
-        Activity::default().idle(TIME).await;
-        assert_eq!(began.elapsed(), TIME);
+        let request = activity.begin();
+        let answered = async {
+            tokio::time::sleep(IDLE * 4).await;
+            drop(request);
+        };
+        tokio::join!(answered, activity.idle(&limits));
+        assert_eq!(began.elapsed(), IDLE * 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_never_had_a_request_has_the_time_of_a_header() {
+        let began = Instant::now();
+        Activity::default().idle(&limits()).await;
+        assert_eq!(began.elapsed(), HEADER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_header_has_its_own_time_from_its_first_byte() {
+        let (activity, limits) = (Activity::default(), limits());
+        drop(activity.begin());
+        tokio::time::advance(IDLE.saturating_sub(HEADER / 2)).await;
+        let first = Instant::now();
+        assert!(activity.received());
+        tokio::time::advance(HEADER / 2).await;
+        assert!(!activity.received());
+        assert_eq!(
+            activity.deadline(&limits),
+            Some((first + HEADER, End::SlowHeader))
+        );
+        let request = activity.begin();
+        assert_eq!(activity.deadline(&limits), None);
+        drop(request);
+        assert_eq!(
+            activity.deadline(&limits),
+            Some((Instant::now() + IDLE, End::Idle))
+        );
     }
 }

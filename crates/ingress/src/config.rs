@@ -36,9 +36,13 @@ pub struct Connections {
     /// Longest wait for a TLS handshake to complete.
     #[serde(with = "duration")]
     pub handshake_timeout: Duration,
-    /// Longest wait for the header of a request, and longest idle time between two requests.
+    /// Longest wait for the header of a request, from its first byte; for the first one, from the accept.
     #[serde(with = "duration")]
     pub header_timeout: Duration,
+    /// Longest wait for the next request of a connection that has had one. Longer than balancers keep theirs: 60 s by
+    /// default with AWS and nginx, 600 s with Google, which advises 620 s.
+    #[serde(with = "duration")]
+    pub idle_timeout: Duration,
     /// Most requests at once on one HTTP/2 connection.
     pub h2_streams: u32,
 }
@@ -48,7 +52,8 @@ impl Default for Connections {
         Self {
             max: 4_000,
             handshake_timeout: Duration::from_secs(10),
-            header_timeout: Duration::from_secs(30),
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(620),
             h2_streams: 100,
         }
     }

@@ -1,6 +1,26 @@
-//! One client connection: TLS, the version of HTTP, its limits, and its end.
+//! One client connection: the version of HTTP, its limits, and its end.
+//!
+//! | the connection | is ended after | how |
+//! |---|---|---|
+//! | has not made a request | `header_timeout` | without a word; with GOAWAY over HTTP/2 |
+//! | receives the header of a request over HTTP/1 | `header_timeout` from its first byte | 408 |
+//! | waits for the next request | `idle_timeout` | HTTP/1: end of output, and what still comes is read; HTTP/2: GOAWAY |
+//! | waits for the next request, and another client for its place | at once, the longest idle one first | the same |
+//!
+//! A request that has arrived in the moment of an end is served. HTTP/2 says in its GOAWAY which requests it has taken.
+//! HTTP/1 has no such word: what was sent before the end of output arrived is lost, for as long as that takes to arrive
+//! (RFC 9112 §9.5). Hence the long `idle_timeout`: a balancer that closes its idle connections earlier never meets that.
 
-use std::{convert::Infallible, error::Error, net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::poll_fn,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,31 +30,35 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout},
+    sync::{Notify, futures::OwnedNotified},
+    time::{Instant, sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::debug;
 
 use crate::{
-    Metrics, Socket,
-    activity::{Activity, Watched},
+    Socket,
+    activity::{Activity, End, Timer},
     config::Connections,
-    metrics::Handshake,
+    refusal::{MAX_HEADER, Refusal, Refusals},
+    watched::Watched,
+    wire::Wire,
 };
 
-/// Largest header of a request, in bytes.
-const MAX_HEADER: usize = 64 * 1024;
-/// Largest header of an HTTP/2 request, in bytes.
-const MAX_H2_HEADER: u32 = 16 * 1024;
+/// Largest header that the HTTP/2 library takes, in bytes as it counts them. Above [`MAX_HEADER`], so that a header between
+/// the two is answered as over HTTP/1; what is beyond gets a bare 431 of the library's.
+const MAX_H2_HEADER: u32 = 256 * 1024;
 /// Streams that an HTTP/2 client may open and reset before it is told to go (CVE-2023-44487).
 const MAX_H2_RESETS: usize = 20;
 /// What an HTTP/2 client may send before it is read, a stream and a connection.
 const H2_WINDOWS: (u32, u32) = (64 * 1024, 1024 * 1024);
 /// How often a silent HTTP/2 client is asked whether it is there, and how long it may take to answer.
 const H2_PING: Duration = Duration::from_secs(20);
+/// How long an HTTP/2 client that made no request may take to answer a GOAWAY.
+const H2_GOODBYE: Duration = Duration::from_secs(1);
+/// How long a busy HTTP/2 connection waits before it is asked for its place again.
+const BUSY: Duration = Duration::from_millis(100);
 
 /// What is known of a connection before its first request.
 #[derive(Clone, Copy, Debug)]
@@ -71,87 +95,114 @@ impl<S, B> HttpService<B> for S where
 {
 }
 
-/// TLS, if there is to be any, and how long that took. `None` if the client did not get through.
-pub(crate) async fn secure(
-    tcp: TcpStream,
-    tls: Option<TlsAcceptor>,
-    limits: &Connections,
-    metrics: &Metrics,
-) -> Option<(Socket, Option<TlsHandshake>)> {
-    let Some(tls) = tls else {
-        return Some((Socket::plain(tcp), None));
-    };
-    let began = Instant::now();
-    let (socket, handshake) = match timeout(limits.handshake_timeout, tls.accept(tcp)).await {
-        Ok(Ok(socket)) => (Some(Socket::tls(socket)), Handshake::Done),
-        Ok(Err(error)) => {
-            debug!(%error, "a TLS handshake failed");
-            (None, Handshake::Failed)
-        }
-        Err(_) => (None, Handshake::Timeout),
-    };
-    let took = began.elapsed();
-    metrics.handshake(handshake, took);
-    Some((socket?, Some(TlsHandshake { began, took })))
+/// What a connection has to keep to.
+pub(crate) struct Terms<'a> {
+    pub(crate) limits: &'a Connections,
+    pub(crate) drain: CancellationToken,
+    /// Tells one idle connection that its place is needed.
+    pub(crate) room: Arc<Notify>,
+    pub(crate) refusals: Refusals,
+    pub(crate) client: SocketAddr,
 }
 
-/// Serves requests until the client is done, or until `drain` asks for an end and those under way are answered.
-pub(crate) async fn serve<S, B>(
-    socket: Socket,
-    service: S,
-    limits: &Connections,
-    drain: CancellationToken,
-) where
-    S: HttpService<B>,
-    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
-    let ended = if socket.chose_h2() {
-        serve_h2(socket, service, limits, drain).await
-    } else {
-        serve_h1(socket, service, limits, drain).await
-    };
-    if let Err(error) = ended {
-        debug!(%error, "a connection ended early");
+impl Terms<'_> {
+    fn watched<S>(&self, inner: S, activity: &Activity) -> TowerToHyperService<Watched<S>> {
+        TowerToHyperService::new(Watched {
+            inner,
+            activity: activity.clone(),
+            refusals: self.refusals.clone(),
+            client: self.client,
+        })
     }
 }
 
-async fn serve_h1<S, B>(
-    socket: Socket,
-    service: S,
-    limits: &Connections,
-    drain: CancellationToken,
-) -> hyper::Result<()>
+/// Serves requests until the client is done, or until `drain` asks for an end and those under way are answered.
+pub(crate) async fn serve<S, B>(socket: Socket, service: S, terms: Terms<'_>)
+where
+    S: HttpService<B>,
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let (refusals, client) = (terms.refusals.clone(), terms.client);
+    let ended = if socket.chose_h2() {
+        serve_h2(socket, service, terms).await
+    } else {
+        serve_h1(socket, service, terms).await
+    };
+    let Err(error) = ended else { return };
+    debug!(%error, "a connection ended early");
+    if error.is_parse_version_h2() {
+        refusals.count(Refusal::Http2ToPlain, client);
+    } else if error.to_string().starts_with("http2 error") {
+        refusals.count(Refusal::Http2Broken, client);
+    }
+}
+
+async fn serve_h1<S, B>(socket: Socket, service: S, terms: Terms<'_>) -> hyper::Result<()>
 where
     S: HttpService<B>,
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let mut builder = conn::http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
+        .header_read_timeout(None)
         .max_buf_size(MAX_HEADER)
         .half_close(false);
-    let service = TowerToHyperService::new(service);
+    let activity = Activity::default();
+    let service = terms.watched(service, &activity);
+    let wire = Wire::new(
+        socket,
+        activity.clone(),
+        terms.refusals.clone(),
+        terms.client,
+    );
     let mut connection = pin!(
         builder
-            .serve_connection(TokioIo::new(socket), service)
+            .serve_connection(TokioIo::new(wire), service)
             .with_upgrades()
     );
-    tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = drain.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut drained = pin!(terms.drain.cancelled());
+    let (mut is_draining, mut is_last) = (false, false);
+    let mut timer = Timer::default();
+    let mut room: Option<Pin<Box<OwnedNotified>>> = None;
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(ended);
+            }
+            is_draining = is_draining || drained.as_mut().poll(cx).is_ready();
+            if is_draining && !is_last && activity.is_busy() {
+                is_last = true;
+                connection.as_mut().graceful_shutdown();
+                continue;
+            }
+            let mut end = is_draining.then_some(End::Idle);
+            if let Some((deadline, due)) = activity.deadline(terms.limits)
+                && timer.is_past(deadline, cx)
+            {
+                end = Some(due);
+            }
+            if activity.is_idle() {
+                let needed =
+                    room.get_or_insert_with(|| Box::pin(terms.room.clone().notified_owned()));
+                if needed.as_mut().poll(cx).is_ready() {
+                    room = None;
+                    end = Some(End::Idle);
+                }
+            } else {
+                room = None;
+            }
+            match end {
+                Some(End::Idle) if !activity.is_idle() => return Poll::Pending,
+                // Told to hyper where it next waits for bytes, which it does at once if it is idle.
+                Some(end) => activity.end(end),
+                None => return Poll::Pending,
+            }
         }
-    }
+    })
+    .await
 }
 
-async fn serve_h2<S, B>(
-    socket: Socket,
-    service: S,
-    limits: &Connections,
-    drain: CancellationToken,
-) -> hyper::Result<()>
+async fn serve_h2<S, B>(socket: Socket, service: S, terms: Terms<'_>) -> hyper::Result<()>
 where
     S: HttpService<B>,
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
@@ -160,7 +211,7 @@ where
     builder
         .timer(TokioTimer::new())
         .enable_connect_protocol()
-        .max_concurrent_streams(limits.h2_streams)
+        .max_concurrent_streams(terms.limits.h2_streams)
         .max_header_list_size(MAX_H2_HEADER)
         .max_pending_accept_reset_streams(MAX_H2_RESETS)
         .initial_stream_window_size(H2_WINDOWS.0)
@@ -168,23 +219,37 @@ where
         .keep_alive_interval(H2_PING)
         .keep_alive_timeout(H2_PING);
     let activity = Activity::default();
-    let service = TowerToHyperService::new(Watched {
-        inner: service,
-        activity: activity.clone(),
-    });
+    let service = terms.watched(service, &activity);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
     tokio::select! {
         ended = connection.as_mut() => return ended,
-        () = drain.cancelled() => {}
+        () = terms.drain.cancelled() => {}
         // hyper has no such timer: neither for a preface that never comes, nor between two requests.
-        () = activity.idle(limits.header_timeout) => {
-            if !activity.any() {
-                // Perhaps without a preface, and then hyper would go on to wait for one.
-                return Ok(());
-            }
-        }
+        () = activity.idle(terms.limits) => {}
+        () = needed(&activity, &terms.room) => {}
     }
     // GOAWAY, and the end when the streams that are open have ended.
     connection.as_mut().graceful_shutdown();
+    if !activity.any() {
+        // Perhaps without a preface, and then hyper would go on to wait for one.
+        match timeout(H2_GOODBYE, connection.as_mut()).await {
+            Ok(ended) => return ended,
+            Err(_) if !activity.any() => return Ok(()),
+            Err(_) => {}
+        }
+    }
     connection.await
+}
+
+/// Ends when the place of this connection is needed while it is idle.
+async fn needed(activity: &Activity, room: &Notify) {
+    loop {
+        room.notified().await;
+        if !activity.is_busy() {
+            return;
+        }
+        // Another one may be idle.
+        room.notify_one();
+        sleep(BUSY).await;
+    }
 }

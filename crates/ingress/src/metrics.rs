@@ -6,6 +6,8 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
 };
 
+use crate::{handshake::FAILURES, refusal::Refusal};
+
 /// Counters of this crate. Cheap to clone: all clones count together.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -16,6 +18,8 @@ pub struct Metrics {
     handshake_duration: Histogram,
     reloads: IntCounterVec,
     unusable: IntGauge,
+    refused: IntCounterVec,
+    failures: IntCounterVec,
 }
 
 /// How a TLS handshake ended; a label value.
@@ -79,14 +83,34 @@ impl Metrics {
                 "certificate_files_unusable",
                 "Whether the certificate files cannot be used as they are (1), so that what was read from them before is still in use, or can (0).",
             )?,
+            refused: IntCounterVec::new(
+                Opts::new(
+                    "requests_refused_total",
+                    "Requests that were refused before it could be seen what they ask, by reason.",
+                ),
+                &["reason"],
+            )?,
+            failures: IntCounterVec::new(
+                Opts::new(
+                    "tls_handshake_failures_total",
+                    "TLS handshakes that failed, by reason.",
+                ),
+                &["reason"],
+            )?,
         };
+        for refusal in Refusal::ALL {
+            metrics.refused.with_label_values(&[refusal.label()]);
+        }
+        for reason in FAILURES {
+            metrics.failures.with_label_values(&[reason]);
+        }
         for handshake in Handshake::ALL {
             metrics.handshakes.with_label_values(&[handshake.label()]);
         }
         for result in ["done", "failed"] {
             metrics.reloads.with_label_values(&[result]);
         }
-        let all: [Box<dyn Collector>; 7] = [
+        let all: [Box<dyn Collector>; 9] = [
             Box::new(metrics.open.clone()),
             Box::new(metrics.accepted.clone()),
             Box::new(metrics.accept_errors.clone()),
@@ -94,6 +118,8 @@ impl Metrics {
             Box::new(metrics.handshake_duration.clone()),
             Box::new(metrics.reloads.clone()),
             Box::new(metrics.unusable.clone()),
+            Box::new(metrics.refused.clone()),
+            Box::new(metrics.failures.clone()),
         ];
         all.into_iter()
             .try_for_each(|collector| registry.register(collector))?;
@@ -123,6 +149,14 @@ impl Metrics {
         self.handshakes
             .with_label_values(&[handshake.label()])
             .inc();
+    }
+
+    pub(crate) fn refused(&self, refusal: Refusal) {
+        self.refused.with_label_values(&[refusal.label()]).inc();
+    }
+
+    pub(crate) fn handshake_failed(&self, reason: &'static str) {
+        self.failures.with_label_values(&[reason]).inc();
     }
 
     pub(crate) fn files_unusable(&self, unusable: bool) {

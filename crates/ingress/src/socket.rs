@@ -17,6 +17,8 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
+use crate::wire::Wire;
+
 /// How long a client may leave what is sent to it unread before its connection is given up.
 const STALL: Duration = Duration::from_secs(30);
 
@@ -56,6 +58,14 @@ impl Socket {
         match &self.io {
             Io::Plain(_) => false,
             Io::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+
+    /// The connection below TLS.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        match &self.io {
+            Io::Plain(tcp) => tcp,
+            Io::Tls(tls) => tls.get_ref().0,
         }
     }
 
@@ -147,8 +157,8 @@ pub enum Detached {
 
 /// Takes the socket out of an upgraded connection that a [`crate::Server`] accepted.
 pub fn detach(upgraded: Upgraded) -> Detached {
-    match upgraded.downcast::<TokioIo<Socket>>() {
-        Ok(parts) => Detached::Socket(parts.io.into_inner(), parts.read_buf),
+    match upgraded.downcast::<TokioIo<Wire>>() {
+        Ok(parts) => Detached::Socket(parts.io.into_inner().into_socket(), parts.read_buf),
         Err(upgraded) => Detached::Stream(TokioIo::new(upgraded)),
     }
 }

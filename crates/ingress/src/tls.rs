@@ -1,10 +1,14 @@
 //! Certificates: read from PEM files, and read again when the files change.
+//!
+//! A certificate in use is replaced only by one that clients can use as well: not by one that has expired or is not valid
+//! yet, and not by one that lacks a name of `proxy.hosts` which the former has. What is refused is looked at again every
+//! 10 s, so that a certificate from the future is taken up when its time has come.
 
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rustls::{
@@ -13,13 +17,16 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use crate::Metrics;
+use crate::{
+    Metrics,
+    certificate::{bundle::Bundle, facts::Facts, pem::PemError},
+};
 
 /// How often the files are looked at. Their content is compared, not their times: a Kubernetes secret changes by
 /// swapping a symbolic link, and a watch on the file would be lost with it.
@@ -30,11 +37,27 @@ pub struct CertStore {
     cert: PathBuf,
     key: PathBuf,
     current: RwLock<Loaded>,
+    /// Names of hosts that are served.
+    hosts: RwLock<Vec<String>>,
 }
 
 struct Loaded {
     pem: (Vec<u8>, Vec<u8>),
     certified: Arc<CertifiedKey>,
+    /// Of the server's own certificate, and then of its issuers'.
+    facts: Vec<Facts>,
+    notes: Vec<String>,
+}
+
+impl Loaded {
+    /// Why clients do not take the server's own certificate now, whatever their roots are.
+    fn invalid(&self) -> Option<String> {
+        self.facts.first()?.invalid_at(SystemTime::now())
+    }
+
+    fn is_for(&self, host: &str) -> bool {
+        self.facts.first().is_some_and(|own| own.is_for(host))
+    }
 }
 
 impl CertStore {
@@ -48,7 +71,42 @@ impl CertStore {
             cert: cert.to_owned(),
             key: key.to_owned(),
             current,
+            hosts: RwLock::default(),
         }))
+    }
+
+    /// The hosts that are served: a later certificate has to be for those of them that the present one is for.
+    pub fn serve(&self, hosts: &[String]) {
+        let mut served = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        *served = hosts.to_vec();
+    }
+
+    /// What an operator should know of the files, in words: what is not used, not in order, or missing.
+    pub fn notes(&self) -> Vec<String> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let issuers = current.facts.iter().skip(1).filter_map(|issuer| {
+            let why = issuer.invalid_at(SystemTime::now())?;
+            Some(format!(
+                "{}: the certificate of the issuer \"{}\" {why}",
+                self.cert.display(),
+                issuer.subject
+            ))
+        });
+        current.notes.iter().cloned().chain(issuers).collect()
+    }
+
+    /// Why clients refuse the certificate now, if it has expired or is not valid yet.
+    pub fn invalid(&self) -> Option<String> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let why = current.invalid()?;
+        Some(format!("{}: the certificate {why}", self.cert.display()))
+    }
+
+    /// Those of these hosts that the certificate is not for.
+    pub fn not_for<'h>(&self, hosts: &'h [String]) -> Vec<&'h str> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let lacks = |host: &&String| !current.is_for(host);
+        hosts.iter().filter(lacks).map(String::as_str).collect()
     }
 
     /// Reads the files again if they changed; `true` if they did. After an error the former certificate stays.
@@ -60,9 +118,27 @@ impl CertStore {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let changed = current.pem != loaded.pem;
         if changed {
+            self.is_no_worse(&loaded, &current)?;
             *current = loaded;
         }
         Ok(changed)
+    }
+
+    /// Whether clients can use the new certificate wherever they can use the present one.
+    fn is_no_worse(&self, new: &Loaded, present: &Loaded) -> Result<(), TlsError> {
+        if let Some(why) = new.invalid()
+            && present.invalid().is_none()
+        {
+            return Err(TlsError::Invalid(self.cert.clone(), why));
+        }
+        let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
+        let lost = hosts
+            .iter()
+            .find(|host| present.is_for(host) && !new.is_for(host));
+        match lost {
+            Some(host) => Err(TlsError::Names(self.cert.clone(), host.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Looks at the files every 10 s until `stop`.
@@ -114,6 +190,9 @@ impl CertStore {
         if changed {
             metrics.reloaded(true);
             info!(cert = %self.cert.display(), "the changed certificate is in use");
+            for note in self.notes().into_iter().chain(self.invalid()) {
+                warn!("{note}");
+            }
         }
     }
 
@@ -174,19 +253,12 @@ fn read(cert: &Path, key: &Path) -> Result<Loaded, TlsError> {
     let open =
         |path: &Path| fs::read(path).map_err(|error| TlsError::Unreadable(path.to_owned(), error));
     let pem = (open(cert)?, open(key)?);
-    let chain = CertificateDer::pem_slice_iter(&pem.0)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| TlsError::NotPem(cert.to_owned()))?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate(cert.to_owned()));
-    }
-    let private =
-        PrivateKeyDer::from_pem_slice(&pem.1).map_err(|_| TlsError::NoKey(key.to_owned()))?;
-    let certified = CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider())
-        .map_err(|error| TlsError::Mismatch(cert.to_owned(), key.to_owned(), error))?;
+    let bundle = Bundle::read((cert, &pem.0), (key, &pem.1))?;
     Ok(Loaded {
         pem,
-        certified: Arc::new(certified),
+        certified: Arc::new(bundle.certified),
+        facts: bundle.facts,
+        notes: bundle.notes,
     })
 }
 
@@ -197,14 +269,26 @@ pub enum TlsError {
     #[error("{}: {_1}", _0.display())]
     Unreadable(PathBuf, #[source] std::io::Error),
     /// A file is not PEM.
-    #[error("{}: is not a PEM file", _0.display())]
-    NotPem(PathBuf),
-    /// The certificate file has no certificate.
-    #[error("{}: holds no certificate (BEGIN CERTIFICATE)", _0.display())]
-    NoCertificate(PathBuf),
-    /// The key file has no key.
-    #[error("{}: holds no private key (BEGIN PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY)", _0.display())]
-    NoKey(PathBuf),
+    #[error("{} {_1}", _0.display())]
+    NotPem(PathBuf, #[source] PemError),
+    /// The certificate file has no certificate; what it has instead.
+    #[error("{} holds no certificate in PEM form{_1}", _0.display())]
+    NoCertificate(PathBuf, String),
+    /// The key file has no key; what it has instead.
+    #[error("{} holds no private key in PEM form{_1}", _0.display())]
+    NoKey(PathBuf, String),
+    /// A block of this line is no certificate.
+    #[error("{}: the block in line {_1} is not a certificate (X.509)", _0.display())]
+    Unreadable509(PathBuf, usize),
+    /// The key has a passphrase.
+    #[error("{} holds a key with a passphrase; take the passphrase away", _0.display())]
+    Passphrase(PathBuf),
+    /// The new certificate has expired or is not valid yet, and the one in use is valid.
+    #[error("{}: the new certificate {_1}", _0.display())]
+    Invalid(PathBuf, String),
+    /// The new certificate is not for a host that is served and that the one in use is for.
+    #[error("{}: the new certificate is not for {_1}, which is in proxy.hosts and which the one in use is for", _0.display())]
+    Names(PathBuf, String),
     /// The two do not belong together, or one of them is of a kind that is not supported.
     #[error(
         "{} does not hold the key of the certificate in {}, or one of a kind that is not supported ({_2})",
@@ -262,8 +346,8 @@ mod tests {
             error(&dir.path().join("none"), &key),
             TlsError::Unreadable(..)
         ));
-        assert!(matches!(error(&key, &key), TlsError::NoCertificate(_)));
-        assert!(matches!(error(&cert, &cert), TlsError::NoKey(_)));
+        assert!(matches!(error(&key, &key), TlsError::NoCertificate(..)));
+        assert!(matches!(error(&cert, &cert), TlsError::NoKey(..)));
         assert!(matches!(error(&cert, &other_key), TlsError::Mismatch(..)));
     }
 }

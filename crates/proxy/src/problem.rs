@@ -10,9 +10,10 @@ use whipstitch_origin::{LookupError, ManagerFault};
 use whipstitch_signaling::tag::Unmatched;
 
 use crate::{
-    Body, BodyError, Error, body,
+    Body, BodyError, Error, Metrics, body,
     config::NotLiveStatus,
     error::{BadRequest, Denied, NodeFault},
+    exchange::{REQUEST_ID, new_id},
 };
 
 /// Seconds after which a client may try again.
@@ -59,6 +60,18 @@ pub struct Entry {
 }
 
 kinds! {
+    BadMessage "bad-message" BAD_REQUEST "The request is not HTTP"
+        "The request line or a field of the header breaks HTTP/1.1, or another protocol is spoken than the port speaks; `detail` says which. `whipstitch_requests_refused_total` counts it by reason."
+        "Speak HTTP/1.1 on the plain port, and HTTP/2 or HTTP/1.1 over TLS on the other; switch off the PROXY protocol at the balancer."
+    HeaderTooLarge "header-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The header is too large"
+        "The header of the request is longer than 64 KiB, or has more than 100 fields. The limit is the same over HTTP/1.1 and HTTP/2."
+        "Send less: most often cookies have piled up, or a proxy in front adds to a field each time round."
+    TargetTooLong "uri-too-long" URI_TOO_LONG "The request target is too long"
+        "Path and query together are longer than 32 KiB."
+        "Send less in the query."
+    HeaderTooSlow "header-too-slow" REQUEST_TIMEOUT "The header did not arrive in time"
+        "The header of the request was not complete within `connections.header_timeout` of its first byte."
+        "Look at the client's uplink; raise `connections.header_timeout` if it is that slow."
     BadHost "bad-host" BAD_REQUEST "The request does not name one host"
         "The request has no `Host`, several, or a target that names another host."
         "Send one `Host` header; do not use this proxy as a forward proxy."
@@ -310,6 +323,38 @@ pub(crate) fn response(error: &Error, instance: &str, not_live: NotLiveStatus) -
         }
         _ => {}
     }
+    response
+}
+
+/// The answer to a request that never came so far as to have an exchange: it has an id of its own, and can be read by
+/// pages of any origin.
+pub fn refusal(kind: Kind, detail: &str, metrics: &Metrics) -> Response<Bytes> {
+    metrics.problem(kind);
+    let Entry {
+        slug,
+        status,
+        title,
+        ..
+    } = kind.entry();
+    let id = new_id();
+    let problem = Problem {
+        r#type: format!("{TYPE_PREFIX}{slug}"),
+        title,
+        status: status.as_u16(),
+        detail,
+        instance: id.to_str().unwrap_or_default(),
+    };
+    let mut response = Response::new(serde_json::to_vec(&problem).unwrap_or_default().into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let json = HeaderValue::from_static("application/problem+json");
+    headers.insert(header::CONTENT_TYPE, json);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let any = HeaderValue::from_static("*");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    let exposed = HeaderValue::from_static("X-Request-Id");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    headers.insert(REQUEST_ID, id);
     response
 }
 

@@ -90,7 +90,9 @@ impl SessionKeys {
     /// The line that is not a key; no key at all; more than 16.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let mut keys = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
+        // As editors save it: a byte order mark, and any kind of line end.
+        let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+        for (number, line) in (1..).zip(text.split(['\n', '\r'])) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;

@@ -12,11 +12,16 @@ use prometheus::{IntGauge, Opts, Registry};
 use tokio_rustls::TlsAcceptor;
 use tower_http::add_extension::AddExtension;
 use tracing::info;
-use whipstitch_ingress::{self as ingress, CertStore, ConnectionInfo, Listener, Server};
+use whipstitch_ingress::{self as ingress, CertStore, ConnectionInfo, Listener, Refusal, Server};
 use whipstitch_origin as origin;
 use whipstitch_proxy::{
-    self as proxy, Current, Dependencies, Live, Memory, Peer, Recent, Room, clock::WallClock,
-    live::Ender, splice::Detached, stack, trace::Tracing,
+    self as proxy, Current, Dependencies, Live, Memory, Peer, Recent, Room,
+    clock::WallClock,
+    live::Ender,
+    problem::{self, Kind},
+    splice::Detached,
+    stack,
+    trace::Tracing,
 };
 
 pub use crate::admin::SocketError;
@@ -223,7 +228,8 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
         shutdown.stop_accepting.clone(),
         shutdown.drain_connections.clone(),
         tls.metrics,
-    );
+    )
+    .refusing_with(refusing(&seen.metrics));
     for (listeners, acceptor) in [(https, tls.acceptor), (http, None)] {
         for listener in listeners {
             let current = current.clone();
@@ -248,6 +254,25 @@ fn peer(info: &ConnectionInfo) -> Peer {
         Some(tls) => peer.after_handshake(tls.began, tls.took),
         None => peer,
     }
+}
+
+/// Tells a client of what the sockets refuse, as of any other problem.
+fn refusing(metrics: &proxy::Metrics) -> ingress::Render {
+    let metrics = metrics.clone();
+    Arc::new(move |refusal| {
+        let kind = match refusal {
+            Refusal::HeaderTooLarge => Kind::HeaderTooLarge,
+            Refusal::TargetTooLong => Kind::TargetTooLong,
+            Refusal::HeaderTooSlow => Kind::HeaderTooSlow,
+            Refusal::Malformed
+            | Refusal::TlsToPlain
+            | Refusal::PlainToTls
+            | Refusal::Http2ToPlain
+            | Refusal::ProxyProtocol
+            | Refusal::Http2Broken => Kind::BadMessage,
+        };
+        problem::refusal(kind, refusal.what(), &metrics)
+    })
 }
 
 /// What is to be seen of requests and sessions.
@@ -348,6 +373,7 @@ fn tls(config: &Config, registry: &Registry, shutdown: &Shutdown) -> Result<Tls,
         _ if config.listen.https.is_empty() => None,
         (Some(cert), Some(key)) => {
             let store = CertStore::load(cert, key)?;
+            store.serve(&config.proxy.hosts);
             let watched = store.clone();
             shutdown
                 .background

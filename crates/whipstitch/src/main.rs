@@ -47,6 +47,7 @@ fn run(loaded: Loaded, sources: Sources, inherited: Inherited) -> ExitCode {
     let Loaded {
         config,
         warnings,
+        unfit,
         file,
         origins,
     } = loaded;
@@ -60,6 +61,9 @@ fn run(loaded: Loaded, sources: Sources, inherited: Inherited) -> ExitCode {
     };
     for warning in warnings {
         warn!("{warning}");
+    }
+    for unfit in unfit {
+        error!("{unfit}");
     }
     open_files::raise(&config);
     let runtime = match tokio::runtime::Runtime::new() {

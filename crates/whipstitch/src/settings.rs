@@ -63,10 +63,11 @@ impl Reconfigure {
         let Loaded {
             config,
             warnings,
+            unfit,
             origins,
             ..
         } = loaded;
-        for warning in warnings {
+        for warning in warnings.into_iter().chain(unfit) {
             warn!("{warning}");
         }
         let change = self.in_force.compare(&config, &origins);

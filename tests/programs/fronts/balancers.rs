@@ -371,6 +371,6 @@ fn nginx_leaves_idle_connections_first() {
     let (upstream, _) = upstream.split_once('}').unwrap();
     let (_, rest) = upstream.split_once("keepalive_timeout ").unwrap();
     let (seconds, _) = rest.split_once("s;").unwrap();
-    let ours = Config::default().connections.header_timeout;
+    let ours = Config::default().connections.idle_timeout;
     assert!(Duration::from_secs(seconds.parse().unwrap()) < ours);
 }

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::{Surroundings, show::Style, without_settings};
 use crate::{
-    cli::{Exit, Settings},
-    config::{Effective, Origin, effective, keys::SECTIONS, schema},
+    cli::{EX_CONFIG, Exit, Settings},
+    config::{Effective, Mistakes, Origin, effective, keys::SECTIONS, schema},
 };
 
 /// Show what can be set, and what is.
@@ -32,6 +32,11 @@ pub struct Show {
 /// `whipstitch check`
 pub(super) fn check(settings: &Settings, around: &Surroundings) -> Exit {
     match settings.load(around.environment.clone()) {
+        Ok(loaded) if !loaded.unfit.is_empty() => Exit {
+            code: EX_CONFIG,
+            out: String::new(),
+            err: format!("{}\n", Mistakes::new(loaded.unfit, loaded.warnings)),
+        },
         Ok(loaded) => Exit::ok(loaded.to_string()),
         Err(exit) => exit,
     }

@@ -32,6 +32,8 @@ pub struct Finding {
     pub what: String,
     /// Odd, but no reason to stop.
     pub warning: bool,
+    /// A mistake to `check`, and no reason not to start: what is served would be worse without it.
+    pub unfit: bool,
 }
 
 impl Finding {
@@ -41,6 +43,7 @@ impl Finding {
             item: None,
             what: what.into(),
             warning: false,
+            unfit: false,
         }
     }
 
@@ -129,9 +132,27 @@ fn certificate(config: &Config, found: &mut Vec<Finding>) {
     }
     if let (true, Some(cert), Some(key)) = (https, &config.tls.cert, &config.tls.key)
         && found.len() == before
-        && let Err(error) = CertStore::load(cert, key)
     {
-        found.push(Finding::new(["tls.key", "tls.cert"], error.to_string()));
+        match CertStore::load(cert, key) {
+            Err(error) => found.push(Finding::new(["tls.key", "tls.cert"], error.to_string())),
+            Ok(store) => judged(&store, config, found),
+        }
+    }
+}
+
+/// What is to be said of a certificate that can be used.
+fn judged(store: &CertStore, config: &Config, found: &mut Vec<Finding>) {
+    for note in store.notes() {
+        found.push(Finding::new(["tls.cert"], note).warning());
+    }
+    for host in store.not_for(&config.proxy.hosts) {
+        let what = format!("the certificate is not for {host}, which is in proxy.hosts");
+        found.push(Finding::new(["tls.cert", "proxy.hosts"], what).warning());
+    }
+    if let Some(what) = store.invalid() {
+        let mut finding = Finding::new(["tls.cert"], format!("{what}; clients refuse it"));
+        finding.unfit = true;
+        found.push(finding);
     }
 }
 

@@ -269,7 +269,8 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             Key::new("connections.max", Count, "WHIPSTITCH_CONNECTIONS_MAX", "Most client connections open at once, over all addresses; further ones wait in the kernel's queue."),
             Key::new("connections.handshake_timeout", Duration, "WHIPSTITCH_CONNECTIONS_HANDSHAKE_TIMEOUT", "Longest wait for a TLS handshake to complete."),
-            Key::new("connections.header_timeout", Duration, "WHIPSTITCH_CONNECTIONS_HEADER_TIMEOUT", "Longest wait for the header of a request, and longest idle time between two requests."),
+            Key::new("connections.header_timeout", Duration, "WHIPSTITCH_CONNECTIONS_HEADER_TIMEOUT", "Longest wait for the header of a request, from its first byte; for the first request of a connection, from the accept."),
+            Key::new("connections.idle_timeout", Duration, "WHIPSTITCH_CONNECTIONS_IDLE_TIMEOUT", "Longest wait for the next request of a connection that has had one; a balancer has to close its idle connections earlier. While `connections.max` is reached, the longest idle ones are closed at once."),
             Key::new("connections.h2_streams", Count, "WHIPSTITCH_CONNECTIONS_H2_STREAMS", "Most requests at once on one HTTP/2 connection."),
         ],
     },

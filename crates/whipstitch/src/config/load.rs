@@ -37,6 +37,8 @@ pub struct Loaded {
     pub config: Config,
     /// What is odd but no reason to stop.
     pub warnings: Vec<Mistake>,
+    /// What `check` takes for a mistake, and a start goes on with: a certificate that has expired.
+    pub unfit: Vec<Mistake>,
     /// The file it came from, if there was one.
     pub file: Option<PathBuf>,
     /// Where each key that was set was set.
@@ -61,7 +63,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
         _ => File::default(),
     };
     mistakes.extend(file.mistakes);
-    let mut warnings = environment.warnings;
+    let (mut warnings, mut unfit) = (environment.warnings, Vec::new());
     warnings.extend(file.warnings);
 
     // Weakest first.
@@ -78,7 +80,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
         if rests_on_sand(&finding, &composed, file.cut) {
             continue;
         }
-        let list = if finding.warning {
+        let list = if finding.unfit {
+            &mut unfit
+        } else if finding.warning {
             &mut warnings
         } else {
             &mut mistakes
@@ -89,10 +93,12 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
         Ok(Loaded {
             config: composed.config,
             warnings,
+            unfit,
             file: path,
             origins: Origins::of(&composed.won),
         })
     } else {
+        mistakes.extend(unfit);
         Err(Mistakes::new(mistakes, warnings))
     }
 }

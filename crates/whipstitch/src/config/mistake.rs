@@ -77,7 +77,7 @@ pub struct Mistakes {
 }
 
 impl Mistakes {
-    pub(super) fn new(mut mistakes: Vec<Mistake>, warnings: Vec<Mistake>) -> Self {
+    pub(crate) fn new(mut mistakes: Vec<Mistake>, warnings: Vec<Mistake>) -> Self {
         mistakes.sort_by(in_reading_order);
         Self { mistakes, warnings }
     }

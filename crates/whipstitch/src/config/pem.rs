@@ -3,6 +3,7 @@
 
 use std::{fs::File, io::Read, path::Path};
 
+use whipstitch_ingress::pem_labels;
 use whipstitch_signaling::session::SessionKeys;
 
 /// Longest file that is looked at, in bytes; a chain of certificates takes a few thousand.
@@ -25,44 +26,47 @@ impl Block {
         }
     }
 
-    fn is_in(self, text: &str) -> bool {
-        let label = match self {
-            Self::Certificate => "CERTIFICATE-----",
-            Self::PrivateKey => "PRIVATE KEY-----",
-        };
-        text.lines()
-            .any(|line| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(label))
+    fn is_in(self, labels: &[String]) -> bool {
+        labels.iter().any(|label| match self {
+            Self::Certificate => label.ends_with("CERTIFICATE"),
+            Self::PrivateKey => label.ends_with("PRIVATE KEY"),
+        })
     }
 }
 
 /// Whether a file can be read and holds the block; else what is wrong.
 pub(super) fn check(path: &Path, block: Block) -> Result<(), String> {
-    let text = readable(path)?;
-    if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
-        || text.contains("Proc-Type: 4,ENCRYPTED")
-    {
+    let name = path.display();
+    let bytes = bytes(path)?;
+    let labels = pem_labels(&bytes).map_err(|error| format!("{name} {error}"))?;
+    if labels.iter().any(|label| label == "ENCRYPTED PRIVATE KEY") {
         return Err(format!(
-            "{} holds a key with a passphrase; take the passphrase away",
-            path.display()
+            "{name} holds a key with a passphrase; take the passphrase away"
         ));
     }
-    if block.is_in(&text) {
+    if block.is_in(&labels) {
         return Ok(());
     }
     let other = match block {
         Block::Certificate => Block::PrivateKey,
         Block::PrivateKey => Block::Certificate,
     };
-    let holds = if other.is_in(&text) {
+    let holds = if other.is_in(&labels) {
         format!(", but a {}", other.name())
     } else {
-        String::new()
+        labels
+            .first()
+            .map_or_else(String::new, |label| format!(", but {label}"))
     };
     Err(format!(
-        "{} holds no {} in PEM form{holds}",
-        path.display(),
+        "{name} holds no {} in PEM form{holds}",
         block.name()
     ))
+}
+
+/// Whether a file speaks of a private key, whole or not.
+pub(super) fn is_secret(path: &Path) -> bool {
+    readable(path).is_ok_and(|text| text.to_ascii_uppercase().contains("PRIVATE KEY"))
 }
 
 /// Whether this is a file's name, and not what should stand in the file.
@@ -77,8 +81,18 @@ pub(super) fn is_a_name(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The text of a file, which must not be empty.
+/// The text of a file, which must not be empty, without the byte order mark that some editors write.
 pub(crate) fn readable(path: &Path) -> Result<String, String> {
+    let bytes = bytes(path)?;
+    if matches!(&*bytes, [0xfe, 0xff, ..] | [0xff, 0xfe, ..]) {
+        let name = path.display();
+        return Err(format!("{name} is UTF-16 text; save it as ASCII or UTF-8"));
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     is_a_name(path)?;
     let name = path.to_string_lossy();
     let mut bytes = Vec::new();
@@ -89,6 +103,6 @@ pub(crate) fn readable(path: &Path) -> Result<String, String> {
         Ok(_) if bytes.len() as u64 > LONGEST => {
             Err(format!("{name} is longer than {LONGEST} bytes"))
         }
-        Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Ok(_) => Ok(bytes),
     }
 }

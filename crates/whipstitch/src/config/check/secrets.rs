@@ -24,7 +24,7 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     for (key, path) in files {
         let Some(path) = path else { continue };
         // A certificate in the place of a key is another mistake, and no secret.
-        if key == "tls.key" && pem::check(path, pem::Block::PrivateKey).is_err() {
+        if key == "tls.key" && !pem::is_secret(path) {
             continue;
         }
         let open = fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o006 != 0);

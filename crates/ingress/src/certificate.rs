@@ -1,0 +1,5 @@
+//! Certificate files: read, put in order, and judged.
+
+pub(crate) mod bundle;
+pub(crate) mod facts;
+pub(crate) mod pem;
