@@ -9,6 +9,7 @@
 
 mod busy;
 mod chrome;
+mod lookup;
 mod page;
 mod status;
 
@@ -345,7 +346,8 @@ async fn works_by_keyboard_and_on_a_phone() {
 
     // By Tab, Space and Enter alone, starting at the top of the page.
     let keys = [
-        "\u{e004}", "\u{e004}", "\u{e004}", "\u{e004}", "\u{e004}", " ",
+        "\u{e004}", "\u{e004}", "\u{e004}", "\u{e004}", "\u{e004}", "\u{e004}", "\u{e004}",
+        "\u{e004}", " ",
     ];
     page.keys(&keys).await;
     page.wait_for("publish", "live").await;

@@ -59,8 +59,13 @@ impl<'a> Page<'a> {
             Source::Camera => "camera",
             Source::Generated => "generated",
         };
-        let url = format!("{url}/?stream={stream}&transport={transport}&source={source}");
-        browser.client.goto(&url).await.expect("the page loads");
+        let query = format!("stream={stream}&transport={transport}&source={source}");
+        Self::at(browser, &format!("{url}/?{query}")).await
+    }
+
+    /// The page with whatever its address says.
+    pub(crate) async fn at(browser: &'a Browser, url: &str) -> Self {
+        browser.client.goto(url).await.expect("the page loads");
         let page = Self { browser };
         let ready = "const done = arguments[0];
             const look = () => document.documentElement.dataset.ready && done('ready');

@@ -37,6 +37,8 @@ impl Demo {
             node_port: options.node_port,
             media_address: options.address,
             pages: page::files(options.api),
+            nodes: options.nodes()?,
+            provisions: options.provisioned(),
             ..ClusterConfig::default()
         };
         let nodes: Vec<IpAddr> = plan.nodes.iter().map(|node| node.ip).collect();

@@ -38,4 +38,12 @@ pub enum Error {
     /// The proxy did not start.
     #[error("cannot start the proxy: {0}")]
     Proxy(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// More regions than nodes can stand in.
+    #[error("--region is given {given} times, and {most} times is the most")]
+    Regions {
+        /// How often it was given.
+        given: usize,
+        /// How often it may be.
+        most: usize,
+    },
 }

@@ -11,7 +11,7 @@ Ports, each moved by its flag:
         which the browser asks once whether to accept
   8080  the same over plain HTTP, on localhost: browsers allow the camera there
   9090  the proxy's /metrics, /livez and /readyz
-  5080  the Stream Manager on 127.0.0.1, the nodes on 127.0.0.2 and 127.0.0.3
+  5080  the Stream Manager on 127.0.0.1, the nodes on 127.0.0.2, 127.0.0.3 and so on
   UDP   each node takes a free port for media: ICE connects browser and node
         directly, not through the proxy
 
@@ -20,6 +20,12 @@ Browser on another machine (open TCP 8443 and UDP towards this one):
 
 The same with the URLs of Stream Manager 2.0:
   whipstitch-demo --api 2
+
+Nodes in two regions, for Region and Strict on the page:
+  whipstitch-demo --region us-east-1 --region eu-west-1
+
+Transcode on the page needs a provision: the stream `demo` has one, others get one by
+  whipstitch-demo --provision NAME
 
 With a real Stream Manager the proxy runs alone, without any of this:
   whipstitch run --stream-manager http://SM:5080 --https 0.0.0.0:443 \\
@@ -41,7 +47,7 @@ pub fn greeting(demo: &Demo) -> String {
     let nodes: Vec<_> = demo.nodes().iter().map(ToString::to_string).collect();
     format!(
         "\
-Whipstitch is in front of a Stream Manager and two nodes. Open one of
+Whipstitch is in front of a Stream Manager and {} nodes. Open one of
 
   {page}/
       over TLS: accept the certificate, press Publish, then Play
@@ -58,7 +64,8 @@ or try
       as the WHIP server in OBS on this machine, then Play on the page
 
 Stream Manager {}, nodes {}. RUST_LOG=info shows each request. Ctrl-C stops all of it.",
+        nodes.len(),
         demo.manager_url(),
-        nodes.join(" and "),
+        nodes.join(", "),
     )
 }

@@ -9,7 +9,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use whipstitch_demo::{Demo, Options, greeting};
 
-/// A Stream Manager, two media nodes, Whipstitch in front of them, and a page to publish and play.
+/// A Stream Manager, media nodes, Whipstitch in front of them, and a page to publish and play.
 #[derive(Parser)]
 #[command(version, after_help = greeting::MORE_HELP)]
 struct Command {

@@ -2,7 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use whipstitch_minicluster::{NodeConfig, StreamKey};
 use whipstitch_signaling::Api;
+
+use crate::Error;
 
 /// Where the demo listens. Port 0 takes a free port.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
@@ -26,9 +29,33 @@ pub struct Options {
     /// Port of the Stream Manager, on 127.0.0.1.
     #[arg(long, value_name = "PORT", default_value_t = 5080)]
     pub manager: u16,
-    /// Port of the two nodes, on 127.0.0.2 and 127.0.0.3.
+    /// Port of the nodes, on 127.0.0.2, 127.0.0.3 and so on.
     #[arg(long, value_name = "PORT", default_value_t = 5080)]
     pub node_port: u16,
+    /// Region of a node; may be repeated, up to 16 times. There are as many nodes as regions, two at least, and with fewer
+    /// regions than nodes the last region has the rest.
+    #[arg(long = "region", value_name = "NAME", value_parser = region, default_value = DEFAULT_REGION)]
+    pub regions: Vec<String>,
+    /// Stream of the scope `live` for which a transcoder is provisioned; may be repeated.
+    #[arg(long = "provision", value_name = "NAME", default_value = DEFAULT_STREAM)]
+    pub provisions: Vec<String>,
+}
+
+const DEFAULT_REGION: &str = "us-east-1";
+/// The stream of the page, unless somebody types another.
+const DEFAULT_STREAM: &str = "demo";
+const LEAST_NODES: usize = 2;
+const MOST_REGIONS: usize = 16;
+/// The last part of the first node's address.
+const FIRST_NODE: u8 = 2;
+
+fn region(text: &str) -> Result<String, &'static str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("it has 1 to 64 letters, digits, `-`, `_` and `.`")
+    }
 }
 
 fn api(text: &str) -> Result<Api, &'static str> {
@@ -50,7 +77,35 @@ impl Options {
             admin: 0,
             manager: 0,
             node_port: 0,
+            regions: vec![DEFAULT_REGION.to_owned()],
+            provisions: vec![DEFAULT_STREAM.to_owned()],
         }
+    }
+
+    /// The nodes, each in its region.
+    ///
+    /// # Errors
+    /// There are too many regions.
+    pub(crate) fn nodes(&self) -> Result<Vec<NodeConfig>, Error> {
+        let (given, most) = (self.regions.len(), MOST_REGIONS);
+        if given > most {
+            return Err(Error::Regions { given, most });
+        }
+        let last = self.regions.last().map_or(DEFAULT_REGION, String::as_str);
+        let number = LEAST_NODES.max(given);
+        let regions = self.regions.iter().map(String::as_str);
+        let regions = regions.chain(std::iter::repeat(last)).take(number);
+        let node = |(byte, region): (u8, &str)| NodeConfig {
+            region: region.to_owned(),
+            ..NodeConfig::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, byte)))
+        };
+        Ok((FIRST_NODE..).zip(regions).map(node).collect())
+    }
+
+    /// The streams for which a transcoder is provisioned.
+    pub(crate) fn provisioned(&self) -> Vec<StreamKey> {
+        let names = self.provisions.iter();
+        names.map(|name| StreamKey::new("live", name)).collect()
     }
 
     pub(crate) fn https_listener(&self) -> SocketAddr {
@@ -72,5 +127,44 @@ impl Options {
 
     pub(crate) fn manager_listener(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.manager))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parse(line: &str) -> Result<Options, clap::Error> {
+        let words = std::iter::once("demo").chain(line.split_whitespace());
+        Line::try_parse_from(words).map(|line| line.options)
+    }
+
+    fn regions(line: &str) -> Vec<String> {
+        let nodes = parse(line).unwrap().nodes().unwrap();
+        nodes.into_iter().map(|node| node.region).collect()
+    }
+
+    #[test]
+    fn each_region_has_a_node_and_there_are_two_at_least() {
+        assert_eq!(regions(""), ["us-east-1", "us-east-1"]);
+        assert_eq!(regions("--region eu"), ["eu", "eu"]);
+        assert_eq!(
+            regions("--region us --region eu --region asia"),
+            ["us", "eu", "asia"]
+        );
+        assert_eq!(regions(&"--region x ".repeat(16)).len(), 16);
+        let many = parse(&"--region x ".repeat(17)).unwrap().nodes();
+        assert!(matches!(many, Err(Error::Regions { given: 17, .. })));
+        for wrong in ["--region=", "--region=a/b", "--region=a,b"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

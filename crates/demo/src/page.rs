@@ -45,6 +45,7 @@ const FILES: &[Page] = &[
     file!("js/manager.js", SCRIPT),
     file!("js/panel.js", SCRIPT),
     file!("js/peer.js", SCRIPT),
+    file!("js/query.js", SCRIPT),
     file!("js/settings.js", SCRIPT),
     file!("js/socket.js", SCRIPT),
     file!("js/source.js", SCRIPT),

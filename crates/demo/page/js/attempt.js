@@ -3,7 +3,7 @@
 export class Attempt {
   /**
    * @param {"publish" | "play"} role
-   * @param {{scope: string, stream: string, transport: string, source: string}} settings
+   * @param {{scope: string, stream: string, base: string, transport: string, source: string, region: string, strict: string, transcode: string}} settings
    * @param {import("./steps.js").Steps} steps
    */
   constructor(role, settings, steps) {

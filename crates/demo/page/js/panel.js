@@ -3,6 +3,7 @@
 import { Attempt } from "./attempt.js";
 import { carriers } from "./manager.js";
 import { until } from "./peer.js";
+import { forRole } from "./settings.js";
 import * as socket from "./socket.js";
 import { openSource } from "./source.js";
 import { bitrate, sample } from "./stats.js";
@@ -27,9 +28,10 @@ export class Panel {
   }
 
   async start() {
-    const settings = this.settings();
-    if (!settings) return;
+    const typed = this.settings();
+    if (!typed) return;
     const { view, role } = this;
+    const settings = forRole(role, typed);
     view.clear();
     view.state("starting");
     const attempt = new Attempt(role, settings, view.steps);

@@ -2,6 +2,7 @@
 
 import { iceServers } from "./link.js";
 import { candidateFragment, connected, gathered, sendAll } from "./peer.js";
+import { withQuery } from "./query.js";
 import { fromResponse } from "./trouble.js";
 import * as urls from "./urls.js";
 
@@ -11,12 +12,12 @@ const GOODBYE_WITHIN = 2_000;
 /** Publishes `attempt.media`; resolves with the peer connection when ICE and DTLS are up. */
 export async function publish(attempt) {
   const endpoint = endpointUrl(attempt, "whip");
-  const pc = await openPeer(attempt, endpoint);
+  const pc = await openPeer(attempt, endpoint, "whip");
   sendAll(pc, attempt.media);
 
   const resource = await attempt.steps.run("Offer and answer", "POST", async () => {
     await pc.setLocalDescription(await pc.createOffer());
-    const response = await send(attempt, "POST", withQuery(endpoint, "signal=true&mode=live&keyFramerate=3000"), pc.localDescription.sdp);
+    const response = await send(attempt, "POST", opening(attempt, endpoint, "whip", "POST", "mode=live&keyFramerate=3000"), pc.localDescription.sdp);
     const url = deleteAtTheEnd(attempt, resourceUrl(endpoint, response));
     await pc.setRemoteDescription({ type: "answer", sdp: await response.text() });
     return url;
@@ -30,11 +31,11 @@ export async function publish(attempt) {
 export async function play(attempt) {
   const id = `subscriber-${crypto.getRandomValues(new Uint16Array(1))[0].toString(16)}`;
   const endpoint = withQuery(endpointUrl(attempt, "whep"), `requestId=${id}`);
-  const pc = await openPeer(attempt, endpoint);
+  const pc = await openPeer(attempt, endpoint, "whep");
   pc.addEventListener("track", attempt.onTrack);
 
   const { resource, offer } = await attempt.steps.run("Node’s offer", "POST", async () => {
-    const response = await send(attempt, "POST", withQuery(endpoint, "signal=true&doNotSwitch=false"), await wishes());
+    const response = await send(attempt, "POST", opening(attempt, endpoint, "whep", "POST", "doNotSwitch=false"), await wishes());
     return { resource: deleteAtTheEnd(attempt, resourceUrl(endpoint, response)), offer: await response.text() };
   });
   await attempt.steps.run("Our answer", "PATCH", async () => {
@@ -47,9 +48,9 @@ export async function play(attempt) {
   return pc;
 }
 
-async function openPeer(attempt, endpoint) {
+async function openPeer(attempt, endpoint, kind) {
   const servers = await attempt.steps.run("Lookup and options", "OPTIONS", async () => {
-    const response = await send(attempt, "OPTIONS", withQuery(endpoint, "signal=true"));
+    const response = await send(attempt, "OPTIONS", opening(attempt, endpoint, kind, "OPTIONS", ""));
     return iceServers(response.headers.get("Link"));
   });
   const pc = new RTCPeerConnection({ iceServers: servers, bundlePolicy: "max-bundle" });
@@ -99,8 +100,9 @@ function endpointUrl({ settings }, kind) {
   return new URL(urls.endpoint(settings, kind), location.origin).href;
 }
 
-function withQuery(url, query) {
-  return url + (url.includes("?") ? "&" : "?") + query;
+/** The endpoint with what the SDK adds to this method. */
+function opening(attempt, endpoint, kind, method, more) {
+  return withQuery(withQuery(withQuery(endpoint, "signal=true"), urls.hints[method](attempt.settings, kind)), more);
 }
 
 /** As the SDK reads Location: absolute is taken as it is, a path keeps the endpoint's own query, none means `/resource/`. */
