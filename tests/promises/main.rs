@@ -40,6 +40,7 @@ mod login;
 mod lookups;
 mod manager;
 mod manager_address;
+mod manager_paths;
 mod media;
 mod metrics;
 mod networks;

@@ -323,7 +323,7 @@ async fn what_is_no_handshake_is_not_taken_for_one() {
         let (answer, _) = raw(&proxy.h1, &target, body).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{body:?}: {answer}");
     }
-    let (elsewhere, _) = over_h2(&proxy.h2, "/index.html").await;
+    let (elsewhere, _) = over_h2(&proxy.h2, "/live/whip/endpoint/s1").await;
     assert_eq!(elsewhere.status(), 405);
     assert_eq!(deployment.cluster.seen().requests().len(), 0);
 }

@@ -17,16 +17,19 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use http_body::Body;
-use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{
+    FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream,
+};
 use hyper_util::{
     client::legacy::{
         Client,
-        connect::{HttpConnector, dns::Name},
+        connect::{Connection as _, HttpConnector, HttpInfo, dns::Name},
     },
-    rt::{TokioExecutor, TokioTimer},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use rustls::{ClientConfig, RootCertStore};
-use tower::Service;
+use tokio::net::TcpStream;
+use tower::{BoxError, Service, ServiceExt as _};
 
 use crate::resolve::ResolveError;
 
@@ -40,6 +43,9 @@ const POOL_IDLE: Duration = Duration::from_secs(15);
 
 /// Connects to the Stream Manager.
 pub type Connector = HttpsConnector<HttpConnector<Names>>;
+
+/// A connection to the Stream Manager that belongs to no pool.
+pub type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Makes one client of the Stream Manager after the other: a new one when it has moved.
 pub struct Clients<B> {
@@ -87,6 +93,21 @@ where
     }
 }
 
+impl<B> Clients<B> {
+    /// A connection of its own to the manager, and the address that it leads to.
+    ///
+    /// # Errors
+    /// Why there is none: the name, TCP or TLS.
+    pub async fn dial(&self) -> Result<(Connection, Option<SocketAddr>), BoxError> {
+        let uri = self.manager.base().uri("/")?;
+        let connection = self.connector.clone().oneshot(uri).await?;
+        let mut extras = http::Extensions::new();
+        connection.connected().get_extras(&mut extras);
+        let peer = extras.get::<HttpInfo>().map(HttpInfo::remote_addr);
+        Ok((connection, peer))
+    }
+}
+
 impl<B> fmt::Debug for Clients<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Clients")
@@ -112,6 +133,12 @@ fn connector(manager: ManagerAddress, timeout: Duration) -> std::io::Result<Conn
     let mut http = HttpConnector::new_with_resolver(Names(manager));
     http.set_nodelay(true);
     http.set_connect_timeout(Some(timeout));
+    // A manager that lost power sends nothing, ever; a WebSocket notices within a minute.
+    http.set_keepalive(Some(Duration::from_secs(30)));
+    http.set_keepalive_interval(Some(Duration::from_secs(10)));
+    http.set_keepalive_retries(Some(3));
+    // Keepalive does not run while something that was sent is not acknowledged.
+    http.set_tcp_user_timeout(Some(Duration::from_secs(30)));
     http.enforce_http(false);
     let builder = HttpsConnectorBuilder::new();
     // Reading the system's roots costs milliseconds and memory that a plain manager does not need.

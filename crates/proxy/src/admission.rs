@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use crate::{
-    Body, Clean, Error,
+    Body, Clean, Error, health_check,
     places::{Place, Places},
 };
 
@@ -23,11 +23,17 @@ use crate::{
 pub(crate) struct Admission<S> {
     inner: S,
     places: Places,
+    /// Of health checks, which pass while there is no other place.
+    checks: Places,
 }
 
 impl<S> Admission<S> {
     pub(crate) fn new(inner: S, places: Places) -> Self {
-        Self { inner, places }
+        Self {
+            inner,
+            places,
+            checks: Places::new("the most health checks at once", health_check::MOST),
+        }
     }
 }
 
@@ -44,7 +50,9 @@ where
     }
 
     fn call(&mut self, clean: Clean) -> Self::Future {
-        match self.places.take() {
+        let is_check = health_check::is_one(&clean.request, clean.websocket);
+        let places = if is_check { &self.checks } else { &self.places };
+        match places.take() {
             Ok(place) => Either::Right(AdmittedFuture {
                 inner: self.inner.call(clean),
                 place,
@@ -109,6 +117,24 @@ mod tests {
                 what: "limits.in_flight"
             }
         ));
+        let check = || Clean {
+            request: Request::get("/as/v1/admin/healthz")
+                .body(body::empty())
+                .unwrap(),
+            ..clean(&exchange)
+        };
+        let checks: Vec<_> = (0..=health_check::MOST)
+            .map(|_| {
+                let mut check = Box::pin(service.clone().oneshot(check()));
+                (check.as_mut().now_or_never(), check)
+            })
+            .collect();
+        let refused = checks.iter().filter(|(answer, _)| answer.is_some()).count();
+        assert_eq!(
+            refused, 1,
+            "they have places of their own, and not without end"
+        );
+        drop(checks);
         answer.send(true).unwrap();
         let _body_still_there = first.await.unwrap();
         service.oneshot(clean(&exchange)).await.unwrap();

@@ -28,6 +28,8 @@ pub struct Proxy {
     pub trusted: Vec<IpNet>,
     /// Lets `/streammanager/api/…/admin/…` through to the Stream Manager.
     pub admin_api: bool,
+    /// What becomes of requests to the forward proxy of Stream Manager 2.0.
+    pub forward: Forwarding,
     /// What a player gets while its stream is not live.
     pub not_live_status: NotLiveStatus,
     /// Answers trickle and ICE restarts without `If-Match` with 428 and those with a wrong one with 412
@@ -98,12 +100,25 @@ impl Default for Proxy {
             location: Location::default(),
             trusted: Vec::new(),
             admin_api: false,
+            forward: Forwarding::default(),
             not_live_status: NotLiveStatus::default(),
             strict_etags: false,
             server_timing: false,
             bearer: Bearer::default(),
         }
     }
+}
+
+/// What becomes of requests to `/as/v1/proxy/forward/`, which name where they are to be sent (Red5 Pro documentation,
+/// Stream Manager 2.0, Proxy API).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Forwarding {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They go to the Stream Manager, which alone can sign them, if they name a node of the cluster and bring a token.
+    Nodes,
 }
 
 /// How the URLs of sessions are written (`Location`, RFC 9725 §4.2; and `Link`).

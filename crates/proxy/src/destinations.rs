@@ -48,7 +48,9 @@ impl Service<Bound> for Destinations {
             let (exchange, answerer) = match &bound {
                 Bound::Node(to) => (to.exchange.clone(), Answerer::Node),
                 Bound::Socket(to) => (to.exchange.clone(), Answerer::Node),
-                Bound::Manager { exchange, .. } => (exchange.clone(), Answerer::Manager),
+                Bound::Manager { exchange, .. } | Bound::ManagerSocket { exchange, .. } => {
+                    (exchange.clone(), Answerer::Manager)
+                }
             };
             let answer = match bound {
                 Bound::Node(to) => all.forward.send(to).await,
@@ -58,6 +60,10 @@ impl Service<Bound> for Destinations {
                     names_nodes,
                     exchange,
                 } => all.manager.send(request, names_nodes, &exchange).await,
+                Bound::ManagerSocket { request, exchange } => {
+                    let opened = all.splice.open_to_manager(&all.manager, request, exchange);
+                    opened.await
+                }
             };
             if answer.is_ok() {
                 exchange.answered_by(answerer);

@@ -8,8 +8,8 @@ use thiserror::Error;
 use tracing::error;
 use whipstitch_origin::{Cause, HintsError, LookupError, ManagerFault, Refusal};
 use whipstitch_signaling::{
-    NameError, rewrite::LocationError, session::Unsealable, socket::SocketQueryError,
-    tag::Unmatched,
+    ForwardTargetError, NameError, rewrite::LocationError, session::Unsealable,
+    socket::SocketQueryError, tag::Unmatched,
 };
 
 use crate::BodyError;
@@ -47,6 +47,9 @@ pub enum Error {
     /// The Stream Manager did not answer a request that was passed on to it.
     #[error("the Stream Manager {0}")]
     Manager(ManagerFault),
+    /// The Stream Manager answered a WebSocket handshake in a way that RFC 6455 does not allow.
+    #[error("the Stream Manager did not accept the WebSocket: {0}")]
+    ManagerHandshake(&'static str),
     /// There is no room for more.
     #[error("{what} is reached")]
     Overloaded {
@@ -73,6 +76,9 @@ pub enum BadRequest {
     /// A WebSocket query, or a `host=`, outside the rules.
     #[error(transparent)]
     Socket(#[from] SocketQueryError),
+    /// A `target=` of the forward proxy outside the rules.
+    #[error(transparent)]
+    Forward(#[from] ForwardTargetError),
     /// Hints for the Stream Manager outside the rules.
     #[error(transparent)]
     Hints(#[from] HintsError),
@@ -112,9 +118,15 @@ pub enum Denied {
     AdminApi,
     /// The manager's forward proxy.
     #[error(
-        "nothing is forwarded from here: below /as/v1/proxy there are WHIP, WHEP and WebSockets only"
+        "this is not forwarded from here: below /as/v1/proxy there are WHIP, WHEP and WebSockets"
     )]
     ForwardProxy,
+    /// A request to be forwarded that does not say who sends it.
+    #[error("requests are forwarded only with `Authorization: Bearer` and a token")]
+    Bearer,
+    /// What a client wants a request forwarded to.
+    #[error("`target` is not a node of this cluster at the port of its nodes")]
+    Target,
     /// A node that a client named.
     #[error("`host` is not a node of this cluster")]
     Node,

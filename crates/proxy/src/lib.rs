@@ -53,6 +53,7 @@ mod exchange;
 mod failover;
 mod forward;
 mod forwarders;
+mod health_check;
 mod known_sessions;
 mod leftover;
 mod lent;

@@ -119,7 +119,8 @@ impl Live {
     /// How many sessions each node has, by the address that it is known by.
     pub fn by_node(&self) -> BTreeMap<IpAddr, usize> {
         let mut nodes = BTreeMap::new();
-        for session in self.all() {
+        let all = self.all();
+        for session in all.iter().filter(|session| session.kind() != Kind::Manager) {
             *nodes.entry(session.named()).or_default() += 1;
         }
         nodes
@@ -142,7 +143,12 @@ impl Live {
 
     /// A WebSocket session begins; it ends when the guard is dropped.
     pub(crate) fn socket(&self, about: About, end: CancellationToken) -> LiveSocket {
-        let session = Arc::new(LiveSession::new(self.next(), about, WayOut::Socket(end)));
+        let way_out = if about.is_managers {
+            WayOut::Manager(end)
+        } else {
+            WayOut::Socket(end)
+        };
+        let session = Arc::new(LiveSession::new(self.next(), about, way_out));
         lock(&self.0.sockets).insert(session.id(), session.clone());
         self.0.open[1].fetch_add(1, Ordering::Relaxed);
         LiveSocket {

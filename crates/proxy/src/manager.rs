@@ -1,9 +1,9 @@
-//! Manager: everything else goes to the Stream Manager, streamed.
+//! Manager: everything else goes to the Stream Manager, streamed. WebSockets to it are carried by [`crate::splice`].
 //!
 //! An answer of its event API is read on the way: that is how `RTCPublisher` learns the node for its WebSocket, and how
 //! we learn that the node is genuine, before the page can ask for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use http::{
@@ -13,9 +13,11 @@ use http::{
 };
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tower::BoxError;
 use whipstitch_origin::{
     AllowedOrigins, BaseUrl, Cause, ManagerFault,
-    connect::{Clients, ManagerAddress},
+    connect::{Clients, Connection, ManagerAddress},
     stream_manager,
 };
 use whipstitch_signaling::headers::strip_hop_by_hop;
@@ -95,6 +97,37 @@ impl Manager {
         if let Some(path) = path {
             headers.insert(LOCATION, path);
         }
+    }
+
+    /// Dials for a WebSocket.
+    ///
+    /// # Errors
+    /// See [`Clients::dial`].
+    pub(crate) async fn dial(&self) -> Result<(Connection, Option<SocketAddr>), BoxError> {
+        self.clients.dial().await
+    }
+
+    /// Where it is.
+    pub(crate) fn base(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    /// Longest wait for the header of an answer.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// What it answered to the handshake of a WebSocket, which is not 101.
+    pub(crate) fn not_switched(&self, answer: Response<Incoming>) -> Result<Response<Body>, Error> {
+        let status = answer.status();
+        // A client of RFC 8441 would take a 200 for a WebSocket.
+        if status.is_success() || status.is_informational() {
+            return Err(Error::ManagerHandshake("its status is not 101"));
+        }
+        let mut answer = answer.map(body::incoming);
+        strip_hop_by_hop(answer.headers_mut());
+        self.relocate(answer.headers_mut());
+        Ok(answer)
     }
 
     async fn learn(&self, response: Response<Body>) -> Result<Response<Body>, Error> {

@@ -4,7 +4,8 @@ use http::uri::PathAndQuery;
 use http::{Request, uri::Authority};
 use whipstitch_origin::{Candidates, Lookup, Origin};
 use whipstitch_signaling::{
-    Form, Role, StreamKey, extension::Extension, session::Session, socket::SocketQuery,
+    Form, ForwardTarget, Role, StreamKey, extension::Extension, session::Session,
+    socket::SocketQuery,
 };
 
 use crate::{Body, Exchange, budget::Budget, known_sessions::Client};
@@ -65,6 +66,10 @@ pub enum Ask {
         /// Whether the answer may name nodes: a GET of the event API.
         names_nodes: bool,
     },
+    /// A WebSocket to the Stream Manager itself.
+    ManagerSocket,
+    /// The Stream Manager's forward proxy, to this node.
+    Forward(ForwardTarget),
 }
 
 /// The URL of a protocol extension.
@@ -96,6 +101,23 @@ pub enum Bound {
         /// Its record.
         exchange: Exchange,
     },
+    /// A WebSocket to the Stream Manager itself.
+    ManagerSocket {
+        /// The request.
+        request: Request<Body>,
+        /// Its record.
+        exchange: Exchange,
+    },
+}
+
+impl Bound {
+    pub(crate) fn manager(request: Request<Body>, names_nodes: bool, exchange: Exchange) -> Self {
+        Self::Manager {
+            request,
+            names_nodes,
+            exchange,
+        }
+    }
 }
 
 /// A WHIP or WHEP request, and the nodes that may get it.

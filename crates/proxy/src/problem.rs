@@ -120,11 +120,11 @@ kinds! {
     AdminApi "admin-api" FORBIDDEN "The administration API is not open here"
         "The path is one of the Stream Manager's administration API, and `proxy.admin_api` is off."
         "Reach the Stream Manager directly, or set `proxy.admin_api = true`."
-    ForwardProxy "forward-proxy" FORBIDDEN "Nothing is forwarded from here"
-        "The path is that of Stream Manager 2.0's forward proxy, `/as/v1/proxy/forward/`, which sends requests wherever they say; or another one below `/as/v1/proxy` that is not served."
-        "There is no setting that opens it. Send the request to its target directly, or to the Stream Manager itself from inside its network."
+    ForwardProxy "forward-proxy" FORBIDDEN "This is not forwarded from here"
+        "The path is that of Stream Manager 2.0's forward proxy, `/as/v1/proxy/forward/`, which sends requests wherever they say, and `proxy.forward` is `refuse`, or the request has no `Authorization: Bearer`; or it is another path below `/as/v1/proxy` that is not served."
+        "Set `proxy.forward = \"nodes\"` if pages need it: requests for nodes of the cluster, with the token of their user, then reach the Stream Manager, which signs them. For other targets there is no setting."
     NodeNotAllowed "node-not-allowed" FORBIDDEN "This node may not be reached"
-        "`host` is an address that the Stream Manager has not named within `nodes.named_for` nor names now for the stream, or a special one, and no network of `nodes.allow` holds it."
+        "`host`, or the host of `target`, is an address that the Stream Manager has not named within `nodes.named_for` nor names now for the stream, or a special one, and no network of `nodes.allow` holds it."
         "Ask the Stream Manager's API through this proxy first, as Red5's SDK does; or add the network to `nodes.allow`."
     UnknownSession "unknown-session" NOT_FOUND "There is no such session"
         "`detail` says which: a newer session of the same stream has taken the place at the node; the URL is older than `sessions.lifetime`; its token was altered, or was sealed with a key that this replica does not have; the session of an extension has ended; or the URL has no token, and this client made no session of this stream here, or more than one."
@@ -151,7 +151,7 @@ kinds! {
         "The node redirected, named a session on another host, completed the WebSocket handshake wrongly, sent a session description that broke off, or could not start a playback (a 406 without an offer, which players would take for one)."
         "Look at the node's log with the request id in `instance`."
     ManagerUnreachable "manager-unreachable" BAD_GATEWAY "The Stream Manager cannot be reached"
-        "A request for the Stream Manager itself could not be passed on."
+        "A request for the Stream Manager itself could not be passed on, or it completed the handshake of a WebSocket wrongly."
         "Check `stream_manager.url` and the manager's health."
     ManagerTimeout "manager-timeout" GATEWAY_TIMEOUT "The Stream Manager did not answer in time"
         "A request for the Stream Manager itself got no header within `timeouts.manager_answer`."
@@ -175,9 +175,10 @@ impl Kind {
                 BadRequest::Host(_) => Self::BadHost,
                 BadRequest::Path => Self::BadPath,
                 BadRequest::Name(_) => Self::BadName,
-                BadRequest::Socket(_) | BadRequest::Hints(_) | BadRequest::Address(_) => {
-                    Self::BadQuery
-                }
+                BadRequest::Socket(_)
+                | BadRequest::Forward(_)
+                | BadRequest::Hints(_)
+                | BadRequest::Address(_) => Self::BadQuery,
                 BadRequest::Handshake(_) => Self::BadHandshake,
                 BadRequest::Authorization(_) => Self::BadAuthorization,
                 BadRequest::MediaType { .. } => Self::MediaType,
@@ -192,8 +193,8 @@ impl Kind {
             Error::Denied(denied) => match denied {
                 Denied::Host => Self::HostNotServed,
                 Denied::AdminApi => Self::AdminApi,
-                Denied::ForwardProxy => Self::ForwardProxy,
-                Denied::Node => Self::NodeNotAllowed,
+                Denied::ForwardProxy | Denied::Bearer => Self::ForwardProxy,
+                Denied::Node | Denied::Target => Self::NodeNotAllowed,
                 Denied::Signaling => Self::Disabled,
             },
             Error::UnknownSession(_) => Self::UnknownSession,
@@ -215,7 +216,8 @@ impl Kind {
                 | NodeFault::Redirect => Self::NodeAnswer,
             },
             Error::Manager(ManagerFault::Timeout(_)) => Self::ManagerTimeout,
-            Error::Manager(
+            Error::ManagerHandshake(_)
+            | Error::Manager(
                 ManagerFault::Unreachable(_)
                 | ManagerFault::Status(_)
                 | ManagerFault::NotAnAnswer
@@ -234,6 +236,7 @@ impl Kind {
         match self {
             Self::HostNotServed => Some("proxy.hosts"),
             Self::AdminApi => Some("proxy.admin_api"),
+            Self::ForwardProxy => Some("proxy.forward"),
             Self::NodeNotAllowed | Self::NodeRefused => Some("nodes.allow"),
             Self::Disabled => Some("proxy.enabled"),
             Self::PreconditionRequired | Self::PreconditionFailed => Some("proxy.strict_etags"),

@@ -191,11 +191,12 @@ impl Resolver {
                     exchange,
                 }))
             }
-            Ask::Manager { names_nodes } => Ok(Bound::Manager {
-                request,
-                names_nodes,
-                exchange,
-            }),
+            Ask::ManagerSocket => Ok(Bound::ManagerSocket { request, exchange }),
+            Ask::Forward(target) => {
+                self.forwardable(&target, &mut budget).await?;
+                Ok(Bound::manager(request, false, exchange))
+            }
+            Ask::Manager { names_nodes } => Ok(Bound::manager(request, names_nodes, exchange)),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::{
     error::{BadRequest, Denied},
     exchange::{REQUEST_ID, Subject},
     forwarders::Scheme,
+    health_check,
     splice::handshake,
 };
 
@@ -52,12 +53,13 @@ impl<S> Sanitize<S> {
         // What a trusted forwarder was asked for is what the client means; the Host may be the forwarder's own word for us.
         let told = exchange.record().whence.host.clone();
         let host = told.filter(|told| self.serves(told)).unwrap_or(asked);
-        if !self.serves(&host) {
+        let upgrade = handshake::is_asked(&request);
+        let is_check = health_check::is_one(&request, !matches!(upgrade, Ok(false)));
+        if !self.serves(&host) && !is_check {
             return Err(Denied::Host.into());
         }
         // Judged before hop-by-hop fields are gone.
-        let websocket = handshake::is_asked(&request)
-            .inspect_err(|_| exchange.is_about(Subject::Socket, None))?;
+        let websocket = upgrade.inspect_err(|_| exchange.is_about(Subject::Socket, None))?;
         if !websocket && matches!(*request.method(), Method::CONNECT | Method::TRACE) {
             return Err(Error::Method {
                 allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
@@ -314,6 +316,13 @@ mod tests {
             ask("other.example").await.unwrap_err(),
             "this host name is not served here"
         );
+    }
+
+    #[tokio::test]
+    async fn a_health_check_may_name_any_host() {
+        let ask = |uri| clean(get(uri).header("host", "10.0.0.1"), &["live.example"]);
+        assert!(ask("/as/v1/admin/healthz").await.is_ok());
+        assert!(ask("/as/v1/admin/nodegroup").await.is_err());
     }
 
     #[tokio::test]

@@ -9,6 +9,8 @@
 //! | [`route`] | the URL grammar: what is asked for |
 //! | [`query`] | raw query strings, edited without decoding |
 //! | [`short`] | endpoints without the word `endpoint` |
+//! | [`app_query`] | WHIP and WHEP at the Stream Manager's own application |
+//! | [`forward_target`] | where the forward proxy of Stream Manager 2.0 is led to |
 //! | [`socket`] | the query of Red5's WebSocket proxy |
 //! | [`session`] | sealed session URLs |
 //! | [`handle`] | sealed handles of nodes, for `Session-Host` and `host=` |
@@ -23,9 +25,11 @@
 //! | [`headers`] | header names and values that matter here |
 
 pub mod api;
+pub mod app_query;
 pub mod bearer;
 pub mod dialect;
 pub mod extension;
+pub mod forward_target;
 pub mod handle;
 pub mod headers;
 pub mod ice;
@@ -41,5 +45,6 @@ pub mod stream;
 pub mod tag;
 
 pub use api::Api;
+pub use forward_target::{ForwardTarget, ForwardTargetError};
 pub use route::{Form, Route};
 pub use stream::{NameError, Role, StreamKey};

@@ -7,8 +7,9 @@
 //! | `/{scope…}/whip\|whep/resource/{stream}/{token}` | a session that we sealed | ours, see [`crate::session`] |
 //! | `/{scope…}/whip\|whep/resource/{stream}` | a session, by its stream's name | as the first |
 //! | `/streammanager`, `/streammanager/` with `Upgrade: websocket` | a socket to a node | Red5 Pro documentation, Stream Manager proxy |
+//! | `/streammanager/whip\|whep/…?app={scope…}` | the same as `/{scope…}/whip\|whep/…`, once it is written so | see [`crate::app_query`] |
 //! | `/streammanager/…/admin/…`, `/as/v1/admin/…` | the manager's administration | Stream Manager REST API 4.0; Stream Manager 2.0 |
-//! | `/as/v1/proxy/forward/…` | nothing that we do | Red5 Pro documentation, Stream Manager 2.0 |
+//! | `/as/v1/proxy/forward/…` | the manager, for a node that is named | see [`crate::forward_target`]; Red5 Pro documentation, Stream Manager 2.0 |
 //! | `/{scope…}/whip\|whep/extension/{stream}/{token}` | an extension that we sealed | ours, see [`crate::extension`] |
 //! | anything else | the manager | |
 //!
@@ -27,7 +28,10 @@ mod guarded;
 mod guid;
 mod naming;
 
-pub use self::{guarded::has_dots, naming::names_nodes};
+pub use self::{
+    guarded::{has_dots, leads_to_a_node},
+    naming::names_nodes,
+};
 
 use crate::{
     Api,

@@ -62,16 +62,10 @@ impl SocketQuery {
     pub fn parse(raw: &str) -> Result<Self, SocketQueryError> {
         let host = host(raw)?;
         let app = single(raw, "app")?;
-        let scope = match query::get(raw, "context") {
+        let scope = checked(&match query::get(raw, "context") {
             None | Some("") => app,
             Some(_) => format!("{app}/{}", single(raw, "context")?),
-        };
-        let scope = check_scope(&scope)
-            .map_err(|error| SocketQueryError {
-                key: "app",
-                why: Why::Name(error),
-            })?
-            .to_owned();
+        })?;
         let stream = query::get(raw, "id")
             .filter(|id| !id.starts_with("subscriber-") && !id.starts_with("sharedobject-"))
             .and_then(|id| StreamKey::new(&scope, id).ok());
@@ -154,6 +148,24 @@ pub fn host(raw: &str) -> Result<String, SocketQueryError> {
         });
     }
     Ok(host)
+}
+
+/// The scope that a client names in `app`, decoded.
+///
+/// # Errors
+/// It is missing, doubled, or not a scope.
+pub fn scope(raw: &str) -> Result<String, SocketQueryError> {
+    checked(&single(raw, "app")?)
+}
+
+fn checked(scope: &str) -> Result<String, SocketQueryError> {
+    match check_scope(scope) {
+        Ok(scope) => Ok(scope.to_owned()),
+        Err(error) => Err(SocketQueryError {
+            key: "app",
+            why: Why::Name(error),
+        }),
+    }
 }
 
 /// The only, decoded, non-empty value of a key.

@@ -37,7 +37,7 @@ macro_rules! ends {
 
 ends! {
     ClientClosed "client" "close" "WebSocket: the client sent the first Close; `close_code` is its code."
-    NodeClosed "node" "close" "WebSocket: the node sent the first Close; `close_code` is its code."
+    NodeClosed "node" "close" "WebSocket: the node, or the Stream Manager if it was a WebSocket to it (`kind` is `manager`), sent the first Close; `close_code` is its code."
     ClientLost "client" "lost" "WebSocket: the client's connection ended without a Close, or took nothing for 30 seconds."
     NodeLost "node" "lost" "WebSocket: the node's connection ended without a Close."
     Drain "proxy" "drain" "WebSocket: this process stops, or was drained; both sides were sent a Close with 1001."
@@ -85,6 +85,7 @@ impl End {
             age_ms = u64::try_from(session.age().as_millis()).unwrap_or(u64::MAX),
             "{}", match session.kind() {
                 Kind::Socket => "a WebSocket session is over",
+                Kind::Manager => "a WebSocket to the Stream Manager is over",
                 Kind::Whip => "a WHIP session is over",
                 Kind::Whep => "a WHEP session is over",
             },

@@ -86,7 +86,7 @@ impl Ender {
         let session = self.0.live.get(id)?;
         info!(%id, kind = session.kind().label(), node = %session.node(), "the operator ends a session");
         match session.way_out() {
-            WayOut::Socket(close) => close.cancel(),
+            WayOut::Socket(close) | WayOut::Manager(close) => close.cancel(),
             WayOut::Http { .. } => {
                 let (inner, session) = (self.0.clone(), session.clone());
                 self.0

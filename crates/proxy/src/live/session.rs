@@ -57,6 +57,8 @@ pub enum Kind {
     Whep,
     /// Red5's dialogue over a WebSocket.
     Socket,
+    /// A WebSocket to the Stream Manager itself.
+    Manager,
 }
 
 impl Kind {
@@ -66,6 +68,7 @@ impl Kind {
             Self::Whip => "whip",
             Self::Whep => "whep",
             Self::Socket => "socket",
+            Self::Manager => "manager",
         }
     }
 }
@@ -82,18 +85,32 @@ pub(crate) struct About {
     secure: bool,
     agent: Option<Box<str>>,
     authorization: Option<Box<HeaderValue>>,
+    pub(super) is_managers: bool,
 }
 
 impl About {
     /// A session that this exchange makes at this node, in this scope.
     pub(crate) fn new(exchange: &Exchange, origin: &Origin, scope: impl Into<Box<str>>) -> Self {
+        Self::at(exchange, (origin.addr(), origin.named()), scope.into())
+    }
+
+    /// A WebSocket that this exchange opens to the Stream Manager at this address, with this path.
+    pub(crate) fn to_manager(exchange: &Exchange, manager: SocketAddr, path: &str) -> Self {
+        Self {
+            is_managers: true,
+            ..Self::at(exchange, (manager, manager.ip()), short(path.as_bytes()))
+        }
+    }
+
+    fn at(exchange: &Exchange, (node, named): (SocketAddr, IpAddr), scope: Box<str>) -> Self {
         let record = exchange.record();
         Self {
             request_id: record.id.clone(),
             trace: record.trace.id(),
-            node: origin.addr(),
-            named: origin.named(),
-            scope: scope.into(),
+            node,
+            named,
+            scope,
+            is_managers: false,
             stream: record.stream.get().cloned(),
             client: exchange.client(),
             secure: exchange.scheme() == Some(Scheme::Https),
@@ -144,6 +161,7 @@ pub struct LiveSession {
 #[derive(Debug)]
 pub(super) enum WayOut {
     Socket(CancellationToken),
+    Manager(CancellationToken),
     Http {
         origin: Origin,
         role: Role,
@@ -209,6 +227,7 @@ impl LiveSession {
     pub fn kind(&self) -> Kind {
         match &self.way_out {
             WayOut::Socket(_) => Kind::Socket,
+            WayOut::Manager(_) => Kind::Manager,
             WayOut::Http { role, .. } => match role {
                 Role::Publish => Kind::Whip,
                 Role::Play => Kind::Whep,
@@ -216,7 +235,7 @@ impl LiveSession {
         }
     }
 
-    /// The application, and the room if there is one.
+    /// The application, and the room if there is one; of a WebSocket to the Stream Manager, the beginning of its path.
     pub fn scope(&self) -> &str {
         &self.scope
     }
@@ -268,12 +287,16 @@ impl LiveSession {
 
     /// Bytes from the client and from the node; only a WebSocket's pass this way.
     pub fn bytes(&self) -> Option<(u64, u64)> {
-        matches!(self.way_out, WayOut::Socket(_)).then(|| self.traffic.bytes())
+        self.is_socket().then(|| self.traffic.bytes())
     }
 
     /// Bytes a second, both ways, in the last seconds.
     pub fn rate(&self) -> Option<u64> {
-        matches!(self.way_out, WayOut::Socket(_)).then(|| self.traffic.rate())
+        self.is_socket().then(|| self.traffic.rate())
+    }
+
+    fn is_socket(&self) -> bool {
+        matches!(self.way_out, WayOut::Socket(_) | WayOut::Manager(_))
     }
 
     /// Which ends are there.

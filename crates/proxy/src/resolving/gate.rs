@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use tracing::debug;
 use whipstitch_origin::{Candidates, Claim, Lookup, Origin, Purpose, Refusal};
-use whipstitch_signaling::socket::Wanted;
+use whipstitch_signaling::{ForwardTarget, socket::Wanted};
 
 use super::Resolver;
 use crate::{
@@ -73,6 +73,20 @@ impl Resolver {
             let _ = self.allowed.hear(host);
         }
         self.gate(claim, budget).await
+    }
+
+    /// Whether the manager's forward proxy may be led to this target: a node, at the port of nodes. Nobody vouches for one
+    /// that is not known, and every refusal is the same.
+    pub(super) async fn forwardable(
+        &self,
+        target: &ForwardTarget,
+        budget: &mut Budget,
+    ) -> Result<(), Error> {
+        let admitted = self.gate(Claim::client(&target.host), budget).await;
+        match admitted {
+            Ok(node) if node.addr().port() == target.port => Ok(()),
+            Ok(_) | Err(_) => Err(Denied::Target.into()),
+        }
     }
 
     /// The gate may have to resolve a name.

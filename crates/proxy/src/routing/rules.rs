@@ -1,13 +1,16 @@
 //! What each method means at each URL, and what a request has to be like to go on.
 
+mod forwarded;
+
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use whipstitch_origin::BaseUrl;
 use whipstitch_signaling::{
     Api, Form, Role, Route, StreamKey,
+    app_query::with_app,
     headers::{self, Media, SDP},
     misplaced::mended,
-    route::{has_dots, names_nodes},
+    route::{has_dots, leads_to_a_node, names_nodes},
     short::in_full,
     socket::{self, SocketQuery, SocketQueryError},
 };
@@ -18,6 +21,7 @@ use crate::{
     config::{Limits, Proxy, Timeouts},
     error::{BadRequest, Denied},
     exchange::Subject,
+    health_check,
     message::{Ask, ExtensionUrl},
     splice::handshake,
 };
@@ -50,6 +54,14 @@ impl Rules {
             && let Some(meant) = mended(sent).or_else(|| in_full(clean.request.method(), sent))
         {
             *clean.request.uri_mut() = meant.into();
+        }
+        if health_check::is_one(&clean.request, clean.websocket) {
+            clean.exchange.is_about(Subject::Manager, None);
+            return self.with_body(clean, Ask::Manager { names_nodes: false });
+        }
+        let target = clean.request.uri().path_and_query();
+        if let Some(meant) = target.and_then(with_app) {
+            *clean.request.uri_mut() = meant.map_err(BadRequest::from)?.into();
         }
         let route = Route::parse(clean.request.uri().path(), clean.websocket, self.api)
             .map_err(BadRequest::from)?;
@@ -91,7 +103,7 @@ impl Rules {
             }),
             Route::ForwardProxy => {
                 clean.exchange.is_about(Subject::Manager, None);
-                Err(Denied::ForwardProxy.into())
+                self.forwarded(clean)
             }
             // Its query holds host, application and token: none of it is for the manager.
             Route::Manager if is_socket_url(clean.request.uri()) => {
@@ -215,26 +227,33 @@ impl Rules {
         Ok(Decision::go(clean, Ask::Socket(query)))
     }
 
-    fn manager(&self, mut clean: Clean, admin: bool) -> Result<Decision, Error> {
-        if clean.request.method() == Method::CONNECT {
-            // A WebSocket in a stream of HTTP/2, to somewhere that is none.
+    fn manager(&self, clean: Clean, admin: bool) -> Result<Decision, Error> {
+        if clean.request.method() == Method::CONNECT && !clean.websocket {
             return Err(Error::Method {
                 allow: MANAGER_METHODS,
             });
         }
-        let admin = self.is_guarded(clean.request.uri().path())? || admin;
+        let admin = self.is_guarded(clean.request.uri().path(), clean.websocket)? || admin;
         if admin && !self.proxy.admin_api {
             return Err(Denied::AdminApi.into());
         }
+        if clean.websocket {
+            return Ok(Decision::go(clean, Ask::ManagerSocket));
+        }
+        let names_nodes = clean.request.method() == Method::GET
+            && names_nodes(clean.request.uri().path(), self.api);
+        self.with_body(clean, Ask::Manager { names_nodes })
+    }
+
+    /// What the manager gets may have a body of any kind.
+    fn with_body(&self, mut clean: Clean, ask: Ask) -> Result<Decision, Error> {
         let taken = std::mem::replace(clean.request.body_mut(), body::empty());
         *clean.request.body_mut() = body::guard(
             taken,
             self.limits.body_bytes,
             Patience::Piece(self.timeouts.body),
         )?;
-        let names_nodes = clean.request.method() == Method::GET
-            && names_nodes(clean.request.uri().path(), self.api);
-        Ok(Decision::go(clean, Ask::Manager { names_nodes }))
+        Ok(Decision::go(clean, ask))
     }
 }
 
@@ -242,12 +261,23 @@ impl Rules {
     /// Whether a path that is the manager's here is one of its administration there. `stream_manager.strip_prefix` and a
     /// path of `stream_manager.url` change it on its way, so what the manager gets is judged too, and what a client would
     /// have had to write to get the same.
-    fn is_guarded(&self, path: &str) -> Result<bool, Error> {
+    fn is_guarded(&self, path: &str, websocket: bool) -> Result<bool, Error> {
         if self.base.has_path() && has_dots(path) {
             return Err(BadRequest::Path.into());
         }
         let mut admin = false;
-        for form in [self.base.at_manager(path), self.base.with_prefix(path)] {
+        let forms = [
+            path.into(),
+            self.base.at_manager(path),
+            self.base.with_prefix(path),
+        ];
+        for form in forms {
+            // The manager's own proxies would dial whatever a client names.
+            if websocket && leads_to_a_node(&form) {
+                let what = "WebSockets to nodes are at /streammanager/ and, with Stream Manager 2.0, at /as/v1/proxy/ws/; \
+                    this path is neither";
+                return Err(BadRequest::Handshake(what).into());
+            }
             if form == path {
                 continue;
             }

@@ -261,6 +261,50 @@ async fn no_address_of_the_manager_opens_its_administration() {
 }
 
 #[tokio::test]
+async fn requests_are_forwarded_only_if_that_is_open() {
+    let nodes = || Proxy {
+        forward: crate::config::Forwarding::Nodes,
+        ..Proxy::default()
+    };
+    let url = "/as/v1/proxy/forward/?target=http://10.0.0.7:5080/";
+    let forwarded = "/as/v1/proxy/%66orward/?target=http://10.0.0.7:5080/";
+    for (api, proxy, method, uri) in [
+        (Api::V2, Proxy::default(), "GET", url),
+        (Api::V1, nodes(), "GET", url),
+        (Api::V2, nodes(), "UPGRADE", url),
+        (Api::V2, nodes(), "GET", forwarded),
+        // Without a token.
+        (Api::V2, nodes(), "GET", url),
+    ] {
+        let refused = ask_with(api, proxy, method, uri, None, "").await;
+        assert_eq!(refused.unwrap_err(), Kind::ForwardProxy, "{method} {uri}");
+    }
+    let patch = ask_with(Api::V2, nodes(), "PATCH", url, None, "").await;
+    assert_eq!(patch.unwrap_err(), Kind::Method);
+}
+
+#[tokio::test]
+async fn websockets_are_the_managers_but_not_its_proxies() {
+    for api in [Api::V1, Api::V2] {
+        let ask = |uri| ask_with(api, Proxy::default(), "UPGRADE", uri, None, "");
+        assert_eq!(
+            ask("/conference-api/1.0/ws/a").await.unwrap(),
+            "ManagerSocket"
+        );
+        assert_eq!(ask("/as/v1/admin/x").await.unwrap_err(), Kind::AdminApi);
+        for uri in [
+            "/streammanager/x",
+            "//streammanager/",
+            "/x/..;/streammanager/",
+        ] {
+            assert_eq!(ask(uri).await.unwrap_err(), Kind::BadHandshake, "{uri}");
+        }
+    }
+    let healthz = ask("UPGRADE", "/as/v1/admin/healthz", None, "").await;
+    assert_eq!(healthz.unwrap_err(), Kind::AdminApi);
+}
+
+#[tokio::test]
 async fn only_the_event_api_itself_names_nodes() {
     for (path, names_nodes) in [
         ("/streammanager/api/4.0/event/live/room1/s1", true),

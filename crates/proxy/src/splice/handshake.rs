@@ -12,11 +12,10 @@ use http_body::Body as _;
 use http_body_util::Empty;
 use hyper::ext::Protocol;
 use hyper_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
-use whipstitch_origin::Origin;
 
 use crate::{
     Body, Error, body,
-    error::{BadRequest, NodeFault, defect},
+    error::{BadRequest, defect},
 };
 
 const UPGRADE_TOKEN: HeaderValue = HeaderValue::from_static("Upgrade");
@@ -115,11 +114,12 @@ impl Handshake {
         Ok(Self { key, version })
     }
 
-    /// The request for the node: the client's own headers, so that subprotocols and extensions are agreed end to end.
-    pub(super) fn to_node(
+    /// The request for the node or the Stream Manager: the client's own headers, so that subprotocols and extensions are
+    /// agreed end to end.
+    pub(super) fn to(
         &self,
+        host: &str,
         request: &Request<Body>,
-        origin: &Origin,
         target: &str,
     ) -> Result<Request<Empty<Bytes>>, Error> {
         let mut asked = Request::get(target)
@@ -129,8 +129,7 @@ impl Handshake {
         headers.clone_from(request.headers());
         headers.insert(
             HOST,
-            HeaderValue::from_str(origin.authority().as_str())
-                .map_err(defect("the Host of a node"))?,
+            HeaderValue::from_str(host).map_err(defect("the Host of a WebSocket handshake"))?,
         );
         headers.insert(CONNECTION, UPGRADE_TOKEN);
         headers.insert(UPGRADE, WEBSOCKET);
@@ -138,17 +137,17 @@ impl Handshake {
         Ok(asked)
     }
 
-    /// The node's 101 has to answer exactly this handshake (RFC 6455 §4.1).
-    pub(super) fn verify(&self, answer: &HeaderMap) -> Result<(), NodeFault> {
+    /// The 101 has to answer exactly this handshake (RFC 6455 §4.1); else what is wrong with it.
+    pub(super) fn verify(&self, answer: &HeaderMap) -> Result<(), &'static str> {
         if !holds(answer, &UPGRADE, "websocket") || !holds(answer, &CONNECTION, "upgrade") {
-            return Err(NodeFault::Handshake("its 101 is not one to WebSocket"));
+            return Err("its 101 is not one to WebSocket");
         }
         let expected = derive_accept_key(self.key.as_bytes());
         if answer
             .get(SEC_WEBSOCKET_ACCEPT)
             .is_none_or(|accept| accept.as_bytes() != expected.as_bytes())
         {
-            return Err(NodeFault::Handshake("its Sec-WebSocket-Accept is wrong"));
+            return Err("its Sec-WebSocket-Accept is wrong");
         }
         Ok(())
     }

@@ -1,15 +1,17 @@
-//! Splice: a WebSocket from a client to a node.
+//! Splice: a WebSocket from a client to a node, or to the Stream Manager itself.
 //!
 //! The node is dialled, and its 101 checked, before the client gets its own: a dead node is a normal 502, and no byte
 //! of a client reaches a node that did not agree. From then on raw bytes are relayed by a task of its own, outside
 //! hyper, so that extensions, masking and fragmentation stay between the client and the node.
 
+mod client_meta;
 mod flow;
 mod frames;
 pub(crate) mod handshake;
 mod liveness;
 mod relay;
 mod session;
+mod to_manager;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -19,6 +21,7 @@ use http_body_util::Empty;
 use hyper::{
     body::Incoming,
     client::conn::http1,
+    rt,
     upgrade::{OnUpgrade, Upgraded},
 };
 use hyper_util::rt::TokioIo;
@@ -90,8 +93,9 @@ impl Splice {
         let place = self.places.take()?;
         exchange.goes_to(origin.addr());
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
-        let mut asked = handshake.to_node(&request, &origin, &query.target())?;
+        let mut asked = handshake.to(origin.authority().as_str(), &request, &query.target())?;
         self.bearer.apply(&mut asked).map_err(|_| Error::Internal)?;
+        client_meta::tell(asked.headers_mut(), &exchange);
         let began = budget.begins();
         let answer = self
             .try_node(&origin, asked, &mut budget, exchange.phases())
@@ -99,38 +103,68 @@ impl Splice {
         if let Some(outcome) = failover::outcome(&answer, budget.was_fair(began)) {
             self.directory.report(&origin, outcome);
         }
-        let mut answer = answer.map_err(failover::error)?;
+        let answer = answer.map_err(failover::error)?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return not_switched(answer);
         }
-        handshake.verify(answer.headers())?;
+        let verified = handshake.verify(answer.headers());
+        verified.map_err(NodeFault::Handshake)?;
         if let Some(stream) = &query.stream {
             self.directory.published(stream);
         }
-        let node = hyper::upgrade::on(&mut answer);
-        let response = handshake.to_client(answer.headers());
         let session = Session::new(
             &exchange,
             About::new(&exchange, &origin, query.scope),
             (self.live.clone(), self.metrics.clone()),
             place,
         );
-        let (detach, drain) = (self.detach, self.close.clone());
+        let agreed = Agreed {
+            handshake,
+            answer,
+            client,
+            session,
+        };
         let (directory, published) = (self.directory.clone(), query.stream);
-        self.sessions.spawn(async move {
-            // The client's half completes when its 101 has been written; if it left before, there is nothing to do.
-            if let (Ok(node), Ok(client)) = (node.await, client.await)
-                && let Ok(node) = node.downcast::<TokioIo<TcpStream>>()
-            {
-                session
-                    .run(detach(client), node.io.into_inner(), node.read_buf, &drain)
-                    .await;
-            }
+        let over = move || {
             if let Some(stream) = published {
                 directory.ended(&stream);
             }
+        };
+        Ok(self.begin(agreed, TokioIo::<TcpStream>::into_inner, over))
+    }
+
+    /// Answers the client, and relays from then on in a task of its own. `into` takes the socket out of what hyper has, and
+    /// `over` is called at the end.
+    fn begin<I, N>(
+        &self,
+        agreed: Agreed,
+        into: fn(I) -> N,
+        over: impl FnOnce() + Send + 'static,
+    ) -> Response<Body>
+    where
+        I: rt::Read + rt::Write + Send + Unpin + 'static,
+        N: Duplex + 'static,
+    {
+        let Agreed {
+            handshake,
+            mut answer,
+            client,
+            session,
+        } = agreed;
+        let node = hyper::upgrade::on(&mut answer);
+        let response = handshake.to_client(answer.headers());
+        let (detach, drain) = (self.detach, self.close.clone());
+        self.sessions.spawn(async move {
+            // The client's half completes when its 101 has been written; if it left before, there is nothing to do.
+            if let (Ok(node), Ok(client)) = (node.await, client.await)
+                && let Ok(node) = node.downcast::<I>()
+            {
+                let (client, io) = (detach(client), into(node.io));
+                session.run(client, io, node.read_buf, &drain).await;
+            }
+            over();
         });
-        Ok(response)
+        response
     }
 
     async fn try_node(
@@ -154,7 +188,7 @@ impl Splice {
             None => return Err(Failed::OutOfTime(Cause::Timeout(began.elapsed()))),
         };
         let began = Instant::now();
-        match budget.pay(self.ask(socket, request)).await {
+        match budget.pay(self.ask(TokioIo::new(socket), request)).await {
             Some(answer) => answer
                 .inspect(|_| phases.first_byte(Phase::since(began)))
                 .map_err(|error| Failed::Broken(Cause::of(&error, began.elapsed()))),
@@ -180,19 +214,31 @@ impl Splice {
         Ok(socket)
     }
 
-    async fn ask(
+    async fn ask<I>(
         &self,
-        socket: TcpStream,
+        socket: I,
         request: Request<Empty<Bytes>>,
-    ) -> hyper::Result<Response<Incoming>> {
-        let (mut send, connection) = http1::handshake(TokioIo::new(socket)).await?;
+    ) -> hyper::Result<Response<Incoming>>
+    where
+        I: rt::Read + rt::Write + Send + Unpin + 'static,
+    {
+        let (mut send, connection) = http1::handshake(socket).await?;
         self.sessions.spawn(async move {
             if let Err(error) = connection.with_upgrades().await {
-                debug!(%error, "the connection to the node broke before its 101");
+                debug!(%error, "the connection broke before its 101");
             }
         });
         send.send_request(request).await
     }
+}
+
+/// A handshake that both sides agree on.
+struct Agreed {
+    handshake: Handshake,
+    /// The 101 of the node, or of the Stream Manager.
+    answer: Response<Incoming>,
+    client: OnUpgrade,
+    session: Session,
 }
 
 /// A node that says no is heard; anything else that is not a 101 is not an answer to a handshake.

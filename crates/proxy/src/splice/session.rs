@@ -1,10 +1,10 @@
 //! One WebSocket session, from its 101 to its end.
 
-use tokio::{net::TcpStream, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Detached,
+    Detached, Duplex,
     relay::{Outcome, relay},
 };
 use crate::{
@@ -76,10 +76,10 @@ impl Session {
         }
     }
 
-    pub(super) async fn run(
+    pub(super) async fn run<N: Duplex>(
         self,
         client: Detached,
-        node: TcpStream,
+        node: N,
         read: bytes::Bytes,
         drain: &CloseSignal,
     ) {

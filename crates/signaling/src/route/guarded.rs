@@ -39,6 +39,25 @@ pub fn has_dots(path: &str) -> bool {
     segments(path).iter().any(is_dots)
 }
 
+/// Whether a container may read this path as one of the Stream Manager's own WebSocket proxies, which dial any `host=`:
+/// everything below `/streammanager` of 1.x, and `/as/v1/proxy` of 2.0.
+pub fn leads_to_a_node(path: &str) -> bool {
+    let mut walked: Vec<Vec<u8>> = Vec::new();
+    for segment in segments(path) {
+        match &*segment {
+            b"" | b"." => {}
+            b".." => drop(walked.pop()),
+            _ => walked.push(segment),
+        }
+    }
+    let begins = |words: &[&str]| {
+        let mut walked = walked.iter();
+        let mut words = words.iter();
+        words.all(|word| walked.next().is_some_and(|segment| is(segment, word)))
+    };
+    begins(&["streammanager"]) || begins(&["as", "v1", "proxy"])
+}
+
 /// Whether every reader sees the same segments.
 fn is_plain(path: &str) -> bool {
     path.split('/')
@@ -92,6 +111,35 @@ fn decode(path: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_way_to_a_node_is_seen_through_every_disguise() {
+        for path in [
+            "/streammanager",
+            "/streammanager/x",
+            "//streammanager/",
+            "/StreamManager;a=b/",
+            "/%73treammanager",
+            "/%2573treammanager",
+            "/x/../streammanager/",
+            "/x/%2e%2e/streammanager/",
+            "\\streammanager\\",
+            "/as/v1/proxy/ws/publish/live/s1",
+            "/as/./v1//proxy/ws/",
+        ] {
+            assert!(leads_to_a_node(path), "{path}");
+        }
+        for path in [
+            "/",
+            "/conference-api/1.0/ws/room1",
+            "/as/v1/admin/ws",
+            "/x/streammanager",
+            "/streammanager/../x",
+            "/streammanagers",
+        ] {
+            assert!(!leads_to_a_node(path), "{path}");
+        }
+    }
 
     #[test]
     fn dots_are_seen_through_every_escape() {

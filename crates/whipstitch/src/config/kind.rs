@@ -47,6 +47,8 @@ pub enum Kind {
     Location,
     /// A [`whipstitch_proxy::config::Bearer`].
     Bearer,
+    /// A [`whipstitch_proxy::config::Forwarding`].
+    Forwarding,
     /// A [`super::LogFormat`].
     Format,
     /// A [`whipstitch_signaling::Api`].
@@ -83,6 +85,7 @@ impl Kind {
             Self::Path => "file",
             Self::Location => "`auto`, `absolute` or `path`",
             Self::Bearer => "`pass` or `query`",
+            Self::Forwarding => "`refuse` or `nodes`",
             Self::Format => "`auto`, `text` or `json`",
             Self::Api => "`1` or `2`",
             Self::NotLive => "`409` or `404`",
@@ -121,6 +124,7 @@ impl Kind {
             Self::Path => r#"the name of a file in quotes, such as "/etc/whipstitch/tls.crt""#,
             Self::Location => r#""auto", "absolute" or "path""#,
             Self::Bearer => r#""pass" or "query""#,
+            Self::Forwarding => r#""refuse" or "nodes""#,
             Self::Format => r#""auto", "text" or "json""#,
             Self::NotLive => "409 or 404, without quotes",
             Self::Collector => r#"a URL such as "http://127.0.0.1:4318""#,
@@ -173,6 +177,7 @@ impl Kind {
             | Self::Path
             | Self::Location
             | Self::Bearer
+            | Self::Forwarding
             | Self::Format
             | Self::Api
             | Self::Collector

@@ -102,6 +102,7 @@ fn item(key: &Key) -> Map<String, Value> {
         Kind::Path => json!({"type": "string", "minLength": 1}),
         Kind::Location => json!({"enum": ["auto", "absolute", "path"]}),
         Kind::Bearer => json!({"enum": ["pass", "query"]}),
+        Kind::Forwarding => json!({"enum": ["refuse", "nodes"]}),
         Kind::Format => json!({"enum": ["auto", "text", "json"]}),
         Kind::Api => json!({"enum": ["1", "2"]}),
         Kind::NotLive => json!({"enum": [409, 404]}),

@@ -64,6 +64,7 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::Path
         | Kind::Location
         | Kind::Bearer
+        | Kind::Forwarding
         | Kind::Format
         | Kind::Api
         | Kind::NotLive

@@ -2,7 +2,8 @@
 
 use http::uri::Authority;
 use whipstitch_origin::{BaseUrl, BaseUrlError};
-use whipstitch_signaling::stream::check_node_group;
+use whipstitch_proxy::config::Forwarding;
+use whipstitch_signaling::{Api, stream::check_node_group};
 
 use super::{Config, Finding, manager};
 
@@ -40,6 +41,10 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     if let Err(error) = check_node_group(&config.stream_manager.node_group) {
         let what = format!("is not a node group such as \"default\": {error}");
         found.push(Finding::new(["stream_manager.node_group"], what));
+    }
+    if config.stream_manager.api == Api::V1 && config.proxy.forward != Forwarding::Refuse {
+        let what = "is not used with stream_manager.api = \"1\": only Stream Manager 2.0 has a forward proxy";
+        found.push(Finding::new(["proxy.forward", "stream_manager.api"], what).warning());
     }
     for (key, names) in [
         ("proxy.hosts", &config.proxy.hosts),
