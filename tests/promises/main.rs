@@ -49,6 +49,7 @@ mod oddities;
 mod outage;
 mod publishes;
 mod readings;
+mod red5_forms;
 mod renegotiation;
 mod replicas;
 mod reported;

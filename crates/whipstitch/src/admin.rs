@@ -26,6 +26,7 @@ mod recent;
 mod red5;
 mod reload;
 mod router;
+mod rtcproxy;
 mod sessions;
 mod settings;
 mod socket;

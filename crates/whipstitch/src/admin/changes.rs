@@ -10,7 +10,7 @@ use whipstitch_signaling::StreamKey;
 use super::{
     Admin,
     answer::{self, Body, unix_ms},
-    sessions,
+    rtcproxy, sessions,
 };
 use crate::telemetry::LevelError;
 
@@ -26,6 +26,8 @@ pub(super) enum Change<'p> {
     Forget,
     /// The session of this id.
     End(&'p str),
+    /// The session of this id, or those of the stream of this guid.
+    Kick(&'p str),
 }
 
 /// Why it is not done.
@@ -39,6 +41,7 @@ pub(super) async fn make(admin: &Admin, change: Change<'_>, body: &[u8]) -> Resp
         Change::LogLevel => log_level(admin, body),
         Change::Forget => forget(admin, body),
         Change::End(id) => end(admin, id, body),
+        Change::Kick(id) => Ok(rtcproxy::end(&admin.0.live, &admin.0.ender, id)),
     };
     done.unwrap_or_else(|(status, words)| answer::error(status, &words))
 }

@@ -12,7 +12,7 @@ use super::{
     answer::{self, Body},
     changes::{self, Change},
     door::Door,
-    events, page, red5, status,
+    events, page, red5, rtcproxy, status,
 };
 use crate::readiness::Stage;
 
@@ -42,12 +42,19 @@ enum Route<'p> {
     /// The sessions as Red5's own API shows them.
     Clients,
     Client(&'p str),
+    /// The same of Stream Manager 2.0.
+    RtcProxy,
+    RtcProxySessions(&'p str),
     Change(Change<'p>),
 }
 
 impl<'p> Route<'p> {
     fn of(path: &'p str) -> Option<Self> {
         let rest = path.strip_prefix('/')?;
+        // A guid has slashes.
+        if let Some(id) = rest.strip_prefix("as/v1/admin/rtcproxy/") {
+            return (!id.is_empty()).then_some(Self::RtcProxySessions(id));
+        }
         Some(match rest.split('/').collect::<Vec<_>>()[..] {
             [""] | ["page", ..] => Self::Page(path),
             ["livez"] => Self::Live,
@@ -65,6 +72,7 @@ impl<'p> Route<'p> {
             ["history"] => Self::History,
             ["events"] => Self::Events,
             ["config"] => Self::Config,
+            ["as", "v1", "admin", "rtcproxy"] => Self::RtcProxy,
             ["drain"] => Self::Change(Change::Drain),
             ["reload"] => Self::Change(Change::Reload),
             ["log-level"] => Self::Change(Change::LogLevel),
@@ -85,7 +93,7 @@ impl<'p> Route<'p> {
     fn allow(self) -> &'static str {
         match self {
             Self::Change(_) => "POST",
-            Self::Client(_) => "GET, HEAD, DELETE",
+            Self::Client(_) | Self::RtcProxySessions(_) => "GET, HEAD, DELETE",
             _ => "GET, HEAD",
         }
     }
@@ -95,6 +103,7 @@ impl<'p> Route<'p> {
         match self {
             Self::Change(change) if *method == Method::POST => Some(change),
             Self::Client(id) if *method == Method::DELETE => Some(Change::End(id)),
+            Self::RtcProxySessions(id) if *method == Method::DELETE => Some(Change::Kick(id)),
             _ => None,
         }
     }
@@ -184,6 +193,8 @@ fn show(admin: &Admin, route: Route<'_>, parts: &request::Parts) -> Response<Bod
         )),
         Route::Clients => red5::clients(&parts_of.live, query),
         Route::Client(id) => red5::client(&parts_of.live, id),
+        Route::RtcProxy => rtcproxy::list(&parts_of.live),
+        Route::RtcProxySessions(id) => rtcproxy::some(&parts_of.live, id),
         // Answered before.
         Route::Change(_) => answer::error(StatusCode::METHOD_NOT_ALLOWED, "this is a change"),
     }
@@ -216,6 +227,8 @@ mod tests {
             "/sessions/a/end/",
             "/metrics/x",
             "/streammanager/api/4.0/admin/proxy",
+            "/as/v1/admin/rtcproxy/",
+            "/as/v1/admin",
             "/%73tatus",
             "/../status",
         ] {
