@@ -109,6 +109,8 @@ impl Deployment {
     pub fn config(&self) -> Config {
         let mut config = Config::default();
         config.stream_manager.url = Some(self.cluster.manager_url());
+        // Tests count the lookups that clients make.
+        config.stream_manager.probe = Duration::ZERO;
         config.listen.https = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
         config.listen.http = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
         config.listen.admin = Some(SocketAddr::from(([127, 0, 0, 1], 0)));

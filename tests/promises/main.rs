@@ -14,6 +14,7 @@ mod admin;
 mod bad_answers;
 mod bearer;
 mod bodies;
+mod causes;
 mod commands;
 mod conference;
 mod cors;

@@ -177,7 +177,10 @@ impl CertStore {
     pub async fn look(self: &Arc<Self>, metrics: &Metrics) -> Result<bool, TlsError> {
         let store = self.clone();
         let looked = tokio::task::spawn_blocking(move || store.reload()).await;
-        let looked = looked.unwrap_or_else(|_| Ok(false));
+        let looked = looked.unwrap_or_else(|panic| {
+            error!(%panic, "the certificate was not read again; please report this as a defect");
+            Ok(false)
+        });
         metrics.files_unusable(looked.is_err());
         match &looked {
             Ok(changed) => self.tell(*changed, metrics),

@@ -24,8 +24,9 @@ use ipnet::IpNet;
 use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tracing::info;
 
-use crate::{Metrics, config::Nodes, connect::ManagerAddress, resolve::Resolver};
+use crate::{Cause, Metrics, config::Nodes, connect::ManagerAddress, resolve::Resolver};
 
 pub(crate) use special::is_one_host;
 use {
@@ -238,7 +239,17 @@ impl AllowedOrigins {
             &self.strangers
         };
         let addresses = resolver.resolve(name.as_str()).await;
-        let addresses = addresses.map_err(|_| Refusal::Unresolved)?;
+        let addresses = addresses.map_err(|error| {
+            // Clients may ask for any name as often as they like; what the manager names is the operator's business.
+            if vouched {
+                info!(
+                    name = name.as_str(),
+                    "the name of a node cannot be resolved: {}",
+                    Cause::Name(error)
+                );
+            }
+            Refusal::Unresolved
+        })?;
         for ip in addresses.iter() {
             match standing(*ip, &rules.networks) {
                 Standing::Shut => return Err(Refusal::Special),

@@ -30,6 +30,9 @@ pub struct StreamManager {
     /// Longest wait for the answer to one lookup.
     #[serde(with = "duration")]
     pub timeout: Duration,
+    /// How long no lookup is sent until one is sent to see whether the manager answers; the first at the start. Zero: never.
+    #[serde(with = "duration")]
+    pub probe: Duration,
     /// With [`Api::V1`]: file with the `accessToken` of its administration API. With it the list of its nodes is polled.
     pub access_token_file: Option<PathBuf>,
     /// With [`Api::V2`]: file with the name of the user that logs in. With it and the password the list of its nodes is
@@ -50,6 +53,7 @@ impl Default for StreamManager {
             api_version: "4.0".to_owned(),
             node_group: "default".to_owned(),
             timeout: Duration::from_secs(2),
+            probe: Duration::from_secs(30),
             access_token_file: None,
             user_file: None,
             password_file: None,
@@ -73,6 +77,7 @@ impl fmt::Debug for StreamManager {
             .field("api_version", &self.api_version)
             .field("node_group", &self.node_group)
             .field("timeout", &self.timeout)
+            .field("probe", &self.probe)
             .field("access_token_file", &self.access_token_file)
             .field("user_file", &self.user_file)
             .field("password_file", &self.password_file)

@@ -227,16 +227,16 @@ impl Metrics {
             &self.0.polls_failed
         };
         polls.inc();
-        let found = found.map_err(|error| error.to_string());
+        let found = found.as_ref().copied().map_err(ToString::to_string);
         let mut seen = self.seen();
         seen.node_list = Some(NodeListSeen::next(seen.node_list.take(), found));
     }
 
     /// A login was sent.
-    pub(crate) fn logged_in(&self, outcome: Result<(), LoginError>) {
+    pub(crate) fn logged_in<T>(&self, outcome: &Result<T, LoginError>) {
         let [ok, refused, failed] = &self.0.logins;
         match outcome {
-            Ok(()) => ok,
+            Ok(_) => ok,
             Err(error) if error.is_refusal() => refused,
             Err(_) => failed,
         }

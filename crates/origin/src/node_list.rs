@@ -87,13 +87,22 @@ impl NodeList {
                 }
                 let found = self.poll().await;
                 self.metrics.polled(&found);
-                log(before.replace(found), found);
+                log(before.as_ref(), &found);
+                before = Some(found);
             }
         };
         tokio::select! {
             () = polls => {}
             () = stop.cancelled() => {}
         }
+    }
+
+    /// Polls once, outside of [`NodeList::run`]; how many nodes were named.
+    ///
+    /// # Errors
+    /// Why the list is not known, in words without a secret.
+    pub async fn poll_once(mut self) -> Result<usize, String> {
+        self.poll().await.map_err(|error| error.to_string())
     }
 
     /// Polls once; how many nodes were named. The nodes of the groups that answered are named also if another group failed.
@@ -127,24 +136,20 @@ impl NodeList {
 }
 
 /// Logs what is new, and nothing while it stays as it is. A failed login has its own line.
-fn log(before: Option<Result<usize, PollError>>, now: Result<usize, PollError>) {
-    match (before, now) {
-        (_, Err(PollError::Login(_))) => {}
-        (before, Err(error)) if before != Some(Err(error)) => {
-            warn!(%error, "the Stream Manager's list of nodes is not known");
-        }
-        (before, Ok(nodes)) if before != Some(Ok(nodes)) => {
-            info!(nodes, "the Stream Manager's list of nodes");
-        }
-        _ => {}
+fn log(before: Option<&Result<usize, PollError>>, now: &Result<usize, PollError>) {
+    match now {
+        Err(PollError::Login(_)) => {}
+        _ if before == Some(now) => {}
+        Err(error) => warn!(%error, "the Stream Manager's list of nodes is not known"),
+        Ok(nodes) => info!(nodes, "the Stream Manager's list of nodes"),
     }
 }
 
 /// Why the list is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum PollError {
-    #[error("stream_manager.access_token_file cannot be read")]
-    TokenUnreadable,
+    #[error("stream_manager.access_token_file cannot be read: {0}")]
+    TokenUnreadable(std::io::ErrorKind),
     #[error("stream_manager.access_token_file {0}")]
     Token(#[from] TokenError),
     #[error("{0}")]

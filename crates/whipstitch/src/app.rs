@@ -39,6 +39,7 @@ use crate::{
 use admin_doors::{AdminSees, admin_service, serve_admin};
 pub(crate) use finding::Finding;
 use finding::finding;
+pub(crate) use finding::manager;
 use secrets::{Secrets, secrets};
 pub use start_error::StartError;
 

@@ -49,7 +49,11 @@ pub enum Command {
     /// Serve; this is what happens without a command too
     Run(Settings),
     /// Say whether the configuration is right, with every mistake in it, and serve nothing
-    Check(Settings),
+    ///
+    /// With --online it also goes the way to the Stream Manager and its nodes, step by step.
+    ///
+    /// Ends with 78 if there is a mistake, or if a step failed.
+    Check(Box<commands::config::Check>),
     /// Show what can be set, and what is
     #[command(subcommand)]
     Config(commands::config::What),

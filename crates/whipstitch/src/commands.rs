@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`doctor`] | what other clients would stumble over |
 //! | [`config`], [`import`], [`version`], [`shell`] | what needs no running whipstitch |
+//! | `online` | the steps to the Stream Manager and its nodes, for `check --online` |
 //! | [`ask`] | where a running one is, one exchange with it, and what to say when that fails |
 //! | [`status`], [`sessions`], [`nodes`], [`lookups`], [`drain`], [`reload`], [`log_level`] | a question or an order each |
 //! | `show` | tables, ages and sizes for eyes |
@@ -16,6 +17,7 @@ pub mod import;
 pub mod log_level;
 pub mod lookups;
 pub mod nodes;
+mod online;
 pub mod reload;
 pub mod sessions;
 pub mod shell;
@@ -45,7 +47,7 @@ pub fn perform(cli: &Cli, around: &Surroundings) -> Exit {
     };
     match command {
         Command::Run(_) => Exit::ok(""),
-        Command::Check(settings) => config::check(&settings.behind(front), around),
+        Command::Check(check) => config::check(check, front, around),
         Command::Config(what) => config::perform(what, front, around),
         Command::Doctor(options) => without_settings(front, || doctor::perform(options)),
         Command::Import(options) => without_settings(front, || import::perform(options)),

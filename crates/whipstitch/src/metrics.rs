@@ -18,6 +18,7 @@ use prometheus::{
     core::{Collector, Desc},
     proto::MetricFamily,
 };
+use tracing::error;
 
 use self::families::families;
 pub(crate) use self::reading::{Reading, Sources};
@@ -50,7 +51,10 @@ impl Collector for Present {
 
     fn collect(&self) -> Vec<MetricFamily> {
         // An error is a name that is none, and the same names were taken at the start.
-        let families = families(&(self.read)()).unwrap_or_default();
+        let families = families(&(self.read)()).unwrap_or_else(|error| {
+            error!(%error, "metrics that are read are missing; please report this as a defect");
+            Vec::new()
+        });
         families
             .iter()
             .flat_map(|family| family.collect())

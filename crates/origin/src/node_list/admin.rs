@@ -1,17 +1,22 @@
 //! The administration API of either generation: where it lists groups and nodes, and how a call says who asks.
 
-use std::{fs::File, io::Read, path::Path, path::PathBuf, time::Duration};
+use std::{
+    fs::File,
+    io::{self, ErrorKind, Read},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use http_body_util::{BodyExt, Collected, Empty, Limited};
+use http_body_util::{BodyExt, Collected, Empty, LengthLimitError, Limited};
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use whipstitch_signaling::Api;
 
 use super::{AccessToken, PollError, login::Login, reply};
 use crate::{
-    BaseUrl, Metrics, config,
+    BaseUrl, Cause, Metrics, config,
     connect::{Clients, ManagerAddress},
     stream_manager::MAX_LIST,
 };
@@ -140,7 +145,7 @@ impl AdminApi {
         match &mut self.generation {
             Generation::V1 { token_file, .. } => {
                 let text = read(token_file.clone()).await;
-                let text = text.ok_or(PollError::TokenUnreadable)?;
+                let text = text.map_err(PollError::TokenUnreadable)?;
                 Ok(Pass::AccessToken(AccessToken::parse(&text)?))
             }
             Generation::V2 { login, .. } => Ok(Pass::Bearer(login.token(&self.calls).await?)),
@@ -192,53 +197,60 @@ impl Calls {
         request
             .headers_mut()
             .insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        // Neither hyper's errors nor the URL are kept: a secret may be in there.
+        // Neither hyper's errors nor the URL are kept: a secret may be in there. A `Cause` holds neither.
+        let began = Instant::now();
+        let unreachable = |error: &(dyn std::error::Error + 'static)| {
+            CallError::Unreachable(Cause::of(error, began.elapsed()))
+        };
         let exchange = async {
             let client = self.clients.current().await;
             let answer = client.request(request).await;
-            let answer = answer.map_err(|_| CallError::Unreachable)?;
+            let answer = answer.map_err(|error| unreachable(&error))?;
             match answer.status() {
                 StatusCode::OK => {}
                 status => return Err(CallError::Status(status.as_u16())),
             }
             let body = Limited::new(answer.into_body(), most).collect().await;
-            body.map(Collected::to_bytes).map_err(|_| CallError::Broken)
+            body.map(Collected::to_bytes).map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    CallError::TooLong
+                } else {
+                    unreachable(error.as_ref())
+                }
+            })
         };
         timeout(self.timeout, exchange)
             .await
-            .unwrap_or(Err(CallError::Timeout))
+            .unwrap_or(Err(CallError::Unreachable(Cause::Timeout(self.timeout))))
     }
 }
 
 /// Why a call got no answer that can be read; said of the manager.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CallError {
-    /// No connection, or one that broke before the answer.
-    #[error("cannot be reached")]
-    Unreachable,
-    /// No answer in `stream_manager.timeout`.
-    #[error("did not answer in time")]
-    Timeout,
+    /// No connection, one that broke before the end of the answer, or no answer in `stream_manager.timeout`.
+    #[error("gave no answer: {0}")]
+    Unreachable(Cause),
     /// Another status than 200.
     #[error("answered with status {0}")]
     Status(u16),
-    /// The body broke off, or is longer than any honest one.
-    #[error("sent an answer that broke off or was too long")]
-    Broken,
+    /// The body is longer than any honest one.
+    #[error("sent an answer that is too long")]
+    TooLong,
     /// A name of a group that makes no URL.
     #[error("named a group that cannot be asked for")]
     NotAUrl,
 }
 
-/// The beginning of a file with a secret; `None` if it cannot be read.
-pub(super) async fn read(file: PathBuf) -> Option<String> {
+/// The beginning of a file with a secret, or why it cannot be read.
+pub(super) async fn read(file: PathBuf) -> Result<String, ErrorKind> {
     let read = tokio::task::spawn_blocking(move || read_now(&file)).await;
-    read.ok().flatten()
+    let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
+    read.map_err(|error| error.kind())
 }
 
-fn read_now(file: &Path) -> Option<String> {
+fn read_now(file: &Path) -> io::Result<String> {
     let mut text = String::new();
-    let file = File::open(file).ok()?;
-    file.take(MAX_FILE).read_to_string(&mut text).ok()?;
-    Some(text)
+    File::open(file)?.take(MAX_FILE).read_to_string(&mut text)?;
+    Ok(text)
 }

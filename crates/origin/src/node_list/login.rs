@@ -18,6 +18,7 @@ mod secret;
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
+    io::ErrorKind,
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -115,7 +116,7 @@ impl Login {
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
-        self.tell(outcome);
+        self.tell(&outcome);
         match (&self.token, outcome) {
             (Some(token), _) if Instant::now() < token.ends => Ok(token.bearer.clone()),
             (_, Err(error)) => Err(error),
@@ -140,10 +141,11 @@ impl Login {
         match self.token.take() {
             Some(token) if !token.proved => {
                 let error = LoginError::TokenRejected;
-                self.refuse(error, token.digest);
-                self.metrics.logged_in(Err(error));
-                self.tell(Err(error));
-                Err(error)
+                self.refuse(error.clone(), token.digest);
+                let outcome = Err(error);
+                self.metrics.logged_in(&outcome);
+                self.tell(&outcome);
+                outcome
             }
             _ => Ok(()),
         }
@@ -167,11 +169,10 @@ impl Login {
         }
         let waits = |refused: &&Refused| refused.digest == digest && now < refused.until;
         if let Some(refused) = self.refused.as_ref().filter(waits) {
-            return Err(refused.error);
+            return Err(refused.error.clone());
         }
         let answer = log_in(calls, &self.url, &user, &password).await;
-        self.metrics
-            .logged_in(answer.as_ref().map(drop).map_err(|error| *error));
+        self.metrics.logged_in(&answer);
         match answer {
             Ok(token) => {
                 self.refused = None;
@@ -179,7 +180,7 @@ impl Login {
             }
             Err(error) => {
                 if error.is_refusal() {
-                    self.refuse(error, digest);
+                    self.refuse(error.clone(), digest);
                 }
                 Err(error)
             }
@@ -188,9 +189,9 @@ impl Login {
 
     async fn read(&self) -> Result<(User, Password), LoginError> {
         let user = admin::read(self.user_file.clone()).await;
-        let user = User::parse(&user.ok_or(LoginError::UserUnreadable)?);
+        let user = User::parse(&user.map_err(LoginError::UserUnreadable)?);
         let password = admin::read(self.password_file.clone()).await;
-        let password = Password::parse(&password.ok_or(LoginError::PasswordUnreadable)?);
+        let password = Password::parse(&password.map_err(LoginError::PasswordUnreadable)?);
         Ok((
             user.map_err(LoginError::User)?,
             password.map_err(LoginError::Password)?,
@@ -233,9 +234,9 @@ impl Login {
     }
 
     /// Logs a change of the state, and shows the state.
-    fn tell(&mut self, outcome: Result<(), LoginError>) {
-        if self.told != Some(outcome) {
-            let before = self.told.replace(outcome);
+    fn tell(&mut self, outcome: &Result<(), LoginError>) {
+        if self.told.as_ref() != Some(outcome) {
+            let before = self.told.replace(outcome.clone());
             let lasted = self.since.elapsed().unwrap_or_default().as_secs();
             self.since = SystemTime::now();
             match outcome {
@@ -252,8 +253,8 @@ impl Login {
             }
         }
         self.metrics.login(LoginSeen {
-            error: outcome.err().map(|error| error.to_string()),
-            refused: outcome.err().is_some_and(LoginError::is_refusal),
+            error: outcome.as_ref().err().map(ToString::to_string),
+            refused: outcome.as_ref().is_err_and(LoginError::is_refusal),
             since: self.since,
             token_ends: self.token.as_ref().map(|token| token.ends_at),
         });
@@ -297,17 +298,17 @@ impl fmt::Debug for Login {
 }
 
 /// Why there is no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LoginError {
     /// The file with the user cannot be read.
-    #[error("stream_manager.user_file cannot be read")]
-    UserUnreadable,
+    #[error("stream_manager.user_file cannot be read: {0}")]
+    UserUnreadable(ErrorKind),
     /// It holds something else.
     #[error("stream_manager.user_file {0}")]
     User(SecretError),
     /// The file with the password cannot be read.
-    #[error("stream_manager.password_file cannot be read")]
-    PasswordUnreadable,
+    #[error("stream_manager.password_file cannot be read: {0}")]
+    PasswordUnreadable(ErrorKind),
     /// It holds something else.
     #[error("stream_manager.password_file {0}")]
     Password(SecretError),
@@ -329,7 +330,7 @@ pub enum LoginError {
 
 impl LoginError {
     /// Whether another login with the same user and password would be refused, too.
-    pub(crate) const fn is_refusal(self) -> bool {
+    pub(crate) const fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::TokenRejected)
     }
 }

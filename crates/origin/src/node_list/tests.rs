@@ -12,7 +12,9 @@ use tokio::{
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::*;
-use crate::{BaseUrl, Claim, Resolver};
+use crate::{BaseUrl, Cause, Claim, Resolver};
+
+const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A manager that gives these answers, one after the other, each on a connection of its own.
 struct Manager {
@@ -96,7 +98,7 @@ fn poll(manager: &Manager) -> Poll {
 }
 
 fn poll_with(manager: &Manager, mut config: config::StreamManager, file: Secret) -> Poll {
-    config.timeout = Duration::from_millis(500);
+    config.timeout = TIMEOUT;
     let metrics = Metrics::default();
     let allowed = Arc::new(AllowedOrigins::new(
         &config::Nodes::default(),
@@ -176,7 +178,7 @@ async fn a_manager_that_is_broken_or_hostile_harms_nobody() {
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
     for (answer, error) in [
         (ok("<html>"), PollError::NotAList),
-        (ok(&huge), PollError::Call(CallError::Broken)),
+        (ok(&huge), PollError::Call(CallError::TooLong)),
         (redirect.to_vec(), PollError::Call(CallError::Status(302))),
         (
             b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
@@ -184,11 +186,11 @@ async fn a_manager_that_is_broken_or_hostile_harms_nobody() {
         ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n[".to_vec(),
-            PollError::Call(CallError::Broken),
+            PollError::Call(CallError::Unreachable(Cause::Closed)),
         ),
         (
             b"nonsense\r\n\r\n".to_vec(),
-            PollError::Call(CallError::Unreachable),
+            PollError::Call(CallError::Unreachable(Cause::NotHttp)),
         ),
     ] {
         let manager = manager(vec![answer]).await;
@@ -199,7 +201,9 @@ async fn a_manager_that_is_broken_or_hostile_harms_nobody() {
     manager.url = format!("http://{}", silent.local_addr().unwrap());
     assert_eq!(
         poll(&manager).list.poll().await,
-        Err(PollError::Call(CallError::Timeout))
+        Err(PollError::Call(CallError::Unreachable(Cause::Timeout(
+            TIMEOUT
+        ))))
     );
 }
 
@@ -225,6 +229,9 @@ async fn the_token_is_read_again_and_a_missing_one_is_an_error_that_does_not_hol
     let error = poll.list.poll().await.unwrap_err();
     assert!(!error.to_string().contains("words"), "{error}");
     std::fs::remove_file(&poll.file.0).unwrap();
-    assert_eq!(poll.list.poll().await, Err(PollError::TokenUnreadable));
+    assert_eq!(
+        poll.list.poll().await,
+        Err(PollError::TokenUnreadable(std::io::ErrorKind::NotFound))
+    );
     assert!(!format!("{:?}", poll.list).contains("0ther"));
 }

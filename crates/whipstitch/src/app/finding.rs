@@ -65,6 +65,9 @@ pub(super) fn finding(
         shutdown.stop_accepting.clone(),
         origin_metrics.clone(),
     );
+    if !config.stream_manager.probe.is_zero() {
+        breaker.probe_when_idle(config.stream_manager.probe);
+    }
     let health = Health::new(&config.nodes, origin_metrics.clone());
     let directory = Arc::new(Cached::new(
         Arc::new(breaker.clone()),
@@ -85,7 +88,7 @@ pub(super) fn finding(
 }
 
 /// Where the Stream Manager is, as it is configured.
-fn manager(
+pub(crate) fn manager(
     config: &origin::config::StreamManager,
     shutdown: &Shutdown,
 ) -> Result<ManagerAddress, StartError> {

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
 
-use super::{Surroundings, show::Style, without_settings};
+use whipstitch_signaling::StreamKey;
+
+use super::{Surroundings, online, show::Style, without_settings};
 use crate::{
     cli::{EX_CONFIG, Exit, Settings},
     config::{Effective, Mistakes, Origin, effective, keys::SECTIONS, schema},
@@ -29,16 +31,55 @@ pub struct Show {
     settings: Settings,
 }
 
+/// Say whether the configuration is right.
+#[derive(Clone, Args)]
+pub struct Check {
+    /// Try the Stream Manager too: name, TCP, TLS, API, one lookup, and the port of nodes
+    #[arg(long)]
+    online: bool,
+    /// A live stream to look up, so that the port of its node is tried
+    #[arg(long, value_name = "SCOPE/NAME", requires = "online", value_parser = stream_key)]
+    stream: Option<StreamKey>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The scope and the name of a stream.
+fn stream_key(text: &str) -> Result<StreamKey, String> {
+    let (scope, name) = text
+        .rsplit_once('/')
+        .ok_or("has no scope; write it in front, such as live/stream1")?;
+    StreamKey::new(scope, name).map_err(|error| error.to_string())
+}
+
 /// `whipstitch check`
-pub(super) fn check(settings: &Settings, around: &Surroundings) -> Exit {
-    match settings.load(around.environment.clone()) {
-        Ok(loaded) if !loaded.unfit.is_empty() => Exit {
+pub(super) fn check(check: &Check, front: &Settings, around: &Surroundings) -> Exit {
+    let loaded = match check
+        .settings
+        .behind(front)
+        .load(around.environment.clone())
+    {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    if !loaded.unfit.is_empty() {
+        return Exit {
             code: EX_CONFIG,
             out: String::new(),
             err: format!("{}\n", Mistakes::new(loaded.unfit, loaded.warnings)),
+        };
+    }
+    let summary = loaded.to_string();
+    if !check.online {
+        return Exit::ok(summary);
+    }
+    match online::perform(&loaded.config, check.stream.as_ref()) {
+        Ok((report, good)) => Exit {
+            code: if good { 0 } else { EX_CONFIG },
+            out: summary + &report,
+            err: String::new(),
         },
-        Ok(loaded) => Exit::ok(loaded.to_string()),
-        Err(exit) => exit,
+        Err(error) => Exit::failed(EX_CONFIG, error),
     }
 }
 

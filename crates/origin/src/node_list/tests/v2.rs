@@ -231,10 +231,12 @@ async fn a_good_token_outlives_a_failed_login_and_missing_files() {
     assert_eq!(poll.poll().await, Ok(0));
     assert_eq!(
         poll.login().error.unwrap(),
-        "stream_manager.user_file cannot be read"
+        "stream_manager.user_file cannot be read: entity not found"
     );
     later(Duration::from_mins(80)).await;
-    let unreadable = Err(PollError::Login(LoginError::UserUnreadable));
+    let unreadable = Err(PollError::Login(LoginError::UserUnreadable(
+        std::io::ErrorKind::NotFound,
+    )));
     assert_eq!(poll.poll().await, unreadable);
 }
 
@@ -262,7 +264,7 @@ async fn what_is_no_answer_to_a_login_is_told_without_what_it_holds() {
         (token(""), LoginError::NoToken),
         (token("s3cr\\r\\nX-Evil: 1"), LoginError::NoToken),
         (token(&long), LoginError::NoToken),
-        (ok(&long.repeat(10)), call(CallError::Broken)),
+        (ok(&long.repeat(10)), call(CallError::TooLong)),
         (redirect.to_vec(), call(CallError::Status(302))),
         (
             b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
@@ -272,12 +274,15 @@ async fn what_is_no_answer_to_a_login_is_told_without_what_it_holds() {
             b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
             LoginError::Refused(403),
         ),
-        (b"nonsense\r\n\r\n".to_vec(), call(CallError::Unreachable)),
+        (
+            b"nonsense\r\n\r\n".to_vec(),
+            call(CallError::Unreachable(Cause::NotHttp)),
+        ),
     ] {
         let manager = manager(vec![answer]).await;
         let mut poll = TwoPoll::new(&manager);
         let failed = poll.poll().await.unwrap_err();
-        assert_eq!(failed, PollError::Login(error));
+        assert_eq!(failed, PollError::Login(error.clone()));
         assert!(!failed.to_string().contains("s3cr"), "{failed}");
         let seen = poll.login();
         assert_eq!(seen.error.unwrap(), error.to_string());
@@ -285,7 +290,7 @@ async fn what_is_no_answer_to_a_login_is_told_without_what_it_holds() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut manager = manager(vec![]).await;
     manager.url = format!("http://{}", silent.local_addr().unwrap());
-    let timeout = LoginError::Call(CallError::Timeout);
+    let timeout = LoginError::Call(CallError::Unreachable(Cause::Timeout(TIMEOUT)));
     assert_eq!(
         TwoPoll::new(&manager).poll().await,
         Err(PollError::Login(timeout))

@@ -20,6 +20,8 @@ pub(crate) const MOST_COUNT: i64 = 10_000_000;
 const MOST_ENDPOINTS: i64 = 64;
 /// The most that a size may be, in bytes: 1 GiB.
 pub(crate) const MOST_BYTES: i64 = 1 << 30;
+/// The key whose zero means that there is none of it.
+const PROBE: &str = "stream_manager.probe";
 /// The longest that a time may be: 365 days of 24 hours.
 pub(crate) const MOST_TIME: Duration = Duration::from_hours(8760);
 
@@ -40,6 +42,9 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
 fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
     match key.kind {
         Kind::Duration if key.path == "shutdown.delay" && value.as_str() == Some("0s") => None,
+        Kind::Duration if key.path == PROBE => {
+            probe(value, friendly::deserialize(value.clone()).ok()?)
+        }
         Kind::Duration => time(
             value,
             friendly::deserialize(value.clone()).ok()?,
@@ -84,6 +89,18 @@ pub(crate) fn most(key: &Key) -> i64 {
     }
 }
 
+/// The Stream Manager is not asked more often than while it is down, and not so rarely that nobody would notice.
+fn probe(value: &Value, time: Duration) -> Option<String> {
+    let allowed = Duration::from_secs(1)..=Duration::from_hours(1);
+    if time.is_zero() || allowed.contains(&time) {
+        return None;
+    }
+    let text = value.as_str()?;
+    Some(format!(
+        "is {text}; it has to be from 1s to 1h, or 0s for no probes"
+    ))
+}
+
 /// `most` is [`MOST_TIME`] as this kind writes it.
 fn time(value: &Value, time: Duration, most: &str) -> Option<String> {
     let text = value.as_str()?;
@@ -101,5 +118,35 @@ fn number(value: i64, most: i64) -> Option<String> {
         ..1 => Some(format!("is {value}; it has to be at least 1")),
         _ if value > most => Some(format!("is {value}; it has to be at most {most}")),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_between_probes_is_bounded_and_zero_is_none() {
+        let said = |probe| {
+            let mut config = Config::default();
+            config.stream_manager.probe = probe;
+            let mut found = Vec::new();
+            check(&config, &mut found);
+            found.into_iter().map(|one| one.what).next()
+        };
+        for good in [0, 1, 30, 3_600] {
+            assert_eq!(said(Duration::from_secs(good)), None, "{good}");
+        }
+        for (bad, text) in [
+            (Duration::from_millis(999), "is 999ms"),
+            (Duration::from_secs(3_601), "is 1h1s"),
+        ] {
+            let said = said(bad).unwrap();
+            assert!(said.starts_with(text), "{said}");
+            assert!(
+                said.ends_with("from 1s to 1h, or 0s for no probes"),
+                "{said}"
+            );
+        }
     }
 }
