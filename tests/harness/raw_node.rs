@@ -37,7 +37,11 @@ impl RawNode {
         let head = read_head(&mut socket).await;
         let key = head
             .lines()
-            .find_map(|line| line.strip_prefix("sec-websocket-key: "))
+            .filter_map(|line| line.split_once(": "))
+            .find_map(|(name, key)| {
+                name.eq_ignore_ascii_case("sec-websocket-key")
+                    .then_some(key)
+            })
             .unwrap();
         let accept = derive_accept_key(key.as_bytes());
         let answer = format!(

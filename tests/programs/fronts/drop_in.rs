@@ -3,11 +3,16 @@
 use std::{collections::BTreeMap, ffi::OsString};
 
 use http::{Method, Request};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    join,
+};
 use whipstitch::config::{self, Config, Sources};
 use whipstitch_demo::pages;
 use whipstitch_minicluster::{Config as ClusterConfig, Server};
+use whipstitch_proxy::config::Forwarding;
 use whipstitch_signaling::Api;
-use whipstitch_tests::{Client, Deployment, Proxy};
+use whipstitch_tests::{Client, Deployment, Proxy, raw_node::RawNode, websocket::raw};
 
 use crate::{
     chrome::Browser,
@@ -204,13 +209,16 @@ async fn behind_a_cloud_balancer_session_urls_are_those_of_the_public_name() {
 /// Whipstitch has the public port, and Traefik is what it takes for the manager.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_front_of_everything_the_manager_is_behind_traefik() {
-    let deployment = Deployment::start().await;
-    let ports = Ports::free();
+    let (deployment, conference) = (Deployment::start().await, RawNode::start(9).await);
+    let ports = Ports {
+        conference: Some(conference.addr()),
+        ..Ports::free()
+    };
     let _traefik = traefik::start(&deployment, ports, None).await;
     let mut config = deployment.config();
     config.stream_manager.url = Some(format!("http://{HOST}:{}", ports.web.port()));
     config.stream_manager.api = Api::V2;
-    config.proxy.admin_api = true;
+    config.proxy.forward = Forwarding::Nodes;
     let proxy = deployment.proxy_with(config);
     for (client, stream) in [(&proxy.h1, "front-h1"), (&proxy.h2, "front-h2")] {
         let visit = Visit {
@@ -223,6 +231,43 @@ async fn in_front_of_everything_the_manager_is_behind_traefik() {
         visit.reads_errors().await;
         assert_eq!(client.get("/as/v1/admin/healthz").await.status, 200);
     }
+
+    let target = "/as/v1/conference/ws/room?id=one";
+    let ((answer, mut at_client), (head, mut at_manager)) =
+        join!(raw(&proxy.h1, target, ""), conference.accept(""));
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    assert!(head.starts_with(&format!("GET {target} ")), "{head}");
+    at_manager.write_all(b"\x81\x02hi").await.unwrap();
+    let mut frame = [0; 4];
+    at_client.read_exact(&mut frame).await.unwrap();
+    assert_eq!(&frame, b"\x81\x02hi");
+
+    let node = &deployment.cluster.nodes()[0];
+    let to = |host: &str| {
+        let port = deployment.cluster.node_port();
+        let target = format!("/as/v1/proxy/forward/?target=http%3A%2F%2F{host}%3A{port}%2Flive");
+        (
+            target.clone(),
+            Request::get(target).header("authorization", "Bearer minicluster"),
+        )
+    };
+    let (target, request) = to(&node.ip().to_string());
+    proxy.h1.send(request.body("").unwrap()).await;
+    let forwarded = || {
+        let asked = deployment.cluster.seen().requests_to(Server::Manager);
+        let targets = asked.into_iter().map(|one| one.target);
+        targets
+            .filter(|one| one.starts_with("/as/v1/proxy/"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(forwarded(), [target], "as-proxy had it");
+    let (_, request) = to("192.0.2.1");
+    let refused = proxy.h1.send(request.body("").unwrap()).await;
+    assert_eq!(
+        (refused.status.as_u16(), &*refused.problem()),
+        (403, "node-not-allowed")
+    );
+    assert_eq!(forwarded().len(), 1);
 }
 
 /// Real media through a browser, by WHIP and WHEP and by the WebSocket dialogue.

@@ -37,7 +37,9 @@ pub(crate) struct Ports {
     /// The containers as-admin, as-auth and as-streams: `/admin/…`, `/auth/…`, `/streams/…`.
     pub(crate) services: SocketAddr,
     /// The container as-proxy: `/forward/…` and the like.
-    proxy: SocketAddr,
+    pub(crate) proxy: SocketAddr,
+    /// A service of the manager's that speaks WebSocket, below `/as/v1/conference`.
+    pub(crate) conference: Option<SocketAddr>,
 }
 
 impl Ports {
@@ -48,6 +50,7 @@ impl Ports {
             web,
             services,
             proxy,
+            conference: None,
         }
     }
 }
@@ -137,21 +140,28 @@ fn services(deployment: &Deployment, ports: Ports) -> Value {
             "service": "manager",
         });
     }
+    if ports.conference.is_some() {
+        routers["as-conference"] = json!({
+            "rule": format!("PathPrefix(`/as/v1/conference`) && Host(`{HOST}`)"),
+            "entryPoints": ["websecure", "web"],
+            "service": "conference",
+        });
+    }
     let server = |url: String| json!({"loadBalancer": {"servers": [{"url": url}]}});
     let certificate = json!({
         "certFile": deployment.certificate.file("cert.pem"),
         "keyFile": deployment.certificate.file("key.pem"),
     });
+    let mut servers = json!({
+        "services": server(format!("http://{}", ports.services)),
+        "proxy": server(format!("http://{}", ports.proxy)),
+        "manager": server(deployment.cluster.manager_url()),
+    });
+    if let Some(address) = ports.conference {
+        servers["conference"] = server(format!("http://{address}"));
+    }
     json!({
-        "http": {
-            "routers": routers,
-            "middlewares": middlewares,
-            "services": {
-                "services": server(format!("http://{}", ports.services)),
-                "proxy": server(format!("http://{}", ports.proxy)),
-                "manager": server(deployment.cluster.manager_url()),
-            },
-        },
+        "http": {"routers": routers, "middlewares": middlewares, "services": servers},
         "tls": {"stores": {"default": {"defaultCertificate": certificate}}},
     })
 }
