@@ -362,15 +362,18 @@ async fn only_the_link_that_leads_elsewhere_is_left_out() {
     assert_eq!(links, 2, "{:?}", created.headers);
     assert!(relation("c").is_some() && relation("g").is_some());
 
-    // What an extension makes elsewhere cannot be reached, and is told nobody.
+    // What an extension has made is at the node that answered, whatever that calls itself.
     let away = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\nLocation: http://192.0.2.9/x\r\n\r\n";
     let path = relation("c").unwrap();
-    let (lost, (head, _)) =
+    let (made, (head, _)) =
         tokio::join!(post(&client, &path, "[]"), node.answer(2, away.as_bytes()));
     assert!(
         head.starts_with("POST /live/whip/endpoint/c HTTP/1.1"),
         "{head}"
     );
-    assert_eq!(lost.problem(), "node-answer");
-    assert!(lost.headers.get("location").is_none());
+    let made = path_of(made.header("location"));
+    let gone = b"HTTP/1.1 204 No Content\r\n\r\n";
+    let (ended, (head, _)) = tokio::join!(client.bare("DELETE", &made), node.answer(0, gone));
+    assert_eq!(ended.status, 204);
+    assert!(head.starts_with("DELETE /x HTTP/1.1"), "{head}");
 }

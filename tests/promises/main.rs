@@ -54,6 +54,7 @@ mod red5_forms;
 mod renegotiation;
 mod replicas;
 mod reported;
+mod reported_own_words;
 mod request_ids;
 mod sdk;
 mod sessions;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
@@ -61,6 +61,24 @@ pub(crate) fn resumed(read: Bytes, rest: Body) -> Body {
     let first = stream::once(std::future::ready(Ok(Frame::data(read))));
     let rest = stream::unfold(rest, |mut rest| async { Some((rest.frame().await?, rest)) });
     StreamBody::new(first.chain(rest)).boxed_unsync()
+}
+
+/// Reads a body to its end, or until more than `limit` bytes of it are there; `true` if that was all of it. The rest, if
+/// there is one, is still in `body`.
+pub(crate) async fn read_up_to(
+    limit: usize,
+    body: &mut Body,
+    read: &mut BytesMut,
+) -> Result<bool, BodyError> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            read.extend_from_slice(&data);
+        }
+        if read.len() > limit {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// How long somebody is waited for: a client that sends a body, or a destination that takes it and answers.

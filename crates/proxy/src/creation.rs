@@ -39,14 +39,13 @@ impl Creation {
             || (status == StatusCode::NOT_ACCEPTABLE && headers.contains_key(LOCATION))
     }
 
-    /// Where at the node the session is. A `Location` that leads anywhere else is not followed: then it is the usual place.
+    /// Where at the node the session is. A `Location` that cannot be followed is not: then it is the usual place.
     /// Players have such a place by their `requestId` only; without one it could be anybody's.
     pub(crate) fn place(&self, location: Option<&HeaderValue>) -> Option<PathAndQuery> {
-        let usual = HeaderValue::from_static("");
-        let named = location.and_then(|named| resource(&self.origin, &self.target, named).ok());
+        let named = location.and_then(|named| resource(&self.target, named).ok());
         let is_own = self.role == Role::Publish
             || query::get(self.target.query().unwrap_or_default(), "requestId").is_some();
-        let usual = || resource(&self.origin, &self.target, &usual).ok();
+        let usual = || rewrite::usual(&self.target).ok();
         named.or_else(|| is_own.then(usual)?)
     }
 }
@@ -62,20 +61,13 @@ pub(crate) fn is_over(status: StatusCode) -> bool {
     status.is_success() || NONE.contains(&status)
 }
 
-/// The path and query at this node that its `Location` means, in the answer to a POST to `target`.
+/// The path and query that a node's `Location` means, in the answer to a POST to `target`.
 ///
 /// # Errors
-/// It names another host, or is no URL.
+/// It is no URL, or too long.
 pub(crate) fn resource(
-    origin: &Origin,
     target: &PathAndQuery,
     location: &HeaderValue,
 ) -> Result<PathAndQuery, LocationError> {
-    let node = rewrite::Node {
-        dialled: origin.authority(),
-        address: origin.named(),
-        name: origin.name(),
-    };
-    let location = location.to_str().map_err(|_| LocationError::Malformed)?;
-    rewrite::resource(node, target, location)
+    rewrite::resource(target, location)
 }

@@ -8,8 +8,7 @@ use thiserror::Error;
 use tracing::error;
 use whipstitch_origin::{Cause, HintsError, LookupError, ManagerFault, Refusal};
 use whipstitch_signaling::{
-    ForwardTargetError, NameError, rewrite::LocationError, session::Unsealable,
-    socket::SocketQueryError, tag::Unmatched,
+    ForwardTargetError, NameError, session::Unsealable, socket::SocketQueryError, tag::Unmatched,
 };
 
 use crate::BodyError;
@@ -171,9 +170,6 @@ pub enum NodeFault {
     /// An answer to a WebSocket handshake that RFC 6455 does not allow.
     #[error("the node did not accept the WebSocket: {0}")]
     Handshake(&'static str),
-    /// A session whose URL cannot be used.
-    #[error("the node made a session that cannot be reached: {0}")]
-    Location(LocationError),
     /// A 406 to a player that is no counter-offer.
     #[error("the node could not start the playback")]
     Playback,

@@ -32,7 +32,9 @@ use whipstitch_signaling::{
     handle::Handle,
     headers::strip_hop_by_hop,
     ice::IceServers,
+    rewrite,
     session::SessionKeys,
+    socket::{SocketQueryError, Why},
 };
 
 use self::{extensions::Place, naming::Made, nodes::Creating};
@@ -141,6 +143,13 @@ impl Forward {
         request: Request<Body>,
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
+        // Before there is a session: where it will be has to fit a URL.
+        let usual = rewrite::usual(&asked.target).map_err(|_| {
+            BadRequest::from(SocketQueryError {
+                key: "requestId",
+                why: Why::TooLong,
+            })
+        })?;
         let request = self.not_again(endpoint, &asked, request).await?;
         let (dialect, exchange) = (asked.dialect, &asked.exchange);
         let creating = Creating {
@@ -185,6 +194,7 @@ impl Forward {
             authorization: creating.authorization.as_ref(),
             exchange,
             is_created,
+            usual,
             unclaimed: unclaimed.as_mut(),
         };
         let session = self.name_session(&mut response, made)?;

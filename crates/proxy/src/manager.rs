@@ -11,8 +11,6 @@ use http::{
     header::{ACCEPT_ENCODING, LOCATION},
     uri::PathAndQuery,
 };
-use http_body::Body as _;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tower::BoxError;
 use whipstitch_origin::{
@@ -23,7 +21,7 @@ use whipstitch_origin::{
 use whipstitch_signaling::headers::strip_hop_by_hop;
 
 use crate::{
-    Body, BodyError, Error, Exchange,
+    Body, Error, Exchange,
     body::{self, Patience},
     config::Timeouts,
     error::defect,
@@ -133,7 +131,8 @@ impl Manager {
     async fn learn(&self, response: Response<Body>) -> Result<Response<Body>, Error> {
         let (parts, mut body) = response.into_parts();
         let mut read = BytesMut::new();
-        let collected = tokio::time::timeout(self.patience, collect(&mut body, &mut read)).await;
+        let reading = body::read_up_to(stream_manager::MAX_LIST, &mut body, &mut read);
+        let collected = tokio::time::timeout(self.patience, reading).await;
         match collected {
             Ok(Ok(true)) => {
                 let whole = read.freeze();
@@ -151,19 +150,6 @@ impl Manager {
     }
 }
 
-/// Reads a body up to the length of an answer; `true` if that was all of it.
-async fn collect(body: &mut Body, read: &mut BytesMut) -> Result<bool, BodyError> {
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            read.extend_from_slice(&data);
-        }
-        if read.len() > stream_manager::MAX_LIST {
-            return Ok(body.is_end_stream());
-        }
-    }
-    Ok(true)
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::{
@@ -174,6 +160,7 @@ mod tests {
     use whipstitch_origin::{Claim, Metrics, Resolver, config::Nodes};
 
     use bytes::Bytes;
+    use http_body_util::BodyExt;
 
     use super::*;
 

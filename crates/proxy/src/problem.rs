@@ -148,7 +148,7 @@ kinds! {
         "The node took the request but sent no header before `timeouts.answer` was over, which the lookup, the connections and every node that was tried share."
         "Look at the node's load."
     NodeAnswer "node-answer" BAD_GATEWAY "The node's answer cannot be used"
-        "The node redirected, named a session on another host, completed the WebSocket handshake wrongly, sent a session description that broke off, or could not start a playback (a 406 without an offer, which players would take for one)."
+        "The node redirected, completed the WebSocket handshake wrongly, sent a session description that broke off, or could not start a playback (a 406 without an offer, which players would take for one)."
         "Look at the node's log with the request id in `instance`."
     ManagerUnreachable "manager-unreachable" BAD_GATEWAY "The Stream Manager cannot be reached"
         "A request for the Stream Manager itself could not be passed on, or it completed the handshake of a WebSocket wrongly."
@@ -210,7 +210,6 @@ impl Kind {
                 NodeFault::Unreachable(_) => Self::NodeUnreachable,
                 NodeFault::Timeout(_) => Self::NodeTimeout,
                 NodeFault::Handshake(_)
-                | NodeFault::Location(_)
                 | NodeFault::Playback
                 | NodeFault::Sdp(_)
                 | NodeFault::Redirect => Self::NodeAnswer,

@@ -1,6 +1,7 @@
 //! Under which scheme and host clients reach us, for the URLs that we give.
 
-use http::uri::Authority;
+use http::{Uri, uri::Authority};
+use whipstitch_signaling::host;
 
 use crate::{
     Exchange,
@@ -17,6 +18,8 @@ pub(crate) struct Public {
     location: Location,
     /// Whether `proxy.hosts` tells our names, so that a request for another one does not come this far.
     is_named: bool,
+    /// The hosts of both, in their one spelling.
+    names: Vec<String>,
 }
 
 impl Public {
@@ -26,7 +29,14 @@ impl Public {
             is_named: !proxy.hosts.is_empty(),
             url: proxy.public_url.clone(),
             location: proxy.location,
+            names: names(proxy),
         }
+    }
+
+    /// The hosts by which clients reach us, in their one spelling: what is configured, and what this client asked for.
+    pub(crate) fn names(&self, asked: &Authority) -> Vec<String> {
+        let asked = host::normal(asked.host());
+        self.names.iter().cloned().chain([asked]).collect()
     }
 
     /// What stands before the path of a URL of ours: scheme and authority as this client sees them, or nothing.
@@ -57,6 +67,14 @@ impl Public {
             .scheme
             .is_none_or(|told| told == Scheme::Https && is_told())
     }
+}
+
+fn names(proxy: &Proxy) -> Vec<String> {
+    let url = proxy.public_url.as_deref().unwrap_or_default();
+    let url: Option<Uri> = url.parse().ok();
+    let public = url.as_ref().and_then(Uri::host);
+    let hosts = proxy.hosts.iter().map(String::as_str);
+    hosts.chain(public).map(host::normal).collect()
 }
 
 #[cfg(test)]
@@ -91,6 +109,7 @@ mod tests {
             url,
             location,
             is_named: false,
+            names: Vec::new(),
         };
         public.base(&Authority::from_static("a:8443"), &exchange)
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Role, StreamKey,
+    rewrite::MAX_RESOURCE,
     session::{Purpose, Session, SessionKeys, Unsealable},
     tag::Tag,
 };
@@ -50,6 +51,13 @@ struct Sealed<'s> {
 }
 
 impl Extension {
+    /// Whether the URL of it stays as short as a session's: both paths together have at most
+    /// [`MAX_RESOURCE`](crate::rewrite::MAX_RESOURCE) bytes.
+    pub fn fits(&self) -> bool {
+        let session = self.session.as_ref().map_or(0, |path| path.as_str().len());
+        self.target.as_str().len() + session <= MAX_RESOURCE
+    }
+
     /// One that is offered with this session.
     pub fn of(session: &Session, target: PathAndQuery) -> Self {
         Self {
@@ -110,7 +118,6 @@ impl SessionKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rewrite::MAX_RESOURCE;
 
     fn stream(name: &str) -> StreamKey {
         StreamKey::new("live", name).unwrap()
@@ -169,7 +176,9 @@ mod tests {
     fn the_longest_one_can_be_opened() {
         let keys = SessionKeys::random().unwrap();
         let long = |c: &str| -> PathAndQuery {
-            format!("/{}", c.repeat(MAX_RESOURCE - 1)).parse().unwrap()
+            format!("/{}", c.repeat(MAX_RESOURCE / 2 - 1))
+                .parse()
+                .unwrap()
         };
         let session = Session {
             node: "2001:db8:1111:2222:3333:4444:5555:6666".parse().unwrap(),
@@ -178,6 +187,7 @@ mod tests {
             tag: Tag::None,
         };
         let longest = Extension::of(&session, long("b"));
+        assert!(longest.fits() && !Extension::of(&session, long("bb")).fits());
         let key = stream("s1");
         let sealed = keys.seal_extension(Role::Publish, &key, &longest).unwrap();
         assert_eq!(

@@ -22,6 +22,7 @@
 //! | [`link`] | `Link`, read and written |
 //! | [`ice`] | ICE servers and TURN credentials |
 //! | [`tag`] | entity tags of sessions |
+//! | [`host`] | host names and addresses, one spelling of each |
 //! | [`headers`] | header names and values that matter here |
 
 pub mod api;
@@ -32,6 +33,7 @@ pub mod extension;
 pub mod forward_target;
 pub mod handle;
 pub mod headers;
+pub mod host;
 pub mod ice;
 pub mod link;
 pub mod misplaced;

@@ -1,7 +1,10 @@
 //! Raw query strings.
 //!
 //! A Red5 node splits its query at `&` and `=` and decodes nothing, so what a client sends has to arrive byte for
-//! byte: everything here keeps or drops whole `key=value` pairs and never rewrites one.
+//! byte: everything here keeps or drops whole `key=value` pairs and never rewrites one. Keys are compared as RFC 3986
+//! has it: `%68ost` is `host`.
+
+use std::borrow::Cow;
 
 /// The pairs of a query, in order, undecoded. A pair without `=` has an empty value.
 pub fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -13,8 +16,13 @@ pub fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// The first value of a key, undecoded.
 pub fn get<'q>(query: &'q str, key: &str) -> Option<&'q str> {
+    all(query, key).next()
+}
+
+/// All values of a key, undecoded.
+pub fn all<'q>(query: &'q str, key: &str) -> impl Iterator<Item = &'q str> {
     pairs(query)
-        .find(|(k, _)| *k == key)
+        .filter(move |(k, _)| unescaped(k) == key)
         .map(|(_, value)| value)
 }
 
@@ -22,7 +30,8 @@ pub fn get<'q>(query: &'q str, key: &str) -> Option<&'q str> {
 pub fn filter(query: &str, mut keep: impl FnMut(&str) -> bool) -> String {
     let mut kept = String::with_capacity(query.len());
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        if keep(pair.split_once('=').map_or(pair, |(key, _)| key)) {
+        let key = pair.split_once('=').map_or(pair, |(key, _)| key);
+        if keep(&unescaped(key)) {
             if !kept.is_empty() {
                 kept.push('&');
             }
@@ -40,6 +49,39 @@ pub fn merge(base: &str, own: &str) -> String {
     }
     merged.push_str(own);
     merged
+}
+
+/// The text in which every escape of an unreserved character is that character: both mean the same (RFC 3986 §6.2.2.2).
+/// All other bytes stay.
+pub fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        rest = match unreserved(after) {
+            Some(c) => {
+                plain.push(c);
+                after.get(2..).unwrap_or_default()
+            }
+            None => {
+                plain.push('%');
+                after
+            }
+        };
+    }
+    plain.push_str(rest);
+    Cow::Owned(plain)
+}
+
+/// The character that these two hexadecimal digits stand for, if it is an unreserved one (RFC 3986 §2.3).
+fn unreserved(after: &str) -> Option<char> {
+    let mut digits = after.chars();
+    let (high, low) = (digits.next()?.to_digit(16)?, digits.next()?.to_digit(16)?);
+    let c = char::from(u8::try_from(high * 16 + low).ok()?);
+    (c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~')).then_some(c)
 }
 
 /// Decodes `%XX`. `None` if an escape is cut short or the result is not UTF-8. `+` stays `+`.
@@ -74,6 +116,17 @@ mod tests {
         assert_eq!(get(query, "token"), Some("x=y=="));
         assert_eq!(get(query, "flag"), Some(""));
         assert_eq!(get(query, "Host"), None);
+    }
+
+    #[test]
+    fn a_key_is_the_same_however_it_is_escaped() {
+        let query = "id=a%20b&%68ost=10.0.0.1&h%6Fs%74=x&a%26b=1";
+        assert_eq!(get(query, "host"), Some("10.0.0.1"));
+        assert_eq!(all(query, "host").count(), 2);
+        assert_eq!(filter(query, |key| key != "host"), "id=a%20b&a%26b=1");
+        assert_eq!(merge("reques%74Id=a", "requestId=b"), "requestId=b");
+        assert_eq!(unescaped("%61%2F%2f%7E%7e%2"), "a%2F%2f~~%2");
+        assert_eq!(unescaped("%é%e4%"), "%é%e4%");
     }
 
     #[test]

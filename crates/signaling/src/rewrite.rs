@@ -1,18 +1,31 @@
-//! What a node's `Location` means.
+//! What a node's `Location` means, and the target of its `Link`.
 //!
-//! A node names the new session in any of RFC 3986's forms: absolute, path-absolute (Red5), or relative. Clients never
-//! see it; it is sealed into the session URL that we give. So all that is needed here is the path and query *at the
-//! node*, and the certainty that it is this node that is meant.
+//! A node names a new session in any of RFC 3986's forms: absolute, path-absolute (Red5), or relative. Clients never
+//! see it; it is sealed into the session URL that we give. So all that is needed is the path and query *at the node*.
+//!
+//! | reference | host | meaning |
+//! |---|---|---|
+//! | `Location` | any | the path, at the node that answered: it has made the session, whatever it calls itself |
+//! | target of a `Link` | the node's, or ours (a node may build it from `X-Forwarded-Host`) | the path, at that node |
+//! | target of a `Link` | another | not the node's: the link is left out |
+//!
+//! A host in a reference opens nothing: only the node that answered is ever asked for the path. A `Location` that cannot be
+//! read, or is too long, is not followed, and the session is where Red5 keeps it ([`usual`]): a session that a node has
+//! made is not lost by a limit of ours.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, fmt::Write as _, net::IpAddr};
 
-use http::uri::{Authority, PathAndQuery, Uri};
+use http::uri::{Authority, PathAndQuery};
 use thiserror::Error;
 
-use crate::query;
+use crate::{host, query};
 
-/// Longest path and query of a session at a node, in bytes; more would not fit the URLs that clients keep.
-pub const MAX_RESOURCE: usize = 512;
+/// Longest path and query of a session at a node, in bytes. Sealed, as part of a URL of ours, it stays below the 4096 bytes
+/// in which FFmpeg reads a line of a header (libavformat/http.c, `MAX_URL_SIZE`).
+pub const MAX_RESOURCE: usize = 2048;
+
+/// Names by which a node can only mean itself.
+const ITSELF: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// What a node may call itself.
 #[derive(Clone, Copy, Debug)]
@@ -23,20 +36,21 @@ pub struct Node<'a> {
     pub address: IpAddr,
     /// The host name by which it was named, if it was.
     pub name: Option<&'a str>,
+    /// The names by which clients reach this proxy, as [`host::normal`] writes them: a node hears one of them in
+    /// `X-Forwarded-Host`.
+    pub ours: &'a [String],
 }
 
 impl Node<'_> {
-    /// Whether a URL's host is this node.
-    fn is(&self, host: &str) -> bool {
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host);
-        host == self.dialled.host()
-            || bare.parse() == Ok(self.address)
-            || self
-                .name
-                .is_some_and(|name| name.eq_ignore_ascii_case(host))
+    /// Whether a URL's host means this node.
+    fn is(&self, named: &str) -> bool {
+        let named = host::normal(named);
+        let is_address = || host::normal(&self.address.to_string()) == named;
+        host::normal(self.dialled.host()) == named
+            || is_address()
+            || self.name.is_some_and(|name| host::same(name, &named))
+            || ITSELF.contains(&named.as_str())
+            || self.ours.contains(&named)
     }
 }
 
@@ -47,13 +61,12 @@ impl Node<'_> {
 /// endpoint, by which a node tells a player's session, stays if the `Location` does not bring one of its own.
 ///
 /// # Errors
-/// The `Location` names another host, or is no URL.
+/// The `Location` is no URL, or longer than [`MAX_RESOURCE`].
 pub fn resource(
-    node: Node<'_>,
     endpoint: &PathAndQuery,
-    location: &str,
+    location: impl AsRef<[u8]>,
 ) -> Result<PathAndQuery, LocationError> {
-    let target = at_node(node, endpoint, location)?;
+    let target = resolved(endpoint, location.as_ref(), |_| true)?;
     let (path, own_query) = target.split_once('?').unwrap_or((&target, ""));
     let path = remove_dot_segments(path);
     let path = match path.strip_prefix(endpoint.path()) {
@@ -63,32 +76,49 @@ pub fn resource(
     let request_id = query::filter(endpoint.query().unwrap_or_default(), |key| {
         key == "requestId"
     });
-    let query = query::merge(&request_id, own_query);
-    let whole = if query.is_empty() {
-        path
-    } else {
-        format!("{path}?{query}")
-    };
-    if whole.len() > MAX_RESOURCE {
-        return Err(LocationError::TooLong);
-    }
-    PathAndQuery::try_from(whole).map_err(|_| LocationError::Malformed)
+    bounded(&path, &query::merge(&request_id, own_query))
 }
 
-/// The path and query at the node that any other reference in an answer names: the target of a `Link`, or the `Location`
-/// of what an extension has made. `base` is the request target of the answer (RFC 3986 §5.1.3).
+/// Where a Red5 node keeps the session that a POST to `endpoint` makes, if it does not say where.
 ///
 /// # Errors
-/// It names another host, or is no URL.
+/// That is longer than [`MAX_RESOURCE`], which no honest client's `requestId` makes it.
+pub fn usual(endpoint: &PathAndQuery) -> Result<PathAndQuery, LocationError> {
+    resource(endpoint, "")
+}
+
+/// The path and query at the node of what an extension has made there, from its `Location`. `base` is the request target of
+/// the answer (RFC 3986 §5.1.3).
+///
+/// # Errors
+/// It is no URL, or longer than [`MAX_RESOURCE`].
+pub fn made(
+    base: &PathAndQuery,
+    location: impl AsRef<[u8]>,
+) -> Result<PathAndQuery, LocationError> {
+    let target = resolved(base, location.as_ref(), |_| true)?;
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    bounded(&remove_dot_segments(path), query)
+}
+
+/// The path and query at the node that the target of a `Link` names. `base` is the request target of the answer (RFC 3986
+/// §5.1.3).
+///
+/// # Errors
+/// It names another host, is no URL, or is longer than [`MAX_RESOURCE`].
 pub fn target(
     node: Node<'_>,
     base: &PathAndQuery,
     reference: &str,
 ) -> Result<PathAndQuery, LocationError> {
-    let target = at_node(node, base, reference)?;
+    let target = resolved(base, reference.as_bytes(), |host| node.is(host))?;
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    bounded(&remove_dot_segments(path), query)
+}
+
+fn bounded(path: &str, query: &str) -> Result<PathAndQuery, LocationError> {
     let mark = if query.is_empty() { "" } else { "?" };
-    let whole = format!("{}{mark}{query}", remove_dot_segments(path));
+    let whole = format!("{path}{mark}{query}");
     if whole.len() > MAX_RESOURCE {
         return Err(LocationError::TooLong);
     }
@@ -103,18 +133,26 @@ fn as_resource(endpoint: &str) -> String {
     }
 }
 
-/// The reference resolved against the endpoint (RFC 3986 §5.2), without scheme, authority and fragment.
-fn at_node(
-    node: Node<'_>,
+/// The reference resolved against the endpoint (RFC 3986 §5.2), without scheme, authority and fragment. `allows` says which
+/// hosts it may name.
+fn resolved(
     endpoint: &PathAndQuery,
-    location: &str,
+    reference: &[u8],
+    allows: impl Fn(&str) -> bool,
 ) -> Result<String, LocationError> {
-    let reference = location.split('#').next().unwrap_or_default();
+    let reference = escaped(reference);
+    let reference = reference.split('#').next().unwrap_or_default();
     if let Some(after) = reference.strip_prefix("//") {
-        return absolute(node, &format!("http://{after}"));
+        return absolute(after, allows);
     }
     if has_scheme(reference) {
-        return absolute(node, reference);
+        let after = ["http://", "https://", "ws://", "wss://"]
+            .iter()
+            .find_map(|scheme| {
+                let (head, after) = reference.split_at_checked(scheme.len())?;
+                head.eq_ignore_ascii_case(scheme).then_some(after)
+            });
+        return absolute(after.ok_or(LocationError::Malformed)?, allows);
     }
     let base = endpoint.path();
     Ok(if reference.starts_with('/') {
@@ -130,26 +168,46 @@ fn at_node(
     })
 }
 
+/// The reference without white space around it, and with an escape for whatever cannot stand in a URL: a node may write the
+/// name of a stream as it is.
+fn escaped(reference: &[u8]) -> Cow<'_, str> {
+    let stands = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
+    let reference = reference.trim_ascii();
+    match std::str::from_utf8(reference) {
+        Ok(text) if text.bytes().all(stands) => Cow::Borrowed(text),
+        _ => Cow::Owned(reference.iter().fold(String::new(), |mut text, byte| {
+            if stands(*byte) {
+                text.push(char::from(*byte));
+            } else {
+                // Writing to a string does not fail.
+                let _ = write!(text, "%{byte:02X}");
+            }
+            text
+        })),
+    }
+}
+
 fn has_scheme(reference: &str) -> bool {
     let end = reference.find(['/', '?']).unwrap_or(reference.len());
     reference.get(..end).is_some_and(|head| head.contains(':'))
 }
 
-fn absolute(node: Node<'_>, reference: &str) -> Result<String, LocationError> {
-    let uri = Uri::try_from(reference).map_err(|_| LocationError::Malformed)?;
-    let scheme = uri.scheme_str().unwrap_or_default();
-    if !matches!(scheme, "http" | "https") {
+/// What stands behind the authority. A port that is not ours is forgiven: a node may name its public one.
+fn absolute(after: &str, allows: impl Fn(&str) -> bool) -> Result<String, LocationError> {
+    let end = after.find(['/', '?']).unwrap_or(after.len());
+    let (authority, rest) = after.split_at_checked(end).unwrap_or_default();
+    let authority: Authority = authority.parse().map_err(|_| LocationError::Malformed)?;
+    if authority.host().is_empty() {
         return Err(LocationError::Malformed);
     }
-    // A port that is not ours is forgiven (a node may name its public one); another host never is.
-    match uri.authority() {
-        Some(authority) if node.is(authority.host()) && !authority.as_str().contains('@') => {
-            Ok(uri
-                .path_and_query()
-                .map_or_else(|| "/".to_owned(), ToString::to_string))
-        }
-        _ => Err(LocationError::Foreign),
+    if !allows(authority.host()) {
+        return Err(LocationError::Foreign);
     }
+    Ok(if rest.starts_with('/') {
+        rest.to_owned()
+    } else {
+        format!("/{rest}")
+    })
 }
 
 /// RFC 3986 §5.2.4.
@@ -174,17 +232,17 @@ fn remove_dot_segments(path: &str) -> String {
     )
 }
 
-/// A `Location` that cannot be followed.
+/// A `Location`, or the target of a `Link`, that cannot be followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LocationError {
-    /// It names another host than the node that gave it.
-    #[error("its Location names another host")]
+    /// The target of a `Link` names another host than the node that gave it.
+    #[error("it names another host")]
     Foreign,
     /// It is no URL.
-    #[error("its Location is not a URL")]
+    #[error("it is not a URL")]
     Malformed,
     /// It is longer than [`MAX_RESOURCE`].
-    #[error("its Location is longer than {MAX_RESOURCE} bytes")]
+    #[error("it is longer than {MAX_RESOURCE} bytes")]
     TooLong,
 }
 
@@ -195,16 +253,7 @@ mod tests {
     use super::*;
 
     fn at(endpoint: &str, location: &str) -> Result<String, LocationError> {
-        resource(
-            Node {
-                dialled: &Authority::from_static("10.0.0.5:5080"),
-                address: IpAddr::from([203, 0, 113, 5]),
-                name: Some("a.nodes.example.com"),
-            },
-            &endpoint.parse().unwrap(),
-            location,
-        )
-        .map(|target| target.to_string())
+        resource(&endpoint.parse().unwrap(), location).map(|target| target.to_string())
     }
 
     #[test]
@@ -226,6 +275,17 @@ mod tests {
             ("//203.0.113.5/x", "/x"),
             ("https://a.nodes.example.com/x", "/x"),
             ("//A.Nodes.example.com:5080/x", "/x"),
+            // The path counts, whatever a node calls itself.
+            ("http://10.0.0.6:5080/x", "/x"),
+            ("https://live.example:8443/x?y#z", "/x?y"),
+            ("HTTPS://user@Live.Example./x", "/x"),
+            ("wss://live.example/x", "/x"),
+            ("//169.254.169.254/latest", "/latest"),
+            ("http://[fe80::1]:5080/x", "/x"),
+            ("http://10.0.0.5?id=1", "/?id=1"),
+            ("http://10.0.0.5", "/"),
+            (" /x\t", "/x"),
+            ("/a b/ü\"", "/a%20b/%C3%BC%22"),
         ] {
             assert_eq!(at(whip, location).as_deref(), Ok(target), "{location}");
         }
@@ -237,6 +297,7 @@ mod tests {
             dialled: &Authority::from_static("10.0.0.5:5080"),
             address: IpAddr::from([203, 0, 113, 5]),
             name: Some("a.nodes.example.com"),
+            ours: &["live.example".to_owned()],
         };
         let base = PathAndQuery::from_static("/live/whep/endpoint/s1?requestId=x");
         let at = |reference: &str| {
@@ -249,6 +310,10 @@ mod tests {
             ("../../../x/./y", "/x/y"),
             ("http://10.0.0.5:5080/e", "/e"),
             ("//a.nodes.example.com/e", "/e"),
+            ("https://A.nodes.example.com.:8443/e", "/e"),
+            ("http://[::ffff:203.0.113.5]/e", "/e"),
+            ("http://localhost:5080/e", "/e"),
+            ("https://Live.Example:8443/e", "/e"),
             // What is an endpoint stays one.
             ("/live/whep/endpoint/s1", "/live/whep/endpoint/s1"),
         ] {
@@ -257,12 +322,16 @@ mod tests {
         for foreign in [
             "http://10.0.0.6/e",
             "//evil.example/e",
-            "http://u@10.0.0.5/e",
+            "http://10.0.0.5@evil.example/e",
+            "http://10.0.0.5.evil.example/e",
+            "http://b.nodes.example.com/e",
+            "http://live.example.evil.example/e",
+            "//169.254.169.254/latest",
         ] {
             assert_eq!(at(foreign), Err(LocationError::Foreign), "{foreign}");
         }
         assert_eq!(at("localhost:8080/api"), Err(LocationError::Malformed));
-        assert_eq!(at(&"a".repeat(600)), Err(LocationError::TooLong));
+        assert_eq!(at(&"a".repeat(2100)), Err(LocationError::TooLong));
     }
 
     #[test]
@@ -279,36 +348,44 @@ mod tests {
     }
 
     #[test]
-    fn another_host_is_refused() {
+    fn what_cannot_be_followed_is_said() {
         let whip = "/live/whip/endpoint/s1";
         for location in [
-            "http://10.0.0.6:5080/x",
-            "http://203.0.113.6:5080/x",
-            "http://[::ffff:203.0.113.5]/x",
-            "//169.254.169.254/latest",
-            "http://user@10.0.0.5/x",
-            "http://10.0.0.5.evil.example/x",
-            "http://b.nodes.example.com/x",
-            "http://a.nodes.example.com.evil.example/x",
-            "http://user@a.nodes.example.com/x",
+            "ftp://10.0.0.5/x",
+            "javascript:alert(1)",
+            "localhost:8080/x",
+            "http://",
+            "http:///x",
+            "//",
+            "http:/x",
+            "http://a b/x",
         ] {
-            assert_eq!(
-                at(whip, location),
-                Err(LocationError::Foreign),
-                "{location}"
-            );
-        }
-        for location in ["ftp://10.0.0.5/x", "javascript:alert(1)", "http://", "/a b"] {
             assert_eq!(
                 at(whip, location),
                 Err(LocationError::Malformed),
                 "{location}"
             );
         }
+        let of = |length: usize| at(whip, &format!("/{}", "a".repeat(length - 1)));
+        assert!(of(MAX_RESOURCE).is_ok());
+        assert_eq!(of(MAX_RESOURCE + 1), Err(LocationError::TooLong));
+        // Bytes that are no text are escaped, too.
+        let odd = resource(&whip.parse().unwrap(), b"/x/\xff").unwrap();
+        assert_eq!(odd.as_str(), "/x/%FF");
+    }
+
+    #[test]
+    fn the_usual_place_is_known_before_a_session_is() {
+        let usual = |endpoint: &str| usual(&endpoint.parse().unwrap()).map(|at| at.to_string());
         assert_eq!(
-            at(whip, &format!("/{}", "a".repeat(600))),
-            Err(LocationError::TooLong)
+            usual("/live/whep/endpoint/s1?requestId=a&x=1").as_deref(),
+            Ok("/live/whep/resource/s1?requestId=a")
         );
+        let long = format!(
+            "/live/whep/endpoint/s1?requestId={}",
+            "a".repeat(MAX_RESOURCE)
+        );
+        assert_eq!(usual(&long), Err(LocationError::TooLong));
     }
 
     proptest! {

@@ -31,9 +31,9 @@ const KEY_ID_LEN: usize = 4;
 const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN;
-/// Longest token that is opened, in characters: two paths of [`crate::rewrite::MAX_RESOURCE`], as an extension's holds,
-/// and what stands around them.
-const MAX_TOKEN: usize = 1536;
+/// Longest token that is opened, in characters: a path of [`crate::rewrite::MAX_RESOURCE`], or the two of an extension, and
+/// what stands around them.
+const MAX_TOKEN: usize = (crate::rewrite::MAX_RESOURCE + 128) * 4 / 3;
 /// Most keys in one ring.
 const MAX_KEYS: usize = 16;
 

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::{
     Role, query,
+    rewrite::MAX_RESOURCE,
     stream::{NameError, StreamKey, check_scope},
 };
 
@@ -67,8 +68,9 @@ impl SocketQuery {
             Some(_) => format!("{app}/{}", single(raw, "context")?),
         })?;
         let stream = query::get(raw, "id")
+            .map(query::unescaped)
             .filter(|id| !id.starts_with("subscriber-") && !id.starts_with("sharedobject-"))
-            .and_then(|id| StreamKey::new(&scope, id).ok());
+            .and_then(|id| StreamKey::new(&scope, &id).ok());
         Ok(Self {
             node: named(host, raw, stream.clone().map(|key| (Role::Publish, key))),
             stream,
@@ -170,9 +172,7 @@ fn checked(scope: &str) -> Result<String, SocketQueryError> {
 
 /// The only, decoded, non-empty value of a key.
 fn single(raw: &str, key: &'static str) -> Result<String, SocketQueryError> {
-    let mut values = query::pairs(raw)
-        .filter(|(k, _)| *k == key)
-        .map(|(_, value)| value);
+    let mut values = query::all(raw, key);
     let why = match (values.next(), values.next()) {
         (None | Some(""), None) => Why::Missing,
         (Some(value), None) => match query::percent_decode(value) {
@@ -207,6 +207,8 @@ pub enum Why {
     Undefined,
     /// Not an allowed scope.
     Name(NameError),
+    /// More bytes than can be kept.
+    TooLong,
 }
 
 impl fmt::Display for Why {
@@ -219,6 +221,10 @@ impl fmt::Display for Why {
                 "is `undefined`: the page opened the socket without the `serverAddress` of the Stream Manager's answer",
             ),
             Self::Name(error) => write!(f, "is not a scope: {error}"),
+            Self::TooLong => write!(
+                f,
+                "is too long: the path of the session and it may have at most {MAX_RESOURCE} bytes together"
+            ),
         }
     }
 }

@@ -231,10 +231,17 @@ async fn a_late_answer_is_awaited_so_long_and_no_longer() {
             "deleted 1",
             at("/x/y", second),
         ),
-        // Where it leads is not followed.
+        // The path counts, at this node.
         (
             1,
             Some(head(201, Some("http://10.0.0.2/x"))),
+            "deleted 1",
+            at("/x", second),
+        ),
+        // What cannot be followed is not.
+        (
+            1,
+            Some(head(201, Some("ftp://10.0.0.2/x"))),
             "deleted 1",
             at(USUAL, second),
         ),

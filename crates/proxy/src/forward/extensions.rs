@@ -106,7 +106,12 @@ impl Forward {
         }
         links::taken(response.headers_mut(), &asked.exchange);
         let location = response.headers_mut().remove(LOCATION);
-        if let Some(location) = location.filter(|_| status.is_success()) {
+        if let Some(location) = location.filter(|_| status.is_success())
+            && let Ok(target) = rewrite::made(&asked.target, &location).inspect_err(|error| {
+                let (id, node) = (asked.exchange.id(), &offered.origin);
+                warn!(id, %node, %error, "Location of what an extension made left out");
+            })
+        {
             let place = Place {
                 origin: &offered.origin,
                 base: &asked.target,
@@ -117,16 +122,27 @@ impl Forward {
                 with: With::Extension(&offered.extension),
                 exchange: &asked.exchange,
             };
-            let url = self.extension_url(place, location.to_str().unwrap_or_default())?;
-            let url = HeaderValue::try_from(url).map_err(defect("an extension's Location"))?;
-            response.headers_mut().insert(LOCATION, url);
+            if let Some(url) = self.extension_url(place, target)? {
+                let url = HeaderValue::try_from(url).map_err(defect("an extension's Location"))?;
+                response.headers_mut().insert(LOCATION, url);
+            }
         }
         self.streams.pass(passed(response), &asked.exchange)
     }
 
-    /// A node's link to an extension, with a URL of ours; `None` if it leads elsewhere.
+    /// A node's link to an extension, with a URL of ours; `None` if it leads elsewhere, or cannot be kept.
     pub(super) fn sealed_link(&self, place: Place<'_>, link: &Link) -> Option<Link> {
-        let target = self.extension_url(place, &link.target).ok()?;
+        let (id, node) = (place.exchange.id(), place.origin);
+        let this = rewrite::Node {
+            dialled: node.authority(),
+            address: node.named(),
+            name: node.name(),
+            ours: &self.public.names(place.host),
+        };
+        let target = rewrite::target(this, place.base, &link.target)
+            .inspect_err(|error| warn!(id, %node, %error, "Link to an extension left out"))
+            .ok()?;
+        let target = self.extension_url(place, target).ok()??;
         let told = |(name, _): &&(String, String)| {
             // It names what the link is about, at the node (RFC 8288 §3.2).
             name != "anchor"
@@ -137,22 +153,22 @@ impl Forward {
         })
     }
 
-    /// Our URL of what a node refers to.
-    fn extension_url(&self, place: Place<'_>, reference: &str) -> Result<String, Error> {
-        let (id, node) = (place.exchange.id(), place.origin);
-        let this = rewrite::Node {
-            dialled: node.authority(),
-            address: node.named(),
-            name: node.name(),
-        };
-        let target = rewrite::target(this, place.base, reference)
-            .inspect_err(|error| warn!(id, %node, %error, "a URL of an extension is left out"))
-            .map_err(NodeFault::Location)?;
-        let keys = self.keys.borrow().clone();
+    /// Our URL of this path at the node; `None` if it would be too long.
+    fn extension_url(
+        &self,
+        place: Place<'_>,
+        target: PathAndQuery,
+    ) -> Result<Option<String>, Error> {
         let extension = place.extension(target, self.clock.now());
+        if !extension.fits() {
+            let (id, node) = (place.exchange.id(), place.origin);
+            warn!(id, %node, "URL of an extension left out: too long");
+            return Ok(None);
+        }
+        let keys = self.keys.borrow().clone();
         let token = keys.seal_extension(place.role, place.key, &extension)?;
         let base = self.public.base(place.host, place.exchange);
         let path = place.form.extension(place.role, place.key, &token);
-        Ok(format!("{base}{path}"))
+        Ok(Some(format!("{base}{path}")))
     }
 }

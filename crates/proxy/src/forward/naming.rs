@@ -27,11 +27,16 @@ pub(super) struct Made<'a> {
     pub(super) exchange: &'a Exchange,
     /// Whether the node said 201, which is to be kept in mind when that became a counter-offer.
     pub(super) is_created: bool,
+    /// Where the session is if the node does not say so in words that can be used.
+    pub(super) usual: PathAndQuery,
     pub(super) unclaimed: Option<&'a mut Unclaimed>,
 }
 
 impl Forward {
     /// Gives the client a sealed URL in place of the node's own.
+    ///
+    /// By now the session is there, so nothing that the node says of it ends it: a `Location` that cannot be used counts as
+    /// none.
     ///
     /// A `Location` counts with 201 and with the counter-offer 406 (draft-ietf-wish-whep); Red5's SDK makes do without
     /// one, so a 201 without it means the usual resource path. Returns the session, if there is one.
@@ -52,10 +57,11 @@ impl Forward {
             None if made.is_created => HeaderValue::from_static(""),
             _ => return Ok(None),
         };
-        let (id, node) = (made.exchange.id(), made.origin);
-        let resource = creation::resource(node, made.target, &location)
-            .inspect_err(|error| warn!(id, %node, %error, "a session is lost"))
-            .map_err(NodeFault::Location)?;
+        let resource = creation::resource(made.target, &location).unwrap_or_else(|error| {
+            let (id, node) = (made.exchange.id(), made.origin);
+            warn!(id, %node, %error, "Location of a new session not usable: taking the path where Red5 keeps it");
+            made.usual.clone()
+        });
         let session = Session {
             node: made.origin.named(),
             resource,

@@ -8,11 +8,11 @@
 //! | 406 with SDP | as it is | as it is |
 //! | 406 without, whatever its `Content-Type` | as it is | a problem: `GStreamer`'s whepclientsrc takes any 406 for an offer |
 
+use bytes::BytesMut;
 use http::{
     HeaderValue, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::{Timestamp, ToSpan, fmt::rfc2822::DateTimePrinter};
 use tokio::time::Instant;
 use whipstitch_origin::Cause;
@@ -33,7 +33,7 @@ const VALID_SECONDS: i64 = 30;
 /// The answer to a player's own offer, as the draft has it; and if it is a counter-offer, what that offers.
 ///
 /// # Errors
-/// The node refused with a 406 that is no offer, or its body broke off, is too long, or did not come in time.
+/// The node refused with a 406 that is no offer, or its body broke off, or did not come in time.
 pub(super) async fn as_counter_offer(
     response: Response<Body>,
     budget: &mut Budget,
@@ -42,13 +42,17 @@ pub(super) async fn as_counter_offer(
     match response.status() {
         StatusCode::NOT_ACCEPTABLE if !is_sdp => Err(NodeFault::Playback.into()),
         status if is_sdp && (status.is_success() || status == StatusCode::NOT_ACCEPTABLE) => {
-            let (mut parts, body) = response.into_parts();
-            let began = Instant::now();
-            let read = budget.pay(Limited::new(body, MAX_SDP).collect()).await;
-            let read = read.ok_or_else(|| NodeFault::Timeout(Cause::Timeout(began.elapsed())))?;
-            let sdp = read
-                .map_err(|error| broke_off(error.as_ref(), began))?
-                .to_bytes();
+            let (mut parts, mut body) = response.into_parts();
+            let (mut read, began) = (BytesMut::new(), Instant::now());
+            let whole = budget.pay(body::read_up_to(MAX_SDP, &mut body, &mut read));
+            let whole = whole.await.ok_or_else(|| NodeFault::Timeout(Cause::Timeout(began.elapsed())))?;
+            let whole = whole.map_err(|error| NodeFault::Sdp(Cause::of(&error, began.elapsed())))?;
+            let sdp = read.freeze();
+            if !whole {
+                // The session is there: more than is looked into goes on as it is.
+                let body = body::resumed(sdp, body);
+                return Ok((Response::from_parts(parts, body), None));
+            }
             if status == StatusCode::NOT_ACCEPTABLE {
                 // A servlet may have named the type before it failed.
                 if !sdp.starts_with(b"v=0") {
@@ -65,15 +69,6 @@ pub(super) async fn as_counter_offer(
         }
         _ => Ok((response, None)),
     }
-}
-
-/// Why a node's session description was not read to its end.
-fn broke_off(error: &(dyn std::error::Error + 'static), began: Instant) -> NodeFault {
-    NodeFault::Sdp(if error.is::<LengthLimitError>() {
-        Cause::TooLong(MAX_SDP)
-    } else {
-        Cause::of(error, began.elapsed())
-    })
 }
 
 /// Only an offer leaves the DTLS role open (RFC 5763 §5): an answer must not say `actpass`.
@@ -99,7 +94,7 @@ mod tests {
 
     use bytes::Bytes;
     use futures_util::stream;
-    use http_body_util::StreamBody;
+    use http_body_util::{BodyExt, StreamBody};
 
     use super::*;
     use crate::problem::Kind;
@@ -177,12 +172,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_node_that_goes_on_and_on_is_cut() {
-        let long = body::full(vec![b'x'; MAX_SDP + 1]);
-        assert_eq!(
-            settled(answer(201, "application/sdp", long)).await,
-            Err(Kind::NodeAnswer)
-        );
+    async fn what_is_too_long_to_look_into_goes_on_as_it_is() {
+        let long = vec![b'x'; MAX_SDP + 1];
+        let passed = settled(answer(201, "application/sdp", body::full(long.clone()))).await;
+        assert_eq!(passed, Ok((201, "application/sdp".into(), long.into())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_does_not_go_on_is_cut() {
         let silent = StreamBody::new(stream::pending()).boxed_unsync();
         assert_eq!(
             settled(answer(201, "application/sdp", silent)).await,
