@@ -147,7 +147,7 @@ async fn a_link_that_names_us_or_the_node_leads_to_the_node() {
     const WHIP: &str = "urn:ietf:params:whip:ext:";
     let (_deployment, node, proxy) = raw_node(35).await;
     let long = "x".repeat(3000);
-    let lines: String = [
+    let offered: Vec<String> = [
         ("https://live.example:8443/ext/a", "a"),
         ("//Live.Example./ext/b", "b"),
         ("https://127.0.0.35:8443/ext/c", "c"),
@@ -158,7 +158,7 @@ async fn a_link_that_names_us_or_the_node_leads_to_the_node() {
     .iter()
     .map(|(target, name)| format!("Link: <{target}>; rel=\"{WHIP}{name}\"\r\n"))
     .collect();
-    let session = made(&proxy, &node, "/live/whip/endpoint/s1", &lines).await;
+    let session = made(&proxy, &node, "/live/whip/endpoint/s1", &offered.concat()).await;
     assert_eq!(session.status, 201);
     let links: Vec<String> = session
         .headers

@@ -61,15 +61,12 @@ pub fn unescaped(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('%') {
         plain.push_str(before);
-        rest = match unreserved(after) {
-            Some(c) => {
-                plain.push(c);
-                after.get(2..).unwrap_or_default()
-            }
-            None => {
-                plain.push('%');
-                after
-            }
+        rest = if let Some(c) = unreserved(after) {
+            plain.push(c);
+            after.get(2..).unwrap_or_default()
+        } else {
+            plain.push('%');
+            after
         };
     }
     plain.push_str(rest);

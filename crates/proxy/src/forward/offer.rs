@@ -45,8 +45,11 @@ pub(super) async fn as_counter_offer(
             let (mut parts, mut body) = response.into_parts();
             let (mut read, began) = (BytesMut::new(), Instant::now());
             let whole = budget.pay(body::read_up_to(MAX_SDP, &mut body, &mut read));
-            let whole = whole.await.ok_or_else(|| NodeFault::Timeout(Cause::Timeout(began.elapsed())))?;
-            let whole = whole.map_err(|error| NodeFault::Sdp(Cause::of(&error, began.elapsed())))?;
+            let whole = whole
+                .await
+                .ok_or_else(|| NodeFault::Timeout(Cause::Timeout(began.elapsed())))?;
+            let whole =
+                whole.map_err(|error| NodeFault::Sdp(Cause::of(&error, began.elapsed())))?;
             let sdp = read.freeze();
             if !whole {
                 // The session is there: more than is looked into goes on as it is.
