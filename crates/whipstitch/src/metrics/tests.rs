@@ -9,7 +9,7 @@ use super::*;
 use crate::{app, certificates::Validity, readiness::Stage};
 
 /// Most series that a process may have.
-const MOST: usize = 400;
+const MOST: usize = 440;
 /// Those of `process_*`, which are not ours.
 const OF_THE_PROCESS: usize = 8;
 

@@ -63,7 +63,7 @@ fn a_file_of_authorities_that_holds_none_is_a_mistake() {
     fs::write(&file, "").unwrap();
     assert_snapshot!(first("https://a"), @"whipstitch.toml:3: stream_manager.ca_file: ca.pem is empty");
     fs::write(&file, b"\x30\x82\x01\x0a not text \xff").unwrap();
-    assert_snapshot!(first("https://a"), @"whipstitch.toml:3: stream_manager.ca_file: ca.pem holds no certificate in PEM form");
+    assert_snapshot!(first("https://a"), @"whipstitch.toml:3: stream_manager.ca_file: ca.pem is in DER form and not in PEM form; convert it with `openssl x509 -inform der` or `openssl pkey -inform der`");
     fs::write(
         &file,
         "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
