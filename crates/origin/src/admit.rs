@@ -14,7 +14,7 @@ mod rules;
 mod special;
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -324,12 +324,20 @@ impl AllowedOrigins {
     }
 }
 
-/// One way of writing an address only: no port, no zone, no octal or shortened form, no brackets. Or a name.
+/// An address as it stands alone or in a URL (RFC 3986 §3.2.2: an IPv6 address in brackets), or a name, with or without the
+/// dot of the root. No port, no zone, no octal or shortened form.
 fn parse(text: &str) -> Result<Known, Refusal> {
-    if let Ok(ip) = text.parse::<IpAddr>() {
+    let bracketed = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    let ip = match bracketed {
+        Some(text) => text.parse::<Ipv6Addr>().map(IpAddr::V6),
+        None => text.parse::<IpAddr>(),
+    };
+    if let Ok(ip) = ip {
         return Ok(Known::Ip(ip.to_canonical()));
     }
-    HostName::parse(text)
+    HostName::parse(text.strip_suffix('.').unwrap_or(text))
         .map(Known::Name)
         .ok_or(Refusal::NotAnAddress)
 }

@@ -29,6 +29,8 @@ pub(crate) struct Event {
 impl Answer {
     /// `None` if it is of another shape.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
+        // RFC 8259 §8.1 lets a reader ignore the mark.
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         serde_json::from_slice(body).ok()
     }
 

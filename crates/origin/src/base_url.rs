@@ -22,6 +22,7 @@ use http::{
 };
 
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
+use whipstitch_signaling::{coding::IDENTITY, host::normal_authority};
 
 pub use parts::{BaseUrlError, HostError, PathError};
 
@@ -174,6 +175,8 @@ impl BaseUrl {
             // An error of the builder is told where the request is finished.
             Err(_) => Request::get("\0"),
         };
+        // What is asked for here is read here.
+        let request = request.header(header::ACCEPT_ENCODING, IDENTITY);
         match self.host() {
             Some(host) => request.header(header::HOST, host),
             None => request,
@@ -191,7 +194,7 @@ impl BaseUrl {
                 [Some(&self.authority), host]
                     .into_iter()
                     .flatten()
-                    .any(|own| own.as_str().eq_ignore_ascii_case(authority))
+                    .any(|own| self.is_same(own, authority))
                     .then_some(path)?
             }
             // `//host` names another host.
@@ -207,6 +210,16 @@ impl BaseUrl {
         let below = strip(&path, &self.path)?;
         let slash = if below.starts_with('/') { "" } else { "/" };
         Some(format!("{}{slash}{below}", self.strip))
+    }
+}
+
+impl BaseUrl {
+    /// Whether this text is the same host and port, however they are written.
+    fn is_same(&self, own: &Authority, text: &str) -> bool {
+        let implied = Some(if self.is_https() { 443 } else { 80 });
+        let named: Option<Authority> = text.parse().ok();
+        let named = named.and_then(|named| normal_authority(&named, implied));
+        named.is_some() && named == normal_authority(own, implied)
     }
 }
 

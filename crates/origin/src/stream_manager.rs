@@ -8,7 +8,10 @@ use http::{HeaderName, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
-use whipstitch_signaling::{Role, StreamKey};
+use whipstitch_signaling::{
+    Role, StreamKey,
+    coding::{self, Coding},
+};
 
 use crate::{
     AllowedOrigins, Asker, BaseUrl, Candidates, Cause, Claim, Lookup, LookupError, ManagerFault,
@@ -136,6 +139,7 @@ impl StreamManager {
             .await
             .map_err(|error| ManagerFault::Unreachable(Cause::of(&error, began.elapsed())))?;
         let status = response.status();
+        let coding = coding::of(response.headers());
         let body = Limited::new(response.into_body(), MAX_ANSWER)
             .collect()
             .await
@@ -146,7 +150,13 @@ impl StreamManager {
                     ManagerFault::Unreachable(Cause::of(error.as_ref(), began.elapsed()))
                 }
             })?;
-        self.api.interpret(status, &body.to_bytes())
+        let body = body.to_bytes();
+        if coding == Coding::None {
+            return self.api.interpret(status, &body);
+        }
+        // Like an answer that is no JSON, where it cannot be decoded.
+        let plain = coding.decoded(&body, MAX_ANSWER).unwrap_or_default();
+        self.api.interpret(status, &plain)
     }
 
     fn question(&self, key: &StreamKey, lookup: &Lookup) -> String {
@@ -175,7 +185,8 @@ impl StreamManager {
         for (place, address) in answer.addresses().enumerate() {
             let admitted = timeout_at(deadline, self.allowed.admit(Claim::Manager(address))).await;
             match admitted.unwrap_or(Err(Refusal::Unresolved)) {
-                Ok(origin) if place < most => origins.push(origin),
+                // One node may be named in two ways.
+                Ok(origin) if place < most && !origins.contains(&origin) => origins.push(origin),
                 Ok(_) => {}
                 Err(refusal) => {
                     refused.get_or_insert_with(|| Refused {

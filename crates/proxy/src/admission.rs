@@ -14,7 +14,8 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use crate::{
-    Body, Clean, Error, health_check,
+    Body, Error, Routed, health_check,
+    message::Ask,
     places::{Place, Places},
 };
 
@@ -37,9 +38,9 @@ impl<S> Admission<S> {
     }
 }
 
-impl<S> Service<Clean> for Admission<S>
+impl<S> Service<Routed> for Admission<S>
 where
-    S: Service<Clean, Response = Response<Body>, Error = Error>,
+    S: Service<Routed, Response = Response<Body>, Error = Error>,
 {
     type Response = Response<Body>;
     type Error = Error;
@@ -49,12 +50,13 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, clean: Clean) -> Self::Future {
-        let is_check = health_check::is_one(&clean.request, clean.websocket);
+    fn call(&mut self, routed: Routed) -> Self::Future {
+        let is_manager = matches!(routed.ask, Ask::Manager { .. });
+        let is_check = is_manager && health_check::is_one(&routed.request, false);
         let places = if is_check { &self.checks } else { &self.places };
         match places.take() {
             Ok(place) => Either::Right(AdmittedFuture {
-                inner: self.inner.call(clean),
+                inner: self.inner.call(routed),
                 place,
             }),
             Err(full) => Either::Left(now(Err(full))),
@@ -85,21 +87,22 @@ mod tests {
     use tower::{ServiceExt, service_fn};
 
     use super::*;
-    use crate::{Exchange, body};
+    use crate::{Exchange, body, message::Takes};
 
-    fn clean(exchange: &Exchange) -> Clean {
-        Clean {
+    fn routed(exchange: &Exchange) -> Routed {
+        Routed {
+            ask: Ask::Manager { names_nodes: false },
             request: Request::new(body::empty()),
             host: Authority::from_static("a"),
-            websocket: false,
             exchange: exchange.clone(),
+            takes: Takes::Stream,
         }
     }
 
     #[tokio::test]
     async fn a_place_is_free_again_when_the_answer_is_there() {
         let (answer, wait) = tokio::sync::watch::channel(false);
-        let inner = service_fn(move |_: Clean| {
+        let inner = service_fn(move |_: Routed| {
             let mut wait = wait.clone();
             async move {
                 let _ = wait.wait_for(|answered| *answered).await;
@@ -108,20 +111,24 @@ mod tests {
         });
         let service = Admission::new(inner, Places::new("limits.in_flight", 1));
         let exchange = Exchange::begin(&HeaderMap::new(), None);
-        let mut first = Box::pin(service.clone().oneshot(clean(&exchange)));
+        let mut first = Box::pin(service.clone().oneshot(routed(&exchange)));
         assert!(first.as_mut().now_or_never().is_none());
-        let refused = service.clone().oneshot(clean(&exchange)).await.unwrap_err();
+        let refused = service
+            .clone()
+            .oneshot(routed(&exchange))
+            .await
+            .unwrap_err();
         assert!(matches!(
             refused,
             Error::Overloaded {
                 what: "limits.in_flight"
             }
         ));
-        let check = || Clean {
+        let check = || Routed {
             request: Request::get("/as/v1/admin/healthz")
                 .body(body::empty())
                 .unwrap(),
-            ..clean(&exchange)
+            ..routed(&exchange)
         };
         let checks: Vec<_> = (0..=health_check::MOST)
             .map(|_| {
@@ -137,6 +144,6 @@ mod tests {
         drop(checks);
         answer.send(true).unwrap();
         let _body_still_there = first.await.unwrap();
-        service.oneshot(clean(&exchange)).await.unwrap();
+        service.oneshot(routed(&exchange)).await.unwrap();
     }
 }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use ipnet::IpNet;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use serde::{Deserialize, Serialize};
-use whipstitch_signaling::ice::IceUrl;
+use whipstitch_signaling::{ice::IceUrl, web_origin::WebOrigin};
 
 /// `[proxy]`: what is served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct Proxy {
     pub location: Location,
     /// Networks of forwarders that are believed when they say for whom they speak.
     pub trusted: Vec<IpNet>,
+    /// Origins whose pages may use this proxy (CORS); any when empty.
+    pub cors_origins: Vec<WebOrigin>,
     /// Lets `/streammanager/api/…/admin/…` through to the Stream Manager.
     pub admin_api: bool,
     /// What becomes of requests to the forward proxy of Stream Manager 2.0.
@@ -99,6 +101,7 @@ impl Default for Proxy {
             public_url: None,
             location: Location::default(),
             trusted: Vec::new(),
+            cors_origins: Vec::new(),
             admin_api: false,
             forward: Forwarding::default(),
             not_live_status: NotLiveStatus::default(),

@@ -4,11 +4,20 @@
 //! SDK sends to learn ICE servers) is not a preflight and goes on. Every answer carries the headers exactly once, in
 //! place of the node's own; doubled ones break browsers, and an error without them is only "CORS error" to a page.
 //!
-//! No credentials mode: clients authenticate by query or `Authorization`, never by cookie, so `*` is exact.
-//! `Authorization` has to be listed, as `*` does not cover it (Fetch, CORS protocol).
+//! No credentials mode: clients authenticate by query or `Authorization`, never by cookie, so what a preflight asks for is
+//! allowed, and `*` is exact. A node or a manager that allows credentials is overruled: the preflight that it would need is
+//! answered here, and a page that has a cookie of the Stream Manager has to ask that itself.
+//!
+//! | `proxy.cors_origins` | an origin of the list | another one, or none |
+//! |---|---|---|
+//! | empty, or with `*` | `Access-Control-Allow-Origin: *` | the same |
+//! | a list | the origin as it asks, `Vary: Origin` | none, `Vary: Origin`; a preflight is a 403 |
+
+mod rules;
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -18,30 +27,35 @@ use http::{
     header::{
         ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
         ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-        ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+        ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, VARY,
     },
 };
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use crate::{Body, Exchange, body, reason::Answerer};
+use whipstitch_signaling::{Api, web_origin::WebOrigin};
+
+use self::rules::{Allowed, Rules};
+use crate::{
+    Body, Exchange, Metrics, body,
+    config::NotLiveStatus,
+    error::Denied,
+    problem::{self, Kind},
+    reason::Answerer,
+};
 
 const REQUEST_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-allow-private-network");
 
+/// The name of the same in the draft that follows (Local Network Access).
+const REQUEST_LOCAL_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-request-local-network");
+const ALLOW_LOCAL_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-allow-local-network");
+
 const ANY: HeaderValue = HeaderValue::from_static("*");
-/// `OPTIONS` is not a safelisted method: Red5's SDK needs it listed. Players decide on trickle by finding `PATCH`.
-const METHODS: HeaderValue = HeaderValue::from_static("OPTIONS, POST, PATCH, DELETE, GET, HEAD");
-/// `ETag` as a request header is what some clients send in place of `If-Match`.
-const HEADERS: HeaderValue = HeaderValue::from_static(
-    "Authorization, Content-Type, If-Match, ETag, Accept, Link, Last-Event-ID, traceparent, X-Requested-With",
-);
-const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Location, Link, ETag, Accept-Patch, Accept-Post, Retry-After, WWW-Authenticate, Access-Control-Allow-Methods, \
-     Session-Host, X-Request-Id, Server-Timing",
-);
 /// Two hours: the most that Chromium keeps.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
@@ -49,12 +63,73 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 #[derive(Clone, Debug)]
 pub(crate) struct Cors<S> {
     inner: S,
+    rules: Arc<Rules>,
+    metrics: Metrics,
 }
 
 impl<S> Cors<S> {
-    pub(crate) fn new(inner: S) -> Self {
-        Self { inner }
+    pub(crate) fn new(inner: S, api: Api, origins: &[WebOrigin], metrics: Metrics) -> Self {
+        let origins = origins.to_vec();
+        Self {
+            inner,
+            rules: Arc::new(Rules { api, origins }),
+            metrics,
+        }
     }
+
+    /// The answer to a preflight, which ends here.
+    fn preflight(&self, request: &Request<Body>, allowed: &Allowed) -> Response<Body> {
+        let exchange = request.extensions().get::<Exchange>();
+        if let Some(exchange) = exchange {
+            exchange.answered_by(Answerer::Preflight);
+        }
+        if *allowed == Allowed::None {
+            let error = Denied::Origin.into();
+            self.metrics.problem(Kind::of(&error));
+            if let Some(exchange) = exchange {
+                exchange.failed(Kind::of(&error));
+            }
+            let id = exchange.map_or("", Exchange::id);
+            let mut refused = problem::response(&error, id, NotLiveStatus::default());
+            mark(refused.headers_mut(), allowed);
+            return refused;
+        }
+        let asked = request.headers();
+        let mut response = Response::new(body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        mark(headers, allowed);
+        let methods = self.rules.methods(request.uri().path());
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, rules::headers(asked));
+        headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        for (request, allow) in [
+            (REQUEST_PRIVATE_NETWORK, ALLOW_PRIVATE_NETWORK),
+            (REQUEST_LOCAL_NETWORK, ALLOW_LOCAL_NETWORK),
+        ] {
+            if asked.contains_key(request) {
+                headers.insert(allow, HeaderValue::from_static("true"));
+            }
+        }
+        response
+    }
+}
+
+/// Says whose pages may use an answer, once, and that it depends on who asks if it does.
+fn mark(headers: &mut HeaderMap, allowed: &Allowed) {
+    let origin = match allowed {
+        Allowed::Any => {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+            return;
+        }
+        Allowed::Asking(origin) => Some(origin.clone()),
+        Allowed::None => None,
+    };
+    headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+    if let Some(origin) = origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+    headers.append(VARY, HeaderValue::from_static("Origin"));
 }
 
 impl<S> Service<Request<Body>> for Cors<S>
@@ -70,20 +145,20 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let options = request.method() == Method::OPTIONS;
-        if options
+        let allowed = self.rules.allowed(request.headers());
+        let is_options = request.method() == Method::OPTIONS;
+        if is_options
             && request
                 .headers()
                 .contains_key(ACCESS_CONTROL_REQUEST_METHOD)
         {
-            if let Some(exchange) = request.extensions().get::<Exchange>() {
-                exchange.answered_by(Answerer::Preflight);
-            }
-            return Either::Left(now(Ok(preflight(request.headers()))));
+            return Either::Left(now(Ok(self.preflight(&request, &allowed))));
         }
+        let methods = is_options.then(|| self.rules.methods(request.uri().path()));
         Either::Right(CorsFuture {
             inner: self.inner.call(request),
-            options,
+            methods,
+            allowed,
         })
     }
 }
@@ -92,7 +167,9 @@ pin_project! {
     pub(crate) struct CorsFuture<F> {
         #[pin]
         inner: F,
-        options: bool,
+        // Told in the answer to an explicit `OPTIONS`.
+        methods: Option<HeaderValue>,
+        allowed: Allowed,
     }
 }
 
@@ -109,33 +186,19 @@ where
         for name in [
             ACCESS_CONTROL_ALLOW_CREDENTIALS,
             ACCESS_CONTROL_ALLOW_HEADERS,
+            ACCESS_CONTROL_ALLOW_METHODS,
             ACCESS_CONTROL_MAX_AGE,
         ] {
             headers.remove(name);
         }
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-        if *this.options {
-            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-        } else {
-            headers.remove(ACCESS_CONTROL_ALLOW_METHODS);
+        mark(headers, this.allowed);
+        let exposed = rules::exposed(headers);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        if let Some(methods) = this.methods.take() {
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
         }
         Poll::Ready(Ok(response))
     }
-}
-
-fn preflight(asked: &HeaderMap) -> Response<Body> {
-    let mut response = Response::new(body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
-    headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-    if asked.contains_key(REQUEST_PRIVATE_NETWORK) {
-        headers.insert(ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("true"));
-    }
-    response
 }
 
 #[cfg(test)]
@@ -152,6 +215,7 @@ mod tests {
             .status(418)
             .header(ACCESS_CONTROL_ALLOW_ORIGIN, "https://a.example")
             .header(ACCESS_CONTROL_ALLOW_CREDENTIALS, "true")
+            .header(ACCESS_CONTROL_EXPOSE_HEADERS, "X-Node")
             .header(ACCESS_CONTROL_ALLOW_METHODS, "GET");
         Ok(response.body(body::empty()).unwrap())
     }
@@ -161,7 +225,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Cors::new(service_fn(node))
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        Cors::new(service_fn(node), Api::V1, &[], metrics)
             .oneshot(request.body(body::empty()).unwrap())
             .await
             .unwrap()
@@ -225,11 +290,12 @@ mod tests {
                 .headers()
                 .contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS)
         );
+        let exposed = answer.headers()[ACCESS_CONTROL_EXPOSE_HEADERS]
+            .to_str()
+            .unwrap();
         assert!(
-            answer.headers()[ACCESS_CONTROL_EXPOSE_HEADERS]
-                .to_str()
-                .unwrap()
-                .contains("Location")
+            exposed.contains("Location") && exposed.contains("x-node"),
+            "{exposed}"
         );
     }
 }

@@ -126,6 +126,9 @@ pub enum Denied {
     /// What a client wants a request forwarded to.
     #[error("`target` is not a node of this cluster at the port of its nodes")]
     Target,
+    /// A page whose origin is not in the list.
+    #[error("pages of this origin may not use this proxy: it is not in proxy.cors_origins")]
+    Origin,
     /// A node that a client named.
     #[error("`host` is not a node of this cluster")]
     Node,

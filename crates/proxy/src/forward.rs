@@ -13,6 +13,7 @@ mod naming;
 mod nodes;
 mod not_live;
 mod offer;
+mod plain;
 mod status;
 mod streams;
 mod tags;
@@ -21,13 +22,14 @@ use std::sync::{Arc, Mutex, atomic::Ordering};
 
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{AUTHORIZATION, LOCATION},
+    header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION},
     uri::PathAndQuery,
 };
 use tokio::sync::watch;
 use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::{
     Role,
+    coding::IDENTITY,
     dialect::{Dialect, NodesOffer, Statuses},
     handle::Handle,
     headers::strip_hop_by_hop,
@@ -93,6 +95,10 @@ impl Forward {
             exchange,
         } = to;
         *request.uri_mut() = Uri::from(target.clone());
+        if !matches!(goal, Goal::Extension(_)) {
+            // What is read on the way has to be readable.
+            request.headers_mut().insert(ACCEPT_ENCODING, IDENTITY);
+        }
         let asked = Asked {
             dialect: Dialect::of(request.headers(), target.query()),
             target,
@@ -170,6 +176,7 @@ impl Forward {
         if is_created && endpoint.lookup.role == Role::Publish {
             self.directory.published(&endpoint.lookup.key);
         }
+        response = plain::described(response, budget).await?;
         // What came, not what was announced: a body without a length may turn out to be none.
         let mut counter = None;
         let offers = exchange.record().received.load(Ordering::Relaxed) > 0;
@@ -225,6 +232,10 @@ impl Forward {
         let turn = self.turn(known, &method, budget).await?;
         let failover = self.failover(&self.nodes, &asked.exchange);
         let mut response = failover.only(&known.origin, request, budget).await?;
+        if method == Method::PATCH {
+            response = plain::described(response, budget).await?;
+            response = status::begun(response, budget).await?;
+        }
         if trickles {
             response = tags::after(response, &known.session, &asked.exchange, self.clock.now());
         }
@@ -235,9 +246,6 @@ impl Forward {
         }
         drop(turn);
         if asked.dialect.statuses() == Statuses::Exact {
-            if method == Method::PATCH {
-                response = status::begun(response, budget).await?;
-            }
             status::make_exact(&method, &mut response);
         }
         links::taken(response.headers_mut(), &asked.exchange);

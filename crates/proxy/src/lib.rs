@@ -54,6 +54,7 @@ mod failover;
 mod forward;
 mod forwarders;
 mod health_check;
+mod intake;
 mod known_sessions;
 mod leftover;
 mod lent;

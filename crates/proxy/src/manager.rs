@@ -13,12 +13,16 @@ use http::{
 };
 use hyper::body::Incoming;
 use tower::BoxError;
+use tracing::debug;
 use whipstitch_origin::{
     AllowedOrigins, BaseUrl, Cause, ManagerFault,
     connect::{Clients, Connection, ManagerAddress},
     stream_manager,
 };
-use whipstitch_signaling::headers::strip_hop_by_hop;
+use whipstitch_signaling::{
+    coding::{self, Coding, IDENTITY},
+    headers::strip_hop_by_hop,
+};
 
 use crate::{
     Body, Error, Exchange,
@@ -59,7 +63,7 @@ impl Manager {
     ) -> Result<Response<Body>, Error> {
         if names_nodes {
             // What is read on the way has to be readable.
-            request.headers_mut().remove(ACCEPT_ENCODING);
+            request.headers_mut().insert(ACCEPT_ENCODING, IDENTITY);
         }
         let target = request.uri().path_and_query();
         let uri = self.base.uri(target.map_or("/", PathAndQuery::as_str));
@@ -128,6 +132,21 @@ impl Manager {
         Ok(answer)
     }
 
+    /// Learns from all of an answer, which passes as it came.
+    fn read(&self, headers: &HeaderMap, whole: &[u8]) {
+        let coding = coding::of(headers);
+        if coding == Coding::None {
+            stream_manager::learn(&self.allowed, whole);
+        } else if let Some(plain) = coding.decoded(whole, stream_manager::MAX_LIST) {
+            stream_manager::learn(&self.allowed, &plain);
+        } else {
+            debug!(
+                ?coding,
+                "answer of the Stream Manager not read: content coding unknown or broken"
+            );
+        }
+    }
+
     async fn learn(&self, response: Response<Body>) -> Result<Response<Body>, Error> {
         let (parts, mut body) = response.into_parts();
         let mut read = BytesMut::new();
@@ -136,7 +155,7 @@ impl Manager {
         match collected {
             Ok(Ok(true)) => {
                 let whole = read.freeze();
-                stream_manager::learn(&self.allowed, &whole);
+                self.read(&parts.headers, &whole);
                 Ok(Response::from_parts(parts, body::full(whole)))
             }
             // Longer than an answer of the event API: it passes, and nobody is learned.

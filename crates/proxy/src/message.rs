@@ -8,7 +8,7 @@ use whipstitch_signaling::{
     socket::SocketQuery,
 };
 
-use crate::{Body, Exchange, budget::Budget, known_sessions::Client};
+use crate::{Body, Exchange, budget::Budget, error::BadRequest, known_sessions::Client};
 
 /// A request whose framing and addressing can be trusted: one host, origin-form, no hop-by-hop fields.
 #[derive(Debug)]
@@ -34,6 +34,19 @@ pub struct Routed {
     pub host: Authority,
     /// Its record.
     pub exchange: Exchange,
+    /// What becomes of its body.
+    pub(crate) takes: Takes,
+}
+
+/// What becomes of the body of a request, before anything else is done for it.
+#[derive(Debug)]
+pub(crate) enum Takes {
+    /// It passes as it comes.
+    Stream,
+    /// It is read whole.
+    Whole,
+    /// There must be none; what is said otherwise.
+    Nothing(BadRequest),
 }
 
 /// What a request asks for.

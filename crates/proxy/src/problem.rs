@@ -117,6 +117,9 @@ kinds! {
     HostNotServed "host-not-served" MISDIRECTED_REQUEST "This host name is not served here"
         "The host name is not in `proxy.hosts`."
         "Add it there, or send the request to the right server."
+    OriginNotAllowed "origin-not-allowed" FORBIDDEN "Pages of this origin may not use this proxy"
+        "A preflight of a browser came from a page whose origin is not in `proxy.cors_origins`, or did not say which it is."
+        "Add the origin there as the browser writes it in `Origin`: scheme, host, and a port that is not the default one."
     AdminApi "admin-api" FORBIDDEN "The administration API is not open here"
         "The path is one of the Stream Manager's administration API, and `proxy.admin_api` is off."
         "Reach the Stream Manager directly, or set `proxy.admin_api = true`."
@@ -192,6 +195,7 @@ impl Kind {
             Error::Method { .. } => Self::Method,
             Error::Denied(denied) => match denied {
                 Denied::Host => Self::HostNotServed,
+                Denied::Origin => Self::OriginNotAllowed,
                 Denied::AdminApi => Self::AdminApi,
                 Denied::ForwardProxy | Denied::Bearer => Self::ForwardProxy,
                 Denied::Node | Denied::Target => Self::NodeNotAllowed,
@@ -234,6 +238,7 @@ impl Kind {
     pub const fn opens_with(self) -> Option<&'static str> {
         match self {
             Self::HostNotServed => Some("proxy.hosts"),
+            Self::OriginNotAllowed => Some("proxy.cors_origins"),
             Self::AdminApi => Some("proxy.admin_api"),
             Self::ForwardProxy => Some("proxy.forward"),
             Self::NodeNotAllowed | Self::NodeRefused => Some("nodes.allow"),

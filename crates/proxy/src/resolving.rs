@@ -104,6 +104,7 @@ impl Resolver {
             request,
             host,
             exchange,
+            takes: _,
         } = routed;
         let mut budget = Budget::new(self.budget, self.connect);
         let to_node = |goal, target, client, budget, request, exchange| {

@@ -12,7 +12,10 @@ use http::{
     uri::{Authority, PathAndQuery},
 };
 use tower::Service;
-use whipstitch_signaling::headers::strip_hop_by_hop;
+use whipstitch_signaling::{
+    headers::strip_hop_by_hop,
+    host::{normal, normal_authority},
+};
 
 use crate::{
     Body, Clean, Error, Exchange, Peer,
@@ -32,7 +35,7 @@ const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 #[derive(Clone, Debug)]
 pub(crate) struct Sanitize<S> {
     inner: S,
-    /// Host names that are served, in lower case; any if empty.
+    /// Host names that are served, in their one spelling; any if empty.
     hosts: std::sync::Arc<[String]>,
 }
 
@@ -40,7 +43,7 @@ impl<S> Sanitize<S> {
     pub(crate) fn new(inner: S, hosts: &[String]) -> Self {
         Self {
             inner,
-            hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            hosts: hosts.iter().map(|name| normal(name)).collect(),
         }
     }
 
@@ -80,11 +83,7 @@ impl<S> Sanitize<S> {
     }
 
     fn serves(&self, host: &Authority) -> bool {
-        self.hosts.is_empty()
-            || self
-                .hosts
-                .iter()
-                .any(|served| served.eq_ignore_ascii_case(host.host()))
+        self.hosts.is_empty() || self.hosts.iter().any(|served| served == host.host())
     }
 }
 
@@ -108,7 +107,7 @@ where
     }
 }
 
-/// The one host that a request names (RFC 9112 §3.2, RFC 9113 §8.3.1).
+/// The one host that a request names (RFC 9112 §3.2, RFC 9113 §8.3.1), in its one spelling.
 fn host(request: &Request<Body>) -> Result<Authority, BadRequest> {
     let mut fields = request.headers().get_all(HOST).iter();
     let field = match (fields.next(), fields.next()) {
@@ -119,8 +118,17 @@ fn host(request: &Request<Body>) -> Result<Authority, BadRequest> {
         (None, None) => None,
         _ => return Err(BadRequest::Host("there is more than one Host header")),
     };
+    // Which port may be left out is known only where the target says the scheme.
+    let default = match request.uri().scheme_str() {
+        Some("https") => Some(443),
+        Some("http") => Some(80),
+        _ => None,
+    };
+    let differ = |one: &Authority, other: &Authority| {
+        normal_authority(one, default) != normal_authority(other, default)
+    };
     let host = match (field, request.uri().authority().cloned()) {
-        (Some(field), Some(target)) if !field.as_str().eq_ignore_ascii_case(target.as_str()) => {
+        (Some(field), Some(target)) if differ(&field, &target) => {
             return Err(BadRequest::Host(
                 "the request target names another host than the Host header",
             ));
@@ -129,10 +137,7 @@ fn host(request: &Request<Body>) -> Result<Authority, BadRequest> {
         (Some(field), _) => field,
         (None, _) => return Err(BadRequest::Host("there is no Host header")),
     };
-    if host.host().is_empty() || host.as_str().contains('@') {
-        return Err(BadRequest::Host("the Host header is not a host name"));
-    }
-    Ok(host)
+    normal_authority(&host, None).ok_or(BadRequest::Host("the Host header is not a host name"))
 }
 
 /// Path and query alone, whatever form the target came in.
@@ -179,8 +184,10 @@ fn join_cookies(headers: &mut HeaderMap) {
 fn introduce(headers: &mut HeaderMap, host: &Authority, exchange: &Exchange) {
     let record = exchange.record();
     let proto = match exchange.scheme() {
-        Some(Scheme::Https) => "https",
-        Some(Scheme::Http) | None => "http",
+        Some(Scheme::Https) => Some("https"),
+        Some(Scheme::Http) => Some("http"),
+        // A forwarder that tells nothing we know may have TLS before it: that is not for us to deny.
+        None => (!record.whence.trusted).then_some("http"),
     };
     let peer = || record.peer.as_ref().map(Peer::forwarded_for);
     let way = record.whence.way.clone().or_else(peer);
@@ -188,7 +195,9 @@ fn introduce(headers: &mut HeaderMap, host: &Authority, exchange: &Exchange) {
         FORWARDED_FOR,
         way.unwrap_or(HeaderValue::from_static("unknown")),
     );
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
+    if let Some(proto) = proto {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
+    }
     if let Ok(host) = HeaderValue::from_str(host.as_str()) {
         headers.insert(FORWARDED_HOST, host);
     }

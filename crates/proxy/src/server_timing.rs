@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::ACCESS_CONTROL_ALLOW_ORIGIN};
 
 use crate::{
     Exchange,
@@ -17,7 +17,7 @@ const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-or
 ///
 /// A page of another origin reads the header of an answer that it asked for with `fetch`, as CORS exposes it, but its
 /// timeline holds the phases only if `Timing-Allow-Origin` lets it (W3C Resource Timing §4.5). Whoever turns this on
-/// wants them seen, and lets pages of any origin use this proxy anyway; a node's own word on it stands.
+/// wants them seen, by the pages that may use the answer (`proxy.cors_origins`); a node's own word on it stands.
 pub(crate) fn add(headers: &mut HeaderMap, exchange: &Exchange) {
     let record = exchange.record();
     let answerer = record.answerer.get().copied().unwrap_or_default();
@@ -25,9 +25,9 @@ pub(crate) fn add(headers: &mut HeaderMap, exchange: &Exchange) {
     if let Ok(value) = HeaderValue::try_from(text) {
         headers.append(SERVER_TIMING, value);
     }
-    headers
-        .entry(TIMING_ALLOW_ORIGIN)
-        .or_insert(HeaderValue::from_static("*"));
+    if let Some(allowed) = headers.get(ACCESS_CONTROL_ALLOW_ORIGIN).cloned() {
+        headers.entry(TIMING_ALLOW_ORIGIN).or_insert(allowed);
+    }
 }
 
 /// The phases in milliseconds. The handshake is left out: the client knows that better.

@@ -23,6 +23,7 @@ use crate::{
     destinations::Destinations,
     forward::{EventStreams, Forward, Nodes},
     forwarders::Forwarders,
+    intake::{Held, Intake},
     known_sessions::KnownSessions,
     manager::Manager,
     newest::Newest,
@@ -101,6 +102,7 @@ pub struct Memory {
     pub(crate) newest: Arc<Newest>,
     pub(crate) under_way: UnderWay,
     countered: Countered,
+    held: Held,
     room: Room,
     clock: WallClock,
 }
@@ -115,6 +117,7 @@ impl Memory {
             newest: Arc::new(Newest::new(lifetime, clock.clone())),
             under_way: UnderWay::default(),
             countered: Countered::new(),
+            held: Held::default(),
             room,
             clock,
         }
@@ -154,14 +157,13 @@ pub fn stack(d: &Dependencies, settings: &Settings) -> std::io::Result<Stack> {
                 proxy.server_timing,
             )
         }))
-        .layer(layer_fn(Cors::new))
+        .layer(layer_fn(|inner| {
+            Cors::new(inner, d.api, &proxy.cors_origins, d.metrics.clone())
+        }))
         .layer(layer_fn(|inner| {
             Problems::new(inner, proxy.not_live_status, d.metrics.clone())
         }))
         .layer(layer_fn(|inner| Sanitize::new(inner, &proxy.hosts)))
-        .layer(layer_fn(|inner| {
-            Admission::new(inner, d.memory.room.in_flight.clone())
-        }))
         .layer(layer_fn(|inner| {
             Routing::new(
                 inner,
@@ -170,6 +172,12 @@ pub fn stack(d: &Dependencies, settings: &Settings) -> std::io::Result<Stack> {
                 limits.clone(),
                 timeouts.clone(),
             )
+        }))
+        .layer(layer_fn(|inner| {
+            Intake::new(inner, d.memory.held.clone(), limits)
+        }))
+        .layer(layer_fn(|inner| {
+            Admission::new(inner, d.memory.room.in_flight.clone())
         }))
         .layer(layer_fn(|inner| Resolving::new(inner, resolver.clone())))
         .service(Destinations::new(

@@ -1,7 +1,7 @@
 //! Header names and values that matter here.
 
 use http::{
-    HeaderMap, HeaderName,
+    HeaderMap, HeaderName, HeaderValue,
     header::{
         CONNECTION, CONTENT_TYPE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
         TRANSFER_ENCODING, UPGRADE,
@@ -40,9 +40,49 @@ pub fn media(headers: &HeaderMap) -> Option<Option<Media>> {
     })
 }
 
+/// Writes the `Content-Type` of a WHIP or WHEP body as those compare it who compare text: `application/sdp`, in small letters
+/// and without parameters (`MediaMTX`, internal/protocols/whip/client.go). Only the `valid-until` of a counter-offer stays
+/// (draft-ietf-wish-whep §4.2). Any other type stays as it is.
+pub fn make_plain(headers: &mut HeaderMap) {
+    let plain = match media(headers) {
+        Some(Some(Media::Sdp)) => SDP,
+        Some(Some(Media::SdpFragment)) => SDP_FRAGMENT,
+        _ => return,
+    };
+    let valid = headers.get(CONTENT_TYPE).and_then(valid_until);
+    let plain = match valid {
+        Some(valid) => HeaderValue::try_from(format!("{plain}; {valid}")),
+        None => Ok(HeaderValue::from_static(plain)),
+    };
+    if let Ok(plain) = plain {
+        headers.insert(CONTENT_TYPE, plain);
+    }
+}
+
+/// The parameter with its value, as it is written. Its value, a date, holds a comma and no semicolon.
+fn valid_until(value: &HeaderValue) -> Option<&str> {
+    let mut params = value.to_str().ok()?.split(';').skip(1).map(str::trim);
+    params.find(|param| {
+        let name = param.split('=').next().unwrap_or_default();
+        name.trim().eq_ignore_ascii_case("valid-until")
+    })
+}
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+/// All but `Connection` itself.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    HTTP2_SETTINGS,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 /// Takes out what belongs to one connection only (RFC 9110 §7.6.1): the fields that `Connection` names, and the ones
 /// that are hop-by-hop by definition.
@@ -62,25 +102,18 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
         }
         headers.remove(CONNECTION);
     }
-    for name in [
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        HTTP2_SETTINGS,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        UPGRADE,
-    ] {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
 }
 
+/// Whether a field belongs to one connection only, by definition.
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    *name == CONNECTION || HOP_BY_HOP.contains(name)
+}
+
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -100,6 +133,30 @@ mod tests {
         );
         assert_eq!(of("application/json"), Some(None));
         assert_eq!(of("application/sdpx"), Some(None));
+    }
+
+    #[test]
+    fn media_types_are_written_as_clients_compare_them() {
+        let date = "valid-until=\"Mon, 30 Nov 2026 10:00:00 GMT\"";
+        let counter = format!("application/sdp; {date}");
+        let odd = format!("Application/SDP;charset=\"utf-8\" ; {date}; x=1");
+        for (written, plain) in [
+            ("application/sdp", "application/sdp"),
+            ("Application/SDP ; charset=UTF-8", "application/sdp"),
+            ("application/sdp;charset=\"a;b\"", "application/sdp"),
+            (
+                "application/trickle-ice-sdpfrag;x=1",
+                "application/trickle-ice-sdpfrag",
+            ),
+            ("text/html; charset=utf-8", "text/html; charset=utf-8"),
+            (&counter, &counter),
+            (&odd, &counter),
+        ] {
+            let value = HeaderValue::from_str(written).unwrap();
+            let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
+            make_plain(&mut headers);
+            assert_eq!(headers[CONTENT_TYPE], plain, "{written}");
+        }
     }
 
     #[test]

@@ -17,10 +17,12 @@
 //! | [`extension`] | sealed URLs of protocol extensions |
 //! | [`misplaced`] | a query in the wrong place |
 //! | [`rewrite`] | what a node's `Location` means |
+//! | [`coding`] | content codings of bodies that are looked into |
 //! | [`dialect`] | what the client of a request understands |
 //! | [`bearer`] | a bearer token as the query that nodes read |
 //! | [`link`] | `Link`, read and written |
 //! | [`ice`] | ICE servers and TURN credentials |
+//! | [`web_origin`] | origins of web pages |
 //! | [`tag`] | entity tags of sessions |
 //! | [`host`] | host names and addresses, one spelling of each |
 //! | [`headers`] | header names and values that matter here |
@@ -28,6 +30,7 @@
 pub mod api;
 pub mod app_query;
 pub mod bearer;
+pub mod coding;
 pub mod dialect;
 pub mod extension;
 pub mod forward_target;
@@ -45,6 +48,7 @@ pub mod short;
 pub mod socket;
 pub mod stream;
 pub mod tag;
+pub mod web_origin;
 
 pub use api::Api;
 pub use forward_target::{ForwardTarget, ForwardTargetError};

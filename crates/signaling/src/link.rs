@@ -143,7 +143,11 @@ impl<'v> Rest<'v> {
             // Without brackets only what the old draft shows: anything else is not meant as a link.
             let target = self.up_to([';', ',']);
             let scheme = target.split(':').next().unwrap_or_default();
-            if !matches!(scheme, "stun" | "stuns" | "turn" | "turns") {
+            let schemes = ["stun", "stuns", "turn", "turns"];
+            if !schemes
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(scheme))
+            {
                 return Err(Malformed::Target);
             }
             target

@@ -128,7 +128,10 @@ async fn an_address_is_written_in_one_way() {
         "0x0a.0.0.7",
         "10.7",
         "167772167",
-        "[::1]",
+        "[10.0.0.7]",
+        "[::1",
+        "[::1]:5080",
+        "[::1].",
         "fe80::1%eth0",
         "10.0.0.7\0",
         "１０.0.0.7",
@@ -141,6 +144,9 @@ async fn an_address_is_written_in_one_way() {
             "{address:?}"
         );
     }
+    // As it stands in a URL.
+    assert_eq!(dialled(&gate, client("[::1]")), Err(Refusal::Special));
+    assert!(at_once(&gate, client("[2620:fe::7]")).is_ok());
     assert_eq!(
         dialled(&gate, client("localhost")),
         Err(Refusal::NotAnAddress)

@@ -1,7 +1,7 @@
 //! The streams API of Stream Manager 2.0 (Red5 Pro documentation, Stream Manager 2.0, Streams API).
 
 use http::StatusCode;
-use whipstitch_signaling::{Role, StreamKey};
+use whipstitch_signaling::{Role, StreamKey, query};
 
 use super::ManagerApi;
 use crate::{Lookup, LookupError, ManagerFault, answer::Answer, lookup::NODE_GROUP};
@@ -61,24 +61,24 @@ impl ManagerApi for StreamsApi {
 fn hints(lookup: &Lookup) -> Vec<String> {
     let hints = &lookup.hints;
     let region = hints.get("region").is_some_and(|region| !region.is_empty());
-    let mut query = Vec::new();
+    let mut pairs = Vec::new();
     for pair in hints.as_str().split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match key {
+        match &*query::unescaped(key) {
             "region" if region => {}
             "subgroup" if !region => {}
             NODE_GROUP | "region" | "subgroup" => continue,
             _ => {
-                query.push(pair.to_owned());
+                pairs.push(pair.to_owned());
                 continue;
             }
         }
-        query.push(format!("subgroup={value}"));
+        pairs.push(format!("subgroup={value}"));
         if lookup.role == Role::Play {
-            query.push(format!("subGroup={value}"));
+            pairs.push(format!("subGroup={value}"));
         }
     }
-    query
+    pairs
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! What a client asks of the Stream Manager beside the stream.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use thiserror::Error;
 use whipstitch_signaling::{Api, NameError, query, stream::check_node_group};
@@ -37,9 +41,24 @@ fn keys(api: Api) -> &'static [&'static str] {
     }
 }
 
-/// The query pairs that change the Stream Manager's answer, byte for byte as the client sent them.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+/// The query pairs that change the Stream Manager's answer, byte for byte as the client sent them. They are compared in
+/// their one spelling: `us%2Dwest` is `us-west`.
+#[derive(Clone, Default)]
 pub struct Hints(Option<Arc<str>>);
+
+impl PartialEq for Hints {
+    fn eq(&self, other: &Self) -> bool {
+        query::unescaped(self.as_str()) == query::unescaped(other.as_str())
+    }
+}
+
+impl Eq for Hints {}
+
+impl Hash for Hints {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        query::unescaped(self.as_str()).hash(state);
+    }
+}
 
 impl Hints {
     /// Picks the hints out of a client's query.
@@ -94,7 +113,7 @@ impl Hints {
     /// the key does not matter: which values the manager takes for "no" is not documented.
     pub fn takes_endpoints(&self) -> bool {
         const FIXED: [&str; 4] = ["strict", "transcode", "geozone", ENDPOINTS];
-        !self.keys().any(|key| FIXED.contains(&key))
+        !FIXED.iter().any(|key| self.get(key).is_some())
     }
 
     /// Whether they say where the node has to be, or should be.
@@ -117,7 +136,8 @@ impl Hints {
     /// Whether both ask the same, in whatever order.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let sorted = |hints: &Self| {
-            let mut pairs: Vec<String> = query::pairs(hints.as_str())
+            let plain = query::unescaped(hints.as_str());
+            let mut pairs: Vec<String> = query::pairs(&plain)
                 .map(|(key, value)| format!("{key}={value}"))
                 .collect();
             pairs.sort_unstable();

@@ -12,7 +12,10 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, Collected, Empty, LengthLimitError, Limited};
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
-use whipstitch_signaling::Api;
+use whipstitch_signaling::{
+    Api,
+    coding::{self, Coding},
+};
 
 use super::{AccessToken, PollError, login::Login, reply};
 use crate::{
@@ -210,19 +213,36 @@ impl Calls {
                 StatusCode::OK => {}
                 status => return Err(CallError::Status(status.as_u16())),
             }
+            let coding = coding::of(answer.headers());
             let body = Limited::new(answer.into_body(), most).collect().await;
-            body.map(Collected::to_bytes).map_err(|error| {
+            let body = body.map(Collected::to_bytes).map_err(|error| {
                 if error.is::<LengthLimitError>() {
                     CallError::TooLong
                 } else {
                     unreachable(error.as_ref())
                 }
-            })
+            })?;
+            plain(coding, body, most)
         };
         timeout(self.timeout, exchange)
             .await
             .unwrap_or(Err(CallError::Unreachable(Cause::Timeout(self.timeout))))
     }
+}
+
+/// The body as it is meant, without the mark that some writers of UTF-8 begin with (RFC 8259 §8.1).
+fn plain(coding: Coding, body: Bytes, most: usize) -> Result<Bytes, CallError> {
+    let body = match coding {
+        Coding::None => body,
+        coding => coding
+            .decoded(&body, most)
+            .ok_or(CallError::TooLong)?
+            .into(),
+    };
+    Ok(match body.strip_prefix(b"\xef\xbb\xbf") {
+        Some(text) => body.slice_ref(text),
+        None => body,
+    })
 }
 
 /// Why a call got no answer that can be read; said of the manager.

@@ -6,7 +6,11 @@ use http::{HeaderValue, Request, header::AUTHORIZATION};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use whipstitch_origin::Origin;
-use whipstitch_signaling::{Role, session::Session};
+use whipstitch_signaling::{
+    Role,
+    coding::{self, Coding},
+    session::Session,
+};
 
 use super::{Asked, Forward};
 use crate::{
@@ -81,7 +85,11 @@ impl Forward {
         asked: &Asked,
         request: &Request<Body>,
     ) -> Option<Counter> {
-        if endpoint.lookup.role != Role::Play || request.body().is_end_stream() {
+        // What is compressed is for the node to read.
+        if endpoint.lookup.role != Role::Play
+            || request.body().is_end_stream()
+            || coding::of(request.headers()) != Coding::None
+        {
             return None;
         }
         let client = asked.client.as_ref()?;

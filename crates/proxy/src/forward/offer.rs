@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Longest session description that is looked into, in bytes; FFmpeg takes 8 kB, browsers' have 10.
-const MAX_SDP: usize = 256 * 1024;
+pub(super) const MAX_SDP: usize = 256 * 1024;
 /// How long a counter-offer is good for: what the draft takes if nothing is said.
 const VALID_SECONDS: i64 = 30;
 
@@ -58,7 +58,7 @@ pub(super) async fn as_counter_offer(
             }
             if status == StatusCode::NOT_ACCEPTABLE {
                 // A servlet may have named the type before it failed.
-                if !sdp.starts_with(b"v=0") {
+                if !text(&sdp).starts_with(b"v=0") {
                     return Err(NodeFault::Playback.into());
                 }
             } else if is_offer(&sdp) {
@@ -72,6 +72,13 @@ pub(super) async fn as_counter_offer(
         }
         _ => Ok((response, None)),
     }
+}
+
+/// Without the mark that some writers of UTF-8 begin with, and white space.
+fn text(sdp: &[u8]) -> &[u8] {
+    sdp.strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(sdp)
+        .trim_ascii_start()
 }
 
 /// Only an offer leaves the DTLS role open (RFC 5763 §5): an answer must not say `actpass`.

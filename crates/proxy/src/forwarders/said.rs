@@ -16,6 +16,8 @@ use std::{
 
 use http::{HeaderMap, HeaderName, header::FORWARDED, uri::Authority};
 
+use whipstitch_signaling::host::normal_authority;
+
 use super::MAX_HOPS;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -88,9 +90,11 @@ fn older(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Option<Said> {
             .last()
             .filter(|text| !text.is_empty())
     };
+    let (proto, host_name) = (PROTO, HOST);
+    let scheme = told(&proto).and_then(scheme);
     Some(Said {
-        scheme: told(&PROTO).and_then(scheme),
-        host: told(&HOST).and_then(host),
+        scheme,
+        host: told(&host_name).and_then(|text| host(text, scheme)),
         way,
     })
 }
@@ -105,9 +109,10 @@ fn standard(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Option<Said
             trusts,
         );
         let first = elements().take(way.len().max(1)).last();
+        let scheme = first.and_then(|element| scheme(told(element, "proto")?));
         Said {
-            scheme: first.and_then(|element| scheme(told(element, "proto")?)),
-            host: first.and_then(|element| host(told(element, "host")?)),
+            scheme,
+            host: first.and_then(|element| host(told(element, "host")?, scheme)),
             way,
         }
     })
@@ -173,20 +178,23 @@ fn is_port(text: &str) -> bool {
 }
 
 fn scheme(text: &str) -> Option<Scheme> {
-    if text.eq_ignore_ascii_case("https") {
-        Some(Scheme::Https)
-    } else if text.eq_ignore_ascii_case("http") {
-        Some(Scheme::Http)
-    } else {
-        None
+    // Some tell a WebSocket's by its own scheme (RFC 6455 §3).
+    match text.to_ascii_lowercase().as_str() {
+        "https" | "wss" => Some(Scheme::Https),
+        "http" | "ws" => Some(Scheme::Http),
+        _ => None,
     }
 }
 
-fn host(text: &str) -> Option<Authority> {
+/// In its one spelling, in which the port that `scheme` implies is left out.
+fn host(text: &str, scheme: Option<Scheme>) -> Option<Authority> {
     if text.is_empty() || text.len() > MAX_HOST || text.contains('@') {
         return None;
     }
     let host: Authority = text.parse().ok()?;
-    let bare = host.as_str() == host.host();
-    (!host.host().is_empty() && (bare || host.port_u16().is_some())).then_some(host)
+    let implied = scheme.map(|scheme| match scheme {
+        Scheme::Http => 80,
+        Scheme::Https => 443,
+    });
+    normal_authority(&host, implied)
 }

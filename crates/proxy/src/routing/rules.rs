@@ -2,7 +2,9 @@
 
 mod forwarded;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use std::borrow::Cow;
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, uri::PathAndQuery};
 use http_body::Body as _;
 use whipstitch_origin::BaseUrl;
 use whipstitch_signaling::{
@@ -10,6 +12,7 @@ use whipstitch_signaling::{
     app_query::with_app,
     headers::{self, Media, SDP},
     misplaced::mended,
+    query,
     route::{has_dots, leads_to_a_node, names_nodes},
     short::in_full,
     socket::{self, SocketQuery, SocketQueryError},
@@ -22,7 +25,7 @@ use crate::{
     error::{BadRequest, Denied},
     exchange::Subject,
     health_check,
-    message::{Ask, ExtensionUrl},
+    message::{Ask, ExtensionUrl, Takes},
     splice::handshake,
 };
 
@@ -50,21 +53,32 @@ pub(super) enum Decision {
 
 impl Rules {
     pub(super) fn decide(&self, mut clean: Clean) -> Result<Decision, Error> {
-        if let Some(sent) = clean.request.uri().path_and_query()
-            && let Some(meant) = mended(sent).or_else(|| in_full(clean.request.method(), sent))
-        {
-            *clean.request.uri_mut() = meant.into();
-        }
         if health_check::is_one(&clean.request, clean.websocket) {
             clean.exchange.is_about(Subject::Manager, None);
             return self.with_body(clean, Ask::Manager { names_nodes: false });
         }
-        let target = clean.request.uri().path_and_query();
-        if let Some(meant) = target.and_then(with_app) {
-            *clean.request.uri_mut() = meant.map_err(BadRequest::from)?.into();
+        let mut meant = meant(&clean);
+        if let Some(with) = with_app(&meant) {
+            meant = with.map_err(BadRequest::from)?;
         }
-        let route = Route::parse(clean.request.uri().path(), clean.websocket, self.api)
-            .map_err(BadRequest::from)?;
+        let route = Route::parse(meant.path(), clean.websocket, self.api);
+        let route = route.map_err(BadRequest::from)?;
+        let names_nodes = names_nodes(meant.path(), self.api);
+        // Its query holds host, application and token: none of it is for the manager.
+        if route == Route::Manager
+            && socket::is_url(meant.path(), meant.query().unwrap_or_default())
+        {
+            clean.exchange.is_about(Subject::Socket, None);
+            return Err(BadRequest::Handshake(handshake::NO_UPGRADE).into());
+        }
+        // What is for the Stream Manager reaches it as it was written.
+        let is_managers = matches!(
+            route,
+            Route::Manager | Route::ManagerAdmin | Route::ForwardProxy
+        );
+        if !is_managers {
+            *clean.request.uri_mut() = meant.into();
+        }
         match route {
             Route::Endpoint {
                 role,
@@ -105,14 +119,9 @@ impl Rules {
                 clean.exchange.is_about(Subject::Manager, None);
                 self.forwarded(clean)
             }
-            // Its query holds host, application and token: none of it is for the manager.
-            Route::Manager if is_socket_url(clean.request.uri()) => {
-                clean.exchange.is_about(Subject::Socket, None);
-                Err(BadRequest::Handshake(handshake::NO_UPGRADE).into())
-            }
             Route::ManagerAdmin | Route::Manager => {
                 clean.exchange.is_about(Subject::Manager, None);
-                self.manager(clean, route == Route::ManagerAdmin)
+                self.manager(clean, route == Route::ManagerAdmin, names_nodes)
             }
         }
     }
@@ -130,9 +139,15 @@ impl Rules {
                 return Ok(Decision::Answer(described(clean.request.method(), role)));
             }
             Method::OPTIONS => {}
-            // A player may leave the offer to the server (draft-murillo-whep-00 §4.2): no body, no type.
-            Method::POST if role == Role::Play && clean.request.body().is_end_stream() => {}
-            Method::POST => expect_media(&clean.request, SDP, |media| media == Media::Sdp)?,
+            Method::POST => match expect_media(&clean.request, SDP, |media| media == Media::Sdp) {
+                Ok(()) => {}
+                // A player may leave the offer to the server (draft-murillo-whep-00 §4.2): no body, no type.
+                Err(otherwise) if role == Role::Play && may_be_empty(clean.request.body()) => {
+                    let ask = Ask::Endpoint { role, key, form };
+                    return self.signaling(clean, ask, Takes::Nothing(otherwise));
+                }
+                Err(otherwise) => return Err(otherwise.into()),
+            },
             _ => {
                 let allow = match form {
                     Form::Classic => ENDPOINT_METHODS,
@@ -141,7 +156,7 @@ impl Rules {
                 return Err(Error::Method { allow });
             }
         }
-        self.signaling(clean, Ask::Endpoint { role, key, form })
+        self.signaling(clean, Ask::Endpoint { role, key, form }, Takes::Whole)
     }
 
     fn session(
@@ -168,7 +183,7 @@ impl Rules {
                 });
             }
         }
-        self.signaling(clean, Ask::Session { role, key, token })
+        self.signaling(clean, Ask::Session { role, key, token }, Takes::Whole)
     }
 
     /// What an extension takes is its own matter (RFC 9725 §4.9), but for how much of it.
@@ -180,7 +195,7 @@ impl Rules {
             | Method::HEAD
             | Method::POST
             | Method::PATCH
-            | Method::DELETE => self.signaling(clean, Ask::Extension(url)),
+            | Method::DELETE => self.signaling(clean, Ask::Extension(url), Takes::Whole),
             _ => Err(Error::Method {
                 allow: EXTENSION_METHODS,
             }),
@@ -195,15 +210,17 @@ impl Rules {
         }
     }
 
-    fn signaling(&self, mut clean: Clean, ask: Ask) -> Result<Decision, Error> {
-        self.proxy.bearer.check(&clean.request)?;
-        let taken = std::mem::replace(clean.request.body_mut(), body::empty());
+    fn signaling(&self, mut clean: Clean, ask: Ask, takes: Takes) -> Result<Decision, Error> {
+        if !matches!(ask, Ask::Socket(_) | Ask::ManagerSocket) {
+            self.proxy.bearer.check(&clean.request)?;
+        }
+        let sent = std::mem::replace(clean.request.body_mut(), body::empty());
         *clean.request.body_mut() = body::guard(
-            taken,
+            sent,
             self.limits.sdp_bytes,
             Patience::Whole(self.timeouts.body),
         )?;
-        Ok(Decision::go(clean, ask))
+        Ok(Decision::go(clean, ask, takes))
     }
 
     /// `stream` is the one of the path, if it names one.
@@ -224,10 +241,10 @@ impl Rules {
         clean
             .exchange
             .is_about(Subject::Socket, query.stream.as_ref());
-        Ok(Decision::go(clean, Ask::Socket(query)))
+        self.signaling(clean, Ask::Socket(query), no_body())
     }
 
-    fn manager(&self, clean: Clean, admin: bool) -> Result<Decision, Error> {
+    fn manager(&self, clean: Clean, admin: bool, names_nodes: bool) -> Result<Decision, Error> {
         if clean.request.method() == Method::CONNECT && !clean.websocket {
             return Err(Error::Method {
                 allow: MANAGER_METHODS,
@@ -238,22 +255,21 @@ impl Rules {
             return Err(Denied::AdminApi.into());
         }
         if clean.websocket {
-            return Ok(Decision::go(clean, Ask::ManagerSocket));
+            return self.signaling(clean, Ask::ManagerSocket, no_body());
         }
-        let names_nodes = clean.request.method() == Method::GET
-            && names_nodes(clean.request.uri().path(), self.api);
+        let names_nodes = names_nodes && clean.request.method() == Method::GET;
         self.with_body(clean, Ask::Manager { names_nodes })
     }
 
     /// What the manager gets may have a body of any kind.
     fn with_body(&self, mut clean: Clean, ask: Ask) -> Result<Decision, Error> {
-        let taken = std::mem::replace(clean.request.body_mut(), body::empty());
+        let sent = std::mem::replace(clean.request.body_mut(), body::empty());
         *clean.request.body_mut() = body::guard(
-            taken,
+            sent,
             self.limits.body_bytes,
             Patience::Piece(self.timeouts.body),
         )?;
-        Ok(Decision::go(clean, ask))
+        Ok(Decision::go(clean, ask, Takes::Stream))
     }
 }
 
@@ -292,8 +308,23 @@ impl Rules {
     }
 }
 
+/// The path in its one spelling, and the query as it came; with what clients write in the wrong place, or leave out.
+fn meant(clean: &Clean) -> PathAndQuery {
+    let sent = clean.request.uri().path_and_query().cloned();
+    let sent = sent.unwrap_or(PathAndQuery::from_static("/"));
+    let plain = match (query::unescaped(sent.path()), sent.query()) {
+        (Cow::Borrowed(_), _) => None,
+        (Cow::Owned(path), Some(query)) => format!("{path}?{query}").parse().ok(),
+        (Cow::Owned(path), None) => path.parse().ok(),
+    };
+    let plain = plain.unwrap_or(sent);
+    mended(&plain)
+        .or_else(|| in_full(clean.request.method(), &plain))
+        .unwrap_or(plain)
+}
+
 impl Decision {
-    fn go(clean: Clean, ask: Ask) -> Self {
+    fn go(clean: Clean, ask: Ask, takes: Takes) -> Self {
         let Clean {
             request,
             host,
@@ -305,13 +336,19 @@ impl Decision {
             request,
             host,
             exchange,
+            takes,
         }))
     }
 }
 
-/// Whether a URL is that of a WebSocket of 1.x, and none of the manager's pages, by its path and its query.
-fn is_socket_url(uri: &Uri) -> bool {
-    socket::is_url(uri.path(), uri.query().unwrap_or_default())
+/// A body in a request to become a WebSocket is how a second request is smuggled past the upgrade.
+const fn no_body() -> Takes {
+    Takes::Nothing(BadRequest::Handshake(handshake::BODY))
+}
+
+/// Whether only reading it tells if there is anything in it.
+fn may_be_empty(body: &Body) -> bool {
+    body.size_hint().lower() == 0
 }
 
 fn expect_media(

@@ -33,7 +33,7 @@ const HTTP_2: &str = "over HTTP/2 a WebSocket is opened with an extended CONNECT
 const NO_CONNECTION: &str = "`Connection: upgrade` is missing from a WebSocket's handshake: a proxy in front takes it away \
      (nginx passes it on with `proxy_http_version 1.1` and `proxy_set_header Connection \"upgrade\"`)";
 const METHOD: &str = "a WebSocket is opened with GET, and this is another method";
-const BODY: &str = "a WebSocket request has no body";
+pub(crate) const BODY: &str = "a WebSocket request has no body";
 const VERSION: &str = "Sec-WebSocket-Version must be 13, once";
 const KEY: &str = "Sec-WebSocket-Key must be 16 bytes in base64, once";
 
@@ -48,7 +48,8 @@ pub(crate) fn is_asked(request: &Request<Body>) -> Result<bool, BadRequest> {
     let wrong = |what| Err(BadRequest::Handshake(what));
     let headers = request.headers();
     let protocol = request.extensions().get::<Protocol>();
-    let extended = protocol.is_some_and(|protocol| protocol.as_str() == "websocket");
+    let extended =
+        protocol.is_some_and(|protocol| protocol.as_str().eq_ignore_ascii_case("websocket"));
     let upgrade = holds(headers, &UPGRADE, "websocket");
     let signs = [
         SEC_WEBSOCKET_KEY,
@@ -72,8 +73,9 @@ pub(crate) fn is_asked(request: &Request<Body>) -> Result<bool, BadRequest> {
         (Version::HTTP_11, _) => return wrong(METHOD),
         _ => return wrong(HTTP_10),
     }
-    // A body here is how a second request is smuggled past an upgrade.
-    if !request.body().is_end_stream() {
+    // A body here is how a second request is smuggled past an upgrade. One of unknown length is read first, and has to be
+    // empty.
+    if request.body().size_hint().lower() > 0 {
         return wrong(BODY);
     }
     Handshake::check(request).map(|_| true)

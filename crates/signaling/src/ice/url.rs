@@ -5,6 +5,8 @@ use std::{fmt, net::Ipv6Addr, str::FromStr};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::host;
+
 /// Longest URL that is taken, in bytes.
 const MAX_URL: usize = 300;
 
@@ -18,7 +20,7 @@ pub struct IceUrl {
 }
 
 impl IceUrl {
-    /// As it is written.
+    /// In its one spelling.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -57,39 +59,45 @@ impl FromStr for IceUrl {
         if authority.starts_with("//") {
             return Err(IceUrlError::Slashes);
         }
-        match query {
-            None => {}
-            Some("transport=udp" | "transport=tcp") if relays => {}
+        // RFC 7065 §3.1 writes both in ABNF, where case does not count (RFC 5234 §2.3).
+        let query = query.map(str::to_ascii_lowercase);
+        let query = match query.as_deref() {
+            None => "",
+            Some("transport=udp") if relays => "?transport=udp",
+            Some("transport=tcp") if relays => "?transport=tcp",
             Some(_) => return Err(IceUrlError::Query),
-        }
-        check_authority(authority)?;
+        };
+        let (host, port) = check_authority(authority)?;
+        let colon = if port.is_empty() { "" } else { ":" };
         Ok(Self {
-            text: format!("{scheme}:{rest}"),
+            text: format!("{scheme}:{}{colon}{port}{query}", host::normal(host)),
             relays,
             secure,
         })
     }
 }
 
-fn check_authority(authority: &str) -> Result<(), IceUrlError> {
+/// Host and port; the port is empty if there is none.
+fn check_authority(authority: &str) -> Result<(&str, &str), IceUrlError> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
-        let (host, after) = rest.split_once(']').ok_or(IceUrlError::Host)?;
-        host.parse::<Ipv6Addr>().map_err(|_| IceUrlError::Host)?;
+        let (address, after) = rest.split_once(']').ok_or(IceUrlError::Host)?;
+        address.parse::<Ipv6Addr>().map_err(|_| IceUrlError::Host)?;
         match after.strip_prefix(':') {
-            Some(port) => (None, Some(port)),
-            None if after.is_empty() => (None, None),
+            Some(port) => (address, Some(port)),
+            None if after.is_empty() => (address, None),
             None => return Err(IceUrlError::Port),
         }
     } else {
-        match authority.split_once(':') {
-            Some((host, port)) => (Some(host), Some(port)),
-            None => (Some(authority), None),
+        let (host, port) = match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        };
+        let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if host.is_empty() || !host.bytes().all(in_name) {
+            return Err(IceUrlError::Host);
         }
+        (host, port)
     };
-    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    if host.is_some_and(|host| host.is_empty() || !host.bytes().all(in_name)) {
-        return Err(IceUrlError::Host);
-    }
     let is_port = |port: &str| {
         port.bytes().all(|byte| byte.is_ascii_digit())
             && port.parse::<u16>().is_ok_and(|port| port != 0)
@@ -97,7 +105,7 @@ fn check_authority(authority: &str) -> Result<(), IceUrlError> {
     if port.is_some_and(|port| !is_port(port)) {
         return Err(IceUrlError::Port);
     }
-    Ok(())
+    Ok((host, port.unwrap_or_default()))
 }
 
 impl TryFrom<String> for IceUrl {

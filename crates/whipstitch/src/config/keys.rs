@@ -6,7 +6,7 @@
 use super::kind::Kind::{
     self, Address, Addresses, Api, BaseUrl, Bearer, ByNetwork, Bytes, Collector, Count, Duration,
     Format, Forwarding, IceServers, Lifetime, Location, Mappings, Names, Networks, NodeNames,
-    NotLive, Parents, Path, Port, Ratio, Switch, Text, Url,
+    NotLive, Origins, Parents, Path, Port, Ratio, Switch, Text, Url,
 };
 
 /// The variable that names the configuration file; like `--config` it is no key of it.
@@ -198,6 +198,8 @@ pub const SECTIONS: &[Section] = &[
             Key::new("proxy.trusted", Networks, "WHIPSTITCH_PROXY_TRUSTED", "Networks of forwarders (load balancers, TLS terminators) that are believed: `X-Forwarded-For`, `-Proto` and `-Host`, or `Forwarded` (RFC 7239), tell who the client is, for logs, for nodes and for telling clients apart, and by which scheme and host it came. The client is the first address from the right that is in none of them. From everybody else these headers are dropped.")
                 .sample(r#"["10.0.0.0/8"]"#).reloads(),
             Key::new("proxy.bearer", Bearer, "WHIPSTITCH_PROXY_BEARER", "How a client's `Authorization: Bearer` reaches a node: `pass`, as it is; `query`, as the query that Red5's JWT and round-trip authentication read, for OBS, FFmpeg, GStreamer and Larix, which send nothing else: the token becomes `token=…`, one that is itself `username=…&password=…&token=…` becomes these keys, and the header stays here. What a client's URL says of a key counts. The token is in no lookup, no log and no session URL.").reloads(),
+            Key::new("proxy.cors_origins", Origins, "WHIPSTITCH_PROXY_CORS_ORIGINS", "Origins whose pages may use this proxy (CORS), as browsers write them in `Origin`, `null` among them; pages of any origin when empty. A preflight from another origin gets 403, and other answers to it no `Access-Control-Allow-Origin`. Browsers keep to this, other clients do not: it is no access control. Credentials (cookies) are allowed to none.")
+                .sample(r#"["https://app.example.com"]"#).reloads(),
             Key::new("proxy.admin_api", Switch, "WHIPSTITCH_PROXY_ADMIN_API", "On: the Stream Manager's `/admin/` API can be reached through the proxy, by its WebSockets too. `GET /as/v1/admin/healthz`, the health check of load balancers, passes always.").reloads(),
             Key::new("proxy.forward", Forwarding, "WHIPSTITCH_PROXY_FORWARD", "What becomes of `/as/v1/proxy/forward/?target=…` of Stream Manager 2.0: `refuse`; or `nodes`, with which a request goes to the Stream Manager, which alone can sign it, if it brings `Authorization: Bearer` and its target is plain HTTP to a node, by the same rules as `host=`, at `nodes.port`. SocialPusher, the list of recordings and the interstitial pages need `nodes`.").reloads(),
         ],

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use toml::Value;
 use whipstitch_origin::Mapping;
-use whipstitch_signaling::ice::IceUrl;
+use whipstitch_signaling::{ice::IceUrl, web_origin::WebOrigin};
 
 /// What a key holds. serde decides whether a value is right; a kind says in words what would have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Kind {
     Networks,
     /// Host names.
     Names,
+    /// Origins of web pages.
+    Origins,
     /// Names of nodes, and ends of such names.
     NodeNames,
     /// Public addresses with the private ones that belong to them.
@@ -80,6 +82,7 @@ impl Kind {
             Self::Addresses => "addresses",
             Self::Networks => "networks",
             Self::Names | Self::NodeNames => "names",
+            Self::Origins => "origins",
             Self::Mappings => "pairs of addresses",
             Self::IceServers => "URLs",
             Self::Path => "file",
@@ -112,6 +115,9 @@ impl Kind {
             }
             Self::Networks => r#"a network, such as "10.0.0.0/8" or "fd00::/8""#,
             Self::Names => r#"a host name in quotes, such as "live.example.com""#,
+            Self::Origins => {
+                r#"an origin as browsers write it, such as "https://app.example.com" or "null""#
+            }
             Self::NodeNames => {
                 r#"a host name, or with a dot in front the end of host names, such as ".nodes.example.com""#
             }
@@ -144,6 +150,7 @@ impl Kind {
             Self::Addresses
                 | Self::Networks
                 | Self::Names
+                | Self::Origins
                 | Self::NodeNames
                 | Self::Mappings
                 | Self::IceServers
@@ -187,6 +194,7 @@ impl Kind {
             | Self::Addresses
             | Self::Networks
             | Self::Names
+            | Self::Origins
             | Self::NodeNames
             | Self::Mappings
             | Self::IceServers => as_text(),
@@ -199,6 +207,9 @@ impl Kind {
             (Self::Address | Self::Addresses, Value::String(text)) => address_hint(text),
             (Self::Mappings, Value::String(text)) => {
                 text.parse::<Mapping>().err().map(|error| error.to_string())
+            }
+            (Self::Origins, Value::String(text)) => {
+                text.parse::<WebOrigin>().err().map(|error| error.to_string())
             }
             (Self::IceServers, Value::String(text)) => {
                 text.parse::<IceUrl>().err().map(|error| error.to_string())

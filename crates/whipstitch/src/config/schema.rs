@@ -96,6 +96,7 @@ fn item(key: &Key) -> Map<String, Value> {
         Kind::Address | Kind::Addresses => {
             pattern(r"^(\[[0-9A-Fa-f:.%]+\]|[0-9]+\.[0-9.]+):[0-9]{1,5}$")
         }
+        Kind::Origins => pattern(r"^(\*|null|[A-Za-z][A-Za-z0-9+.-]*://[^/?#@*]+)$"),
         Kind::Networks => pattern("^[0-9A-Fa-f:.]+/[0-9]{1,3}$"),
         Kind::Mappings => pattern("^[0-9A-Fa-f:./ ]+=[0-9A-Fa-f:./ ]+$"),
         Kind::IceServers => pattern("^[A-Za-z]+:.+"),

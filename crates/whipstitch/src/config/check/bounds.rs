@@ -63,6 +63,7 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::Addresses
         | Kind::Networks
         | Kind::Names
+        | Kind::Origins
         | Kind::NodeNames
         | Kind::Mappings
         | Kind::IceServers
