@@ -140,7 +140,7 @@ mod tests {
         }
         for (bad, text) in [
             (Duration::from_millis(999), "is 999ms"),
-            (Duration::from_secs(3_601), "is 1h1s"),
+            (Duration::from_secs(3_601), "is 1h 1s"),
         ] {
             let said = said(bad).unwrap();
             assert!(said.starts_with(text), "{said}");
