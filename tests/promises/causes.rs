@@ -204,11 +204,11 @@ async fn check_online_names_each_cause_and_its_cure() {
         ),
         (
             format!("http://localhost:{tls}"),
-            ["FAILED   API", "https://"],
+            ["warning  API", "https://"],
         ),
         (
             format!("http://{}", proxy.admin.addr()),
-            ["warning  API", "is it a Stream Manager"],
+            ["FAILED   API", "if this is a Stream Manager at all"],
         ),
     ] {
         let (code, said) = check_online(format!("--stream-manager {url}")).await;

@@ -167,8 +167,8 @@ impl Way<'_> {
             report.ok("API", format_args!("answers as {generation}"));
             not_found(stream, "an empty list, or 404", report);
         } else {
-            let what = format!("404 without a word of {generation}");
-            let look = "is it a Stream Manager, and is stream_manager.api_version the one that its URLs have?";
+            let what = format!("400 or 404 without a word of {generation}");
+            let look = "is it a Stream Manager, is stream_manager.api_version the one that its URLs have, and does the port speak TLS (https://)?";
             report.odd("API", what, look);
         }
     }
@@ -219,7 +219,9 @@ impl Way<'_> {
             Ok(_) | Err(LookupError::NotFound(Some(_)) | LookupError::Refused(_))
         );
         if speaks {
-            let cure = format!("set stream_manager.api = \"{number}\"");
+            let cure = format!(
+                "set stream_manager.api = \"{number}\", if this is a Stream Manager at all"
+            );
             let what = format!(
                 "answers as {}, not as {}",
                 generation(&other),
