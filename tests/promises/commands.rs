@@ -175,7 +175,7 @@ async fn nodes_and_lookups_and_what_is_forgotten() {
     stage.publish("/live/room1/whip/endpoint/s1").await;
     let nodes = stage.text("nodes").await;
     assert!(
-        nodes.contains("healthy") && nodes.contains("2 nodes"),
+        nodes.contains("healthy") && nodes.contains("1 node"),
         "{nodes}"
     );
     let lookups = stage.text("lookups").await;
