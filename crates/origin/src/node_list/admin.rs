@@ -108,8 +108,10 @@ impl AdminApi {
         let Generation::V2 { login, .. } = &mut self.generation else {
             return listed.map(|groups| (groups, pass));
         };
-        if !is_unauthorized(&listed) {
+        if is_accepted(&listed) {
             login.accepted();
+        }
+        if !is_unauthorized(&listed) {
             return listed.map(|groups| (groups, pass));
         }
         login.rejected()?;
@@ -118,7 +120,7 @@ impl AdminApi {
         if let Generation::V2 { login, .. } = &mut self.generation {
             if is_unauthorized(&listed) {
                 login.rejected()?;
-            } else {
+            } else if is_accepted(&listed) {
                 login.accepted();
             }
         }
@@ -171,6 +173,12 @@ impl AdminApi {
             error => error.into(),
         })
     }
+}
+
+/// Whether the manager has looked at the token and knows it: 403 says that its user may not see the list. A timeout, or the
+/// status of a gateway, says nothing of the token.
+fn is_accepted<T>(answer: &Result<T, PollError>) -> bool {
+    matches!(answer, Ok(_) | Err(PollError::NotAllowed(403)))
 }
 
 fn is_unauthorized<T>(answer: &Result<T, PollError>) -> bool {
@@ -272,5 +280,9 @@ pub(super) async fn read(file: PathBuf) -> Result<String, ErrorKind> {
 fn read_now(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(file)?.take(MAX_FILE).read_to_string(&mut text)?;
+    // The byte order mark that some editors write.
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
     Ok(text)
 }

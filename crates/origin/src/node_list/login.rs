@@ -5,9 +5,10 @@
 //! |---|---|
 //! | there is no token, or four fifths of its life are over, or the files hold something else | a login |
 //! | a call gets 401 with a token that worked before | the token is dropped, and there is one login |
-//! | a call gets 401 with the token of that login | this counts as a refused login |
-//! | a login is refused (any 4xx) | the next one is 30 s later, then 1 min, … up to 10 min; at once if the files change or the operator reloads |
-//! | a login fails otherwise | the next one is at the next poll |
+//! | a call gets 401 with the token of that login | this counts as a refused login, and the next login alone does not end it |
+//! | a login is refused (400, 401, 403) | the next one is 30 s later, then 1 min, … up to 10 min; at once if the files change or the operator reloads |
+//! | a login fails otherwise, or with another status (Traefik answers 404 while as-auth starts) | the next one is at the next poll |
+//! | a call with a new token is answered with a list or 403 | the manager takes the token, and earlier refusals are forgotten |
 //! | a login fails while the token in use is still good | the token stays in use |
 //!
 //! Replicas spread their logins by a jitter of a tenth. Changes of the state are logged, once each.
@@ -19,6 +20,7 @@ use std::{
     fmt,
     hash::{BuildHasher, RandomState},
     io::ErrorKind,
+    mem,
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -116,7 +118,9 @@ impl Login {
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
-        self.tell(&outcome);
+        if outcome.is_err() || !self.is_doubted() {
+            self.tell(&outcome);
+        }
         match (&self.token, outcome) {
             (Some(token), _) if Instant::now() < token.ends => Ok(token.bearer.clone()),
             (_, Err(error)) => Err(error),
@@ -128,9 +132,22 @@ impl Login {
 
     /// A call with the token was accepted.
     pub(super) fn accepted(&mut self) {
-        if let Some(token) = &mut self.token {
-            token.proved = true;
+        let doubted = self.is_doubted();
+        let Some(token) = &mut self.token else { return };
+        if mem::replace(&mut token.proved, true) {
+            return;
         }
+        self.refused = None;
+        if doubted {
+            self.tell(&Ok(()));
+        }
+    }
+
+    /// The manager did not accept the token of the last login, and has not accepted a newer one yet.
+    fn is_doubted(&self) -> bool {
+        let rejected = |refused: &Refused| refused.error == LoginError::TokenRejected;
+        self.refused.as_ref().is_some_and(rejected)
+            && self.token.as_ref().is_some_and(|token| !token.proved)
     }
 
     /// A call with the token got 401.
@@ -174,10 +191,7 @@ impl Login {
         let answer = log_in(calls, &self.url, &user, &password).await;
         self.metrics.logged_in(&answer);
         match answer {
-            Ok(token) => {
-                self.refused = None;
-                Ok(Some(self.keep(&token, digest)?))
-            }
+            Ok(token) => Ok(Some(self.keep(&token, digest)?)),
             Err(error) => {
                 if error.is_refusal() {
                     self.refuse(error.clone(), digest);
@@ -279,7 +293,9 @@ async fn log_in(
     ]);
     let body = match calls.send(Method::PUT, url, headers, MAX_ANSWER).await {
         Ok(body) => body,
-        Err(CallError::Status(status @ 400..=499)) => return Err(LoginError::Refused(status)),
+        Err(CallError::Status(status @ (400 | 401 | 403))) => {
+            return Err(LoginError::Refused(status));
+        }
         Err(error) => return Err(LoginError::Call(error)),
     };
     let answer: Answer = serde_json::from_slice(&body).map_err(|_| LoginError::NoToken)?;

@@ -66,7 +66,10 @@ pub(super) fn check(path: &Path, block: Block) -> Result<(), String> {
 
 /// Whether a file speaks of a private key, whole or not.
 pub(super) fn is_secret(path: &Path) -> bool {
-    readable(path).is_ok_and(|text| text.to_ascii_uppercase().contains("PRIVATE KEY"))
+    bytes(path).is_ok_and(|bytes| {
+        let text = String::from_utf8_lossy(&bytes).to_ascii_uppercase();
+        text.contains("PRIVATE KEY")
+    })
 }
 
 /// Whether this is a file's name, and not what should stand in the file.
@@ -88,8 +91,16 @@ pub(crate) fn readable(path: &Path) -> Result<String, String> {
         let name = path.display();
         return Err(format!("{name} is UTF-16 text; save it as ASCII or UTF-8"));
     }
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(text.trim_start_matches('\u{feff}').to_owned())
+    let Ok(text) = String::from_utf8(bytes) else {
+        let name = path.display();
+        return Err(format!(
+            "{name} is not UTF-8 text; save it as ASCII or UTF-8"
+        ));
+    };
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
+    })
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, String> {

@@ -179,6 +179,105 @@ async fn a_refused_login_is_not_hammered() {
 }
 
 #[tokio::test]
+async fn logins_whose_tokens_are_never_accepted_get_rarer_and_are_told_once() {
+    let round = |name: &str| [token(name), NO.as_bytes().to_vec()];
+    let mut answers = ["a", "b", "c", "d", "e"].map(round).concat();
+    answers.extend([token("f"), ok("[]")]);
+    // Later the same again: the wait is the first one.
+    answers.extend([NO.as_bytes().to_vec()]);
+    answers.extend(round("g"));
+    answers.extend([token("h"), ok("[]")]);
+    let manager = manager(answers).await;
+    let mut poll = TwoPoll::new(&manager);
+    let rejected = Err(PollError::Login(LoginError::TokenRejected));
+    let mut since = None;
+    for wait in [30, 60, 120, 240, 480] {
+        let before = asked(&manager).len();
+        assert_eq!(poll.poll().await, rejected);
+        assert_eq!(asked(&manager)[before..], [LOGIN, LIST], "{wait}");
+        let login = poll.login();
+        assert!(login.refused, "{wait}");
+        assert_eq!(*since.get_or_insert(login.since), login.since, "{wait}");
+        // A tenth may be missing.
+        later(Duration::from_secs(wait) * 89 / 100).await;
+        assert_eq!(poll.poll().await, rejected);
+        assert_eq!(asked(&manager).len(), before + 2, "{wait}");
+        later(Duration::from_secs(wait) * 11 / 100).await;
+    }
+    assert_eq!(poll.poll().await, Ok(0));
+    assert!(poll.login().error.is_none());
+    assert_eq!(poll.poll().await, rejected);
+    later(FIRST_WAIT).await;
+    assert_eq!(poll.poll().await, Ok(0));
+}
+
+#[tokio::test]
+async fn a_token_is_proved_by_the_manager_and_not_by_a_gateway() {
+    let status = |status: u16| {
+        format!("HTTP/1.1 {status} No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            .into_bytes()
+    };
+    for (first, proves) in [(502, false), (404, false), (403, true)] {
+        let mut answers = vec![token("a"), status(first), status(401)];
+        if proves {
+            answers.extend([token("b"), ok("[]")]);
+        }
+        let manager = manager(answers).await;
+        let mut poll = TwoPoll::new(&manager);
+        poll.poll().await.unwrap_err();
+        let rejected = Err(PollError::Login(LoginError::TokenRejected));
+        let second = if proves { Ok(0) } else { rejected };
+        assert_eq!(poll.poll().await, second, "{first}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_status_that_speaks_of_the_credentials_is_a_refused_login() {
+    for (status, refused) in [
+        (400, true),
+        (401, true),
+        (403, true),
+        (404, false),
+        (408, false),
+        (429, false),
+    ] {
+        let no = format!("HTTP/1.1 {status} No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let manager = manager(vec![no.into_bytes(), token("a"), ok("[]")]).await;
+        let mut poll = TwoPoll::new(&manager);
+        let error = if refused {
+            LoginError::Refused(status)
+        } else {
+            LoginError::Call(CallError::Status(status))
+        };
+        assert_eq!(poll.poll().await, Err(PollError::Login(error.clone())));
+        assert_eq!(poll.login().refused, refused, "{status}");
+        // The next poll, and not 30 s later.
+        let next = if refused {
+            Err(PollError::Login(error))
+        } else {
+            Ok(0)
+        };
+        assert_eq!(poll.poll().await, next, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn files_that_begin_with_a_byte_order_mark_hold_the_same() {
+    let manager = manager(vec![token("a"), ok("[]")]).await;
+    let mut poll = TwoPoll::new(&manager);
+    poll.user.write("\u{feff}admin\r\n");
+    poll.poll.file.write("\u{feff}s3cr:t \n");
+    assert_eq!(poll.poll().await, Ok(0));
+    let heads = manager.heads.lock().unwrap().clone();
+    // admin:s3cr:t and a space
+    assert!(
+        heads[0].contains("Basic YWRtaW46czNjcjp0IA==\r\n"),
+        "{}",
+        heads[0]
+    );
+}
+
+#[tokio::test]
 async fn other_files_or_a_reload_end_the_wait() {
     let no = || NO.as_bytes().to_vec();
     let manager = manager(vec![

@@ -12,6 +12,7 @@ const API: &str = "stream_manager.api";
 const TOKEN: &str = "stream_manager.access_token_file";
 const USER: &str = "stream_manager.user_file";
 const PASSWORD: &str = "stream_manager.password_file";
+const STRIP: &str = "stream_manager.strip_prefix";
 
 /// Whether the list of nodes is polled.
 pub(super) fn is_polled(manager: &StreamManager) -> bool {
@@ -58,6 +59,12 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
             "is set without stream_manager.user_file: a login takes both",
         )),
         _ => {}
+    }
+    if user.is_some() && manager.strip_prefix.is_some() {
+        let what = "is set together with stream_manager.strip_prefix: the login and the list of nodes are then asked of the \
+                    service that stream_manager.url names, and as-streams answers neither; ask through the gateway, without \
+                    strip_prefix";
+        found.push(Finding::new([USER, STRIP], what).warning());
     }
     if let Some(path) = user {
         secret_word(USER, path, User::parse, found);

@@ -140,7 +140,7 @@ fn the_file_of_the_access_token_is_looked_into() {
 fn the_files_of_a_login_are_looked_into() {
     let folder = tempfile::tempdir().unwrap();
     let (user, password) = (folder.path().join("user"), folder.path().join("password"));
-    let printed = |keys: &str, texts: [&str; 2], mode| {
+    let printed_for = |keys: &str, texts: [&[u8]; 2], mode| {
         for (path, text) in [&user, &password].into_iter().zip(texts) {
             std::fs::write(path, text).unwrap();
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -156,6 +156,8 @@ fn the_files_of_a_login_are_looked_into() {
         told.join("\n")
             .replace(&format!("{}/", folder.path().display()), "")
     };
+    let printed =
+        |keys: &str, texts: [&str; 2], mode| printed_for(keys, texts.map(str::as_bytes), mode);
     let both = "stream_manager.user_file = 'user'\nstream_manager.password_file = 'password'";
     let good = ["admin\n", "s3cret word\n"];
     assert_snapshot!(printed(both, good, 0o600), @"whipstitch.toml: ok");
@@ -174,4 +176,13 @@ fn the_files_of_a_login_are_looked_into() {
     ");
     assert_snapshot!(printed("stream_manager.user_file = 'user'", good, 0o600), @"whipstitch.toml:2: stream_manager.user_file: is set without stream_manager.password_file: a login takes both");
     assert_snapshot!(printed("stream_manager.password_file = 'password'", good, 0o600), @"whipstitch.toml:2: stream_manager.password_file: is set without stream_manager.user_file: a login takes both");
+    assert_snapshot!(printed(both, ["\u{feff}admin\n", "\u{feff}s3cret\n"], 0o600), @"whipstitch.toml: ok");
+    let stripped = format!("{both}\nstream_manager.strip_prefix = '/as/v1'");
+    assert_snapshot!(printed(&stripped, good, 0o600), @r"
+    warning: whipstitch.toml:2: stream_manager.user_file: is set together with stream_manager.strip_prefix: the login and the list of nodes are then asked of the service that stream_manager.url names, and as-streams answers neither; ask through the gateway, without strip_prefix
+    whipstitch.toml: ok
+    ");
+    // Latin-1.
+    let bytes: [&[u8]; 2] = [b"admin\n", b"s3cret\xe9\n"];
+    assert_snapshot!(printed_for(both, bytes, 0o600), @"whipstitch.toml:3: stream_manager.password_file: password is not UTF-8 text; save it as ASCII or UTF-8");
 }
