@@ -5,6 +5,7 @@
 //! for other addresses is replaced, with its pool. While the name cannot be resolved, the last good addresses count.
 
 mod address;
+mod pem;
 mod roots;
 
 use std::{

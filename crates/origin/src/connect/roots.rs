@@ -8,6 +8,8 @@ use rustls::{
 };
 use thiserror::Error;
 
+use super::pem;
+
 /// Longest file that is read, in bytes; the bundle of a whole system takes a quarter of that.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -16,10 +18,11 @@ const MAX_FILE: u64 = 1 << 20;
 pub struct Roots(Arc<RootCertStore>);
 
 impl Roots {
-    /// Reads a PEM file with at least one certificate. What else is in there counts for nothing.
+    /// Reads a PEM file with at least one certificate, in any spelling that people have: glued, indented, any line end, a
+    /// byte order mark. What else is in there counts for nothing.
     ///
     /// # Errors
-    /// It cannot be read, holds no certificate, or one that is broken.
+    /// It cannot be read, holds no certificate, or one that is broken or would be dropped.
     pub fn read(path: &Path) -> Result<Self, RootsError> {
         let mut pem = Vec::new();
         File::open(path)
@@ -32,8 +35,9 @@ impl Roots {
     }
 
     fn parse(pem: &[u8]) -> Result<Self, RootsError> {
+        let pem = pem::normalised(pem);
         let mut roots = RootCertStore::empty();
-        for (before, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
+        for (before, certificate) in CertificateDer::pem_slice_iter(pem.as_bytes()).enumerate() {
             let broken = |why: String| RootsError::Broken(before + 1, why);
             let certificate = certificate.map_err(|error| broken(error.to_string()))?;
             let added = roots.add(certificate);
@@ -42,6 +46,10 @@ impl Roots {
         }
         if roots.is_empty() {
             return Err(RootsError::None);
+        }
+        let begun = pem::begun(&pem);
+        if begun != roots.len() {
+            return Err(RootsError::Dropped(begun, roots.len()));
         }
         Ok(Self(Arc::new(roots)))
     }
@@ -72,14 +80,62 @@ pub enum RootsError {
     /// Something that should be one.
     #[error("certificate {0} in it is broken: {1}")]
     Broken(usize, String),
+    /// A marker that is misspelt, a block without end, or a label that rustls does not read.
+    #[error(
+        "holds {0} certificates, and only {1} of them can be read; each has to begin with -----BEGIN CERTIFICATE----- and end with -----END CERTIFICATE-----"
+    )]
+    Dropped(usize, usize),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A certificate of an authority that signs nothing; its key was thrown away.
+    const CA: &str = "-----BEGIN CERTIFICATE-----\n\
+MIIBbzCCARWgAwIBAgIUFOBKCzp9JYwypW4P0LanUS9IzPcwCgYIKoZIzj0EAwIw\n\
+DDEKMAgGA1UEAwwBYTAgFw0yNjExMzAxMTQ2MDdaGA8yMTI2MTEwNjExNDYwN1ow\n\
+DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABE1jZlsjyIgD\n\
+UE4+KgnURFupz5alVk1TLfkdGHhm34ayR7R6dq2eA0dcuA65GNg2emmchgfWyhX0\n\
+JF1mGpc+kI6jUzBRMB0GA1UdDgQWBBR8MIs3/VUN3ipct/SAckJdg+/YyjAfBgNV\n\
+HSMEGDAWgBR8MIs3/VUN3ipct/SAckJdg+/YyjAPBgNVHRMBAf8EBTADAQH/MAoG\n\
+CCqGSM49BAMCA0gAMEUCIAqrjwNmh0kalRHBOeRLZIBsum6fWPjxcBQz9cgNKLA+\n\
+AiEAsnXNYlHS9mInkEEm3QeX5OO39q0U4VG7NpF8wWEIpvA=\n\
+-----END CERTIFICATE-----";
+
     fn said(pem: &str) -> String {
         Roots::parse(pem.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_certificate_of_a_file_is_read_or_it_is_refused() {
+        let read = |pem: &str| Roots::parse(pem.as_bytes()).unwrap().0.len();
+        assert_eq!(read(CA), 1);
+        for two in [
+            format!("{CA}\n{CA}\n"),
+            format!("{CA}{CA}"),
+            format!("\u{feff}{CA}{CA}").replace('\n', "\r"),
+            format!("# one\n{CA}\n# two\n{CA}").replace('\n', "\r\n    "),
+        ] {
+            assert_eq!(read(&two), 2, "{two}");
+        }
+        let begin = "-----BEGIN CERTIFICATE-----";
+        for other in [
+            CA.replace("-----BEGIN", "----BEGIN"),
+            CA.replace(" CERT", " TRUSTED CERT"),
+            CA.replace("-----BEGIN", "\u{2014}BEGIN"),
+        ] {
+            assert_eq!(
+                said(&format!("{CA}\n{other}")),
+                format!(
+                    "holds 2 certificates, and only 1 of them can be read; each has to begin with {begin} and end with \
+                     -----END CERTIFICATE-----"
+                ),
+                "{other}"
+            );
+        }
+        let unended = CA.replace("-----END CERTIFICATE-----", "");
+        assert!(Roots::parse(format!("{unended}\n{CA}").as_bytes()).is_err());
     }
 
     #[test]

@@ -34,11 +34,12 @@ fn ca_file(config: &Config, found: &mut Vec<Finding>) {
         return;
     };
     let key = "stream_manager.ca_file";
-    let judged = pem::check(path, pem::Block::Certificate).and_then(|()| {
-        let read = Roots::read(path).map(drop);
-        read.map_err(|error| format!("{} {error}", path.display()))
-    });
-    if let Err(what) = judged {
+    // What cannot be used at the start is a mistake, and nothing else; the first look may know better why.
+    if let Err(error) = Roots::read(path) {
+        let what = match pem::check(path, pem::Block::Certificate) {
+            Err(what) => what,
+            Ok(()) => format!("{} {error}", path.display()),
+        };
         found.push(Finding::new([key], what));
     }
     let url = config.stream_manager.url.as_deref().unwrap_or_default();

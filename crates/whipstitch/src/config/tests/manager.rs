@@ -79,5 +79,21 @@ fn a_file_of_authorities_that_holds_none_is_a_mistake() {
     let key = rcgen::generate_simple_self_signed(vec!["sm".to_owned()]).unwrap();
     fs::write(&file, key.cert.pem()).unwrap();
     assert_snapshot!(first("https://a"), @"whipstitch.toml: ok");
+    let glued = key.cert.pem().trim().repeat(2);
+    fs::write(&file, &glued).unwrap();
+    assert_snapshot!(first("https://a"), @"whipstitch.toml: ok");
+    fs::write(&file, glued.replace("----------BEGIN", "-----\n----BEGIN")).unwrap();
+    let told = first("https://a");
+    assert!(
+        told.contains("ca.pem line ") && told.contains("five hyphens"),
+        "{told}"
+    );
+    fs::write(
+        &file,
+        key.cert.pem().replace(" CERT", " TRUSTED CERT") + &key.cert.pem(),
+    )
+    .unwrap();
+    assert_snapshot!(first("https://a"), @"whipstitch.toml:3: stream_manager.ca_file: ca.pem holds 2 certificates, and only 1 of them can be read; each has to begin with -----BEGIN CERTIFICATE----- and end with -----END CERTIFICATE-----");
+    fs::write(&file, key.cert.pem()).unwrap();
     assert_snapshot!(first("http://a"), @"whipstitch.toml:3: stream_manager.ca_file: is only used over TLS, and stream_manager.url begins with http://");
 }
