@@ -1,10 +1,13 @@
 //! The streams API of Stream Manager 2.0 (Red5 Pro documentation, Stream Manager 2.0, Streams API).
 
 use http::StatusCode;
-use whipstitch_signaling::{Role, StreamKey, query};
+use whipstitch_signaling::{Role, StreamKey};
 
 use super::ManagerApi;
 use crate::{Lookup, LookupError, ManagerFault, answer::Answer, lookup::NODE_GROUP};
+
+/// What the API says with `[]`, in words.
+const EMPTY: &str = "an empty list";
 
 /// `/as/v1/streams/stream/{nodeGroup}/{publish|subscribe}/{guid}`
 pub(super) struct StreamsApi {
@@ -37,7 +40,8 @@ impl ManagerApi for StreamsApi {
         }
     }
 
-    /// Always a list; "no" is 400 or 404 with an `error`, and a list of nobody means the same.
+    /// Always a list; "no" is 400 or 404 with an `error`, and a list of nobody means the same: it is the API that says it,
+    /// so it outweighs what is remembered.
     fn interpret(&self, status: StatusCode, body: &[u8]) -> Result<Answer, LookupError> {
         let answer = Answer::parse(body);
         let said = answer.as_ref().and_then(Answer::error);
@@ -47,7 +51,7 @@ impl ManagerApi for StreamsApi {
             }
             (StatusCode::OK, _) if said.is_some() => Err(LookupError::NotFound(said)),
             (StatusCode::OK, Some(Answer::Many(nodes))) if nodes.is_empty() => {
-                Err(LookupError::NotFound(None))
+                Err(LookupError::NotFound(Some(EMPTY.into())))
             }
             (StatusCode::OK, Some(answer @ Answer::Many(_))) => Ok(answer),
             (StatusCode::OK, Some(Answer::One(_)) | None) => Err(ManagerFault::NotAnAnswer.into()),
@@ -64,7 +68,7 @@ fn hints(lookup: &Lookup) -> Vec<String> {
     let mut pairs = Vec::new();
     for pair in hints.as_str().split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match &*query::unescaped(key) {
+        match key {
             "region" if region => {}
             "subgroup" if !region => {}
             NODE_GROUP | "region" | "subgroup" => continue,
@@ -124,6 +128,10 @@ mod tests {
             "/as/v1/streams/stream/other/publish/live/room2/s1?strict=true&transcode=true"
         );
         assert_eq!(
+            question(Role::Publish, "s%74rict=true&node%47roup=other", 4),
+            "/as/v1/streams/stream/other/publish/live/room2/s1?strict=true"
+        );
+        assert_eq!(
             question(Role::Publish, "nodeGroup=other", 2),
             "/as/v1/streams/stream/other/publish/live/room2/s1?endpoints=2"
         );
@@ -163,6 +171,12 @@ mod tests {
                 "?subgroup=a&subGroup=a",
             ),
             ("strict", "?strict", "?strict"),
+            ("s%74rict=%74rue", "?strict=%74rue", "?strict=%74rue"),
+            (
+                "su%62group=a&%72egion=b%2Dc",
+                "?subgroup=b%2Dc",
+                "?subgroup=b%2Dc&subGroup=b%2Dc",
+            ),
         ] {
             let asked = |role| question(role, hints, 1);
             let publish = format!("{base}/publish/live/room2/s1{publish}");
@@ -190,7 +204,9 @@ mod tests {
             assert_eq!(read(status, no), not_found, "{status}");
         }
         assert_eq!(read(404, "<html>"), Err(LookupError::NotFound(None)));
-        assert_eq!(read(200, "[]"), Err(LookupError::NotFound(None)));
+        // Words, so that it is told from the 404 of a gateway that speaks no API.
+        let empty = Err(LookupError::NotFound(Some("an empty list".into())));
+        assert_eq!(read(200, "[]"), empty);
         for status in [302, 401, 500] {
             assert_eq!(
                 read(status, no),

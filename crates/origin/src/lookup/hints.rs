@@ -41,8 +41,8 @@ fn keys(api: Api) -> &'static [&'static str] {
     }
 }
 
-/// The query pairs that change the Stream Manager's answer, byte for byte as the client sent them. They are compared in
-/// their one spelling: `us%2Dwest` is `us-west`.
+/// The query pairs that change the Stream Manager's answer: keys in their one spelling (`s%74rict` is `strict`), values byte
+/// for byte as the client sent them. Values are compared in their one spelling: `us%2Dwest` is `us-west`.
 #[derive(Clone, Default)]
 pub struct Hints(Option<Arc<str>>);
 
@@ -70,7 +70,7 @@ impl Hints {
             return Ok(Self(None));
         }
         let keys = keys(api);
-        let hints = query::filter(query, |key| keys.contains(&key));
+        let hints = plain_keys(&query::filter(query, |key| keys.contains(&key)));
         if hints.len() > MAX_HINTS {
             return Err(HintsError::TooLong);
         }
@@ -83,7 +83,7 @@ impl Hints {
         Ok(Self((!hints.is_empty()).then(|| hints.into())))
     }
 
-    /// The keys, in the client's order.
+    /// The keys, unescaped, in the client's order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         query::pairs(self.as_str()).map(|(key, _)| key)
     }
@@ -150,6 +150,21 @@ impl Hints {
     pub fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
     }
+}
+
+/// The same pairs with each key unescaped, so that it can be compared as it stands.
+fn plain_keys(hints: &str) -> String {
+    let mut plain = String::with_capacity(hints.len());
+    for pair in hints.split('&').filter(|pair| !pair.is_empty()) {
+        let key_ends = pair.find('=').unwrap_or(pair.len());
+        let (key, value) = pair.split_at(key_ends);
+        if !plain.is_empty() {
+            plain.push('&');
+        }
+        plain.push_str(&query::unescaped(key));
+        plain.push_str(value);
+    }
+    plain
 }
 
 impl fmt::Debug for Hints {
@@ -220,6 +235,34 @@ mod tests {
             Hints::from_query(&format!("region={}", "x".repeat(600)), Api::V1),
             Err(HintsError::TooLong)
         );
+    }
+
+    #[test]
+    fn an_escaped_key_is_the_key_and_its_value_stays() {
+        for (query, api, plain, takes_endpoints, names_place) in [
+            ("s%74rict=tr%75e", Api::V1, "strict=tr%75e", false, false),
+            ("s%74rict", Api::V2, "strict", false, false),
+            (
+                "r%65gion=us%2Dwest",
+                Api::V1,
+                "region=us%2Dwest",
+                true,
+                true,
+            ),
+            ("%73ubgroup=a%2Cb", Api::V2, "subgroup=a%2Cb", true, true),
+            ("%6EodeGroup=g", Api::V2, "nodeGroup=g", true, false),
+            ("g%65ozone=x", Api::V1, "geozone=x", false, true),
+            ("end%70oints=4", Api::V2, "endpoints=4", false, false),
+        ] {
+            let hints = Hints::from_query(query, api).unwrap();
+            assert_eq!(hints.as_str(), plain);
+            assert_eq!(hints.takes_endpoints(), takes_endpoints, "{query}");
+            assert_eq!(hints.names_place(), names_place, "{query}");
+            let key = plain.split('=').next();
+            assert_eq!(hints.keys().collect::<Vec<_>>(), Vec::from_iter(key));
+            let same = Hints::from_query(plain, api).unwrap();
+            assert!(hints.says_the_same(&same) && hints == same, "{query}");
+        }
     }
 
     #[test]
