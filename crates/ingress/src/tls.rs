@@ -1,7 +1,8 @@
 //! Certificates: read from PEM files, and read again when the files change.
 //!
 //! A certificate in use is replaced only by one that clients can use as well: not by one that has expired or is not valid
-//! yet, and not by one that lacks a name of `proxy.hosts` which the former has. What is refused is looked at again every
+//! yet, and not by one that lacks a name of `proxy.hosts` which the former has. One that has itself expired, or is not
+//! valid yet, is replaced by any other. What is refused is looked at again every
 //! 10 s, so that a certificate from the future is taken up when its time has come.
 
 use std::{
@@ -126,9 +127,11 @@ impl CertStore {
 
     /// Whether clients can use the new certificate wherever they can use the present one.
     fn is_no_worse(&self, new: &Loaded, present: &Loaded) -> Result<(), TlsError> {
-        if let Some(why) = new.invalid()
-            && present.invalid().is_none()
-        {
+        // Clients refuse the present one for every name: nothing can be lost with it.
+        if present.invalid().is_some() {
+            return Ok(());
+        }
+        if let Some(why) = new.invalid() {
             return Err(TlsError::Invalid(self.cert.clone(), why));
         }
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
@@ -336,6 +339,29 @@ mod tests {
         .unwrap();
         assert!(store.reload().is_err());
         assert_eq!(store.current.read().unwrap().certified.cert, second.cert);
+    }
+
+    #[test]
+    fn an_expired_certificate_is_replaced_whatever_names_the_new_one_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+        let write = |names: &[&str], until: i32| {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            let mut params = rcgen::CertificateParams::new(names).unwrap();
+            params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+            params.not_after = rcgen::date_time_ymd(until, 1, 1);
+            let own = rcgen::KeyPair::generate().unwrap();
+            fs::write(&cert, params.self_signed(&own).unwrap().pem()).unwrap();
+            fs::write(&key, own.serialize_pem()).unwrap();
+        };
+        for (until, taken) in [(2001, true), (2999, false)] {
+            write(&["a.example", "b.example"], until);
+            let store = CertStore::load(&cert, &key).unwrap();
+            store.serve(&["a.example".to_owned(), "b.example".to_owned()]);
+            write(&["a.example"], 2999);
+            assert_eq!(store.reload().is_ok(), taken, "the present one: {until}");
+            assert_eq!(store.invalid(), None);
+        }
     }
 
     #[test]
