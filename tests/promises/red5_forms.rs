@@ -3,8 +3,14 @@
 
 use http::Request;
 use serde_json::Value;
+use tokio_tungstenite::tungstenite::Message;
 use whipstitch_minicluster::{Server, peer::Publisher};
-use whipstitch_tests::{Deployment, http::path_of, raw_node::RawNode, websocket::raw};
+use whipstitch_tests::{
+    Deployment,
+    http::path_of,
+    raw_node::RawNode,
+    websocket::{Dialogue, raw},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whip_at_the_managers_application_has_the_scope_of_app() {
@@ -135,6 +141,17 @@ async fn sessions_are_listed_and_ended_as_at_stream_manager_2_0() {
                 .unwrap(),
         )
     };
+    // A WebSocket that names no stream shows its scope, and is meant by its id only.
+    let node = deployment.cluster.nodes()[0].ip();
+    let target = format!("/streammanager/?id=subscriber-1&host={node}&app=live");
+    let mut socket = Dialogue::open(&proxy.h1, &target).await.unwrap();
+    let shown = show(list).await;
+    let mut shown = shown.as_object().unwrap().values();
+    let its = shown.find(|one| one["streamGuid"] == "live").unwrap();
+    let its = its["sessionId"].as_str().unwrap();
+    assert_eq!(end(format!("{list}/live")).await.status, 404);
+    assert_eq!(end(format!("{list}/{its}")).await.status, 200);
+    while !matches!(socket.next().await, Message::Close(_)) {}
     assert_eq!(end(format!("{list}/live/s1")).await.status, 200);
     assert_eq!(end(format!("{list}/live/other")).await.status, 404);
     let polled = async {

@@ -58,13 +58,17 @@ fn all(live: &Live) -> Vec<Arc<LiveSession>> {
     all
 }
 
-/// The session of this id, or those of the stream of this guid, whose slashes may be escaped.
+/// The session of this id, or those of the stream of this guid, whose slashes may be escaped. A WebSocket that names no
+/// stream is meant by its id only: what is shown as its guid is its scope, and others share that.
 fn meant(live: &Live, raw: &str) -> Vec<Arc<LiveSession>> {
     let Some(id) = query::percent_decode(raw) else {
         return Vec::new();
     };
     let mut all = all(live);
-    all.retain(|session| session.id().to_string() == id || guid(session) == id);
+    all.retain(|session| {
+        let named = session.stream().map(ToString::to_string);
+        session.id().to_string() == id || named.is_some_and(|guid| guid == id)
+    });
     all
 }
 
