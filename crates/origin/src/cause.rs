@@ -9,6 +9,8 @@ use rustls::{CertificateError, InvalidMessage};
 
 use crate::resolve::ResolveError;
 
+/// The peer answered the TLS handshake with something that is not TLS.
+const NO_TLS: &str = "the port does not speak TLS";
 /// Longest text of another library that is kept, in characters.
 const MAX_DETAIL: usize = 160;
 
@@ -84,6 +86,11 @@ impl Cause {
         }
     }
 
+    /// Whether the peer answered the TLS handshake with something that is not TLS.
+    pub fn is_without_tls(&self) -> bool {
+        matches!(self, Self::Tls(detail) if &**detail == NO_TLS)
+    }
+
     /// Finds the reason in an error of a client or of a socket. `waited` is how long the caller had waited, for a
     /// time-out that does not say so itself.
     pub fn of(error: &(dyn Error + 'static), waited: Duration) -> Self {
@@ -128,9 +135,7 @@ impl Cause {
                 CertificateError::Revoked => "the certificate was revoked",
                 _ => return Self::Tls(printable(&error.to_string())),
             },
-            rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-                "the port does not speak TLS"
-            }
+            rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => NO_TLS,
             _ => return Self::Tls(printable(&error.to_string())),
         };
         Self::Tls(text.into())

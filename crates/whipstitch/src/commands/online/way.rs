@@ -2,14 +2,17 @@
 
 use std::{net::IpAddr, net::SocketAddr, sync::Arc, time::Duration};
 
+use http_body_util::Empty;
+use hyper::body::Bytes;
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
 };
+use tower::BoxError;
 use whipstitch_origin::{
     AllowedOrigins, Asker, Candidates, Cause, Claim, Hints, Lookup, LookupError, ManagerFault,
     Metrics, NodeList, Origin, Resolver, Source as _, StreamManager, config,
-    connect::ManagerAddress,
+    connect::{Clients, ManagerAddress},
 };
 use whipstitch_signaling::{Api, Role, StreamKey};
 
@@ -31,6 +34,9 @@ pub(super) async fn go(config: &Config, stream: Option<&StreamKey>, report: &mut
         return;
     };
     if !tcp(&manager, &addresses, report).await {
+        return;
+    }
+    if manager.base().is_https() && !tls(&manager, report).await {
         return;
     }
     let allowed = AllowedOrigins::new(&config.nodes, Metrics::default())
@@ -102,6 +108,40 @@ async fn tcp(manager: &ManagerAddress, addresses: &[IpAddr], report: &mut Report
     false
 }
 
+/// Whether a TLS handshake comes to its end.
+async fn tls(manager: &ManagerAddress, report: &mut Report) -> bool {
+    let began = Instant::now();
+    let cause = match timeout(PATIENCE, handshake(manager)).await {
+        Ok(Ok(())) => {
+            report.ok("TLS", "the certificate is accepted");
+            return true;
+        }
+        Ok(Err(error)) => Cause::of(error.as_ref(), began.elapsed()),
+        Err(_) => Cause::Timeout(PATIENCE),
+    };
+    match cause {
+        cause if cause.is_without_tls() => {
+            let cure = "write http:// in stream_manager.url, or the port that speaks TLS";
+            report.failed("TLS", cause, cure);
+        }
+        cause @ Cause::Tls(_) => {
+            let cure = "for a private authority set stream_manager.ca_file; for another name in the certificate, stream_manager.host";
+            report.failed("TLS", cause, cure);
+        }
+        cause => {
+            let what = format_args!("the handshake did not come to its end: {cause}");
+            let cure = "does the port of stream_manager.url speak TLS? If not, write http://; if so, look at the log of the server that ends TLS there";
+            report.failed("TLS", what, cure);
+        }
+    }
+    false
+}
+
+async fn handshake(manager: &ManagerAddress) -> Result<(), BoxError> {
+    let clients = Clients::<Empty<Bytes>>::new(manager.clone(), PATIENCE, 1)?;
+    clients.dial().await.map(drop)
+}
+
 async fn connect(addr: SocketAddr, patience: Duration) -> Result<Duration, Cause> {
     let began = Instant::now();
     match timeout(patience, TcpStream::connect(addr)).await {
@@ -118,19 +158,10 @@ struct Way<'a> {
 }
 
 impl Way<'_> {
-    /// The steps TLS, API and lookup, which are one question; the nodes that it names.
+    /// The steps API and lookup, which are one question; the nodes that it names.
     async fn look_up(&self, stream: Option<&StreamKey>, report: &mut Report) -> Vec<Origin> {
         let manager = &self.config.stream_manager;
         let answer = self.ask(manager, stream).await;
-        if let Err(LookupError::Manager(ManagerFault::Unreachable(cause @ Cause::Tls(_)))) = &answer
-        {
-            let cure = "for a private authority set stream_manager.ca_file; for another name in the certificate, stream_manager.host";
-            report.failed("TLS", cause, cure);
-            return Vec::new();
-        }
-        if self.manager.base().is_https() {
-            report.ok("TLS", "the certificate is accepted");
-        }
         let generation = generation(manager);
         match answer {
             Ok(nodes) => {
@@ -163,14 +194,17 @@ impl Way<'_> {
             return;
         }
         let generation = generation(&self.config.stream_manager);
-        if self.config.stream_manager.api == Api::V2 {
-            report.ok("API", format_args!("answers as {generation}"));
-            not_found(stream, "an empty list, or 404", report);
-        } else {
-            let what = format!("400 or 404 without a word of {generation}");
-            let look = "is it a Stream Manager, is stream_manager.api_version the one that its URLs have, and does the port speak TLS (https://)?";
-            report.odd("API", what, look);
-        }
+        let what = format!("400 or 404 without a word of {generation}");
+        // A web server before it says so too, for a host or a path that it has no rule for.
+        let look = match self.config.stream_manager.api {
+            Api::V1 => {
+                "is it a Stream Manager, is stream_manager.api_version the one that its URLs have, are stream_manager.api and host right, and does the port speak TLS (https://)?"
+            }
+            Api::V2 => {
+                "is it a Stream Manager, are stream_manager.api, host and strip_prefix right, and does the port speak TLS (https://)?"
+            }
+        };
+        report.odd("API", what, look);
     }
 
     async fn fault(&self, fault: &ManagerFault, stream: Option<&StreamKey>, report: &mut Report) {
