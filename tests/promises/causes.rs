@@ -63,6 +63,40 @@ async fn an_idle_proxy_knows_within_a_second_of_its_start_whether_the_manager_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_idle_probe_that_is_answered_with_an_error_makes_no_idle_proxy_fail() {
+    let deployment = Deployment::start().await;
+    let manager = deployment.cluster.manager();
+    let error = r#"{"errorMessage":"unexpected"}"#;
+    manager.fail(Fault::Status(500, error.into())).await;
+    let mut config = deployment.config();
+    config.stream_manager.probe = Duration::from_secs(1);
+    let proxy = deployment.proxy_with(config);
+    let manager = manager_once(&proxy, "answering", Duration::from_secs(1)).await;
+    assert_eq!(manager["last_error"], "HTTP status 500", "{manager}");
+    assert_eq!(manager["failing_since_at"], Value::Null, "{manager}");
+    assert_eq!(manager["breaker"], "closed", "{manager}");
+    for (name, value) in [
+        ("whipstitch_stream_manager_up", 1.0),
+        (
+            r#"whipstitch_stream_manager_lookups_total{result="failed"}"#,
+            0.0,
+        ),
+        (
+            r#"whipstitch_stream_manager_failures_total{cause="answer"}"#,
+            0.0,
+        ),
+    ] {
+        let is = proxy.metric(name).await;
+        assert!((is - value).abs() < 0.5, "{name}: {is}");
+    }
+    // A client's lookup that is answered so is another matter.
+    let reply = proxy.h1.bare("OPTIONS", "/live/whip/endpoint/s1").await;
+    assert_eq!(reply.problem(), "manager-unavailable");
+    let failed = r#"whipstitch_stream_manager_lookups_total{result="failed"}"#;
+    assert!(proxy.metric(failed).await > 0.5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_probe_asks_anything_where_it_is_switched_off_and_none_asks_to_publish() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
@@ -200,7 +234,7 @@ async fn check_online_names_each_cause_and_its_cure() {
         ),
         (
             format!("https://{}", proxy.plain.addr()),
-            ["FAILED   TLS", "does not speak TLS"],
+            ["does not speak TLS", "write http://"],
         ),
         (
             format!("http://localhost:{tls}"),
@@ -217,11 +251,46 @@ async fn check_online_names_each_cause_and_its_cure() {
         }
         assert_eq!(code, if said.contains("FAILED") { 78 } else { 0 }, "{said}");
     }
+    // A plain 404, as Traefik answers for a host or a path that it has no rule for.
+    let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = plain.local_addr().unwrap();
+    let serves = tokio_util::task::TaskTracker::new().spawn(async move {
+        while let Ok((mut socket, _)) = plain.accept().await {
+            let _ = socket.read(&mut [0; 1024]).await;
+            let answer = "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: 19\r\n\r\n404 page not found\n";
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    for (api, words) in [("1", "api and host"), ("2", "api, host and strip_prefix")] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let config = format!("[stream_manager]\nurl = \"http://{addr}\"\napi = \"{api}\"\n");
+        std::fs::write(file.path(), config).unwrap();
+        let (_, said) = check_online(format!("--config {}", file.path().display())).await;
+        let words = format!("are stream_manager.{words} right");
+        assert!(said.contains("warning  API"), "{said}");
+        assert!(said.contains(&words), "{said}");
+        assert!(!said.contains("ok       lookup"), "{said}");
+    }
+    serves.abort();
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = silent.local_addr().unwrap();
     let (code, said) = check_online(format!("--stream-manager http://{addr}")).await;
     assert_eq!(code, 78, "{said}");
     assert!(said.contains("timeout after 2 s"), "{said}");
+
+    // They take the connection, and the handshake does not come to its end.
+    let closing = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closes = closing.local_addr().unwrap();
+    let serves = tokio_util::task::TaskTracker::new()
+        .spawn(async move { while closing.accept().await.is_ok() {} });
+    for (addr, why) in [(addr, "timeout after 5 s"), (closes, "connection ")] {
+        let (code, said) = check_online(format!("--stream-manager https://{addr}")).await;
+        assert_eq!(code, 78, "{said}");
+        let words = format!("FAILED   TLS        the handshake did not come to its end: {why}");
+        assert!(said.contains(&words), "{said}");
+        assert!(!said.contains("ok       TLS"), "{said}");
+    }
+    serves.abort();
 
     // The other generation than the one that is configured.
     let two = TcpListener::bind("127.0.0.1:0").await.unwrap();

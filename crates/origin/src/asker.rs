@@ -11,9 +11,10 @@
 //! | names none, and `by_network` is off | the stream and the hints | of the client that was there first |
 //! | cannot be told: a proxy that is not trusted, or one that does not name its client | the stream and the hints | none |
 //!
-//! The address is sent with `by_network` off as well: managers before 16.0 do not read it, and for a publish, which is
-//! asked each time, it is always the publisher's. Who switches it off for a manager that does read it lets the first
-//! client of an answer choose the region of the others.
+//! The address is sent with `by_network` off as well: managers before 16.0 do not read it. Answers to publishes are not
+//! remembered, so there it is the publisher's own, except where publishers of one stream ask at the same time and share
+//! one question: then it is the address of the first of them. An operator who switches `by_network` off for a manager
+//! that does read the address lets the first client of an answer choose the region of the others.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -25,25 +26,38 @@ use whipstitch_signaling::Api;
 
 /// The client for which a lookup is made, as far as its address can be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asker(Option<IpAddr>);
+pub struct Asker(Who);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Who {
+    #[default]
+    Unknown,
+    IdleProbe,
+    Client(IpAddr),
+}
 
 impl Asker {
     /// A client whose address cannot be told, or no client: a question of the proxy's own.
-    pub const UNKNOWN: Self = Self(None);
+    pub const UNKNOWN: Self = Self(Who::Unknown);
+    /// The proxy itself, which looks whether the manager can be reached while no client asks.
+    pub(crate) const IDLE_PROBE: Self = Self(Who::IdleProbe);
 
     /// The client at this address; an IPv4 address that is mapped into IPv6 counts as itself.
     pub fn at(address: IpAddr) -> Self {
-        Self(Some(address.to_canonical()))
+        Self(Who::Client(address.to_canonical()))
     }
 
     /// The address.
     pub fn address(self) -> Option<IpAddr> {
-        self.0
+        match self.0 {
+            Who::Client(address) => Some(address),
+            Who::Unknown | Who::IdleProbe => None,
+        }
     }
 
     /// The value of `X-Forwarded-For`.
     pub(crate) fn forwarded_for(self) -> Option<HeaderValue> {
-        HeaderValue::try_from(self.0?.to_string()).ok()
+        HeaderValue::try_from(self.address()?.to_string()).ok()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The circuit breaker: stops asking a Stream Manager that does not answer, and asks one that no client asks.
 //!
-//! After a few faults in a row no caller waits for the manager any more: every question is answered at once with
+//! After three faults in a row, and a probe that fails as well, no caller waits for the manager any more: every question is answered at once with
 //! [`ManagerFault::Shunned`], and a probe a second finds out when it is back. The probe is a question of our own, and it
 //! alone opens and closes: a client may know questions that the manager cannot answer, or not soon.
 //!
@@ -12,7 +12,7 @@
 //! |---|---|
 //! | nodes, "no such stream", an address that is not allowed | the manager is up |
 //! | no connection, no answer in time | the probes of a second begin, which may open the breaker |
-//! | an error status, or no JSON | one warning; lookups of clients are sent on, since the fault may be this question's |
+//! | an error status, no JSON, or more than 64 KiB | one warning; lookups of clients are sent on, since the fault may be this question's, and the manager counts as answering, since it can be reached |
 
 use std::{
     fmt,
@@ -114,7 +114,7 @@ impl Breaker {
 
     async fn probe_once(&self, question: &Lookup) {
         self.lock().last_asked = Some(Instant::now());
-        let answer = self.0.source.ask(question, Asker::UNKNOWN);
+        let answer = self.0.source.ask(question, Asker::IDLE_PROBE);
         tokio::pin!(answer);
         let answer = if let Ok(answer) = timeout(PATIENCE, &mut answer).await {
             answer

@@ -220,6 +220,11 @@ pub enum ManagerFault {
 }
 
 impl ManagerFault {
+    /// Whether the manager answered over HTTP, though with nothing that can be used: it can be reached.
+    pub(crate) const fn is_an_answer(&self) -> bool {
+        matches!(self, Self::Status(_) | Self::NotAnAnswer | Self::TooLong)
+    }
+
     /// Why, for the operator; `None` while the circuit breaker is open, which knows it.
     pub fn cause(&self) -> Option<Cause> {
         Some(match self {

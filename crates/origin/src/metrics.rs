@@ -11,7 +11,7 @@ use prometheus::{
 use tokio::time::Instant;
 
 use crate::{
-    Cause, LookupError, Refusal,
+    Asker, Cause, LookupError, Refusal,
     node_list::{LoginError, LoginSeen, NodeListSeen, PollError},
 };
 
@@ -70,6 +70,12 @@ pub struct ManagerSeen {
 }
 
 impl ManagerSeen {
+    fn answered(&mut self, asked: Instant) {
+        self.answers = Some(true);
+        self.failing_since = None;
+        self.last_answer = Some(asked.elapsed());
+    }
+
     fn failed(&mut self, cause: Cause) {
         let now = Instant::now();
         self.answers = Some(false);
@@ -161,8 +167,22 @@ impl Metrics {
         self.0.node_connect.observe(took.as_secs_f64());
     }
 
-    pub(crate) fn asked<T>(&self, since: Instant, answer: &Result<T, LookupError>) {
+    /// The manager was asked.
+    ///
+    /// An idle probe that is answered with an error shows that the manager can be reached, and nothing of the lookups of
+    /// clients: it is kept as the last error, and neither counts as a failed call nor says that the manager fails.
+    pub(crate) fn asked<T>(&self, since: Instant, answer: &Result<T, LookupError>, asker: Asker) {
         self.0.duration.observe(since.elapsed().as_secs_f64());
+        if let Err(LookupError::Manager(fault)) = answer
+            && asker == Asker::IDLE_PROBE
+            && fault.is_an_answer()
+        {
+            self.0.manager_up.set(1);
+            let mut seen = self.seen();
+            seen.last_error = fault.cause().map(|cause| (cause, Instant::now()));
+            seen.answered(since);
+            return;
+        }
         let (counter, up) = match answer {
             Ok(_) => (&self.0.found, 1),
             Err(LookupError::NotFound(_)) => (&self.0.not_found, 1),
@@ -181,10 +201,7 @@ impl Metrics {
             }
             return;
         }
-        let mut seen = self.seen();
-        seen.answers = Some(true);
-        seen.failing_since = None;
-        seen.last_answer = Some(since.elapsed());
+        self.seen().answered(since);
     }
 
     /// The Stream Manager is down, as far as can be told before a call that hangs has ended.
@@ -283,7 +300,7 @@ impl Inner {
         let questions = IntCounterVec::new(
             Opts::new(
                 "stream_manager_lookups_total",
-                "Calls to the Stream Manager's event API, by answer: found, not_found, refused (it named no address that may be dialled), failed.",
+                "Calls to the Stream Manager's event API, by answer: found, not_found, refused (it named no address that may be dialled), failed. An idle probe (stream_manager.probe) that is answered with an error is none of them.",
             ),
             &["result"],
         )?;
@@ -331,7 +348,7 @@ impl Inner {
             )?,
             manager_up: IntGauge::new(
                 "stream_manager_up",
-                "Whether the last call to the Stream Manager's event API got an answer (1) or not (0); 1 before the first. One question that it cannot answer is enough for 0: alert on stream_manager_breaker_open.",
+                "Whether the last call to the Stream Manager's event API got an answer (1) or not (0); 1 before the first. One question of a client that it cannot answer is enough for 0: alert on stream_manager_breaker_open. For an idle probe an error status is an answer.",
             )?,
             breaker_open: IntGauge::new(
                 "stream_manager_breaker_open",

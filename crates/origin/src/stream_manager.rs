@@ -81,7 +81,7 @@ impl StreamManager {
             }
             Err(error) => Err(error),
         };
-        self.metrics.asked(began, &answer);
+        self.metrics.asked(began, &answer, asker);
         debug!(stream = %lookup.key, role = lookup.role.action(), ?answer, elapsed = ?began.elapsed(), "lookup");
         if let Err(LookupError::Refused(refused)) = &answer {
             // Not the client's fault and not to be told to it, so this is where the operator learns of it.

@@ -17,7 +17,9 @@ export function status(now) {
 }
 
 function manager({ url, api, state, breaker, last_answer_ms: last, last_error: error, last_error_at: at, failing_since_at: since, login, node_list: list }, cache) {
-  const tone = { answering: "good", failing: "bad" }[state];
+  // As long as the breaker is closed lookups are still sent, and may be answered.
+  const down = breaker === "open" ? "bad" : "warn";
+  const tone = { answering: "good", failing: down }[state];
   const rows = [
     ["State", { unknown: "not asked yet", failing: since ? `down since ${clock(since)}` : "down" }[state] ?? state, tone],
     ["Address", url],
@@ -26,7 +28,7 @@ function manager({ url, api, state, breaker, last_answer_ms: last, last_error: e
     ["Last answer took", last == null ? "–" : span(last)],
     ["Cache", `${count(cache.entries, "lookup")}${cache.hit_rate == null ? "" : `, ${figure(cache.hit_rate * 100)} % answered from it`}`],
   ];
-  if (error) rows.push(["Last error", at ? `${error}, at ${clock(at)}` : error, state === "failing" ? "bad" : ""]);
+  if (error) rows.push(["Last error", at ? `${error}, at ${clock(at)}` : error, state === "failing" ? down : ""]);
   if (login) rows.push(["Login", login.error ? `${login.state}: ${login.error}` : login.state, login.error ? "bad" : "good"]);
   if (list) rows.push(["List of nodes", list.error ? `${list.state}: ${list.error}` : count(list.nodes, "node"), list.error ? "warn" : ""]);
   define(one("#manager"), rows);

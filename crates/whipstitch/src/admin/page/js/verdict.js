@@ -29,7 +29,10 @@ function* troubles({ drain, manager, certificates, sessions, reloads, log_level:
   if (manager.breaker === "open" || manager.state === "failing") {
     const since = manager.failing_since_at ? ` since ${clock(manager.failing_since_at)}` : "";
     const cause = manager.last_error ? ` (${manager.last_error})` : "";
-    yield { tone: "bad", text: `The Stream Manager is down${since}${cause}. Cached lookups are served; new streams get 503 until it answers.` };
+    const down = `The Stream Manager is down${since}${cause}`;
+    yield manager.breaker === "open"
+      ? { tone: "bad", text: `${down}. Cached lookups are served; new streams get 503 until it answers.` }
+      : { tone: "warn", text: `${down}; lookups are still sent to it.` };
   }
   if (manager.login?.error) {
     yield { tone: "bad", text: `Login at the Stream Manager ${manager.login.state} since ${clock(manager.login.since_at)}: ${manager.login.error}. Nodes that lookups name are served; host= and WebSockets that other replicas led elsewhere are refused.` };
