@@ -12,7 +12,7 @@ use bytes::Bytes;
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -24,6 +24,7 @@ use crate::{
     connection::{self, ConnectionInfo, HttpService, Terms},
     handshake,
     refusal::{Refusals, Render},
+    room::Room,
 };
 
 /// Connections that the kernel keeps while we are busy.
@@ -78,8 +79,8 @@ pub struct Server {
     stop: CancellationToken,
     drain: CancellationToken,
     metrics: Metrics,
-    /// Tells one idle connection that its place is needed.
-    room: Arc<Notify>,
+    /// Asks idle connections for their place.
+    room: Arc<Room>,
     refusals: Refusals,
 }
 
@@ -147,6 +148,15 @@ impl Server {
         }
     }
 
+    /// A place for a connection; an idle one has to go if there is none.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(free) = self.places.clone().try_acquire_owned() {
+            return Some(free);
+        }
+        let place = self.places.clone().acquire_owned();
+        self.room.ask_until(place).await.ok()
+    }
+
     /// The next connection, when there is a place for it. `None` when accepting has to stop.
     ///
     /// The place is taken after the connection: an idle listener must not keep one from the others.
@@ -158,11 +168,7 @@ impl Server {
             match self.stop.run_until_cancelled(listener.tcp.accept()).await? {
                 Ok((tcp, peer)) => {
                     configure(&tcp);
-                    if self.places.available_permits() == 0 {
-                        self.room.notify_one();
-                    }
-                    let place = self.places.clone().acquire_owned();
-                    let place = self.stop.run_until_cancelled(place).await?.ok()?;
+                    let place = self.stop.run_until_cancelled(self.place()).await??;
                     return Some((tcp, peer, place));
                 }
                 Err(error) if concerns_one_client(&error) => {}

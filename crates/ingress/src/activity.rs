@@ -21,10 +21,25 @@ struct State {
     in_header: bool,
     /// Bytes of ours wait to be taken by the client.
     flushing: bool,
+    rest: Rest,
     /// When the present phase began.
     last: Instant,
     /// The end that is due.
     end: Option<End>,
+}
+
+/// What a client may still send of the body of a request that is answered already.
+///
+/// An answer may be given before the body was read (404, 409, 413, 415, 503). hyper reads what has arrived of it when it is
+/// polled next, once, to keep the connection. Those bytes are not the beginning of a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Nothing.
+    None,
+    /// hyper reads it when it is polled next.
+    Due,
+    /// hyper is polled, and may read it.
+    Now,
 }
 
 /// Why a connection is ended without a request.
@@ -43,6 +58,7 @@ impl Default for Activity {
             any: false,
             in_header: false,
             flushing: false,
+            rest: Rest::None,
             last: Instant::now(),
             end: None,
         })))
@@ -97,7 +113,7 @@ impl Activity {
     pub(crate) fn received(&self) -> bool {
         let mut state = self.lock();
         state.end = None;
-        let is_first = state.under_way == 0 && !state.in_header;
+        let is_first = state.under_way == 0 && !state.in_header && state.rest == Rest::None;
         if is_first {
             state.in_header = true;
             state.last = Instant::now();
@@ -114,6 +130,35 @@ impl Activity {
         }
     }
 
+    /// All that was sent has left.
+    pub(crate) fn flushed(&self) {
+        let mut state = self.lock();
+        // hyper flushes whenever it is polled: only the end of a wait begins a phase.
+        if state.flushing {
+            state.flushing = false;
+            if !state.in_header {
+                state.last = Instant::now();
+            }
+        }
+    }
+
+    /// hyper is about to be polled.
+    pub(crate) fn before_poll(&self) {
+        let mut state = self.lock();
+        if state.rest == Rest::Due {
+            state.rest = Rest::Now;
+        }
+    }
+
+    /// hyper was polled. Whether it has to be polled again soon, as it may read the rest of a body then.
+    pub(crate) fn after_poll(&self) -> bool {
+        let mut state = self.lock();
+        if state.rest == Rest::Now {
+            state.rest = Rest::None;
+        }
+        state.rest == Rest::Due
+    }
+
     /// The connection is to be ended where it next waits for bytes.
     pub(crate) fn end(&self, end: End) {
         self.lock().end = Some(end);
@@ -124,15 +169,20 @@ impl Activity {
         self.lock().end
     }
 
-    pub(crate) fn begin(&self) -> Request {
+    /// A request begins, with a body or without.
+    pub(crate) fn begin(&self, has_body: bool) -> Request {
         let mut state = self.lock();
         state.under_way += 1;
         state.any = true;
         state.in_header = false;
+        state.rest = Rest::None;
         state.end = None;
         state.last = Instant::now();
         drop(state);
-        Request(self.clone())
+        Request {
+            activity: self.clone(),
+            has_body,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -151,12 +201,18 @@ fn limit(state: &State, limits: &Connections) -> (End, Duration) {
 }
 
 /// One request, under way until its answer has been taken, body included.
-pub(crate) struct Request(Activity);
+pub(crate) struct Request {
+    activity: Activity,
+    has_body: bool,
+}
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.activity.lock();
         state.under_way -= 1;
+        if self.has_body {
+            state.rest = Rest::Due;
+        }
         state.last = Instant::now();
     }
 }
@@ -197,7 +253,7 @@ mod tests {
     async fn a_connection_is_idle_after_its_last_answer_and_not_before() {
         let (activity, limits) = (Activity::default(), limits());
         let began = Instant::now();
-        let request = activity.begin();
+        let request = activity.begin(false);
         let answered = async {
             tokio::time::sleep(IDLE * 4).await;
             drop(request);
@@ -216,7 +272,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_header_has_its_own_time_from_its_first_byte() {
         let (activity, limits) = (Activity::default(), limits());
-        drop(activity.begin());
+        drop(activity.begin(false));
         tokio::time::advance(IDLE.saturating_sub(HEADER / 2)).await;
         let first = Instant::now();
         assert!(activity.received());
@@ -226,12 +282,33 @@ mod tests {
             activity.deadline(&limits),
             Some((first + HEADER, End::SlowHeader))
         );
-        let request = activity.begin();
+        let request = activity.begin(false);
         assert_eq!(activity.deadline(&limits), None);
         drop(request);
         assert_eq!(
             activity.deadline(&limits),
             Some((Instant::now() + IDLE, End::Idle))
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_the_client_takes_late_is_followed_by_the_whole_idle_time() {
+        let (activity, limits) = (Activity::default(), limits());
+        drop(activity.begin(false));
+        activity.sent(true);
+        assert_eq!(activity.deadline(&limits), None);
+        assert!(!activity.is_idle());
+        tokio::time::advance(IDLE * 2).await;
+        activity.flushed();
+        let taken = Instant::now();
+        assert!(activity.is_idle());
+        tokio::time::advance(IDLE / 2).await;
+        activity.flushed();
+        let due = Some((taken + IDLE, End::Idle));
+        assert_eq!(
+            activity.deadline(&limits),
+            due,
+            "a flush of nothing changes nothing"
         );
     }
 }

@@ -29,10 +29,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{
-    sync::{Notify, futures::OwnedNotified},
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::debug;
@@ -42,6 +39,7 @@ use crate::{
     activity::{Activity, End, Timer},
     config::Connections,
     refusal::{MAX_HEADER, Refusal, Refusals},
+    room::Room,
     watched::Watched,
     wire::Wire,
 };
@@ -99,8 +97,8 @@ impl<S, B> HttpService<B> for S where
 pub(crate) struct Terms<'a> {
     pub(crate) limits: &'a Connections,
     pub(crate) drain: CancellationToken,
-    /// Tells one idle connection that its place is needed.
-    pub(crate) room: Arc<Notify>,
+    /// Asks idle connections for their place.
+    pub(crate) room: Arc<Room>,
     pub(crate) refusals: Refusals,
     pub(crate) client: SocketAddr,
 }
@@ -163,11 +161,22 @@ where
     let mut drained = pin!(terms.drain.cancelled());
     let (mut is_draining, mut is_last) = (false, false);
     let mut timer = Timer::default();
-    let mut room: Option<Pin<Box<OwnedNotified>>> = None;
+    let mut room: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
+    let mut is_asked = false;
     poll_fn(|cx| {
         loop {
+            activity.before_poll();
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
                 return Poll::Ready(ended);
+            }
+            if activity.after_poll() {
+                // Now, and not when the next header comes.
+                cx.waker().wake_by_ref();
+            }
+            if is_asked && activity.ending().is_none() {
+                // Bytes have come in the moment of the end: another connection may be idle.
+                is_asked = false;
+                terms.room.ask();
             }
             is_draining = is_draining || drained.as_mut().poll(cx).is_ready();
             if is_draining && !is_last && activity.is_busy() {
@@ -182,10 +191,13 @@ where
                 end = Some(due);
             }
             if activity.is_idle() {
-                let needed =
-                    room.get_or_insert_with(|| Box::pin(terms.room.clone().notified_owned()));
+                let needed = room.get_or_insert_with(|| {
+                    let room = terms.room.clone();
+                    Box::pin(async move { room.needed().await })
+                });
                 if needed.as_mut().poll(cx).is_ready() {
                     room = None;
+                    is_asked = true;
                     end = Some(End::Idle);
                 }
             } else {
@@ -242,14 +254,17 @@ where
 }
 
 /// Ends when the place of this connection is needed while it is idle.
-async fn needed(activity: &Activity, room: &Notify) {
+async fn needed(activity: &Activity, room: &Room) {
     loop {
-        room.notified().await;
+        room.needed().await;
         if !activity.is_busy() {
             return;
         }
         // Another one may be idle.
-        room.notify_one();
+        room.ask();
         sleep(BUSY).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

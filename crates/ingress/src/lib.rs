@@ -11,6 +11,7 @@ mod connection;
 mod handshake;
 pub mod metrics;
 mod refusal;
+mod room;
 mod socket;
 pub mod tls;
 mod watched;

@@ -30,6 +30,7 @@ pub(crate) struct Watched<S> {
 
 impl<S, R, B> Service<Request<R>> for Watched<S>
 where
+    R: Body,
     S: Service<Request<R>, Response = Response<B>, Error = Infallible>,
 {
     type Response = Response<Answer<B>>;
@@ -41,7 +42,8 @@ where
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let guard = Some(self.activity.begin());
+        let has_body = !request.body().is_end_stream();
+        let guard = Some(self.activity.begin(has_body));
         match beyond(&request) {
             Some(refusal) => WatchedFuture {
                 inner: None,

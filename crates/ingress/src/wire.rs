@@ -136,7 +136,8 @@ impl Wire {
             let mut scratch = [0; 1024];
             let mut buffer = ReadBuf::new(&mut scratch);
             match Pin::new(&mut self.socket).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() && !timer.is_elapsed() => {}
+                Poll::Ready(Ok(()))
+                    if !buffer.filled().is_empty() && Instant::now() < timer.deadline() => {}
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => return timer.as_mut().poll(cx).map(Ok),
             }
@@ -148,7 +149,7 @@ impl Wire {
         match end {
             End::Idle if self.socket.has_unread() => {
                 // They are served; this task is woken for them.
-                self.activity.received();
+                self.received(b"");
                 Poll::Pending
             }
             End::Idle => {
@@ -194,6 +195,11 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.instead.is_some() {
+            // The client was told that its request is refused: the rest of it must not be served.
+            let _ = ready!(this.poll_goodbye(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         let before = buffer.filled().len();
         match Pin::new(&mut this.socket).poll_read(cx, buffer) {
             Poll::Ready(Ok(())) => {
@@ -252,8 +258,9 @@ impl AsyncWrite for Wire {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_instead(cx))?;
         let flushed = Pin::new(&mut self.socket).poll_flush(cx);
-        if flushed.is_pending() {
-            self.activity.sent(true);
+        match flushed {
+            Poll::Pending => self.activity.sent(true),
+            Poll::Ready(_) => self.activity.flushed(),
         }
         flushed
     }
