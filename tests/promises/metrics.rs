@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use whipstitch_minicluster::{Fault, Lie, peer::Publisher};
+use whipstitch_proxy::config::Bearer;
 use whipstitch_signaling::Api;
 use whipstitch_tests::{
     Deployment, Proxy,
@@ -14,7 +15,7 @@ use whipstitch_tests::{
 };
 
 /// Most series that a proxy may have, `process_*` included.
-const MOST: usize = 400;
+const MOST: usize = 440;
 /// A defect of the proxy: no client can ask for it.
 const NOBODY_CAN: &str = "internal";
 /// Long enough for an answer on loopback.
@@ -76,6 +77,7 @@ async fn clients(deployment: &Deployment) -> BTreeSet<String> {
     let mut config = deployment.config();
     config.timeouts.body = SHORT;
     config.limits.sockets = 1;
+    config.connections.header_timeout = SHORT;
     let storm = Storm::before(deployment.proxy_with(config)).await;
     let proxy = &storm.proxy;
     for number in 0..50 {
@@ -138,6 +140,11 @@ async fn clients(deployment: &Deployment) -> BTreeSet<String> {
     ] {
         storm.raw(format!("{start}{rest}").as_bytes()).await;
     }
+    proxy
+        .h1
+        .sdp("POST", "/live/whip//endpoint/hunter2", "v=0")
+        .await;
+    before_a_request(&storm).await;
     let node = deployment.cluster.nodes()[0].ip();
     let socket = |host: &str| format!("/streammanager/?id=s1&host={host}&app=live%2Froom");
     let first = Dialogue::open(&proxy.h1, &socket(&node.to_string()))
@@ -162,6 +169,21 @@ async fn clients(deployment: &Deployment) -> BTreeSet<String> {
     .await;
     assert!(head.starts_with("HTTP/1.1 400"), "{head}");
     storm.after(deployment).await
+}
+
+/// What the HTTP parser refuses.
+async fn before_a_request(storm: &Storm) {
+    for bytes in [
+        "hunter2\r\n\r\n".to_owned(),
+        format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
+            "x".repeat(70_000)
+        ),
+        format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(40_000)),
+        "GET / HTTP/1.1\r\nHost: hunter2".to_owned(),
+    ] {
+        storm.raw(bytes.as_bytes()).await;
+    }
 }
 
 /// What only other settings refuse.
@@ -206,6 +228,33 @@ async fn settings(deployment: &Deployment) -> BTreeSet<String> {
     storm.proxy.h1.bare("DELETE", &session).await;
     reached.append(&mut storm.after(deployment).await);
     reached
+}
+
+/// What a list of origins and credentials in two places are refused for.
+async fn listed(deployment: &Deployment) -> BTreeSet<String> {
+    let mut listed = deployment.config();
+    listed.proxy.cors_origins = vec!["https://live.example.com".parse().unwrap()];
+    listed.proxy.bearer = Bearer::Query;
+    let storm = Storm::before(deployment.proxy_with(listed)).await;
+    let offer = "Content-Type: application/sdp\r\nContent-Length: 3\r\n";
+    for (method, fields, body) in [
+        (
+            "OPTIONS",
+            "Origin: https://hunter2.example\r\nAccess-Control-Request-Method: POST\r\n".to_owned(),
+            "",
+        ),
+        (
+            "POST",
+            format!("{offer}Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"),
+            "v=0",
+        ),
+    ] {
+        let request = format!(
+            "{method} {WHIP}/s1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n{body}"
+        );
+        storm.raw(request.as_bytes()).await;
+    }
+    storm.after(deployment).await
 }
 
 /// A manager that lies, refuses and is silent.
@@ -265,6 +314,7 @@ async fn a_storm_of_everything_adds_no_series() {
     let deployment = Deployment::start().await;
     let mut reached = clients(&deployment).await;
     reached.append(&mut settings(&deployment).await);
+    reached.append(&mut listed(&deployment).await);
     reached.append(&mut managers(&deployment).await);
     reached.append(&mut nodes().await);
     let proxy = deployment.proxy();

@@ -69,6 +69,11 @@ pub enum BadRequest {
     /// A path that would leave the path of `stream_manager.url`.
     #[error("the path must not hold a segment `.` or `..`, however it is escaped")]
     Path,
+    /// A path of WHIP or WHEP that only another reader would take for one.
+    #[error(
+        "WHIP and WHEP are at /{{scope}}/{{whip|whep}}/{{endpoint|resource}}/{{stream}}, written without escapes, double slashes, dots or parameters"
+    )]
+    Disguised,
     /// A scope or stream name outside the rules.
     #[error(transparent)]
     Name(#[from] NameError),

@@ -12,6 +12,7 @@ use http::{
     uri::PathAndQuery,
 };
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use tower::BoxError;
 use tracing::debug;
 use whipstitch_origin::{
@@ -151,6 +152,7 @@ impl Manager {
         let (parts, mut body) = response.into_parts();
         let mut read = BytesMut::new();
         let reading = body::read_up_to(stream_manager::MAX_LIST, &mut body, &mut read);
+        let began = Instant::now();
         let collected = tokio::time::timeout(self.patience, reading).await;
         match collected {
             Ok(Ok(true)) => {
@@ -163,7 +165,10 @@ impl Manager {
                 parts,
                 body::resumed(read.freeze(), body),
             )),
-            Ok(Err(_)) => Err(Error::Manager(ManagerFault::Unreachable(Cause::Closed))),
+            Ok(Err(error)) => {
+                let cause = Cause::of(&error, began.elapsed());
+                Err(Error::Manager(ManagerFault::Unreachable(cause)))
+            }
             Err(_) => Err(Error::Manager(ManagerFault::Timeout(self.patience))),
         }
     }

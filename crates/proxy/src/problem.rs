@@ -76,8 +76,8 @@ kinds! {
         "The request has no `Host`, several, or a target that names another host."
         "Send one `Host` header; do not use this proxy as a forward proxy."
     BadPath "bad-path" BAD_REQUEST "The path is not allowed"
-        "The path has a segment `.` or `..`, and `stream_manager.url` has a path, which these would leave."
-        "Send the path that is meant, without such segments."
+        "The path has a segment `.` or `..`, and `stream_manager.url` has a path, which these would leave; or it is a WHIP or WHEP path in disguise (a double slash, an escape, a `;parameter`), which the Stream Manager would take for one. `detail` says which."
+        "Send the path that is meant, written plainly."
     BadName "bad-name" BAD_REQUEST "The scope or stream name is not allowed"
         "A scope or stream name in a WHIP or WHEP URL breaks the rule that `detail` names."
         "Use letters, digits, `.`, `_`, `~` and `-`, at most 128 in a segment and 8 segments in a scope."
@@ -176,7 +176,7 @@ impl Kind {
         match error {
             Error::Request(bad) => match bad {
                 BadRequest::Host(_) => Self::BadHost,
-                BadRequest::Path => Self::BadPath,
+                BadRequest::Path | BadRequest::Disguised => Self::BadPath,
                 BadRequest::Name(_) => Self::BadName,
                 BadRequest::Socket(_)
                 | BadRequest::Forward(_)

@@ -30,7 +30,7 @@ use crate::{
     Body, Bound, Error, Exchange, Routed,
     budget::Budget,
     clock::{SKEW, WallClock, millis},
-    error::{BadRequest, Denied, NoSession, defect},
+    error::{BadRequest, NoSession, defect},
     known_sessions::{Client, KnownSessions},
     live::Live,
     message::{Ask, Endpoint, Goal, Known, ToNode, ToSocket},
@@ -169,7 +169,7 @@ impl Resolver {
                     .allowed
                     .admit(Claim::Session(session.node))
                     .await
-                    .map_err(|_| Error::from(Denied::Node))?;
+                    .map_err(named::no_longer_allowed(&exchange))?;
                 let target = with_query(session.resource.clone(), request.uri().query())?;
                 let goal = Goal::Session(Known {
                     origin,

@@ -29,7 +29,7 @@ mod guid;
 mod naming;
 
 pub use self::{
-    guarded::{has_dots, leads_to_a_node},
+    guarded::{has_dots, leads_to_a_node, signals},
     naming::names_nodes,
 };
 

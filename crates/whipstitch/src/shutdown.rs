@@ -33,6 +33,9 @@ use crate::readiness::Readiness;
 /// has to take the last spans.
 const FLUSH: Duration = Duration::from_secs(1);
 
+/// How long a session has to answer its Close: the last one is sent that long before the deadline.
+const GOODBYE: Duration = Duration::from_secs(5);
+
 /// What has to end, and how it is told. Cheap to clone: all clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
@@ -147,7 +150,7 @@ impl Shutdown {
         if !delay.is_zero() {
             sleep(delay).await;
         }
-        let spread = deadline / 2;
+        let spread = (deadline / 2).min(deadline.saturating_sub(GOODBYE));
         let deadline = Instant::now() + deadline;
         self.stop_accepting.cancel();
         self.close_sockets.close(self.sockets.len(), spread);

@@ -81,7 +81,7 @@ pub(super) struct Creating<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) asked: &'a Asked,
     pub(super) authorization: Option<HeaderValue>,
-    /// In milliseconds since 1970.
+    /// When this `POST` came, in the order of all.
     pub(super) since: Arrival,
     pub(super) under_way: &'a UnderWay,
     /// The POST to the node that was asked last, until it is known what came of it.

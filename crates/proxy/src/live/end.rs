@@ -38,8 +38,8 @@ macro_rules! ends {
 ends! {
     ClientClosed "client" "close" "WebSocket: the client sent the first Close; `close_code` is its code."
     NodeClosed "node" "close" "WebSocket: the node, or the Stream Manager if it was a WebSocket to it (`kind` is `manager`), sent the first Close; `close_code` is its code."
-    ClientLost "client" "lost" "WebSocket: the client's connection ended without a Close, or took nothing for 30 seconds."
-    NodeLost "node" "lost" "WebSocket: the node's connection ended without a Close."
+    ClientLost "client" "lost" "WebSocket: the client's connection ended without a Close, it answered no Ping after 20 seconds of silence, or it took nothing for 30 seconds."
+    NodeLost "node" "lost" "WebSocket: the node's connection ended without a Close, it answered no Ping after 20 seconds of silence, or it took nothing for 30 seconds."
     Drain "proxy" "drain" "WebSocket: this process stops, or was drained; both sides were sent a Close with 1001."
     SocketEnded "proxy" "operator" "WebSocket: the operator ended it; both sides were sent a Close with 1001."
     Deleted "client" "deleted" "WHIP, WHEP: the client's DELETE was carried out."

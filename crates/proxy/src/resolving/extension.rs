@@ -3,11 +3,11 @@
 use http::{Request, uri::Authority};
 use whipstitch_origin::Claim;
 
-use super::{Resolver, with_query};
+use super::{Resolver, named::no_longer_allowed, with_query};
 use crate::{
     Body, Bound, Error, Exchange,
     budget::Budget,
-    error::{Denied, NoSession},
+    error::NoSession,
     message::{ExtensionUrl, Goal, Offered, ToNode},
 };
 
@@ -39,7 +39,7 @@ impl Resolver {
         let admitted = self.allowed.admit(Claim::Session(extension.node)).await;
         let target = with_query(extension.target.clone(), request.uri().query())?;
         let offered = Offered {
-            origin: admitted.map_err(|_| Denied::Node)?,
+            origin: admitted.map_err(no_longer_allowed(&exchange))?,
             role,
             key,
             extension,

@@ -4,7 +4,8 @@
 //! it does for a WebSocket; that one has to pass the same gate.
 
 use http::uri::PathAndQuery;
-use whipstitch_origin::{Candidates, Claim, Hints, Lookup, Origin};
+use tracing::info;
+use whipstitch_origin::{Candidates, Claim, Hints, Lookup, Origin, Refusal};
 use whipstitch_signaling::{Role, StreamKey, query, socket};
 
 use super::Resolver;
@@ -72,7 +73,17 @@ impl Resolver {
         }
         let claim = Claim::Session(handle.node);
         let named = self.allowed.admit(claim).await;
-        Ok(Some(named.map_err(|_| Denied::Node)?))
+        Ok(Some(named.map_err(no_longer_allowed(exchange))?))
+    }
+}
+
+/// The node of a session, a handle or an extension of ours that the gate does not let through any more. The client hears
+/// the same as of any other; the log, why.
+pub(super) fn no_longer_allowed(exchange: &Exchange) -> impl FnOnce(Refusal) -> Error {
+    let id = exchange.id();
+    move |refusal| {
+        info!(id, %refusal, "node of a session no longer allowed");
+        Denied::Node.into()
     }
 }
 

@@ -13,7 +13,7 @@ use whipstitch_signaling::{
     headers::{self, Media, SDP},
     misplaced::mended,
     query,
-    route::{has_dots, leads_to_a_node, names_nodes},
+    route::{has_dots, leads_to_a_node, names_nodes, signals},
     short::in_full,
     socket::{self, SocketQuery, SocketQueryError},
 };
@@ -55,6 +55,9 @@ impl Rules {
     pub(super) fn decide(&self, mut clean: Clean) -> Result<Decision, Error> {
         if health_check::is_one(&clean.request, clean.websocket) {
             clean.exchange.is_about(Subject::Manager, None);
+            // It holds no place among `limits.in_flight`, so it carries nothing that a place would have to wait for.
+            *clean.request.body_mut() = body::empty();
+            clean.request.headers_mut().remove(header::CONTENT_LENGTH);
             return self.with_body(clean, Ask::Manager { names_nodes: false });
         }
         let mut meant = meant(&clean);
@@ -293,6 +296,10 @@ impl Rules {
                 let what = "WebSockets to nodes are at /streammanager/ and, with Stream Manager 2.0, at /as/v1/proxy/ws/; \
                     this path is neither";
                 return Err(BadRequest::Handshake(what).into());
+            }
+            // The same over HTTP. Signalling that is written plainly has its own way, with the gate on it.
+            if self.api == Api::V1 && signals(&form) {
+                return Err(BadRequest::Disguised.into());
             }
             if form == path {
                 continue;

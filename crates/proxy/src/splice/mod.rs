@@ -42,7 +42,7 @@ use crate::{
     Body, CloseSignal, Error, Live, Metrics, body,
     budget::Budget,
     config::Bearer,
-    error::NodeFault,
+    error::{NodeFault, defect},
     failover,
     live::About,
     message::ToSocket,
@@ -94,7 +94,9 @@ impl Splice {
         exchange.goes_to(origin.addr());
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
         let mut asked = handshake.to(origin.authority().as_str(), &request, &query.target())?;
-        self.bearer.apply(&mut asked).map_err(|_| Error::Internal)?;
+        self.bearer
+            .apply(&mut asked)
+            .map_err(defect("a WebSocket handshake with its credentials"))?;
         client_meta::tell(asked.headers_mut(), &exchange);
         let began = budget.begins();
         let answer = self

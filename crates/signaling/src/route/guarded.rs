@@ -42,6 +42,28 @@ pub fn has_dots(path: &str) -> bool {
 /// Whether a container may read this path as one of the Stream Manager's own WebSocket proxies, which dial any `host=`:
 /// everything below `/streammanager` of 1.x, and `/as/v1/proxy` of 2.0.
 pub fn leads_to_a_node(path: &str) -> bool {
+    let walked = walk(path);
+    let begins = |words: &[&str]| {
+        let mut walked = walked.iter();
+        let mut words = words.iter();
+        words.all(|word| walked.next().is_some_and(|segment| is(segment, word)))
+    };
+    begins(&["streammanager"]) || begins(&["as", "v1", "proxy"])
+}
+
+/// Whether a servlet container reads this path as WHIP or WHEP of 1.x, whatever we read. The Stream Manager's own proxy for
+/// these URLs goes to any `host=` (Red5 Pro documentation, WHIP/WHEP configuration), so only what we read may reach it.
+pub fn signals(path: &str) -> bool {
+    let walked = walk(path);
+    walked.windows(2).any(|pair| {
+        let [protocol, noun] = pair else { return false };
+        ["whip", "whep"].iter().any(|word| is(protocol, word))
+            && ["endpoint", "resource"].iter().any(|word| is(noun, word))
+    })
+}
+
+/// The segments that are left when a container has merged slashes and resolved dots.
+fn walk(path: &str) -> Vec<Vec<u8>> {
     let mut walked: Vec<Vec<u8>> = Vec::new();
     for segment in segments(path) {
         match &*segment {
@@ -50,12 +72,7 @@ pub fn leads_to_a_node(path: &str) -> bool {
             _ => walked.push(segment),
         }
     }
-    let begins = |words: &[&str]| {
-        let mut walked = walked.iter();
-        let mut words = words.iter();
-        words.all(|word| walked.next().is_some_and(|segment| is(segment, word)))
-    };
-    begins(&["streammanager"]) || begins(&["as", "v1", "proxy"])
+    walked
 }
 
 /// Whether every reader sees the same segments.
@@ -138,6 +155,30 @@ mod tests {
             "/streammanagers",
         ] {
             assert!(!leads_to_a_node(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn signalling_is_seen_through_every_disguise() {
+        for path in [
+            "/live/whip//endpoint/s1",
+            "/live/%77hip/endpoint/s1",
+            "/live/%2577hip/endpoint/s1",
+            "/live/whip;x/endpoint/s1",
+            "/live/whip/./endpoint/s1",
+            "/live/whep/x/../resource/s1",
+            "/live\\whep\\endpoint\\s1",
+        ] {
+            assert!(signals(path), "{path}");
+        }
+        for path in [
+            "/",
+            "/live/whip",
+            "/live/whip/docs/endpoint",
+            "/live/whips/endpoint/s1",
+            "/streammanager/api/4.0/event/live/whip",
+        ] {
+            assert!(!signals(path), "{path}");
         }
     }
 
