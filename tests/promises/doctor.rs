@@ -373,7 +373,7 @@ async fn bodies_and_waits_are_bounded() {
     let addr = silent.local_addr().unwrap();
     let exit = doctor(&format!("http://{addr} --timeout 1")).await;
     assert_eq!(exit.code, 2);
-    let words = "no answer within 1 s";
+    let words = "timeout after 1 s";
     assert!(exit.err.contains(words), "{}", exit.err);
 }
 
@@ -435,7 +435,10 @@ async fn what_cannot_be_examined_ends_with_2_and_words() {
         listener.local_addr().unwrap()
     };
     for (line, words) in [
-        (format!("http://{closed}"), "nobody listens on port"),
+        (
+            format!("http://{closed}"),
+            "connection refused: nothing listens on port",
+        ),
         ("https://host.invalid".to_owned(), "cannot be reached"),
         ("localhost".to_owned(), "is not a URL that can be examined"),
         (

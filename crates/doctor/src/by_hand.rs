@@ -32,7 +32,7 @@ fn endpoint() -> Url {
 /// An answer by its text.
 pub(crate) fn came(text: &str) -> Came {
     if text.is_empty() {
-        return Came::Silence("no answer within 10 s".to_owned());
+        return Came::Silence("timeout after 10 s".to_owned());
     }
     let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
     let mut lines = head.lines();

@@ -87,10 +87,7 @@ impl Wire {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(words)) => return Came::Silence(words),
                 Err(_) => {
-                    return Came::Silence(format!(
-                        "no answer within {} s",
-                        self.patience.as_secs()
-                    ));
+                    return Came::Silence(format!("timeout after {} s", self.patience.as_secs()));
                 }
             };
             let next = answer
@@ -209,7 +206,14 @@ fn words(error: hyper::Error) -> String {
 fn unreachable(url: &Url, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => {
-            format!("nobody listens on port {} of {}", url.port(), url.host())
+            format!(
+                "connection refused: nothing listens on port {} of {}",
+                url.port(),
+                url.host()
+            )
+        }
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            format!("no route to host {}", url.host())
         }
         _ => error.to_string(),
     }

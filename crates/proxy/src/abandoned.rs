@@ -106,7 +106,8 @@ impl Abandoned {
         // There is as much room in the queue as there are places, so only an end of everything can be in the way.
         if left.is_none_or(|left| self.queue.try_send(left).is_err()) {
             self.metrics.session_abandoned(Outcome::Dropped);
-            Outcome::Dropped.log(exchange.id(), exchange.tries().node);
+            let (id, node) = (exchange.id(), exchange.tries().node);
+            Outcome::Dropped.log(id, node, Some("too many orphans wait already"));
         }
     }
 }

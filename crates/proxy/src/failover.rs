@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 
 use http::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
+use tracing::info;
 use whipstitch_origin::{Candidates, Cause, Directory, Origin, Outcome, Purpose};
 
 use crate::{
@@ -127,7 +128,11 @@ impl<A: Carrier> Failover<'_, A> {
             .locate(lookup, self.exchange.asker(), Purpose::Session);
         let found = budget.pay(asked).await;
         self.exchange.phases().lookup(Phase::since(began));
-        found?.ok()
+        found?
+            .inspect_err(
+                |error| info!(id = self.exchange.id(), %error, "no spare nodes for a failover"),
+            )
+            .ok()
     }
 
     async fn attempt(

@@ -3,7 +3,7 @@
 mod timed;
 mod turn;
 
-use std::{error::Error as _, sync::Arc, time::Duration};
+use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Request, Response, Uri, Version, header::HOST};
 use http_body::Body as _;
@@ -60,6 +60,19 @@ pub(crate) enum Failed {
     Broken(Cause),
     /// A connection, but no header of an answer in time.
     Timeout(Cause),
+}
+
+/// For the operator: what failed, in the words of [`Cause`].
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body(error) => write!(f, "the request body: {error}"),
+            Self::NotConnected(cause)
+            | Self::OutOfTime(cause)
+            | Self::Broken(cause)
+            | Self::Timeout(cause) => cause.fmt(f),
+        }
+    }
 }
 
 /// A request on its way over HTTP/1.1, and whose turn it is.

@@ -462,7 +462,8 @@ fn the_whole_life_of_one_that_runs() {
     let file = folder.path().join("whipstitch.toml");
     fs::write(
         &file,
-        "stream_manager.url = 'http://127.0.0.1:9'\nlisten.http = ['127.0.0.1:0']\nadmin.socket = 'admin.sock'\n",
+        // Not probed, or `status` would end with 1: no manager is there.
+        "stream_manager.url = 'http://127.0.0.1:9'\nstream_manager.probe = '0s'\nlisten.http = ['127.0.0.1:0']\nadmin.socket = 'admin.sock'\n",
     )
     .unwrap();
     let line = |line: &str| format!("{line} --config {}", file.display());

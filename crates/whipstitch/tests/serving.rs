@@ -375,6 +375,7 @@ fn the_largest_values_start() {
             Kind::Bytes => Some((key.variable, "1073741824")),
             // It would be waited for, as it says.
             Kind::Duration if key.path == "shutdown.delay" => None,
+            Kind::Duration if key.path == "stream_manager.probe" => Some((key.variable, "1h")),
             Kind::Duration => Some((key.variable, "8760h")),
             Kind::Lifetime => Some((key.variable, "365d")),
             _ => None,

@@ -62,14 +62,18 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
             _place,
             _under_way,
         } = left;
+        let mut cause = None;
         let outcome = match what {
             What::Made { location, named } => {
                 let place = creation.place(location.as_ref());
-                Some(self.end(&creation, place, named).await)
+                Some(self.end(&creation, place, named, &mut cause).await)
             }
             What::Ours(named) => {
                 let place = named.session.resource.clone();
-                Some(self.end(&creation, Some(place), Some(named)).await)
+                Some(
+                    self.end(&creation, Some(place), Some(named), &mut cause)
+                        .await,
+                )
             }
             What::Unanswered(answer) => {
                 let answer = timeout(self.timeouts.abandoned, answer).await;
@@ -78,7 +82,7 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
                 match answer {
                     Ok(Some((status, headers))) if Creation::made(status, &headers) => {
                         let place = creation.place(headers.get(LOCATION));
-                        Some(self.end(&creation, place, None).await)
+                        Some(self.end(&creation, place, None, &mut cause).await)
                     }
                     // It made none, and said so.
                     Ok(Some(_)) => None,
@@ -88,17 +92,21 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
         };
         if let Some(outcome) = outcome {
             self.metrics.session_abandoned(outcome);
-            outcome.log(creation.exchange.id(), Some(creation.origin.addr()));
+            let (id, node) = (creation.exchange.id(), creation.origin.addr());
+            outcome.log(id, Some(node), cause.as_deref());
         }
     }
 
+    /// `cause` becomes why the node did not end it.
     async fn end(
         &self,
         creation: &Creation,
         place: Option<PathAndQuery>,
         named: Option<Named>,
+        cause: &mut Option<String>,
     ) -> Outcome {
         let Some(resource) = place else {
+            *cause = Some("the node did not say where the session is".to_owned());
             return Outcome::Failed;
         };
         // One in the table is itself the newest there: another that came after it is what counts.
@@ -113,7 +121,7 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
             };
             (session, Some(creation.since))
         };
-        let outcome = self.delete(creation, &session, since).await;
+        let outcome = self.delete(creation, &session, since, cause).await;
         if matches!(outcome, Outcome::Deleted | Outcome::Gone) {
             if creation.role == Role::Publish {
                 self.directory.ended(&creation.key);
@@ -134,6 +142,7 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
         creation: &Creation,
         session: &Session,
         since: Option<Arrival>,
+        cause: &mut Option<String>,
     ) -> Outcome {
         let mut pauses = PAUSES.iter();
         let (place, patience) = (
@@ -153,8 +162,13 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
             if is_anothers {
                 return Outcome::Replaced;
             }
-            if let Some(outcome) = self.delete_once(creation, &session.resource).await {
-                return outcome;
+            match self.delete_once(creation, &session.resource).await {
+                Ok(outcome) => return outcome,
+                Err(NotEnded { why, passes: false }) => {
+                    *cause = Some(why);
+                    return Outcome::Failed;
+                }
+                Err(NotEnded { why, passes: true }) => *cause = Some(why),
             }
             drop(begun);
             let Some(pause) = pauses.next() else {
@@ -164,8 +178,11 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
         }
     }
 
-    /// `None` if the node could not, which may pass.
-    async fn delete_once(&self, creation: &Creation, resource: &PathAndQuery) -> Option<Outcome> {
+    async fn delete_once(
+        &self,
+        creation: &Creation,
+        resource: &PathAndQuery,
+    ) -> Result<Outcome, NotEnded> {
         let mut request = Request::new(body::empty());
         *request.method_mut() = Method::DELETE;
         *request.uri_mut() = Uri::from(resource.clone());
@@ -183,11 +200,24 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
         let answer = self
             .nodes
             .carry(&creation.origin, request, &mut budget, &phases);
-        match answer.await.ok()?.status() {
-            status if status.is_success() => Some(Outcome::Deleted),
-            status if creation::is_over(status) => Some(Outcome::Gone),
-            status if status.is_server_error() => None,
-            _ => Some(Outcome::Failed),
+        let answer = answer.await.map_err(|failed| NotEnded {
+            why: failed.to_string(),
+            passes: true,
+        })?;
+        match answer.status() {
+            status if status.is_success() => Ok(Outcome::Deleted),
+            status if creation::is_over(status) => Ok(Outcome::Gone),
+            status => Err(NotEnded {
+                why: format!("HTTP status {}", status.as_u16()),
+                passes: status.is_server_error(),
+            }),
         }
     }
+}
+
+/// Why a node did not end a session.
+struct NotEnded {
+    why: String,
+    /// It may be able to, later.
+    passes: bool,
 }

@@ -45,17 +45,20 @@ impl Outcome {
         }
     }
 
-    /// One line of the log.
-    pub(super) fn log(self, id: &str, node: Option<SocketAddr>) {
+    /// One line of the log; `cause` is why the node did not end it, if it was told to.
+    pub(super) fn log(self, id: &str, node: Option<SocketAddr>, cause: Option<&str>) {
         let node = node.map(tracing::field::display);
         let outcome = self.label();
         match self {
             Self::Deleted | Self::Gone | Self::Replaced => {
-                info!(id, node, outcome, "a session was left behind, and is over");
+                info!(id, node, outcome, "orphaned session is over");
             }
             Self::Failed | Self::Unknown | Self::Dropped => warn!(
                 id,
-                node, outcome, "a session was left behind, and lives until its node gives it up"
+                node,
+                outcome,
+                cause,
+                "orphaned session not deleted; it lives until the node times it out"
             ),
         }
     }

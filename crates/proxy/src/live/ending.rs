@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use http::{HeaderValue, Request, StatusCode, Uri, header::AUTHORIZATION};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header::AUTHORIZATION};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use whipstitch_origin::{Directory, Origin};
@@ -18,6 +18,7 @@ use crate::{
     failover::Carrier,
     forward::{Nodes, turn},
     newest::Newest,
+    node_client::Failed,
     phases::Phases,
     under_way::UnderWay,
 };
@@ -121,13 +122,15 @@ impl Inner {
             }
         }
         match ask(&how, origin, session, sealed, budget).await {
-            Some(status) if creation::is_over(status) => {
+            Ok(status) if creation::is_over(status) => {
                 self.over(*role, key, sealed);
             }
-            Some(status) => {
+            Ok(status) => {
                 warn!(%id, node = %origin, status = status.as_u16(), "the node did not end the session");
             }
-            None => warn!(%id, node = %origin, "the node did not answer; the session is not ended"),
+            Err(failed) => {
+                warn!(%id, node = %origin, cause = %failed, "the node did not answer; the session is not ended");
+            }
         }
         drop(held);
     }
@@ -146,9 +149,10 @@ async fn ask(
     session: &LiveSession,
     sealed: &Sealed,
     mut budget: Budget,
-) -> Option<StatusCode> {
-    let request = Request::delete(Uri::from(sealed.resource.clone()));
-    let mut request = request.body(body::empty()).ok()?;
+) -> Result<StatusCode, Failed> {
+    let mut request = Request::new(body::empty());
+    *request.method_mut() = Method::DELETE;
+    *request.uri_mut() = Uri::from(sealed.resource.clone());
     let headers = request.headers_mut();
     let id = HeaderValue::from_str(session.request_id());
     headers.extend(id.ok().map(|id| (REQUEST_ID, id)));
@@ -156,7 +160,7 @@ async fn ask(
     headers.extend(session.authorization().map(|field| (AUTHORIZATION, field)));
     let phases = Phases::default();
     let answer = how.nodes.carry(origin, request, &mut budget, &phases).await;
-    answer.ok().map(|answer| answer.status())
+    answer.map(|answer| answer.status())
 }
 
 impl fmt::Debug for Ender {

@@ -158,11 +158,18 @@ impl Splice {
         let (detach, drain) = (self.detach, self.close.clone());
         self.sessions.spawn(async move {
             // The client's half completes when its 101 has been written; if it left before, there is nothing to do.
-            if let (Ok(node), Ok(client)) = (node.await, client.await)
-                && let Ok(node) = node.downcast::<I>()
-            {
-                let (client, io) = (detach(client), into(node.io));
-                session.run(client, io, node.read_buf, &drain).await;
+            match (node.await, client.await) {
+                (Ok(node), Ok(client)) => {
+                    if let Ok(node) = node.downcast::<I>() {
+                        let (client, io) = (detach(client), into(node.io));
+                        session.run(client, io, node.read_buf, &drain).await;
+                    }
+                }
+                (node, client) => debug!(
+                    node = node.err().map(tracing::field::display),
+                    client = client.err().map(tracing::field::display),
+                    "WebSocket not relayed: a side was gone before both had switched"
+                ),
             }
             over();
         });
