@@ -172,36 +172,36 @@ async fn a_delete_of_ours_has_it_too() {
     let lie = Lie::ServerAddress(node.addr().ip().to_string());
     deployment.cluster.manager().lie(lie);
     let proxy = deployment.proxy_with(config);
-    let answer = |location: &str| {
+    let answer = |location: &str, length: usize| {
         format!(
             "HTTP/1.1 201 Created\r\nContent-Type: application/sdp\r\nLocation: {location}\r\n\
-             Connection: close\r\nContent-Length: 3\r\n\r\nv=0"
+             Connection: close\r\nContent-Length: {length}\r\n\r\nv=0"
         )
     };
     let ended = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-    // An orphan: the node names another host, so the client gets no session.
+    // An orphan: the node's description breaks off, so the client gets no session.
     let posted = ask(
         &proxy.h1,
-        ("POST", "/live/whip/endpoint/s1"),
+        ("POST", "/live/whep/endpoint/s1"),
         SECRET,
         (SDP, "v=0"),
     );
     let got = async {
-        let answer = answer("http://203.0.113.9/x");
+        let answer = answer("/live/whep/resource/s1", 30);
         let (post, _) = node.answer(3, answer.as_bytes()).await;
         (post, node.answer(0, ended).await.0)
     };
     let (reply, (post, delete)) = tokio::join!(posted, got);
     assert_eq!(reply.problem(), "node-answer");
-    let first = "POST /live/whip/endpoint/s1?token=s3cret HTTP/1.1\r\n";
+    let first = "POST /live/whep/endpoint/s1?token=s3cret HTTP/1.1\r\n";
     assert!(post.starts_with(first), "{post}");
-    let first = "DELETE /live/whip/resource/s1?token=s3cret HTTP/1.1\r\n";
+    let first = "DELETE /live/whep/resource/s1?token=s3cret HTTP/1.1\r\n";
     assert!(delete.starts_with(first), "{delete}");
     assert!(!delete.contains("authorization"), "{delete}");
 
     // One that the operator ends.
-    let made = answer("/live/whip/resource/s2");
+    let made = answer("/live/whip/resource/s2", 3);
     let posted = ask(
         &proxy.h1,
         ("POST", "/live/whip/endpoint/s2"),

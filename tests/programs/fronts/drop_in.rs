@@ -1,6 +1,6 @@
 //! Whipstitch in a Stream Manager 2.0 of `docker compose`, by the overlay of `deploy/stream-manager-2/`.
 
-use std::{collections::BTreeMap, ffi::OsString};
+use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
 use http::{Method, Request};
 use tokio::{
@@ -109,6 +109,8 @@ fn configured(deployment: &Deployment, overlay: &Overlay, ports: Ports) -> Confi
 
     let test = deployment.config();
     config.stream_manager.url = Some(format!("http://{}", ports.services));
+    // Traefik stands before as-streams here and starts later: a probe would find nothing there, and lookups wait a second.
+    config.stream_manager.probe = Duration::ZERO;
     config.proxy.public_url = Some(format!("https://{HOST}:{}", ports.websecure.port()));
     config.proxy.trusted = vec!["127.0.0.0/8".parse().unwrap()];
     config.sessions.key_file = None;
