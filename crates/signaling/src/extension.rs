@@ -52,7 +52,7 @@ struct Sealed<'s> {
 
 impl Extension {
     /// Whether the URL of it stays as short as a session's: both paths together have at most
-    /// [`MAX_RESOURCE`](crate::rewrite::MAX_RESOURCE) bytes.
+    /// [`MAX_RESOURCE`] bytes.
     pub fn fits(&self) -> bool {
         let session = self.session.as_ref().map_or(0, |path| path.as_str().len());
         self.target.as_str().len() + session <= MAX_RESOURCE
