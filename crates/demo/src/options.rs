@@ -42,7 +42,7 @@ pub struct Options {
 }
 
 const DEFAULT_REGION: &str = "us-east-1";
-/// The stream of the page, unless somebody types another.
+/// The stream of the page, unless its user types another.
 const DEFAULT_STREAM: &str = "demo";
 const LEAST_NODES: usize = 2;
 const MOST_REGIONS: usize = 16;
