@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header::LOCATION, uri::PathAndQuery};
 use whipstitch_origin::Origin;
-use whipstitch_signaling::{
-    Role, StreamKey, query,
-    rewrite::{self, LocationError},
-};
+use whipstitch_signaling::{Role, StreamKey, query, rewrite};
 
 use crate::{Exchange, newest::Arrival, under_way::Work};
 
@@ -42,7 +39,7 @@ impl Creation {
     /// Where at the node the session is. A `Location` that cannot be followed is not: then it is the usual place.
     /// Players have such a place by their `requestId` only; without one it could be anybody's.
     pub(crate) fn place(&self, location: Option<&HeaderValue>) -> Option<PathAndQuery> {
-        let named = location.and_then(|named| resource(&self.target, named).ok());
+        let named = location.and_then(|named| rewrite::resource(&self.target, named).ok());
         let is_own = self.role == Role::Publish
             || query::get(self.target.query().unwrap_or_default(), "requestId").is_some();
         let usual = || rewrite::usual(&self.target).ok();
@@ -59,15 +56,4 @@ pub(crate) fn is_over(status: StatusCode) -> bool {
         StatusCode::EXPECTATION_FAILED,
     ];
     status.is_success() || NONE.contains(&status)
-}
-
-/// The path and query that a node's `Location` means, in the answer to a POST to `target`.
-///
-/// # Errors
-/// It is no URL, or too long.
-pub(crate) fn resource(
-    target: &PathAndQuery,
-    location: &HeaderValue,
-) -> Result<PathAndQuery, LocationError> {
-    rewrite::resource(target, location)
 }

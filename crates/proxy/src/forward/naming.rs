@@ -3,13 +3,12 @@
 use http::{HeaderValue, Response, StatusCode, header::LOCATION, uri::PathAndQuery};
 use tracing::warn;
 use whipstitch_origin::Origin;
-use whipstitch_signaling::{dialect::Dialect, session::Session};
+use whipstitch_signaling::{dialect::Dialect, rewrite, session::Session};
 
 use super::{Forward, tags};
 use crate::{
     Body, Error, Exchange,
     abandoned::{Named, Unclaimed},
-    creation,
     error::{NodeFault, defect},
     known_sessions::Client,
     live::About,
@@ -57,7 +56,7 @@ impl Forward {
             None if made.is_created => HeaderValue::from_static(""),
             _ => return Ok(None),
         };
-        let resource = creation::resource(made.target, &location).unwrap_or_else(|error| {
+        let resource = rewrite::resource(made.target, &location).unwrap_or_else(|error| {
             let (id, node) = (made.exchange.id(), made.origin);
             warn!(id, %node, %error, "Location of a new session not usable: taking the path where Red5 keeps it");
             made.usual.clone()

@@ -187,6 +187,23 @@ async fn the_rest_is_the_managers_but_not_its_administration() {
 }
 
 /// A path that changes on its way is judged by what the manager gets, too.
+/// A container reads all of these as WHIP or WHEP, and the Stream Manager's own proxy for that goes to any `host=`.
+#[tokio::test]
+async fn signalling_in_disguise_is_not_the_managers() {
+    for uri in [
+        "/live/whip//endpoint/s1?host=10.9.9.9",
+        "/live/whip;x/endpoint/s1?host=10.9.9.9",
+        "/live/whip/./endpoint/s1",
+        "/live/%2577hep/endpoint/s1",
+        "/live/whep/x/../resource/s1",
+    ] {
+        for method in ["POST", "GET", "DELETE", "OPTIONS"] {
+            let answer = ask(method, uri, Some("application/sdp"), "v=0").await;
+            assert_eq!(answer, Err(Kind::BadPath), "{method} {uri}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn no_address_of_the_manager_opens_its_administration() {
     for (api, url, prefix, uri, refused) in [
