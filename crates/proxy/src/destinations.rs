@@ -1,5 +1,10 @@
 //! The end of the stack: three destinations, one service.
 
+pub(crate) mod forward;
+pub(crate) mod manager;
+pub(crate) mod public_url;
+pub mod splice;
+
 use std::{
     sync::Arc,
     task::{Context, Poll},
@@ -10,7 +15,9 @@ use http::Response;
 use tower::Service;
 
 use crate::{
-    Body, Bound, Error, forward::Forward, manager::Manager, reason::Answerer, splice::Splice,
+    Body, Bound, Error,
+    destinations::{forward::Forward, manager::Manager, splice::Splice},
+    words::reason::Answerer,
 };
 
 /// Carries a request whose destination is known.

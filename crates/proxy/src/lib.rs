@@ -34,64 +34,39 @@
 //! # }
 //! ```
 
-mod abandoned;
-mod admission;
-mod bearer;
-mod body;
-mod budget;
-pub mod clock;
-mod close_signal;
-pub mod config;
-mod cors;
-mod countered;
-mod creation;
 mod current;
 mod destinations;
-mod ending;
-mod error;
-mod exchange;
-mod failover;
-mod forward;
-mod forwarders;
-mod health_check;
-mod intake;
-mod known_sessions;
-mod leftover;
-mod lent;
-pub mod live;
-pub mod log;
-mod manager;
-mod message;
-pub mod metrics;
-mod newest;
-mod node_client;
-mod observe;
-mod phases;
-mod pins;
-mod places;
-pub mod problem;
-mod problems;
-mod public;
-pub mod reason;
-pub mod recent;
-pub mod resolving;
-pub mod routing;
-mod sanitize;
-mod server_timing;
-pub mod splice;
+mod layers;
+mod nodes;
+mod report;
+mod request;
+mod sessions;
 pub mod stack;
-pub mod trace;
-mod under_way;
+mod words;
 
-pub use body::{Body, BodyError};
-pub use close_signal::CloseSignal;
 pub use current::Current;
-pub use error::Error;
-pub use exchange::{Exchange, Peer};
-pub use live::Live;
-pub use message::{Bound, Clean, Routed};
-pub use metrics::Metrics;
-pub use places::{Places, Room};
-pub use recent::Recent;
+pub use destinations::splice;
+pub use layers::{resolving, routing};
+pub use report::{
+    incidents::{self, Recent},
+    log,
+    metrics::{self, Metrics},
+    trace::{self, Tracing},
+};
+pub use request::{
+    clock,
+    exchange::{Exchange, Peer},
+    message::{Bound, Clean, Routed},
+    permits::{Places, Room},
+};
+pub use sessions::{
+    close_signal::CloseSignal,
+    live::{self, Live},
+};
 pub use stack::{Dependencies, Memory, Settings, Stack, stack};
-pub use trace::Tracing;
+pub use words::{
+    body::{Body, BodyError},
+    config,
+    error::Error,
+    problem, reason,
+};

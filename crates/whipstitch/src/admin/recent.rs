@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
-use whipstitch_proxy::{Recent, recent::Incident};
+use whipstitch_proxy::{Recent, incidents::Incident};
 
 use super::answer::unix_ms;
 

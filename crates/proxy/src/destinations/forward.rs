@@ -1,0 +1,375 @@
+//! Forward: WHIP and WHEP requests to a node, and its answers back.
+//!
+//! Bodies stream through untouched, but for the offer of a node to a player that takes it as a counter-offer only. What
+//! changes in an answer: the `Location` of a new session becomes a sealed URL of ours, `Session-Host`, which names the
+//! node, a sealed handle, `Link` is written as the client can read it, those to extensions with sealed URLs, and a success
+//! has the status that it waits for.
+
+mod again;
+mod extensions;
+mod late;
+mod links;
+mod naming;
+mod nodes;
+mod not_live;
+mod offer;
+mod plain;
+mod status;
+mod streams;
+mod tags;
+
+use std::sync::{Arc, Mutex, atomic::Ordering};
+
+use http::{
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION},
+    uri::PathAndQuery,
+};
+use tokio::sync::watch;
+use whipstitch_origin::{Directory, Origin};
+use whipstitch_signaling::{
+    Role,
+    coding::IDENTITY,
+    dialect::{Dialect, NodesOffer, Statuses},
+    handle::Handle,
+    headers::strip_hop_by_hop,
+    ice::IceServers,
+    rewrite,
+    session::SessionKeys,
+    socket::{SocketQueryError, Why},
+};
+
+use self::{extensions::Place, naming::Made, nodes::Creating};
+pub(crate) use self::{late::turn, nodes::Nodes, streams::EventStreams};
+use crate::{
+    Body, Error, Exchange, Metrics,
+    destinations::public_url::Public,
+    nodes::failover::{Carrier, Failover},
+    request::{
+        budget::Budget,
+        clock::WallClock,
+        message::{Endpoint, Goal, Known, ToNode},
+    },
+    sessions::{
+        abandoned::{self, Abandoned, Unclaimed},
+        countered::Countered,
+        creation,
+        known_sessions::{Client, KnownSessions},
+        live::{End, Live},
+        newest::Newest,
+        pins::Pins,
+        under_way::UnderWay,
+    },
+    words::{
+        config::NotLiveStatus,
+        error::{BadRequest, NodeFault},
+    },
+};
+
+/// The node's own address, which Red5's nodes name in it (Red5 Pro documentation, Stream Manager 2.0 proxy).
+const SESSION_HOST: HeaderName = HeaderName::from_static("session-host");
+
+/// Carries HTTP to nodes.
+pub(crate) struct Forward {
+    pub(crate) nodes: Nodes,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) keys: watch::Receiver<Arc<SessionKeys>>,
+    pub(crate) known: Arc<KnownSessions>,
+    pub(crate) pins: Arc<Pins>,
+    pub(crate) newest: Arc<Newest>,
+    pub(crate) clock: WallClock,
+    pub(crate) abandoned: Abandoned,
+    pub(crate) under_way: UnderWay,
+    pub(crate) countered: Countered,
+    pub(crate) not_live: NotLiveStatus,
+    pub(crate) strict_etags: bool,
+    pub(crate) public: Public,
+    pub(crate) ice: watch::Receiver<Arc<IceServers>>,
+    pub(crate) streams: EventStreams,
+    pub(crate) live: Live,
+    pub(crate) metrics: Metrics,
+}
+
+impl Forward {
+    pub(crate) async fn send(&self, to: ToNode) -> Result<Response<Body>, Error> {
+        let ToNode {
+            goal,
+            target,
+            client,
+            mut budget,
+            mut request,
+            exchange,
+        } = to;
+        *request.uri_mut() = Uri::from(target.clone());
+        if !matches!(goal, Goal::Extension(_)) {
+            // What is read on the way has to be readable.
+            request.headers_mut().insert(ACCEPT_ENCODING, IDENTITY);
+        }
+        let asked = Asked {
+            dialect: Dialect::of(request.headers(), target.query()),
+            target,
+            client,
+            exchange,
+        };
+        match goal {
+            Goal::Endpoint(endpoint) if request.method() == Method::POST => {
+                self.create(&endpoint, asked, request, &mut budget).await
+            }
+            Goal::Endpoint(endpoint) => self.ask(&endpoint, asked, request, &mut budget).await,
+            Goal::Session(known) => self.go_on(&known, asked, request, &mut budget).await,
+            Goal::Extension(offered) => self.extend(&offered, asked, request, &mut budget).await,
+        }
+    }
+
+    /// Asks about sessions to come.
+    async fn ask(
+        &self,
+        endpoint: &Endpoint,
+        asked: Asked,
+        request: Request<Body>,
+        budget: &mut Budget,
+    ) -> Result<Response<Body>, Error> {
+        let method = request.method().clone();
+        let (origin, mut response) = self
+            .any(&self.nodes, endpoint, &asked.exchange, request, budget)
+            .await?;
+        let mut handle = None;
+        if is_pinning(&method, response.status()) {
+            handle = self.handle(endpoint, &origin);
+            if let Some(client) = asked.client.clone() {
+                self.pins.remember(client, &origin, endpoint);
+            }
+        }
+        let place = Place::at(endpoint, &origin, &asked, None);
+        self.link(&mut response, asked.dialect, place);
+        let mut response = unmoved(response)?;
+        response.headers_mut().extend(handle);
+        Ok(response)
+    }
+
+    /// Makes a session.
+    async fn create(
+        &self,
+        endpoint: &Endpoint,
+        asked: Asked,
+        request: Request<Body>,
+        budget: &mut Budget,
+    ) -> Result<Response<Body>, Error> {
+        // Before there is a session: where it will be has to fit a URL.
+        let usual = rewrite::usual(&asked.target).map_err(|_| {
+            BadRequest::from(SocketQueryError {
+                key: "requestId",
+                why: Why::TooLong,
+            })
+        })?;
+        let request = self.not_again(endpoint, &asked, request).await?;
+        let (dialect, exchange) = (asked.dialect, &asked.exchange);
+        let creating = Creating {
+            nodes: &self.nodes,
+            abandoned: &self.abandoned,
+            endpoint,
+            asked: &asked,
+            authorization: request.headers().get(AUTHORIZATION).cloned(),
+            since: self.newest.moment(),
+            under_way: &self.under_way,
+            last: Mutex::default(),
+        };
+        let answer = self.any(&creating, endpoint, exchange, request, budget);
+        let (origin, mut response) = answer.await?;
+        // From here on whatever comes between leaves a session behind.
+        let mut unclaimed = Unclaimed::of(creating.at(&origin), &response, &self.abandoned);
+        let is_created = response.status() == StatusCode::CREATED;
+        if is_created && endpoint.lookup.role == Role::Publish {
+            self.directory.published(&endpoint.lookup.key);
+        }
+        response = plain::described(response, budget).await?;
+        // What came, not what was announced: a body without a length may turn out to be none.
+        let mut counter = None;
+        let offers = exchange.record().received.load(Ordering::Relaxed) > 0;
+        if endpoint.lookup.role == Role::Play
+            && offers
+            && dialect.nodes_offer() == NodesOffer::Counter
+        {
+            (response, counter) = offer::as_counter_offer(response, budget).await?;
+        }
+        if dialect.statuses() == Statuses::Exact {
+            status::make_exact(&Method::POST, &mut response);
+        }
+        if endpoint.lookup.role == Role::Play {
+            not_live::settle(&mut response, self.not_live);
+        }
+        let made = Made {
+            dialect,
+            origin: &origin,
+            target: &asked.target,
+            endpoint,
+            client: asked.client.clone(),
+            authorization: creating.authorization.as_ref(),
+            exchange,
+            is_created,
+            usual,
+            unclaimed: unclaimed.as_mut(),
+        };
+        let session = self.name_session(&mut response, made)?;
+        self.has_countered(&asked, &origin, session.as_ref(), counter);
+        let mut response = passed(response);
+        if response.status() == StatusCode::CREATED {
+            let handle = self.handle(endpoint, &origin);
+            response.headers_mut().extend(handle);
+        }
+        let place = Place::at(endpoint, &origin, &asked, session.as_ref());
+        self.link(&mut response, dialect, place);
+        Ok(abandoned::held(response, unclaimed))
+    }
+
+    /// Says more to a session, or ends it.
+    async fn go_on(
+        &self,
+        known: &Known,
+        asked: Asked,
+        mut request: Request<Body>,
+        budget: &mut Budget,
+    ) -> Result<Response<Body>, Error> {
+        let method = request.method().clone();
+        // Before the node has it: while that thinks, the client has spoken, whatever comes of it.
+        self.live.heard(known.role, &known.session);
+        let trickles = tags::before(&mut request, &known.session, self.strict_etags)
+            .map_err(BadRequest::from)?;
+        let turn = self.turn(known, &method, budget).await?;
+        let failover = self.failover(&self.nodes, &asked.exchange);
+        let mut response = failover.only(&known.origin, request, budget).await?;
+        if method == Method::PATCH {
+            response = plain::described(response, budget).await?;
+            response = status::begun(response, budget).await?;
+        }
+        if trickles {
+            response = tags::after(response, &known.session, &asked.exchange, self.clock.now());
+        }
+        if method == Method::DELETE {
+            self.ended(known, asked.client, response.status());
+        } else if is_gone(response.status()) {
+            self.live.ended(known.role, &known.session, End::Gone);
+        }
+        drop(turn);
+        if asked.dialect.statuses() == Statuses::Exact {
+            status::make_exact(&method, &mut response);
+        }
+        links::taken(response.headers_mut(), &asked.exchange);
+        unmoved(response)
+    }
+
+    /// Asks nodes until one can serve; that node, and its answer.
+    async fn any<C: Carrier>(
+        &self,
+        nodes: &C,
+        endpoint: &Endpoint,
+        exchange: &Exchange,
+        request: Request<Body>,
+        budget: &mut Budget,
+    ) -> Result<(Origin, Response<Body>), Error> {
+        let failover = self.failover(nodes, exchange);
+        let answer = failover.any(endpoint, request, budget).await;
+        if is_false_lead(&answer) {
+            self.directory.forget(&endpoint.lookup);
+        }
+        answer
+    }
+
+    fn failover<'a, C>(&'a self, nodes: &'a C, exchange: &'a Exchange) -> Failover<'a, C> {
+        Failover {
+            nodes,
+            directory: &*self.directory,
+            metrics: &self.metrics,
+            exchange,
+        }
+    }
+
+    /// `Session-Host`, by which red5pro-webrtc-sdk 12.0.0 and later name the node in what they ask next.
+    fn handle(&self, endpoint: &Endpoint, origin: &Origin) -> Option<(HeaderName, HeaderValue)> {
+        let handle = Handle {
+            node: origin.named(),
+            issued_at: self.clock.now(),
+        };
+        let (role, key) = (endpoint.lookup.role, &endpoint.lookup.key);
+        let keys = self.keys.borrow().clone();
+        let sealed = keys.seal_handle(role, key, handle).ok()?;
+        Some((SESSION_HOST, HeaderValue::try_from(sealed).ok()?))
+    }
+
+    /// ICE servers go on what begins a session, and on an explicit question before it (RFC 9725 §4.6).
+    fn link(&self, response: &mut Response<Body>, dialect: Dialect, place: Place<'_>) {
+        let status = response.status();
+        let headers = response.headers_mut();
+        if status.is_success()
+            || (status == StatusCode::NOT_ACCEPTABLE && headers.contains_key(LOCATION))
+        {
+            self.rewrite_links(headers, dialect, place);
+        } else {
+            links::taken(headers, place.exchange);
+        }
+    }
+
+    /// A DELETE that did what it says, or found nothing left to do.
+    fn ended(&self, known: &Known, client: Option<Client>, status: StatusCode) {
+        if !creation::is_over(status) {
+            return;
+        }
+        if known.role == Role::Publish {
+            self.directory.ended(&known.key);
+        }
+        let end = if status.is_success() {
+            End::Deleted
+        } else {
+            End::Gone
+        };
+        self.live.ended(known.role, &known.session, end);
+        if let Some(client) = client {
+            self.known.forget(client, &known.session);
+        }
+    }
+}
+
+/// What every way of a request needs of it.
+struct Asked {
+    dialect: Dialect,
+    target: PathAndQuery,
+    client: Option<Client>,
+    exchange: Exchange,
+}
+
+/// The answer that names no other place.
+fn unmoved(mut response: Response<Body>) -> Result<Response<Body>, Error> {
+    if response.status().is_redirection() {
+        return Err(NodeFault::Redirect.into());
+    }
+    response.headers_mut().remove(LOCATION);
+    Ok(passed(response))
+}
+
+/// The answer as it goes on to the client.
+fn passed(mut response: Response<Body>) -> Response<Body> {
+    strip_hop_by_hop(response.headers_mut());
+    response.headers_mut().remove(SESSION_HOST);
+    response
+}
+
+/// Whether a node that answers so, to anything else than a DELETE, has the session no more.
+fn is_gone(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
+}
+
+/// Whether an answer tells a client something of the node that its `POST` should find there.
+fn is_pinning(method: &Method, status: StatusCode) -> bool {
+    method == Method::OPTIONS && status.is_success()
+}
+
+/// Whether an answer says that the lookup which led to the node did not hold: the node does not have the stream, or not
+/// the means for it.
+fn is_false_lead(answer: &Result<(Origin, Response<Body>), Error>) -> bool {
+    match answer {
+        Ok((_, response)) => {
+            response.status().is_server_error() || response.status() == StatusCode::NOT_FOUND
+        }
+        Err(error) => matches!(error, Error::Node(_)),
+    }
+}

@@ -1,0 +1,261 @@
+//! The nodes, as whoever sends a request to one sees them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{HeaderValue, Request, Response, Uri, uri::Scheme};
+use hyper_util::client::legacy::{self, connect::HttpConnector};
+use tokio::time::Instant;
+use whipstitch_origin::{Cause, Directory, Origin};
+
+use super::Asked;
+use crate::{
+    Body,
+    nodes::{
+        client::{self, Failed, Sent, Timed},
+        failover::Carrier,
+    },
+    request::{budget::Budget, message::Endpoint, phases::Phases},
+    sessions::{
+        abandoned::{Abandoned, Unanswered},
+        creation::Creation,
+        newest::Arrival,
+        under_way::{UnderWay, Work},
+    },
+    words::{
+        body::{self, Patience},
+        config::{Bearer, Timeouts},
+    },
+};
+
+/// The nodes, over pooled connections.
+#[derive(Clone)]
+pub(crate) struct Nodes {
+    client: legacy::Client<Timed<HttpConnector>, Body>,
+    bearer: Bearer,
+}
+
+impl Nodes {
+    pub(crate) fn new(timeouts: &Timeouts, directory: Arc<dyn Directory>) -> Self {
+        Self {
+            client: client::client(timeouts.connect, directory),
+            bearer: Bearer::default(),
+        }
+    }
+
+    /// The nodes get the tokens of clients so.
+    pub(crate) fn with_bearer(mut self, bearer: Bearer) -> Self {
+        self.bearer = bearer;
+        self
+    }
+
+    /// The request as this node gets it, and its whole URL. `None` if there is none, which is looked at before.
+    fn addressed(
+        &self,
+        origin: &Origin,
+        mut request: Request<Body>,
+    ) -> Option<(Request<Body>, Uri)> {
+        self.bearer.apply(&mut request).ok()?;
+        let uri = node_uri(origin, request.uri())?;
+        Some((request, uri))
+    }
+}
+
+impl Carrier for Nodes {
+    async fn carry(
+        &self,
+        origin: &Origin,
+        request: Request<Body>,
+        budget: &mut Budget,
+        phases: &Phases,
+    ) -> Result<Response<Body>, Failed> {
+        let Some((request, uri)) = self.addressed(origin, request) else {
+            return Err(Failed::NotConnected(unusable()));
+        };
+        let mut sent = Sent::new(&self.client, request, uri, None);
+        let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
+        budget.spend(sent.spent());
+        answer.map(|response| response.map(body::incoming))
+    }
+}
+
+/// The nodes, to a client that wants a session of one of them.
+pub(super) struct Creating<'a> {
+    pub(super) nodes: &'a Nodes,
+    pub(super) abandoned: &'a Abandoned,
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) asked: &'a Asked,
+    pub(super) authorization: Option<HeaderValue>,
+    /// When this `POST` came, in the order of all.
+    pub(super) since: Arrival,
+    pub(super) under_way: &'a UnderWay,
+    /// The POST to the node that was asked last, until it is known what came of it.
+    pub(super) last: Mutex<Option<Arc<Work>>>,
+}
+
+impl Creating<'_> {
+    /// The POST that is sent to this node now.
+    pub(super) fn at(&self, origin: &Origin) -> Creation {
+        Creation {
+            origin: origin.clone(),
+            target: self.asked.target.clone(),
+            role: self.endpoint.lookup.role,
+            key: self.endpoint.lookup.key.clone(),
+            authorization: self.authorization.clone(),
+            exchange: self.asked.exchange.clone(),
+            since: self.since,
+            under_way: None,
+        }
+    }
+
+    /// The POST that is sent to this node now, as whoever might end a session there hears of it.
+    async fn begin(&self, origin: &Origin, budget: &mut Budget) -> Creation {
+        let mut creation = self.at(origin);
+        // Where a player's session will be is not known without a `requestId`, and nobody else's can be there.
+        if let Some(resource) = creation.place(None) {
+            let begun = self.under_way.post((origin.named(), resource));
+            // What it waits for is a DELETE of ours, not this node.
+            creation.under_way = budget.pay_ourselves(begun).await.map(Arc::new);
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone_from(&creation.under_way);
+        creation
+    }
+}
+
+impl Carrier for Creating<'_> {
+    async fn carry(
+        &self,
+        origin: &Origin,
+        request: Request<Body>,
+        budget: &mut Budget,
+        phases: &Phases,
+    ) -> Result<Response<Body>, Failed> {
+        let Some((request, uri)) = self.nodes.addressed(origin, request) else {
+            return Err(Failed::NotConnected(unusable()));
+        };
+        let began = Instant::now();
+        let creation = self.begin(origin, budget).await;
+        if budget.is_over() {
+            // The time went to a DELETE of ours, not to this node.
+            return Err(Failed::OutOfTime(Cause::Timeout(began.elapsed())));
+        }
+        let sent = Sent::new(&self.nodes.client, request, uri, None);
+        let sent = Unanswered::new(sent, creation, self.abandoned);
+        let answer = sent.answered(budget, phases).await;
+        answer.map(|response| response.map(body::incoming))
+    }
+}
+
+/// The URL of the node cannot be written: a defect, since node and path were checked.
+fn unusable() -> Cause {
+    Cause::Other("the request makes no valid URL of the node".into())
+}
+
+fn node_uri(origin: &Origin, target: &Uri) -> Option<Uri> {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(origin.authority().clone());
+    parts.path_and_query = target.path_and_query().cloned();
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::BoxFuture;
+    use http::{HeaderMap, uri::Authority};
+    use prometheus::Registry;
+    use tokio::time::Instant;
+    use tokio_util::task::TaskTracker;
+    use whipstitch_origin::{
+        AllowedOrigins, Asker, Candidates, Claim, Hints, Lookup, LookupError, Outcome, Purpose,
+        config,
+    };
+    use whipstitch_signaling::{Form, Role, StreamKey, dialect::Dialect};
+
+    use super::*;
+    use crate::{Exchange, Metrics, request::phases::Times};
+
+    /// Nobody asks it anything here.
+    struct Nowhere;
+
+    impl Directory for Nowhere {
+        fn locate<'a>(
+            &'a self,
+            _: &'a Lookup,
+            _: Asker,
+            _: Purpose,
+        ) -> BoxFuture<'a, Result<Candidates, LookupError>> {
+            Box::pin(async { Err(LookupError::NotFound(None)) })
+        }
+
+        fn forget(&self, _: &Lookup) {}
+
+        fn ended(&self, _: &StreamKey) {}
+
+        fn published(&self, _: &StreamKey) {}
+
+        fn report(&self, _: &Origin, _: Outcome) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_for_a_delete_of_ours_is_not_the_nodes() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let gate = AllowedOrigins::new(
+            &config::Nodes::default(),
+            whipstitch_origin::Metrics::default(),
+        );
+        let origin = gate.admit(Claim::Manager("10.0.0.1")).await.unwrap();
+        let nodes = Nodes::new(&Timeouts::default(), Arc::new(Nowhere));
+        let metrics = Metrics::register(&Registry::new()).unwrap();
+        let (abandoned, _left) = Abandoned::new(1, TaskTracker::new(), metrics);
+        let endpoint = Endpoint {
+            lookup: Lookup::new(
+                Role::Publish,
+                StreamKey::new("live", "s1").unwrap(),
+                Hints::default(),
+            ),
+            candidates: Candidates::new(vec![origin.clone()]).unwrap(),
+            host: Authority::from_static("a"),
+            form: Form::Classic,
+        };
+        let headers = HeaderMap::new();
+        let asked = Asked {
+            dialect: Dialect::of(&headers, None),
+            target: "/live/whip/endpoint/s1".parse().unwrap(),
+            client: None,
+            exchange: Exchange::begin(&headers, None),
+        };
+        let under_way = UnderWay::default();
+        let creating = Creating {
+            nodes: &nodes,
+            abandoned: &abandoned,
+            endpoint: &endpoint,
+            asked: &asked,
+            authorization: None,
+            since: Arrival::default(),
+            under_way: &under_way,
+            last: Mutex::default(),
+        };
+        let place = creating.at(&origin).place(None).unwrap();
+        let delete = under_way.delete(&(origin.named(), place), SECOND).await;
+        assert!(delete.is_some());
+
+        // It took a whole share of the node's time.
+        let (mut budget, started) = (Budget::new(SECOND * 6, SECOND), Instant::now());
+        let began = budget.begins();
+        let creation = creating.begin(&origin, &mut budget).await;
+        assert!(creation.under_way.is_some() && started.elapsed() >= SECOND);
+        assert!(!budget.was_fair(began));
+
+        // It took all that there was.
+        let mut budget = Budget::new(SECOND / 2, SECOND / 4);
+        let (began, phases) = (budget.begins(), Phases::default());
+        let request = Request::post("/live/whip/endpoint/s1");
+        let request = request.body(body::full("v=0")).unwrap();
+        let answer = creating.carry(&origin, request, &mut budget, &phases).await;
+        assert!(matches!(answer, Err(Failed::OutOfTime(_))) && !budget.was_fair(began));
+        assert_eq!(phases.times(), Times::default(), "nobody was dialled");
+    }
+}

@@ -1,0 +1,152 @@
+//! Admission: sheds work before it is done.
+//!
+//! A place is taken until the header of the answer is there. What a client takes to read an answer is its connection's
+//! matter: if it held a place, a few slow readers could keep everybody else out.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_util::future::{Either, Ready, ready as now};
+use http::Response;
+use pin_project_lite::pin_project;
+use tower::Service;
+
+use crate::{
+    Body, Error, Routed,
+    layers::health_check,
+    request::{
+        message::Ask,
+        permits::{Place, Places},
+    },
+};
+
+/// The layer's service: at most so many exchanges at once, over all connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Admission<S> {
+    inner: S,
+    places: Places,
+    /// Of health checks, which pass while there is no other place.
+    checks: Places,
+}
+
+impl<S> Admission<S> {
+    pub(crate) fn new(inner: S, places: Places) -> Self {
+        Self {
+            inner,
+            places,
+            checks: Places::new("the most health checks at once", health_check::MOST),
+        }
+    }
+}
+
+impl<S> Service<Routed> for Admission<S>
+where
+    S: Service<Routed, Response = Response<Body>, Error = Error>,
+{
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = Either<Ready<Result<Response<Body>, Error>>, AdmittedFuture<S::Future>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, routed: Routed) -> Self::Future {
+        let is_manager = matches!(routed.ask, Ask::Manager { .. });
+        let is_check = is_manager && health_check::is_one(&routed.request, false);
+        let places = if is_check { &self.checks } else { &self.places };
+        match places.take() {
+            Ok(place) => Either::Right(AdmittedFuture {
+                inner: self.inner.call(routed),
+                place,
+            }),
+            Err(full) => Either::Left(now(Err(full))),
+        }
+    }
+}
+
+pin_project! {
+    pub(crate) struct AdmittedFuture<F> {
+        #[pin]
+        inner: F,
+        place: Place,
+    }
+}
+
+impl<F: Future> Future for AdmittedFuture<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().inner.poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use http::{HeaderMap, Request, uri::Authority};
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+    use crate::{Exchange, request::message::Takes, words::body};
+
+    fn routed(exchange: &Exchange) -> Routed {
+        Routed {
+            ask: Ask::Manager { names_nodes: false },
+            request: Request::new(body::empty()),
+            host: Authority::from_static("a"),
+            exchange: exchange.clone(),
+            takes: Takes::Stream,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_is_free_again_when_the_answer_is_there() {
+        let (answer, wait) = tokio::sync::watch::channel(false);
+        let inner = service_fn(move |_: Routed| {
+            let mut wait = wait.clone();
+            async move {
+                let _ = wait.wait_for(|answered| *answered).await;
+                Ok::<_, Error>(Response::new(body::empty()))
+            }
+        });
+        let service = Admission::new(inner, Places::new("limits.in_flight", 1));
+        let exchange = Exchange::begin(&HeaderMap::new(), None);
+        let mut first = Box::pin(service.clone().oneshot(routed(&exchange)));
+        assert!(first.as_mut().now_or_never().is_none());
+        let refused = service
+            .clone()
+            .oneshot(routed(&exchange))
+            .await
+            .unwrap_err();
+        assert!(matches!(
+            refused,
+            Error::Overloaded {
+                what: "limits.in_flight"
+            }
+        ));
+        let check = || Routed {
+            request: Request::get("/as/v1/admin/healthz")
+                .body(body::empty())
+                .unwrap(),
+            ..routed(&exchange)
+        };
+        let checks: Vec<_> = (0..=health_check::MOST)
+            .map(|_| {
+                let mut check = Box::pin(service.clone().oneshot(check()));
+                (check.as_mut().now_or_never(), check)
+            })
+            .collect();
+        let refused = checks.iter().filter(|(answer, _)| answer.is_some()).count();
+        assert_eq!(
+            refused, 1,
+            "they have places of their own, and not without end"
+        );
+        drop(checks);
+        answer.send(true).unwrap();
+        let _body_still_there = first.await.unwrap();
+        service.oneshot(routed(&exchange)).await.unwrap();
+    }
+}

@@ -1,0 +1,185 @@
+//! Observe: one record per exchange, counted and written as one access line when the last frame has left.
+
+mod counted;
+mod report;
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, header::EXPECT};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use self::{
+    counted::{Received, Sent},
+    report::Report,
+};
+use crate::{
+    Body, Exchange, Metrics, Peer, Recent,
+    nodes::body_drain::{Leftover, Rest},
+    report::{server_timing, trace::Tracing},
+    request::{drain_exemption::Ending, exchange::REQUEST_ID, trusted_proxies::Forwarders},
+    words::body,
+};
+#[cfg(test)]
+pub(crate) use report::written;
+
+/// The layer's service; outermost, and the one that turns hyper's body into ours.
+#[derive(Clone, Debug)]
+pub(crate) struct Observe<S> {
+    inner: S,
+    /// Every exchange is on it until its last frame has left, so that a shutdown can wait for them.
+    exchanges: TaskTracker,
+    forwarders: Forwarders,
+    tracing: Option<Tracing>,
+    metrics: Metrics,
+    recent: Recent,
+    /// Whether answers tell where their time went.
+    server_timing: bool,
+}
+
+impl<S> Observe<S> {
+    pub(crate) fn new(
+        inner: S,
+        exchanges: TaskTracker,
+        (forwarders, tracing): (Forwarders, Option<Tracing>),
+        metrics: Metrics,
+        recent: Recent,
+        server_timing: bool,
+    ) -> Self {
+        Self {
+            inner,
+            exchanges,
+            forwarders,
+            tracing,
+            metrics,
+            recent,
+            server_timing,
+        }
+    }
+}
+
+impl<S> Service<Request<Incoming>> for Observe<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = ObserveFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        let peer = request.extensions_mut().remove::<Peer>();
+        let tracing = self.tracing.as_ref();
+        let exchange = Exchange::through(request.headers(), peer, &self.forwarders, tracing);
+        let report = Report::begin(
+            &exchange,
+            &request,
+            self.exchanges.token(),
+            (self.metrics.clone(), self.recent.clone()),
+        );
+        request.extensions_mut().insert(exchange.clone());
+        let leftover = Leftover::default();
+        // Who asks before it sends (RFC 9110 §10.1.1) does not send if it is answered at once.
+        let asks_first = request.headers().contains_key(EXPECT);
+        let request = request.map(|incoming| {
+            if incoming.is_end_stream() {
+                return body::empty();
+            }
+            let inner = leftover.lend(incoming).map_err(body::broken);
+            Received { inner, exchange }.boxed_unsync()
+        });
+        ObserveFuture {
+            inner: self.inner.call(request),
+            report: Some(report),
+            leftover: (!asks_first).then_some(leftover),
+            late: None,
+            server_timing: self.server_timing,
+        }
+    }
+}
+
+pin_project! {
+    pub(crate) struct ObserveFuture<F> {
+        #[pin]
+        inner: F,
+        report: Option<Report>,
+        leftover: Option<Leftover>,
+        // An answer that waits for the rest of the request.
+        late: Option<(Response<Body>, Rest)>,
+        server_timing: bool,
+    }
+}
+
+impl<F> Future for ObserveFuture<F>
+where
+    F: Future<Output = Result<Response<Body>, Infallible>>,
+{
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.late.is_none() {
+            let response = match ready!(this.inner.poll(cx)) {
+                Ok(response) => response,
+                Err(never) => match never {},
+            };
+            match this.leftover.take().and_then(|leftover| leftover.rest()) {
+                Some(rest) => *this.late = Some((response, rest)),
+                None => {
+                    return Poll::Ready(Ok(reported(
+                        response,
+                        this.report.take(),
+                        *this.server_timing,
+                    )));
+                }
+            }
+        }
+        if let Some((_, rest)) = this.late {
+            ready!(rest.poll_over(cx));
+        }
+        let response = this
+            .late
+            .take()
+            .map_or_else(|| Response::new(body::empty()), |(response, _)| response);
+        Poll::Ready(Ok(reported(
+            response,
+            this.report.take(),
+            *this.server_timing,
+        )))
+    }
+}
+
+/// The answer, with the id of its exchange, and with the report, which is made when the answer's body is dropped.
+fn reported(
+    mut response: Response<Body>,
+    report: Option<Report>,
+    server_timing: bool,
+) -> Response<Body> {
+    let Some(mut report) = report else {
+        return response;
+    };
+    if let Some(ending) = response.extensions_mut().remove::<Ending>()
+        && let Some(under_way) = report.under_way.take()
+    {
+        ending.counts(under_way);
+    }
+    report.answered(&response);
+    response
+        .headers_mut()
+        .insert(REQUEST_ID, report.exchange.record().id.clone());
+    if server_timing {
+        server_timing::add(response.headers_mut(), &report.exchange);
+    }
+    response.map(|inner| Sent::new(inner, report).boxed_unsync())
+}

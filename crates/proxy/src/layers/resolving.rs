@@ -1,0 +1,323 @@
+//! Resolving: which node. Whoever names it, it has passed the gate of [`AllowedOrigins`].
+
+mod extension;
+mod gate;
+mod named;
+mod pinned;
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use http::{Method, Response, Uri, uri::PathAndQuery};
+use tokio::{sync::watch, time::Instant};
+use tower::Service;
+use whipstitch_origin::{
+    AllowedOrigins, ByNetwork, Candidates, Claim, Directory, Hints, Lookup, ManagerFault, Network,
+    Origin, Purpose,
+};
+use whipstitch_signaling::{
+    Api, Form, Role, StreamKey, query,
+    route::node_endpoint,
+    session::{Session, SessionKeys},
+};
+
+use self::named::{bare, without_host};
+use crate::{
+    Body, Bound, Error, Exchange, Routed,
+    request::{
+        budget::Budget,
+        clock::{SKEW, WallClock, millis},
+        message::{Ask, Endpoint, Goal, Known, ToNode, ToSocket},
+        phases::Phase,
+    },
+    sessions::{
+        known_sessions::{Client, KnownSessions},
+        live::Live,
+        newest::Newest,
+        pins::Pins,
+    },
+    words::error::{BadRequest, NoSession, defect},
+};
+
+/// The layer's service.
+#[derive(Clone)]
+pub struct Resolving<S> {
+    inner: S,
+    resolver: Arc<Resolver>,
+}
+
+/// What is needed to find a node.
+pub(crate) struct Resolver {
+    pub(crate) api: Api,
+    pub(crate) by_network: ByNetwork,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) allowed: Arc<AllowedOrigins>,
+    pub(crate) keys: watch::Receiver<Arc<SessionKeys>>,
+    pub(crate) known: Arc<KnownSessions>,
+    pub(crate) pins: Arc<Pins>,
+    pub(crate) newest: Arc<Newest>,
+    pub(crate) live: Live,
+    pub(crate) clock: WallClock,
+    /// How long a session URL is good for.
+    pub(crate) lifetime: Duration,
+    /// What one request may take of the manager's and the nodes' time.
+    pub(crate) budget: Duration,
+    /// What one connection to a node may take.
+    pub(crate) connect: Duration,
+}
+
+impl<S> Resolving<S> {
+    pub(crate) fn new(inner: S, resolver: Arc<Resolver>) -> Self {
+        Self { inner, resolver }
+    }
+}
+
+impl<S> Service<Routed> for Resolving<S>
+where
+    S: Service<Bound, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Response<Body>, Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, routed: Routed) -> Self::Future {
+        let resolver = self.resolver.clone();
+        // The one that was polled ready goes with the request (tower's `Service`, "be careful when cloning").
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        Box::pin(async move {
+            let bound = resolver.resolve(routed).await?;
+            inner.call(bound).await
+        })
+    }
+}
+
+impl Resolver {
+    async fn resolve(&self, routed: Routed) -> Result<Bound, Error> {
+        let Routed {
+            ask,
+            request,
+            host,
+            exchange,
+            takes: _,
+        } = routed;
+        let mut budget = Budget::new(self.budget, self.connect);
+        let to_node = |goal, target, client, budget, request, exchange| {
+            Bound::Node(ToNode {
+                goal,
+                target,
+                client,
+                budget,
+                request,
+                exchange,
+            })
+        };
+        match ask {
+            Ask::Endpoint { role, key, form } => {
+                let client = self.known.client(role, &key, &request, &exchange);
+                let target = target(form, role, &key, request.uri())?;
+                let query = request.uri().query();
+                let mut lookup = self.lookup(role, key, query, &exchange)?;
+                let told = if request.method() == Method::POST {
+                    self.told(client.as_ref(), &mut lookup, query, &mut budget, &exchange)
+                        .await?
+                } else {
+                    // On `OPTIONS` it is a key of 2.0 (Red5 Pro documentation, Stream Manager 2.0, WHIP/WHEP proxy), and of
+                    // whoever has it among the connection parameters, all of which are there since SDK 12.
+                    let named = self.named(&lookup, query, &mut budget, &exchange);
+                    named.await?.and_then(|node| Candidates::new(vec![node]))
+                };
+                let candidates = if let Some(nodes) = told {
+                    nodes
+                } else {
+                    // An `OPTIONS` is a use too, since the node that it leads to is told to the client, for its `POST`. Were
+                    // it none, all players that ask in the same moment would be led to one node.
+                    let asked = self.locate(&lookup, Purpose::Session, &mut budget, &exchange);
+                    asked.await?
+                };
+                let goal = Goal::Endpoint(Endpoint {
+                    lookup,
+                    candidates,
+                    host,
+                    form,
+                });
+                Ok(to_node(goal, target, client, budget, request, exchange))
+            }
+            Ask::Session { role, key, token } => {
+                let client = self.known.client(role, &key, &request, &exchange);
+                // A token says where. Without one, what the client says of the node tells its sessions apart.
+                let mut node = None;
+                if token.is_none() && client.is_none() {
+                    return Err(NoSession::NoToken.into());
+                }
+                if token.is_none() {
+                    let (lookup, query) = (
+                        bare(role, &key).of_network(self.network(&exchange)),
+                        request.uri().query(),
+                    );
+                    let named = self.named(&lookup, query, &mut budget, &exchange);
+                    node = named.await?;
+                }
+                let session =
+                    self.session(role, &key, token.as_deref(), client.as_ref(), node.as_ref())?;
+                let origin = self
+                    .allowed
+                    .admit(Claim::Session(session.node))
+                    .await
+                    .map_err(named::no_longer_allowed(&exchange))?;
+                let target = with_query(session.resource.clone(), request.uri().query())?;
+                let goal = Goal::Session(Known {
+                    origin,
+                    role,
+                    key,
+                    session,
+                });
+                Ok(to_node(goal, target, client, budget, request, exchange))
+            }
+            Ask::Extension(url) => self.extension(url, host, budget, request, exchange).await,
+            Ask::Socket(query) => {
+                let origin = self
+                    .socket_to(&query.node, request.uri().query(), &mut budget, &exchange)
+                    .await?;
+                Ok(Bound::Socket(ToSocket {
+                    origin,
+                    query,
+                    budget,
+                    request,
+                    exchange,
+                }))
+            }
+            Ask::ManagerSocket => Ok(Bound::ManagerSocket { request, exchange }),
+            Ask::Forward(target) => {
+                self.forwardable(&target, &mut budget).await?;
+                Ok(Bound::manager(request, false, exchange))
+            }
+            Ask::Manager { names_nodes } => Ok(Bound::manager(request, names_nodes, exchange)),
+        }
+    }
+
+    async fn locate(
+        &self,
+        lookup: &Lookup,
+        purpose: Purpose,
+        budget: &mut Budget,
+        exchange: &Exchange,
+    ) -> Result<Candidates, Error> {
+        let asked = Instant::now();
+        let candidates = budget
+            .pay(self.directory.locate(lookup, exchange.asker(), purpose))
+            .await;
+        exchange.phases().lookup(Phase::since(asked));
+        candidates
+            .unwrap_or_else(|| Err(ManagerFault::Timeout(asked.elapsed()).into()))
+            .map_err(|error| match lookup.role {
+                Role::Publish => Error::Publish(error),
+                Role::Play => Error::Play(error),
+            })
+    }
+
+    /// The session that a URL means, if it is one that can still be meant.
+    fn session(
+        &self,
+        role: Role,
+        key: &StreamKey,
+        token: Option<&str>,
+        client: Option<&Client>,
+        node: Option<&Origin>,
+    ) -> Result<Session, NoSession> {
+        let session = match token {
+            Some(token) => {
+                let opened = self.keys.borrow().open(role, key, token);
+                opened.ok_or(NoSession::Unopened)?
+            }
+            None => client
+                .and_then(|client| self.known.recall(client, node.map(Origin::named)))
+                .ok_or(NoSession::NoToken)?,
+        };
+        self.is_current(role, &session)?;
+        Ok(session)
+    }
+
+    /// Whether a session whose token could be opened can still be meant.
+    fn is_current(&self, role: Role, session: &Session) -> Result<(), NoSession> {
+        if self.newest.has_newer(role, session) {
+            return Err(NoSession::Superseded);
+        }
+        // One that is in the table here lives as long as the monotonic clock says, which ends it there.
+        if !self.live.has(role, session) && self.is_past(session.issued_at) {
+            return Err(NoSession::Expired);
+        }
+        Ok(())
+    }
+
+    fn lookup(
+        &self,
+        role: Role,
+        key: StreamKey,
+        raw: Option<&str>,
+        exchange: &Exchange,
+    ) -> Result<Lookup, BadRequest> {
+        let hints = Hints::from_query(raw.unwrap_or_default(), self.api)?;
+        Ok(Lookup::new(role, key, hints).of_network(self.network(exchange)))
+    }
+
+    fn network(&self, exchange: &Exchange) -> Option<Network> {
+        self.by_network.network(self.api, exchange.asker())
+    }
+
+    /// Whether a URL of that time is too old by the wall clock, of which that of the replica that made it may differ.
+    fn is_past(&self, issued_at: u64) -> bool {
+        let allowed = SKEW.min(self.lifetime / 10);
+        let lasts = millis(self.lifetime.saturating_add(allowed));
+        self.clock.now() > issued_at.saturating_add(lasts)
+    }
+}
+
+/// Path and query of an endpoint at a node, whose URLs are those of 1.x whichever manager it belongs to. The keys that
+/// are the proxy's stay here (Red5 Pro documentation, Stream Manager 2.0, WHIP/WHEP proxy).
+fn target(form: Form, role: Role, key: &StreamKey, uri: &Uri) -> Result<PathAndQuery, Error> {
+    match form {
+        Form::Classic => without_host(
+            uri.path_and_query()
+                .cloned()
+                .unwrap_or(PathAndQuery::from_static("/")),
+        ),
+        Form::Guid => {
+            let raw = uri.query().unwrap_or_default();
+            let query = query::filter(raw, |key| !matches!(key, "host" | "nodeGroup"));
+            let mark = if query.is_empty() { "" } else { "?" };
+            PathAndQuery::try_from(format!("{}{mark}{query}", node_endpoint(role, key)))
+                .map_err(defect("the URL of an endpoint at its node"))
+        }
+    }
+}
+
+/// The session's own target, with what the client added to its URL. What was sealed stands: a node tells players apart
+/// by `requestId`, and with another one a client would reach somebody else's session. Where the node is, is known already.
+fn with_query(resource: PathAndQuery, added: Option<&str>) -> Result<PathAndQuery, Error> {
+    let own = resource.query().unwrap_or_default();
+    let added = query::filter(added.unwrap_or_default(), |key| {
+        // A container decodes keys, so `request%49d` is one, too.
+        query::percent_decode(key).is_some_and(|key| {
+            !matches!(key.as_str(), "host" | "requestId") && query::get(own, &key).is_none()
+        })
+    });
+    if added.is_empty() {
+        return Ok(resource);
+    }
+    let query = query::merge(own, &added);
+    PathAndQuery::try_from(format!("{}?{query}", resource.path()))
+        .map_err(defect("the URL of a session at its node"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! Where an extension is that a node has offered.
+
+use http::{Request, uri::Authority};
+use whipstitch_origin::Claim;
+
+use super::{Resolver, named::no_longer_allowed, with_query};
+use crate::{
+    Body, Bound, Error, Exchange,
+    request::{
+        budget::Budget,
+        message::{ExtensionUrl, Goal, Offered, ToNode},
+    },
+    words::error::NoSession,
+};
+
+impl Resolver {
+    /// The extension of a sealed URL. It lives as long as the URL of the session that it was offered with, and ends with
+    /// that session's DELETE, or when a newer one takes its place, as far as this replica has seen it.
+    pub(super) async fn extension(
+        &self,
+        url: ExtensionUrl,
+        host: Authority,
+        budget: Budget,
+        request: Request<Body>,
+        exchange: Exchange,
+    ) -> Result<Bound, Error> {
+        let ExtensionUrl {
+            role,
+            key,
+            form,
+            token,
+        } = url;
+        let opened = self.keys.borrow().open_extension(role, &key, &token);
+        let extension = opened.ok_or(NoSession::Unopened)?;
+        match extension.session() {
+            Some(session) if self.live.has_ended(&session) => return Err(NoSession::Ended.into()),
+            Some(session) => self.is_current(role, &session)?,
+            None if self.is_past(extension.issued_at) => return Err(NoSession::Expired.into()),
+            None => {}
+        }
+        let admitted = self.allowed.admit(Claim::Session(extension.node)).await;
+        let target = with_query(extension.target.clone(), request.uri().query())?;
+        let offered = Offered {
+            origin: admitted.map_err(no_longer_allowed(&exchange))?,
+            role,
+            key,
+            extension,
+            host,
+            form,
+        };
+        Ok(Bound::Node(ToNode {
+            goal: Goal::Extension(offered),
+            target,
+            client: None,
+            budget,
+            request,
+            exchange,
+        }))
+    }
+}

@@ -1,0 +1,72 @@
+//! Routing: what is asked for. Answers here what needs no node, and refuses what no node should see.
+
+mod rules;
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::{Either, Ready, ready as now};
+use http::Response;
+use tower::Service;
+use whipstitch_origin::BaseUrl;
+use whipstitch_signaling::Api;
+
+use self::rules::{Decision, Rules};
+use crate::{
+    Body, Clean, Error, Routed,
+    words::config::{Limits, Proxy, Timeouts},
+};
+
+/// The layer's service.
+#[derive(Clone, Debug)]
+pub struct Routing<S> {
+    inner: S,
+    rules: Arc<Rules>,
+}
+
+impl<S> Routing<S> {
+    pub(crate) fn new(
+        inner: S,
+        (api, base): (Api, BaseUrl),
+        proxy: Proxy,
+        limits: Limits,
+        timeouts: Timeouts,
+    ) -> Self {
+        Self {
+            inner,
+            rules: Arc::new(Rules {
+                api,
+                base,
+                proxy,
+                limits,
+                timeouts,
+            }),
+        }
+    }
+}
+
+impl<S> Service<Clean> for Routing<S>
+where
+    S: Service<Routed, Response = Response<Body>, Error = Error>,
+{
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = Either<Ready<Result<Response<Body>, Error>>, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, clean: Clean) -> Self::Future {
+        match self.rules.decide(clean) {
+            Ok(Decision::Go(routed)) => Either::Right(self.inner.call(*routed)),
+            Ok(Decision::Answer(response)) => Either::Left(now(Ok(response))),
+            Err(error) => Either::Left(now(Err(error))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

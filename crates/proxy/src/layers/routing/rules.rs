@@ -1,0 +1,397 @@
+//! What each method means at each URL, and what a request has to be like to go on.
+
+mod forwarded;
+
+use std::borrow::Cow;
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, uri::PathAndQuery};
+use http_body::Body as _;
+use whipstitch_origin::BaseUrl;
+use whipstitch_signaling::{
+    Api, Form, Role, Route, StreamKey,
+    app_query::with_app,
+    headers::{self, Media, SDP},
+    misplaced::mended,
+    query,
+    route::{has_dots, leads_to_a_node, names_nodes, signals},
+    short::in_full,
+    socket::{self, SocketQuery, SocketQueryError},
+};
+
+use crate::{
+    Body, Clean, Error, Routed,
+    destinations::splice::handshake,
+    layers::health_check,
+    request::{
+        exchange::Subject,
+        message::{Ask, ExtensionUrl, Takes},
+    },
+    words::{
+        body::{self, Patience},
+        config::{Limits, Proxy, Timeouts},
+        error::{BadRequest, Denied},
+    },
+};
+
+const ENDPOINT_METHODS: &str = "OPTIONS, GET, HEAD, POST";
+/// Where endpoint and session are one URL.
+const GUID_METHODS: &str = "OPTIONS, GET, HEAD, POST, PATCH, DELETE";
+const MANAGER_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const SESSION_METHODS: &str = "OPTIONS, GET, HEAD, PATCH, DELETE";
+const EXTENSION_METHODS: &str = "OPTIONS, GET, HEAD, POST, PATCH, DELETE";
+
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) api: Api,
+    pub(super) base: BaseUrl,
+    pub(super) proxy: Proxy,
+    pub(super) limits: Limits,
+    pub(super) timeouts: Timeouts,
+}
+
+/// Either the answer, or the way on.
+pub(super) enum Decision {
+    Answer(Response<Body>),
+    Go(Box<Routed>),
+}
+
+impl Rules {
+    pub(super) fn decide(&self, mut clean: Clean) -> Result<Decision, Error> {
+        if health_check::is_one(&clean.request, clean.websocket) {
+            clean.exchange.is_about(Subject::Manager, None);
+            // It holds no place among `limits.in_flight`, so it carries nothing that a place would have to wait for.
+            *clean.request.body_mut() = body::empty();
+            clean.request.headers_mut().remove(header::CONTENT_LENGTH);
+            return self.with_body(clean, Ask::Manager { names_nodes: false });
+        }
+        let mut meant = meant(&clean);
+        if let Some(with) = with_app(&meant) {
+            meant = with.map_err(BadRequest::from)?;
+        }
+        let route = Route::parse(meant.path(), clean.websocket, self.api);
+        let route = route.map_err(BadRequest::from)?;
+        let names_nodes = names_nodes(meant.path(), self.api);
+        // Its query holds host, application and token: none of it is for the manager.
+        if route == Route::Manager
+            && socket::is_url(meant.path(), meant.query().unwrap_or_default())
+        {
+            clean.exchange.is_about(Subject::Socket, None);
+            return Err(BadRequest::Handshake(handshake::NO_UPGRADE).into());
+        }
+        // What is for the Stream Manager reaches it as it was written.
+        let is_managers = matches!(
+            route,
+            Route::Manager | Route::ManagerAdmin | Route::ForwardProxy
+        );
+        if !is_managers {
+            *clean.request.uri_mut() = meant.into();
+        }
+        match route {
+            Route::Endpoint {
+                role,
+                key,
+                form: Form::Guid,
+            } if matches!(*clean.request.method(), Method::PATCH | Method::DELETE) => {
+                clean.exchange.is_about(Subject::session(role), Some(&key));
+                self.session(clean, role, key, None)
+            }
+            Route::Endpoint { role, key, form } => {
+                clean.exchange.is_about(Subject::endpoint(role), Some(&key));
+                self.endpoint(clean, role, key, form)
+            }
+            Route::Session { role, key, token } => {
+                clean.exchange.is_about(Subject::session(role), Some(&key));
+                self.session(clean, role, key, token)
+            }
+            Route::Extension {
+                role,
+                key,
+                form,
+                token,
+            } => {
+                clean.exchange.is_about(Subject::Extension, Some(&key));
+                let url = ExtensionUrl {
+                    role,
+                    key,
+                    form,
+                    token,
+                };
+                self.extension(clean, url)
+            }
+            Route::Socket => self.socket(clean, None, SocketQuery::parse),
+            Route::StreamSocket { role, key } => self.socket(clean, Some(&key), |raw| {
+                SocketQuery::of_stream(role, &key, raw)
+            }),
+            Route::ForwardProxy => {
+                clean.exchange.is_about(Subject::Manager, None);
+                self.forwarded(clean)
+            }
+            Route::ManagerAdmin | Route::Manager => {
+                clean.exchange.is_about(Subject::Manager, None);
+                self.manager(clean, route == Route::ManagerAdmin, names_nodes)
+            }
+        }
+    }
+
+    fn endpoint(
+        &self,
+        clean: Clean,
+        role: Role,
+        key: StreamKey,
+        form: Form,
+    ) -> Result<Decision, Error> {
+        self.is_enabled()?;
+        match *clean.request.method() {
+            Method::GET | Method::HEAD => {
+                return Ok(Decision::Answer(described(clean.request.method(), role)));
+            }
+            Method::OPTIONS => {}
+            Method::POST => match expect_media(&clean.request, SDP, |media| media == Media::Sdp) {
+                Ok(()) => {}
+                // A player may leave the offer to the server (draft-murillo-whep-00 §4.2): no body, no type.
+                Err(otherwise) if role == Role::Play && may_be_empty(clean.request.body()) => {
+                    let ask = Ask::Endpoint { role, key, form };
+                    return self.signaling(clean, ask, Takes::Nothing(otherwise));
+                }
+                Err(otherwise) => return Err(otherwise.into()),
+            },
+            _ => {
+                let allow = match form {
+                    Form::Classic => ENDPOINT_METHODS,
+                    Form::Guid => GUID_METHODS,
+                };
+                return Err(Error::Method { allow });
+            }
+        }
+        self.signaling(clean, Ask::Endpoint { role, key, form }, Takes::Whole)
+    }
+
+    fn session(
+        &self,
+        clean: Clean,
+        role: Role,
+        key: StreamKey,
+        token: Option<String>,
+    ) -> Result<Decision, Error> {
+        self.is_enabled()?;
+        match *clean.request.method() {
+            Method::GET | Method::HEAD => return Ok(Decision::Answer(no_content())),
+            Method::OPTIONS | Method::DELETE => {}
+            Method::PATCH => {
+                expect_media(
+                    &clean.request,
+                    "application/sdp or application/trickle-ice-sdpfrag",
+                    |_| true,
+                )?;
+            }
+            _ => {
+                return Err(Error::Method {
+                    allow: SESSION_METHODS,
+                });
+            }
+        }
+        self.signaling(clean, Ask::Session { role, key, token }, Takes::Whole)
+    }
+
+    /// What an extension takes is its own matter (RFC 9725 §4.9), but for how much of it.
+    fn extension(&self, clean: Clean, url: ExtensionUrl) -> Result<Decision, Error> {
+        self.is_enabled()?;
+        match *clean.request.method() {
+            Method::OPTIONS
+            | Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PATCH
+            | Method::DELETE => self.signaling(clean, Ask::Extension(url), Takes::Whole),
+            _ => Err(Error::Method {
+                allow: EXTENSION_METHODS,
+            }),
+        }
+    }
+
+    fn is_enabled(&self) -> Result<(), Denied> {
+        if self.proxy.enabled {
+            Ok(())
+        } else {
+            Err(Denied::Signaling)
+        }
+    }
+
+    fn signaling(&self, mut clean: Clean, ask: Ask, takes: Takes) -> Result<Decision, Error> {
+        if !matches!(ask, Ask::Socket(_) | Ask::ManagerSocket) {
+            self.proxy.bearer.check(&clean.request)?;
+        }
+        let sent = std::mem::replace(clean.request.body_mut(), body::empty());
+        *clean.request.body_mut() = body::guard(
+            sent,
+            self.limits.sdp_bytes,
+            Patience::Whole(self.timeouts.body),
+        )?;
+        Ok(Decision::go(clean, ask, takes))
+    }
+
+    /// `stream` is the one of the path, if it names one.
+    fn socket(
+        &self,
+        clean: Clean,
+        stream: Option<&StreamKey>,
+        parse: impl FnOnce(&str) -> Result<SocketQuery, SocketQueryError>,
+    ) -> Result<Decision, Error> {
+        clean.exchange.is_about(Subject::Socket, stream);
+        self.is_enabled()?;
+        if !clean.websocket {
+            return Err(BadRequest::Handshake(handshake::NO_UPGRADE).into());
+        }
+        self.proxy.bearer.check(&clean.request)?;
+        let query = parse(clean.request.uri().query().unwrap_or_default());
+        let query = query.map_err(BadRequest::from)?;
+        clean
+            .exchange
+            .is_about(Subject::Socket, query.stream.as_ref());
+        self.signaling(clean, Ask::Socket(query), no_body())
+    }
+
+    fn manager(&self, clean: Clean, admin: bool, names_nodes: bool) -> Result<Decision, Error> {
+        if clean.request.method() == Method::CONNECT && !clean.websocket {
+            return Err(Error::Method {
+                allow: MANAGER_METHODS,
+            });
+        }
+        let admin = self.is_guarded(clean.request.uri().path(), clean.websocket)? || admin;
+        if admin && !self.proxy.admin_api {
+            return Err(Denied::AdminApi.into());
+        }
+        if clean.websocket {
+            return self.signaling(clean, Ask::ManagerSocket, no_body());
+        }
+        let names_nodes = names_nodes && clean.request.method() == Method::GET;
+        self.with_body(clean, Ask::Manager { names_nodes })
+    }
+
+    /// What the manager gets may have a body of any kind.
+    fn with_body(&self, mut clean: Clean, ask: Ask) -> Result<Decision, Error> {
+        let sent = std::mem::replace(clean.request.body_mut(), body::empty());
+        *clean.request.body_mut() = body::guard(
+            sent,
+            self.limits.body_bytes,
+            Patience::Piece(self.timeouts.body),
+        )?;
+        Ok(Decision::go(clean, ask, Takes::Stream))
+    }
+}
+
+impl Rules {
+    /// Whether a path that is the manager's here is one of its administration there. `stream_manager.strip_prefix` and a
+    /// path of `stream_manager.url` change it on its way, so what the manager gets is judged too, and what a client would
+    /// have had to write to get the same.
+    fn is_guarded(&self, path: &str, websocket: bool) -> Result<bool, Error> {
+        if self.base.has_path() && has_dots(path) {
+            return Err(BadRequest::Path.into());
+        }
+        let mut admin = false;
+        let forms = [
+            path.into(),
+            self.base.at_manager(path),
+            self.base.with_prefix(path),
+        ];
+        for form in forms {
+            // The manager's own proxies would dial whatever a client names.
+            if websocket && leads_to_a_node(&form) {
+                let what = "WebSockets to nodes are at /streammanager/ and, with Stream Manager 2.0, at /as/v1/proxy/ws/; \
+                    this path is neither";
+                return Err(BadRequest::Handshake(what).into());
+            }
+            // The same over HTTP. Signalling that is written plainly has its own way, with the gate on it.
+            if self.api == Api::V1 && signals(&form) {
+                return Err(BadRequest::Disguised.into());
+            }
+            if form == path {
+                continue;
+            }
+            match Route::parse(&form, false, self.api) {
+                Ok(Route::Manager) => {}
+                Ok(Route::ManagerAdmin) => admin = true,
+                // Signalling has its own way, which this would lead around.
+                Ok(_) | Err(_) => return Err(Denied::ForwardProxy.into()),
+            }
+        }
+        Ok(admin)
+    }
+}
+
+/// The path in its one spelling, and the query as it came; with what clients write in the wrong place, or leave out.
+fn meant(clean: &Clean) -> PathAndQuery {
+    let sent = clean.request.uri().path_and_query().cloned();
+    let sent = sent.unwrap_or(PathAndQuery::from_static("/"));
+    let plain = match (query::unescaped(sent.path()), sent.query()) {
+        (Cow::Borrowed(_), _) => None,
+        (Cow::Owned(path), Some(query)) => format!("{path}?{query}").parse().ok(),
+        (Cow::Owned(path), None) => path.parse().ok(),
+    };
+    let plain = plain.unwrap_or(sent);
+    mended(&plain)
+        .or_else(|| in_full(clean.request.method(), &plain))
+        .unwrap_or(plain)
+}
+
+impl Decision {
+    fn go(clean: Clean, ask: Ask, takes: Takes) -> Self {
+        let Clean {
+            request,
+            host,
+            exchange,
+            websocket: _,
+        } = clean;
+        Self::Go(Box::new(Routed {
+            ask,
+            request,
+            host,
+            exchange,
+            takes,
+        }))
+    }
+}
+
+/// A body in a request to become a WebSocket is how a second request is smuggled past the upgrade.
+const fn no_body() -> Takes {
+    Takes::Nothing(BadRequest::Handshake(handshake::BODY))
+}
+
+/// Whether only reading it tells if there is anything in it.
+fn may_be_empty(body: &Body) -> bool {
+    body.size_hint().lower() == 0
+}
+
+fn expect_media(
+    request: &Request<Body>,
+    expected: &'static str,
+    accepts: impl Fn(Media) -> bool,
+) -> Result<(), BadRequest> {
+    match headers::media(request.headers()) {
+        Some(Some(media)) if accepts(media) => Ok(()),
+        _ => Err(BadRequest::MediaType { expected }),
+    }
+}
+
+/// GET and HEAD of an endpoint: 2xx and no content (RFC 9725 §4.1); HEAD of a WHEP endpoint tells players by its type
+/// what the URL is (draft-ietf-wish-whep, §4.1).
+fn described(method: &Method, role: Role) -> Response<Body> {
+    let mut response = no_content();
+    if method == Method::HEAD && role == Role::Play {
+        *response.status_mut() = StatusCode::OK;
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(SDP));
+    }
+    response.headers_mut().insert(
+        header::HeaderName::from_static("accept-post"),
+        HeaderValue::from_static(SDP),
+    );
+    response
+}
+
+fn no_content() -> Response<Body> {
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}

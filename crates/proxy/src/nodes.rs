@@ -1,0 +1,6 @@
+//! The only way to a node.
+
+pub(crate) mod body_drain;
+pub(crate) mod client;
+pub(crate) mod failover;
+pub(crate) mod retryable_body;

@@ -1,0 +1,313 @@
+//! What is counted about requests and sockets.
+
+mod attempts;
+mod node_answers;
+
+use std::{sync::Arc, time::Duration};
+
+use http::StatusCode;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    core::Collector,
+};
+
+use whipstitch_signaling::{Role, dialect::Client};
+
+pub(crate) use self::attempts::Attempt;
+use self::{attempts::Attempts, node_answers::NodeAnswers};
+use crate::{
+    destinations::splice::Ended, request::exchange::Subject, sessions::abandoned::Outcome,
+    words::problem::Kind,
+};
+
+/// Counters of this crate. Cheap to clone: all clones count together, and one pointer is all that is copied, since
+/// layers are cloned for every request.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Inner>);
+
+/// Children that a request needs are looked up once, here.
+#[derive(Debug)]
+struct Inner {
+    requests: IntCounterVec,
+    by_subject: [PerSubject; Subject::ALL.len()],
+    duration: HistogramVec,
+    problems: IntCounterVec,
+    failovers: IntCounter,
+    sessions: IntCounterVec,
+    abandoned: IntCounterVec,
+    attempts: Attempts,
+    node_answers: NodeAnswers,
+    in_flight: IntGauge,
+    panics: IntCounter,
+    sockets_open: IntGauge,
+    event_streams_open: IntGauge,
+    sockets_ended: IntCounterVec,
+    socket_bytes: IntCounterVec,
+    from_client: IntCounter,
+    from_node: IntCounter,
+    socket_duration: Histogram,
+}
+
+/// What has been counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Those of them that were answered with 5xx.
+    pub errors: u64,
+    /// Requests under way.
+    pub in_flight: u64,
+}
+
+#[derive(Debug)]
+struct PerSubject {
+    /// By the first digit of the status, 1 to 5.
+    classes: [IntCounter; 5],
+    duration: Histogram,
+}
+
+impl Metrics {
+    /// Makes the counters and registers them.
+    ///
+    /// # Errors
+    /// Another of the same name is registered already.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Inner::new()?;
+        let all: [Box<dyn Collector>; 14] = [
+            Box::new(metrics.requests.clone()),
+            Box::new(metrics.duration.clone()),
+            Box::new(metrics.problems.clone()),
+            Box::new(metrics.failovers.clone()),
+            Box::new(metrics.sessions.clone()),
+            Box::new(metrics.abandoned.clone()),
+            Box::new(metrics.attempts.collector()),
+            Box::new(metrics.node_answers.collector()),
+            Box::new(metrics.in_flight.clone()),
+            Box::new(metrics.panics.clone()),
+            Box::new(metrics.sockets_open.clone()),
+            Box::new(metrics.event_streams_open.clone()),
+            Box::new(metrics.sockets_ended.clone()),
+            Box::new(metrics.socket_bytes.clone()),
+        ];
+        all.into_iter()
+            .try_for_each(|collector| registry.register(collector))?;
+        registry.register(Box::new(metrics.socket_duration.clone()))?;
+        Ok(Self(Arc::new(metrics)))
+    }
+
+    /// What has been counted by now.
+    pub fn totals(&self) -> Totals {
+        let by_class = |class: usize| {
+            let counters = self.0.by_subject.iter();
+            counters
+                .filter_map(|subject| subject.classes.get(class))
+                .map(IntCounter::get)
+                .sum::<u64>()
+        };
+        Totals {
+            requests: (0..5).map(by_class).sum(),
+            errors: by_class(4),
+            in_flight: u64::try_from(self.0.in_flight.get()).unwrap_or(0),
+        }
+    }
+
+    pub(crate) fn began(&self) {
+        self.0.in_flight.inc();
+    }
+
+    pub(crate) fn ended(&self, subject: Subject, status: StatusCode, took: Duration) {
+        self.0.in_flight.dec();
+        if let Some(counters) = self.0.by_subject.get(subject as usize) {
+            if let Some(class) = counters
+                .classes
+                .get(usize::from(status.as_u16() / 100).wrapping_sub(1))
+            {
+                class.inc();
+            }
+            counters.duration.observe(took.as_secs_f64());
+        }
+    }
+
+    /// A request that the client gave up before it was answered.
+    pub(crate) fn abandoned(&self) {
+        self.0.in_flight.dec();
+    }
+
+    pub(crate) fn problem(&self, kind: Kind) {
+        self.0
+            .problems
+            .with_label_values(&[kind.entry().slug])
+            .inc();
+    }
+
+    pub(crate) fn failed_over(&self) {
+        self.0.failovers.inc();
+    }
+
+    pub(crate) fn session_made(&self, role: Role, client: Client) {
+        let labels = [role.protocol(), client.label()];
+        self.0.sessions.with_label_values(&labels).inc();
+    }
+
+    /// What came of a POST to an endpoint.
+    pub(crate) fn attempted(&self, role: Role, attempt: Attempt) {
+        self.0.attempts.count(role, attempt);
+    }
+
+    /// How long the header of an answer took, from the connection on.
+    pub(crate) fn answered(&self, subject: Subject, took: Duration) {
+        self.0.node_answers.observe(subject, took);
+    }
+
+    /// A session that was left behind.
+    pub(crate) fn session_abandoned(&self, outcome: Outcome) {
+        let labels = [outcome.label()];
+        self.0.abandoned.with_label_values(&labels).inc();
+    }
+
+    pub(crate) fn panicked(&self) {
+        self.0.panics.inc();
+    }
+
+    pub(crate) fn event_stream_opened(&self) {
+        self.0.event_streams_open.inc();
+    }
+
+    pub(crate) fn event_stream_ended(&self) {
+        self.0.event_streams_open.dec();
+    }
+
+    pub(crate) fn socket_opened(&self) {
+        self.0.sockets_open.inc();
+    }
+
+    pub(crate) fn socket_ended(
+        &self,
+        ended: Ended,
+        took: Duration,
+        from_client: u64,
+        from_node: u64,
+    ) {
+        self.0.sockets_open.dec();
+        self.0
+            .sockets_ended
+            .with_label_values(&[ended.label()])
+            .inc();
+        self.0.socket_duration.observe(took.as_secs_f64());
+        self.0.from_client.inc_by(from_client);
+        self.0.from_node.inc_by(from_node);
+    }
+}
+
+impl Inner {
+    fn new() -> prometheus::Result<Self> {
+        let requests = IntCounterVec::new(
+            Opts::new(
+                "requests_total",
+                "Requests, by what they were about and the class of the answer's status.",
+            ),
+            &["subject", "class"],
+        )?;
+        let duration = HistogramVec::new(
+            HistogramOpts::new(
+                "request_duration_seconds",
+                "Time from a request's header to the last frame of its answer; for a WebSocket, to the 101.",
+            )
+            .buckets(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]),
+            &["subject"],
+        )?;
+        let problems = IntCounterVec::new(
+            Opts::new(
+                "problems_total",
+                "Errors that clients were told of, by problem type.",
+            ),
+            &["type"],
+        )?;
+        for kind in Kind::ALL {
+            problems.with_label_values(&[kind.entry().slug]);
+        }
+        let sockets_ended = IntCounterVec::new(
+            Opts::new(
+                "sockets_ended_total",
+                "WebSocket sessions that are over, by who ended them.",
+            ),
+            &["by"],
+        )?;
+        for ended in Ended::ALL {
+            sockets_ended.with_label_values(&[ended.label()]);
+        }
+        let sessions = IntCounterVec::new(
+            Opts::new(
+                "sessions_total",
+                "WHIP and WHEP sessions that nodes made, by the protocol and by what is known of the client.",
+            ),
+            &["protocol", "client"],
+        )?;
+        for role in [Role::Publish, Role::Play] {
+            for client in Client::ALL {
+                sessions.with_label_values(&[role.protocol(), client.label()]);
+            }
+        }
+        let socket_bytes = IntCounterVec::new(
+            Opts::new(
+                "socket_relayed_bytes_total",
+                "Bytes relayed over WebSockets, by who sent them; counted when a session ends.",
+            ),
+            &["from"],
+        )?;
+        let abandoned = IntCounterVec::new(
+            Opts::new(
+                "sessions_abandoned_total",
+                "Sessions that a node made for a client that was gone, or was told of a failure, by what became of them.",
+            ),
+            &["outcome"],
+        )?;
+        for outcome in Outcome::ALL {
+            abandoned.with_label_values(&[outcome.label()]);
+        }
+        Ok(Self {
+            abandoned,
+            attempts: Attempts::new()?,
+            node_answers: NodeAnswers::new()?,
+            by_subject: Subject::ALL.map(|subject| PerSubject::new(&requests, &duration, subject)),
+            requests,
+            duration,
+            problems,
+            failovers: IntCounter::new(
+                "failovers_total",
+                "Times that a request went on to another node because one could not serve it.",
+            )?,
+            in_flight: IntGauge::new("requests_in_flight", "Requests in work.")?,
+            panics: IntCounter::new(
+                "panics_total",
+                "Requests that ended in a defect of the proxy.",
+            )?,
+            event_streams_open: IntGauge::new(
+                "event_streams_open",
+                "Streams of server-sent events that are open.",
+            )?,
+            sockets_open: IntGauge::new("sockets_open", "WebSocket sessions that are open.")?,
+            from_client: socket_bytes.with_label_values(&["client"]),
+            from_node: socket_bytes.with_label_values(&["node"]),
+            sessions,
+            sockets_ended,
+            socket_bytes,
+            socket_duration: Histogram::with_opts(
+                HistogramOpts::new("socket_duration_seconds", "Life of a WebSocket session.")
+                    .buckets(vec![
+                        1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 14_400.0, 43_200.0,
+                    ]),
+            )?,
+        })
+    }
+}
+
+impl PerSubject {
+    fn new(requests: &IntCounterVec, duration: &HistogramVec, subject: Subject) -> Self {
+        let class = |class| requests.with_label_values(&[subject.label(), class]);
+        Self {
+            classes: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(class),
+            duration: duration.with_label_values(&[subject.label()]),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What is known of one request.
+
+pub(crate) mod bearer;
+pub(crate) mod budget;
+pub mod clock;
+pub(crate) mod drain_exemption;
+pub(crate) mod exchange;
+pub(crate) mod message;
+pub(crate) mod permits;
+pub(crate) mod phases;
+pub(crate) mod trusted_proxies;

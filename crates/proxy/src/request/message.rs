@@ -1,0 +1,223 @@
+//! The types are the pipeline: what is known about a request at each stage of its way.
+
+use http::uri::PathAndQuery;
+use http::{Request, uri::Authority};
+use whipstitch_origin::{Candidates, Lookup, Origin};
+use whipstitch_signaling::{
+    Form, ForwardTarget, Role, StreamKey, extension::Extension, session::Session,
+    socket::SocketQuery,
+};
+
+use crate::{
+    Body, Exchange, request::budget::Budget, sessions::known_sessions::Client,
+    words::error::BadRequest,
+};
+
+/// A request whose framing and addressing can be trusted: one host, origin-form, no hop-by-hop fields.
+#[derive(Debug)]
+pub struct Clean {
+    /// The request; its URI has only path and query.
+    pub request: Request<Body>,
+    /// The host that the client asked for.
+    pub host: Authority,
+    /// Whether it asks to become a WebSocket (RFC 6455 or RFC 8441).
+    pub websocket: bool,
+    /// Its record.
+    pub exchange: Exchange,
+}
+
+/// A request of which is known what it asks for.
+#[derive(Debug)]
+pub struct Routed {
+    /// What is asked.
+    pub ask: Ask,
+    /// The request.
+    pub request: Request<Body>,
+    /// The host that the client asked for.
+    pub host: Authority,
+    /// Its record.
+    pub exchange: Exchange,
+    /// What becomes of its body.
+    pub(crate) takes: Takes,
+}
+
+/// What becomes of the body of a request, before anything else is done for it.
+#[derive(Debug)]
+pub(crate) enum Takes {
+    /// It passes as it comes.
+    Stream,
+    /// It is read whole.
+    Whole,
+    /// There must be none; what is said otherwise.
+    Nothing(BadRequest),
+}
+
+/// What a request asks for.
+#[derive(Debug)]
+pub enum Ask {
+    /// Something of a WHIP or WHEP endpoint.
+    Endpoint {
+        /// Publish or play.
+        role: Role,
+        /// The stream.
+        key: StreamKey,
+        /// How its URL is written.
+        form: Form,
+    },
+    /// Something of a session.
+    Session {
+        /// Publish or play.
+        role: Role,
+        /// The stream.
+        key: StreamKey,
+        /// The sealed token; without one, the session that we know of this client.
+        token: Option<String>,
+    },
+    /// A protocol extension that a node has offered.
+    Extension(ExtensionUrl),
+    /// A WebSocket to a node.
+    Socket(SocketQuery),
+    /// Anything of the Stream Manager.
+    Manager {
+        /// Whether the answer may name nodes: a GET of the event API.
+        names_nodes: bool,
+    },
+    /// A WebSocket to the Stream Manager itself.
+    ManagerSocket,
+    /// The Stream Manager's forward proxy, to this node.
+    Forward(ForwardTarget),
+}
+
+/// The URL of a protocol extension.
+#[derive(Debug)]
+pub struct ExtensionUrl {
+    /// Publish or play.
+    pub role: Role,
+    /// The stream.
+    pub key: StreamKey,
+    /// How it is written.
+    pub form: Form,
+    /// The sealed token.
+    pub token: String,
+}
+
+/// A request of which is known where it goes.
+#[derive(Debug)]
+pub enum Bound {
+    /// HTTP to a node.
+    Node(ToNode),
+    /// A WebSocket to a node.
+    Socket(ToSocket),
+    /// HTTP to the Stream Manager.
+    Manager {
+        /// The request.
+        request: Request<Body>,
+        /// Whether the answer may name nodes.
+        names_nodes: bool,
+        /// Its record.
+        exchange: Exchange,
+    },
+    /// A WebSocket to the Stream Manager itself.
+    ManagerSocket {
+        /// The request.
+        request: Request<Body>,
+        /// Its record.
+        exchange: Exchange,
+    },
+}
+
+impl Bound {
+    pub(crate) fn manager(request: Request<Body>, names_nodes: bool, exchange: Exchange) -> Self {
+        Self::Manager {
+            request,
+            names_nodes,
+            exchange,
+        }
+    }
+}
+
+/// A WHIP or WHEP request, and the nodes that may get it.
+#[derive(Debug)]
+pub struct ToNode {
+    /// What it is for.
+    pub(crate) goal: Goal,
+    /// Path and query at the node.
+    pub(crate) target: PathAndQuery,
+    /// Who asks, if that can be told.
+    pub(crate) client: Option<Client>,
+    /// The time that is left for it.
+    pub(crate) budget: Budget,
+    /// The request.
+    pub(crate) request: Request<Body>,
+    /// Its record.
+    pub(crate) exchange: Exchange,
+}
+
+/// What a request to a node is for.
+#[derive(Debug)]
+pub(crate) enum Goal {
+    /// A session, or a question about one, that any of some nodes can serve.
+    Endpoint(Endpoint),
+    /// A session that is where it is.
+    Session(Known),
+    /// An extension that is where it is.
+    Extension(Offered),
+}
+
+/// An endpoint, and who can serve it.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    /// The question that led to the nodes.
+    pub(crate) lookup: Lookup,
+    /// The nodes, the one to try first at the front.
+    pub(crate) candidates: Candidates,
+    /// The host that the client asked for.
+    pub(crate) host: Authority,
+    /// How the URLs of its sessions are written.
+    pub(crate) form: Form,
+}
+
+/// A session, and the node that has it.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// The node.
+    pub(crate) origin: Origin,
+    /// Publish or play.
+    pub(crate) role: Role,
+    /// The stream.
+    pub(crate) key: StreamKey,
+    /// What its URL says of it.
+    pub(crate) session: Session,
+}
+
+/// A protocol extension, and the node that offered it.
+#[derive(Debug)]
+pub(crate) struct Offered {
+    /// The node.
+    pub(crate) origin: Origin,
+    /// Publish or play.
+    pub(crate) role: Role,
+    /// The stream.
+    pub(crate) key: StreamKey,
+    /// What its URL says of it.
+    pub(crate) extension: Extension,
+    /// The host that the client asked for.
+    pub(crate) host: Authority,
+    /// How the URLs of what it makes are written.
+    pub(crate) form: Form,
+}
+
+/// A WebSocket request, and the node that gets it.
+#[derive(Debug)]
+pub struct ToSocket {
+    /// The node.
+    pub(crate) origin: Origin,
+    /// What the client asks of the node.
+    pub(crate) query: SocketQuery,
+    /// The time that is left for it.
+    pub(crate) budget: Budget,
+    /// The request.
+    pub(crate) request: Request<Body>,
+    /// Its record.
+    pub(crate) exchange: Exchange,
+}
