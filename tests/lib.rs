@@ -1,4 +1,5 @@
-//! What the tests share: a deployment on loopback, clients that speak the wire, and witnesses that record it.
+//! What the tests share: a deployment on loopback, clients that speak the wire, and witnesses that
+//! record it.
 
 #![allow(
     clippy::expect_used,

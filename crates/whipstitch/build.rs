@@ -1,4 +1,5 @@
-//! Facts about the build that `whipstitch --version` tells. Whatever cannot be found out is left out; nothing fails.
+//! Facts about the build that `whipstitch --version` tells. Whatever cannot be found out is left
+//! out; nothing fails.
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -25,8 +26,8 @@ fn tell(fact: &str, value: Option<String>) {
     println!("cargo::rustc-env=WHIPSTITCH_BUILD_{fact}={value}");
 }
 
-/// The commit: from `WHIPSTITCH_REVISION`, as a build outside of git sets it, or in a release build from git. Not in
-/// other builds, or every commit would compile this crate anew.
+/// The commit: from `WHIPSTITCH_REVISION`, as a build outside of git sets it, or in a release build
+/// from git. Not in other builds, or every commit would compile this crate anew.
 fn revision() -> Option<String> {
     if let Some(given) = env::var("WHIPSTITCH_REVISION")
         .ok()

@@ -1,5 +1,5 @@
-//! A proxy in the middle of an evening: real publishers and players, WebSockets, people who come and go, and something
-//! that went wrong.
+//! A proxy in the middle of an evening: real publishers and players, WebSockets, people who come
+//! and go, and something that went wrong.
 
 use std::time::Duration;
 
@@ -150,7 +150,8 @@ impl Busy {
         assert_eq!(self.send(62, "DELETE", &session, "").await.status, 200);
     }
 
-    /// People come and go, more and fewer of them, for as long as this is polled; the manager is quick, and less so.
+    /// People come and go, more and fewer of them, for as long as this is polled; the manager is
+    /// quick, and less so.
     pub(crate) async fn goes_on(&mut self) {
         for moment in 0_usize.. {
             let wave = [1, 2, 4, 7, 9, 8, 5, 3][moment / 12 % 8];

@@ -1,5 +1,5 @@
-//! The demo page where the lookup is a demand, as Red5's own pages make it: a region with `strict`, and a transcoder. Real
-//! media before a Stream Manager of either generation.
+//! The demo page where the lookup is a demand, as Red5's own pages make it: a region with `strict`,
+//! and a transcoder. Real media before a Stream Manager of either generation.
 
 use whipstitch_demo::{Demo, Options};
 use whipstitch_signaling::Api;
@@ -57,7 +57,8 @@ async fn publishes_and_plays_in_the_region_that_is_demanded() {
     browser.close().await;
 }
 
-/// The transcoder makes the variant that is played only if the lookup of this very publish has given it the provision.
+/// The transcoder makes the variant that is played only if the lookup of this very publish has
+/// given it the provision.
 #[tokio::test]
 async fn publishes_to_a_transcoder_and_plays_what_it_makes() {
     let _one = ONE.lock().await;

@@ -197,7 +197,8 @@ async fn publishes_and_plays_over_plain_localhost() {
 /// The address under which other machines would know this one; loopback where there is no network.
 fn own_address() -> IpAddr {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
-    // Connecting a UDP socket sends nothing: it only asks the system which way it would go (TEST-NET-3, RFC 5737).
+    // Connecting a UDP socket sends nothing: it only asks the system which way it would go
+    // (TEST-NET-3, RFC 5737).
     match socket
         .connect("203.0.113.1:9")
         .and_then(|()| socket.local_addr())

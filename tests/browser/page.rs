@@ -1,4 +1,5 @@
-//! The demo page as the tests see it. Waiting is done by observers in the page, not by asking again and again.
+//! The demo page as the tests see it. Waiting is done by observers in the page, not by asking again
+//! and again.
 
 use fantoccini::{
     Locator,
@@ -24,7 +25,8 @@ pub(crate) struct Page<'a> {
     browser: &'a Browser,
 }
 
-/// Calls back once `test(panel)` gives something, or the panel shows trouble that was not waited for.
+/// Calls back once `test(panel)` gives something, or the panel shows trouble that was not waited
+/// for.
 const UNTIL: &str = "
     const until = (role, test, done) => {
       const panel = document.getElementById(role);

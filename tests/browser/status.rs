@@ -295,7 +295,8 @@ async fn the_status_page_turns_over_nine_thousand_nine_hundred_sessions() {
         .await;
     page.until_rows("sessions", 50).await;
 
-    // One more of a room makes a page of its own; when it ends, whoever looks at it is not left with nothing.
+    // One more of a room makes a page of its own; when it ends, whoever looks at it is not left
+    // with nothing.
     crowd(
         &proxy,
         &["room07-1", "room07-2"].map(|id| format!("/live/room07/whep/endpoint/s?requestId={id}")),

@@ -1,5 +1,5 @@
-//! A collector of spans: takes OTLP over HTTP, reads it with the decoder of OpenTelemetry's own crate, and remembers what it
-//! was told.
+//! A collector of spans: takes OTLP over HTTP, reads it with the decoder of OpenTelemetry's own
+//! crate, and remembers what it was told.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 

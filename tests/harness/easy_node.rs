@@ -1,5 +1,5 @@
-//! A node that says yes to everything and remembers nothing, so that there can be thousands of sessions where there is
-//! neither time nor room for their media.
+//! A node that says yes to everything and remembers nothing, so that there can be thousands of
+//! sessions where there is neither time nor room for their media.
 
 use std::{
     convert::Infallible,

@@ -1,5 +1,5 @@
-//! A gateway before the Stream Manager: it speaks TLS with a certificate of a private authority, and changes the
-//! beginning of paths.
+//! A gateway before the Stream Manager: it speaks TLS with a certificate of a private authority,
+//! and changes the beginning of paths.
 
 use std::{
     fs,
@@ -60,8 +60,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// With a certificate for this name. A path that begins with `from` begins with `to` at the manager; any other one is
-    /// answered 404.
+    /// With a certificate for this name. A path that begins with `from` begins with `to` at the
+    /// manager; any other one is answered 404.
     #[expect(clippy::disallowed_methods, reason = "the handle ends it")]
     pub async fn start(
         name: &str,
@@ -121,7 +121,8 @@ impl Gateway {
     }
 }
 
-/// The header for the manager, for one request a connection, so that every one is seen; `None` if the path is another.
+/// The header for the manager, for one request a connection, so that every one is seen; `None` if
+/// the path is another.
 fn change(head: &str, from: &str, to: &str) -> Option<String> {
     let (line, fields) = head.split_once("\r\n")?;
     let (method, target) = line.split_once(' ')?;

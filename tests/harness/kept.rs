@@ -97,7 +97,8 @@ impl Kept {
         }
     }
 
-    /// Sends a request. Whoever drops the answer hangs up; over HTTP/1.1 that takes the connection with it.
+    /// Sends a request. Whoever drops the answer hangs up; over HTTP/1.1 that takes the connection
+    /// with it.
     pub async fn begin(&mut self, request: Request<impl Into<Bytes>>) -> BoxFuture<'static, Reply> {
         Box::pin(collect(self.sent(request).await))
     }

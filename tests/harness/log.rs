@@ -1,4 +1,5 @@
-//! The lines that the proxies of this process write, those of the exchanges whose ids a test has chosen.
+//! The lines that the proxies of this process write, those of the exchanges whose ids a test has
+//! chosen.
 
 use std::{
     io,

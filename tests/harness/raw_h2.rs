@@ -40,7 +40,8 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A header block of fields that no table holds (RFC 7541 §6.2.2), so that any bytes can stand in it.
+/// A header block of fields that no table holds (RFC 7541 §6.2.2), so that any bytes can stand in
+/// it.
 pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -65,7 +66,8 @@ pub async fn open(client: &Client) -> Box<dyn Io> {
     io
 }
 
-/// What the other side sends until a frame of one of these kinds, whole; `None` if it closes before.
+/// What the other side sends until a frame of one of these kinds, whole; `None` if it closes
+/// before.
 pub async fn until(io: &mut (impl tokio::io::AsyncRead + Unpin), kinds: &[u8]) -> Option<Vec<u8>> {
     let frames = async {
         loop {

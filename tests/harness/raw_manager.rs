@@ -1,4 +1,5 @@
-//! A Stream Manager that says what the test says: it answers every lookup with a JSON body of the test's own making.
+//! A Stream Manager that says what the test says: it answers every lookup with a JSON body of the
+//! test's own making.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -22,7 +23,8 @@ pub struct RawManager {
 }
 
 impl RawManager {
-    /// Answers every GET with 200 and what `body` says, which gets the target and `X-Forwarded-For`.
+    /// Answers every GET with 200 and what `body` says, which gets the target and
+    /// `X-Forwarded-For`.
     pub async fn start(
         body: impl Fn(&str, Option<&str>) -> String + Send + Sync + 'static,
     ) -> Self {

@@ -1,5 +1,5 @@
-//! A node that is nothing but a socket: it completes one WebSocket handshake by hand and then lets the test read and
-//! write raw bytes, so that what arrives can be compared byte for byte.
+//! A node that is nothing but a socket: it completes one WebSocket handshake by hand and then lets
+//! the test read and write raw bytes, so that what arrives can be compared byte for byte.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -31,7 +31,8 @@ impl RawNode {
         self.listener.local_addr().unwrap()
     }
 
-    /// Takes a connection, reads the header of its request, and answers 101 with these header lines besides.
+    /// Takes a connection, reads the header of its request, and answers 101 with these header lines
+    /// besides.
     pub async fn accept(&self, more: &str) -> (String, TcpStream) {
         let (mut socket, _) = self.listener.accept().await.unwrap();
         let head = read_head(&mut socket).await;
@@ -52,7 +53,8 @@ impl RawNode {
         (head, socket)
     }
 
-    /// Takes a connection, reads a request with a body of this length, and answers with these bytes; header and body.
+    /// Takes a connection, reads a request with a body of this length, and answers with these
+    /// bytes; header and body.
     pub async fn answer(&self, length: usize, answer: &[u8]) -> (String, Vec<u8>) {
         let (mut socket, _) = timeout(SOON, self.listener.accept())
             .await

@@ -1,4 +1,5 @@
-//! Red5's HTML SDK over WHIP and WHEP, written down from what its releases send and how they read what comes back.
+//! Red5's HTML SDK over WHIP and WHEP, written down from what its releases send and how they read
+//! what comes back.
 //!
 //! | release | what it does otherwise than the one before |
 //! |---|---|
@@ -8,8 +9,8 @@
 //! | 13.0.0 | `PATCH` and `DELETE` have the connection parameters too |
 //! | 15.0.0 | an `OPTIONS` that is answered with neither 200 nor 204 is an error |
 //!
-//! Nothing is percent-encoded, and no request has `Authorization` or `If-Match` (red5pro-webrtc-sdk 11.0.0 to 15.0.0,
-//! `WhipWhepSignalingHelper`).
+//! Nothing is percent-encoded, and no request has `Authorization` or `If-Match` (red5pro-webrtc-sdk
+//! 11.0.0 to 15.0.0, `WhipWhepSignalingHelper`).
 
 use futures_util::future::BoxFuture;
 use http::{Request, Uri};
@@ -78,7 +79,8 @@ impl Sdk {
         }
     }
 
-    /// From now on `OPTIONS`, `POST` and [`begin_delete`](Self::begin_delete) go over one connection, as a browser's do.
+    /// From now on `OPTIONS`, `POST` and [`begin_delete`](Self::begin_delete) go over one
+    /// connection, as a browser's do.
     pub async fn keep(&mut self) {
         self.kept = Some(self.client.keep().await);
     }
@@ -148,7 +150,8 @@ impl Sdk {
         self.client.bare("DELETE", &self.session_target()).await
     }
 
-    /// The `DELETE` over the kept connection, sent; its answer may come while something else is asked.
+    /// The `DELETE` over the kept connection, sent; its answer may come while something else is
+    /// asked.
     pub async fn begin_delete(&mut self) -> BoxFuture<'static, Reply> {
         let request = Request::delete(self.session_target()).body("").unwrap();
         self.kept.as_mut().unwrap().begin(request).await
@@ -184,8 +187,9 @@ impl Sdk {
         path_of(&url)
     }
 
-    /// The session's URL by the rules of the SDK: absolute ones to the letter; of others the path alone, which goes into
-    /// the URL of the endpoint in place of its own; then the first `/endpoint/` becomes `/resource/`. None: the last.
+    /// The session's URL by the rules of the SDK: absolute ones to the letter; of others the path
+    /// alone, which goes into the URL of the endpoint in place of its own; then the first
+    /// `/endpoint/` becomes `/resource/`. None: the last.
     pub fn located(&self, location: &str) -> String {
         if location.starts_with("http") {
             return location.to_owned();
@@ -202,8 +206,9 @@ impl Sdk {
     }
 }
 
-/// What the SDK's parser makes of the `Link` values of an answer, which a browser gives it as one: the URL and the
-/// attributes of an ICE server, or nothing without `rel="ice-server"`. Its `TypeError` is a panic here.
+/// What the SDK's parser makes of the `Link` values of an answer, which a browser gives it as one:
+/// the URL and the attributes of an ICE server, or nothing without `rel="ice-server"`. Its
+/// `TypeError` is a panic here.
 pub fn ice_server(reply: &Reply) -> Option<(String, Vec<(String, String)>)> {
     let values: Vec<&str> = reply
         .headers

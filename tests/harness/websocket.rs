@@ -46,7 +46,8 @@ pub async fn raw(client: &Client, target: &str, more: &str) -> (String, Box<dyn 
     (head, io)
 }
 
-/// Opens a WebSocket in one stream of an HTTP/2 connection (RFC 8441); the answer, and the stream if there is one.
+/// Opens a WebSocket in one stream of an HTTP/2 connection (RFC 8441); the answer, and the stream
+/// if there is one.
 pub async fn over_h2(client: &Client, target: &str) -> (Response<()>, Option<Box<dyn Io>>) {
     let (io, h2) = client.connect().await;
     assert!(h2);

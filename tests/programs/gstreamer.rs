@@ -1,4 +1,5 @@
-//! GStreamer 1.22 with the elements of gst-plugin-webrtchttp and gst-plugin-webrtc 0.15: VP8 and Opus.
+//! GStreamer 1.22 with the elements of gst-plugin-webrtchttp and gst-plugin-webrtc 0.15: VP8 and
+//! Opus.
 
 use std::fs;
 
@@ -78,8 +79,8 @@ async fn whepclientsrc_plays_from_a_node_that_offers() {
     stage.is_over(stream).await;
 }
 
-/// `whepclientsrc` gets no sound: it offers `OPUS/48000` without the channels (RFC 7587 §7), and a node that reads it to the
-/// letter has no such codec.
+/// `whepclientsrc` gets no sound: it offers `OPUS/48000` without the channels (RFC 7587 §7), and a
+/// node that reads it to the letter has no such codec.
 #[tokio::test(flavor = "multi_thread")]
 async fn whepclientsrc_and_whepsrc_play_from_a_node_that_answers() {
     let (stage, stream) = (set(true).await, "gst-answer");
@@ -96,7 +97,8 @@ async fn whepclientsrc_and_whepsrc_play_from_a_node_that_answers() {
     stage.is_over(stream).await;
 }
 
-/// It knows no counter-offer (gst-plugin-webrtchttp 0.15.4, `whepsrc/imp.rs`, `parse_endpoint_response`), and says so.
+/// It knows no counter-offer (gst-plugin-webrtchttp 0.15.4, `whepsrc/imp.rs`,
+/// `parse_endpoint_response`), and says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn whepsrc_cannot_play_from_a_node_that_offers() {
     let (stage, stream) = (set(false).await, "gst-refused");

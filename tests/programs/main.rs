@@ -1,5 +1,5 @@
-//! Clients that others wrote, as they are: what they publish through the proxy arrives at a player, and what they play
-//! has come from a publisher.
+//! Clients that others wrote, as they are: what they publish through the proxy arrives at a player,
+//! and what they play has come from a publisher.
 
 #![allow(
     clippy::expect_used,

@@ -21,7 +21,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it. What it trusts over TLS is the stage's throw-away certificate, checked as any other.
+    /// Starts it. What it trusts over TLS is the stage's throw-away certificate, checked as any
+    /// other.
     pub(crate) fn start(stage: &Stage, command: &mut Command) -> Self {
         Self::run(&stage.deployment, command)
     }

@@ -13,7 +13,8 @@ use whipstitch_tests::{Deployment, Proxy, http::path_of};
 /// One program at a time: each encodes video in software.
 static ONE: Mutex<()> = Mutex::const_new(());
 
-/// Longest wait for a program, which may have to start and to find its codecs on a machine with much else to do.
+/// Longest wait for a program, which may have to start and to find its codecs on a machine with
+/// much else to do.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// How often something in another process, which wakes nobody here, is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -96,7 +97,8 @@ impl Stage {
         counts
     }
 
-    /// The headers of the requests of this method for the publishing of a stream that have come to nodes.
+    /// The headers of the requests of this method for the publishing of a stream that have come to
+    /// nodes.
     pub(crate) fn published(&self, method: &Method, stream: &str) -> Vec<HeaderMap> {
         self.requests(method, "/whip/", stream)
     }

@@ -1,4 +1,5 @@
-//! Spans, read by the decoder of others: Google's protobuf, with the messages of OpenTelemetry's own Python package.
+//! Spans, read by the decoder of others: Google's protobuf, with the messages of OpenTelemetry's
+//! own Python package.
 
 use std::collections::BTreeMap;
 

@@ -74,8 +74,8 @@ async fn whip_whep_of_medooze() {
     publishes("whip-whep", "medooze").await;
 }
 
-/// It trickles only if it finds `PATCH` in `Access-Control-Allow-Methods` of a plain `OPTIONS`, so that header has to be
-/// readable too; and it sends `ETag` as a header of its requests.
+/// It trickles only if it finds `PATCH` in `Access-Control-Allow-Methods` of a plain `OPTIONS`, so
+/// that header has to be readable too; and it sends `ETag` as a header of its requests.
 #[tokio::test(flavor = "multi_thread")]
 async fn whip_web_client_of_eyevinn() {
     publishes("@eyevinn/whip-web-client", "eyevinn").await;
@@ -99,7 +99,8 @@ async fn plays(player: &str, stream: &str) {
     stage.player_is_over(stream).await;
     page.stop("publish").await;
     stage.is_over(stream).await;
-    // The console may have something to say: of candidates that were still on their way when it stopped.
+    // The console may have something to say: of candidates that were still on their way when it
+    // stopped.
     page.browser.close().await;
 }
 
@@ -127,8 +128,8 @@ async fn whep_client_of_medooze_cannot_play_from_a_node_that_offers() {
     page.browser.close().await;
 }
 
-/// It takes the counter-offer for a codec that is missing, offers less, and is told so with a 400; then it leaves the offer
-/// to the node (src/adapters/WHEPAdapter.ts, `sendOffer`).
+/// It takes the counter-offer for a codec that is missing, offers less, and is told so with a 400;
+/// then it leaves the offer to the node (src/adapters/WHEPAdapter.ts, `sendOffer`).
 #[tokio::test(flavor = "multi_thread")]
 async fn webrtc_player_of_eyevinn_plays_from_a_node_that_offers() {
     let (stage, page) = (Stage::set().await, Clients::open().await);

@@ -1,4 +1,5 @@
-//! A session that no client has is ended: whoever hangs up on its POST leaves nothing behind at any node.
+//! A session that no client has is ended: whoever hangs up on its POST leaves nothing behind at any
+//! node.
 
 use std::time::Duration;
 
@@ -349,8 +350,8 @@ async fn a_node_that_is_briefly_unable_is_asked_again() {
     proxy.until_metric(&outcome("gone"), 1.0).await;
 }
 
-/// Two players with one `requestId`, as a page makes them that gives up and tries again: the node has the first POST when
-/// its client hangs up, and answers it while the second is under way.
+/// Two players with one `requestId`, as a page makes them that gives up and tries again: the node
+/// has the first POST when its client hangs up, and answers it while the second is under way.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_tries_again_at_once_keeps_the_session() {
     const CREATED: &[u8] =

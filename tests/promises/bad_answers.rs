@@ -29,7 +29,8 @@ fn posts(deployment: &Deployment) -> [u64; 2] {
 async fn of_nodes_that_were_not_asked_for_the_first_is_taken_and_no_other() {
     let deployment = Deployment::start().await;
     let [first, second] = [0, 1].map(|node| deployment.cluster.nodes()[node].ip());
-    // More than were asked for, of a region that was not asked for; of 1.x a list where an object was due.
+    // More than were asked for, of a region that was not asked for; of 1.x a list where an object
+    // was due.
     let entry = |node| {
         format!(
             r#"{{"serverAddress":"{node}","region":"mars","subGroup":"mars","nodeRole":"edge"}}"#

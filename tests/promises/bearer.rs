@@ -1,5 +1,5 @@
-//! `proxy.bearer = "query"`: what a client says in `Authorization: Bearer` is in the query of what a node gets, for all
-//! methods, and nowhere else.
+//! `proxy.bearer = "query"`: what a client says in `Authorization: Bearer` is in the query of what
+//! a node gets, for all methods, and nowhere else.
 
 use std::fs;
 

@@ -1,4 +1,5 @@
-//! Bodies, byte for byte and piece by piece: what a node gets, what a client gets, and who is blamed if it does not end.
+//! Bodies, byte for byte and piece by piece: what a node gets, what a client gets, and who is
+//! blamed if it does not end.
 
 use std::{pin::pin, time::Duration};
 
@@ -137,7 +138,8 @@ async fn a_node_that_points_elsewhere_is_not_followed() {
     assert!(!reply.headers.contains_key("location") && !reply.text().contains("9.9.9"));
 }
 
-/// libcurl takes the reset that ends an HTTP/2 stream whose body was not read for a failure, and shows no answer.
+/// libcurl takes the reset that ends an HTTP/2 stream whose body was not read for a failure, and
+/// shows no answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_does_not_come_before_the_request_was_read() {
     let deployment = Deployment::start().await;

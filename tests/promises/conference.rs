@@ -1,4 +1,5 @@
-//! Red5's Conference SDK on its SDK 15: each participant publishes a camera, and a screen beside it.
+//! Red5's Conference SDK on its SDK 15: each participant publishes a camera, and a screen beside
+//! it.
 
 use whipstitch_minicluster::{
     Server,
@@ -24,7 +25,8 @@ fn sessions(deployment: &Deployment) -> usize {
     nodes.map(whipstitch_minicluster::Node::sessions).sum()
 }
 
-/// `WHIPClient` of the Conference SDK: any URL, `nodeGroup`, and `capabilities=4` for who has no media yet.
+/// `WHIPClient` of the Conference SDK: any URL, `nodeGroup`, and `capabilities=4` for who has no
+/// media yet.
 async fn publish(proxy: &Proxy, stream: &str, params: &str) -> (Sdk, Publisher) {
     let path = format!("/as/v1/proxy/whip/live/{stream}");
     let params = format!("nodeGroup=default{params}");

@@ -53,7 +53,8 @@ impl Scene {
         }
     }
 
-    /// Waits until the nodes have so many sessions of players, and checks that so many were asked for.
+    /// Waits until the nodes have so many sessions of players, and checks that so many were asked
+    /// for.
     async fn until_players(&self, players: usize, asked: usize) {
         let nodes = self.deployment.cluster.nodes();
         let sessions = || nodes.iter().map(Node::sessions).sum::<usize>();
@@ -114,7 +115,8 @@ async fn a_session_that_could_be_anothers_is_left_alone() {
     let mut first = scene.proxy.h2.keep().await;
     let countered = post(&mut first, "page", both).await;
     assert_eq!(countered.status, 406);
-    // Another browser behind the same address, another one behind the same connection, another player of the page.
+    // Another browser behind the same address, another one behind the same connection, another
+    // player of the page.
     let mut second = scene.proxy.h2.keep().await;
     assert_eq!(post(&mut second, "page", video).await.status, 406);
     assert_eq!(post(&mut first, "other", video).await.status, 406);
@@ -132,7 +134,8 @@ async fn a_session_that_could_be_anothers_is_left_alone() {
     scene.until_players(6, 6).await;
 }
 
-/// Each of its requests comes over a connection of its own, so its word for the client counts; not enough to end anything.
+/// Each of its requests comes over a connection of its own, so its word for the client counts; not
+/// enough to end anything.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forwarder_tells_clients_apart_if_it_is_believed() {
     for (is_trusted, status) in [(true, 400), (false, 406)] {

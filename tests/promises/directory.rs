@@ -68,7 +68,8 @@ async fn a_manager_that_does_not_answer_properly_is_a_503_and_an_array_is_an_ans
         );
         assert_eq!(reply.header("retry-after"), "2");
     }
-    // Nothing is wrong with such an answer but its length: it is refused for that, and one byte less is not.
+    // Nothing is wrong with such an answer but its length: it is refused for that, and one byte
+    // less is not.
     let longest = 64 * 1024;
     for (bytes, status) in [(longest, 200), (longest + 1, 503)] {
         let fresh = deployment.proxy();
@@ -166,7 +167,8 @@ async fn a_node_that_refuses_is_passed_over_for_one_of_a_wider_answer() {
     };
     deployment.cluster.nodes()[index].die().await;
 
-    // The node of the OPTIONS is gone; a wider question finds another, and the client notices nothing of that.
+    // The node of the OPTIONS is gone; a wider question finds another, and the client notices
+    // nothing of that.
     let created = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", &offer).await;
     assert_eq!(created.status, 201, "{}", created.text());
     assert_eq!(

@@ -1,4 +1,5 @@
-//! `whipstitch doctor`: what it says of the real proxy, of servers that break a rule, and how it ends.
+//! `whipstitch doctor`: what it says of the real proxy, of servers that break a rule, and how it
+//! ends.
 
 use std::{net::SocketAddr, sync::Mutex};
 
@@ -158,7 +159,8 @@ async fn a_bare_node_fails_as_it_should() {
     let (code, document) = examined(&format!("http://{}", node.address())).await;
     let failed = rows(&document, "failed");
     for row in [
-        // Whoever knows the name can end the stream; Red5 answers candidates with 200, and gives no ETag.
+        // Whoever knows the name can end the stream; Red5 answers candidates with 200, and gives no
+        // ETag.
         "rfc-whip: the session's URL cannot be guessed",
         "rfc-whip: PATCH with candidates gives 204 without ETag",
         "mediamtx: ETag where PATCH is allowed",

@@ -1,5 +1,5 @@
-//! Requests as Red5's documents and Red5's own pages have them, before a manager that is as strict as the documents, with
-//! the proxy's defaults: for Stream Manager 1.x and for 2.0.
+//! Requests as Red5's documents and Red5's own pages have them, before a manager that is as strict
+//! as the documents, with the proxy's defaults: for Stream Manager 1.x and for 2.0.
 
 use http::Method;
 use whipstitch::config::Config;
@@ -157,7 +157,8 @@ async fn the_number_of_endpoints_is_the_clients() {
     }
 }
 
-/// A geozone has to give as many nodes as are asked for; the proxy asks for no more than the client does.
+/// A geozone has to give as many nodes as are asked for; the proxy asks for no more than the client
+/// does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_geozone_gives_what_it_has() {
     let mut cluster = ClusterConfig::default();
@@ -195,8 +196,8 @@ async fn a_transcoder_is_published_to_and_its_origin_never() {
     }
 }
 
-/// 2.0: without a provision of the stream there is no transcoder, and nothing else will do. (What looks like a variant is
-/// asked for by its base, too, if the manager knows no such stream.)
+/// 2.0: without a provision of the stream there is no transcoder, and nothing else will do. (What
+/// looks like a variant is asked for by its base, too, if the manager knows no such stream.)
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_provision_nothing_is_transcoded() {
     let deployment = transcoder().await;

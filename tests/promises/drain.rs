@@ -88,6 +88,7 @@ async fn a_client_that_never_reads_does_not_hold_the_end_up() {
             sockets: 0
         }
     );
-    // A connection that never said anything is not waited for either; the process would be gone by now.
+    // A connection that never said anything is not waited for either; the process would be gone by
+    // now.
     let _ = tokio::time::timeout(Duration::from_millis(1), io.read_u8()).await;
 }

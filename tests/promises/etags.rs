@@ -1,5 +1,5 @@
-//! `ETag`, `If-Match`, `Accept-Patch`: what a node says passes, what a client needs is there, and what would break one
-//! does not reach it (RFC 9725 §4.3.1).
+//! `ETag`, `If-Match`, `Accept-Patch`: what a node says passes, what a client needs is there, and
+//! what would break one does not reach it (RFC 9725 §4.3.1).
 
 use std::fs;
 
@@ -43,8 +43,8 @@ fn heard(deployment: &Deployment) -> SeenRequest {
     trickles.next_back().unwrap()
 }
 
-/// `MediaMTX` 1.20.1 as a client (internal/protocols/whip/client.go): no tag is the end where `PATCH` is allowed, and so
-/// is a trickle that is not a 204, or a `DELETE` that is not a 200.
+/// `MediaMTX` 1.20.1 as a client (internal/protocols/whip/client.go): no tag is the end where
+/// `PATCH` is allowed, and so is a trickle that is not a 204, or a `DELETE` that is not a 200.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_needs_a_tag_gets_one_and_no_node_hears_of_it() {
     let deployment = Deployment::start().await;

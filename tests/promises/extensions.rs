@@ -24,7 +24,8 @@ async fn offering() -> Deployment {
     .await
 }
 
-/// The paths to extensions that an answer tells of, by their relation; they are ours, and hide the node.
+/// The paths to extensions that an answer tells of, by their relation; they are ours, and hide the
+/// node.
 fn offered(reply: &Reply, relation: &str) -> Option<String> {
     let links = reply.headers.get_all("link").iter();
     let mut links = links.map(|link| link.to_str().unwrap());

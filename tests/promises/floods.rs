@@ -37,7 +37,8 @@ async fn is_cut(client: &Client, first: &[u8], mut next: impl FnMut(u32) -> Vec<
                 return true;
             }
         }
-        // What was written may not have been read yet: the other half sees the end, if there is one.
+        // What was written may not have been read yet: the other half sees the end, if there is
+        // one.
         std::future::pending().await
     };
     let read = async {
@@ -105,7 +106,8 @@ async fn a_header_beyond_the_limit_is_refused() {
     for header in [&long, &many] {
         let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{header}\r\n");
         let (mut io, _) = proxy.plain.connect().await;
-        // It may close before it has read everything, and a reset takes the answer with it: then it was refused, too.
+        // It may close before it has read everything, and a reset takes the answer with it: then it
+        // was refused, too.
         let _ = io.write_all(request.as_bytes()).await;
         let mut answer = [0; 12];
         let read = tokio::time::timeout(SOON, io.read_exact(&mut answer)).await;

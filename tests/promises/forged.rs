@@ -1,4 +1,5 @@
-//! Tokens and handles that are not what we gave: nobody is led anywhere by one, and nobody is told why.
+//! Tokens and handles that are not what we gave: nobody is led anywhere by one, and nobody is told
+//! why.
 
 use std::{fs, time::Duration};
 
@@ -109,7 +110,8 @@ async fn a_handle_of_another_key_leads_nowhere_and_is_nobodys_fault() {
     let own = format!("/live/whip/resource/s1?host={foreign}");
     assert_eq!(after.h1.bare("DELETE", &own).await.status, 200);
 
-    // What was made up, or altered, is a mistake as ever, and so is an address a question for the gate.
+    // What was made up, or altered, is a mistake as ever, and so is an address a question for the
+    // gate.
     let options = after.h1.bare("OPTIONS", "/live/whip/endpoint/s1").await;
     let handle = options.header("session-host");
     let altered = handle.replacen(&handle[20..21], "~", 1);

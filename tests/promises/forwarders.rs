@@ -1,4 +1,5 @@
-//! What stands in front: load balancers that say for whom they speak, and clients that only pretend to.
+//! What stands in front: load balancers that say for whom they speak, and clients that only pretend
+//! to.
 
 use http::Request;
 use whipstitch::config::Config;
@@ -196,7 +197,8 @@ async fn the_form_of_a_location_can_be_set() {
     }
 }
 
-/// A player's session is found by a URL that does not say its `requestId`, by which the node knows it.
+/// A player's session is found by a URL that does not say its `requestId`, by which the node knows
+/// it.
 async fn plays_on(deployment: &Deployment, client: &Client, expected: &str) {
     let endpoint = "/live/whep/endpoint/s1?requestId=subscriber-1b31&signal=true";
     let created = client.bare("POST", endpoint).await;

@@ -93,7 +93,8 @@ async fn nonsense_gets_an_answer_or_a_close() {
     let raw_tls = Client::plain(proxy.h1.addr());
     for seed in 0..SEEDS {
         let bytes = nonsense(seed);
-        // To the plain listener, to the TLS listener before and after a handshake, to HTTP/2, and to the admin one.
+        // To the plain listener, to the TLS listener before and after a handshake, to HTTP/2, and
+        // to the admin one.
         for client in [&proxy.plain, &raw_tls, &proxy.h1, &proxy.h2, &proxy.admin] {
             throw(client, &bytes).await;
         }

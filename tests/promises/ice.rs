@@ -1,5 +1,5 @@
-//! ICE servers: told of where a client looks for them, in the form that it can read; and the answers that differ by
-//! client.
+//! ICE servers: told of where a client looks for them, in the form that it can read; and the
+//! answers that differ by client.
 
 use std::{
     fs,
@@ -40,7 +40,8 @@ fn secret(deployment: &Deployment, name: &str, text: &str) -> std::path::PathBuf
     file
 }
 
-/// STUN, TURN and TURN over TLS, with minted credentials, and with fixed ones for who can read no others.
+/// STUN, TURN and TURN over TLS, with minted credentials, and with fixed ones for who can read no
+/// others.
 fn ours(deployment: &Deployment) -> Config {
     let mut config = deployment.config();
     config.ice.servers = [

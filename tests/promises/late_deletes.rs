@@ -1,4 +1,5 @@
-//! An encoder that says goodbye to its former session late does not end the stream that it has just begun.
+//! An encoder that says goodbye to its former session late does not end the stream that it has just
+//! begun.
 
 use std::time::Duration;
 

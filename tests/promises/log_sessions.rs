@@ -1,4 +1,5 @@
-//! Each session has one line when it is over, with the id of the request that opened it, and it says who ended it and why.
+//! Each session has one line when it is over, with the id of the request that opened it, and it
+//! says who ended it and why.
 
 use http::Request;
 use serde_json::Value;
@@ -53,7 +54,8 @@ async fn post(proxy: &Proxy, target: &str) -> Value {
     serde_json::from_slice(&reply.body).unwrap_or_default()
 }
 
-/// The line of the session that this request opened; it is the only one, and holds nothing that is nobody's business.
+/// The line of the session that this request opened; it is the only one, and holds nothing that is
+/// nobody's business.
 async fn over(id: &str) -> (String, String, Value) {
     let line = log::line("session", id).await;
     assert_eq!(line["client"], "127.0.0.1", "{line}");

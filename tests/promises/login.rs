@@ -1,5 +1,5 @@
-//! Stream Manager 2.0: with a user and a password the nodes of the manager's list are known to a replica that never asked
-//! for a stream, and a login that is refused is told and not hammered.
+//! Stream Manager 2.0: with a user and a password the nodes of the manager's list are known to a
+//! replica that never asked for a stream, and a login that is refused is told and not hammered.
 
 use std::{
     fs,
@@ -32,7 +32,8 @@ fn own_address() -> IpAddr {
     }
 }
 
-/// A cluster with one node, and the configuration of a proxy that may dial it only if the manager names it.
+/// A cluster with one node, and the configuration of a proxy that may dial it only if the manager
+/// names it.
 struct Stage {
     deployment: Deployment,
     config: Config,
@@ -66,7 +67,8 @@ impl Stage {
         fs::write(self.deployment.certificate.file("password"), password).unwrap();
     }
 
-    /// The statuses of a WebSocket and of a request that name the node, to a proxy that has asked for no stream.
+    /// The statuses of a WebSocket and of a request that name the node, to a proxy that has asked
+    /// for no stream.
     async fn met(&self, proxy: &Proxy) -> [u16; 2] {
         let node = self.node;
         let socket = format!(

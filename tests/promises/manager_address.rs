@@ -1,4 +1,5 @@
-//! The Stream Manager behind a gateway: TLS of a private authority, another name, a base path, a prefix that is dropped.
+//! The Stream Manager behind a gateway: TLS of a private authority, another name, a base path, a
+//! prefix that is dropped.
 
 use std::{fs, path::PathBuf};
 

@@ -1,5 +1,5 @@
-//! What has to reach the Stream Manager itself beside its API and its pages: health checks, its own WebSockets, and its
-//! forward proxy for nodes.
+//! What has to reach the Stream Manager itself beside its API and its pages: health checks, its own
+//! WebSockets, and its forward proxy for nodes.
 
 use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -200,7 +200,8 @@ async fn only_what_is_the_managers_own_is_carried() {
         ("/streammanager/x?host=127.0.0.9&app=live", "400"),
         ("/streammanager;a/?host=127.0.0.9&app=live", "400"),
         ("//streammanager/?host=127.0.0.9&app=live", "400"),
-        // The same path as without the escape (RFC 3986 §6.2.2.2): a WebSocket to a node, which the gate refuses.
+        // The same path as without the escape (RFC 3986 §6.2.2.2): a WebSocket to a node, which the
+        // gate refuses.
         ("/%73treammanager/?host=127.0.0.9&app=live", "403"),
         ("/as/v1/proxy/ws/publish/live/s1?host=127.0.0.9", "400"),
         ("/as/v1/proxy/forward/?target=x", "403"),

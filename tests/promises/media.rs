@@ -22,7 +22,8 @@ async fn publish(client: &Client, publisher: &Publisher, stream: &str) -> String
     path_of(created.header("location"))
 }
 
-/// Plays by WHEP as Red5 speaks it: the 201 is an offer, the answer goes by PATCH; the session's URL.
+/// Plays by WHEP as Red5 speaks it: the 201 is an offer, the answer goes by PATCH; the session's
+/// URL.
 async fn play(client: &Client, player: &Player, stream: &str) -> String {
     let target = format!(
         "/live/whep/endpoint/{stream}?requestId=subscriber-1b31&signal=true&doNotSwitch=false"
@@ -138,7 +139,8 @@ async fn publish_by_socket(client: &Client, publisher: &Publisher) -> IpAddr {
     let available =
         |frame: &serde_json::Value| frame["data"]["code"] == "NetConnection.DataChannel.Available";
     dialogue.hear_until(available).await;
-    // The last frame, and the Close right behind it: if the frame were lost, the node would tear the stream down.
+    // The last frame, and the Close right behind it: if the frame were lost, the node would tear
+    // the stream down.
     dialogue.say(json!({"switchChannel": "red5pro"})).await;
     dialogue.close().await;
     node

@@ -1,4 +1,5 @@
-//! What Prometheus sees never grows: as many series after a storm of everything that can go wrong as before it.
+//! What Prometheus sees never grows: as many series after a storm of everything that can go wrong
+//! as before it.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -54,7 +55,8 @@ impl Storm {
         );
     }
 
-    /// The problem types that have been told by now. No series has come, and none tells of a name or a node.
+    /// The problem types that have been told by now. No series has come, and none tells of a name
+    /// or a node.
     async fn after(self, deployment: &Deployment) -> BTreeSet<String> {
         let lines = lines(&self.proxy).await;
         assert_eq!(lines.len(), self.before, "{lines:#?}");

@@ -1,5 +1,5 @@
-//! A Stream Manager that chooses the region by the client's address: who asks is named to it, and what is remembered for
-//! one network is not used for another.
+//! A Stream Manager that chooses the region by the client's address: who asks is named to it, and
+//! what is remembered for one network is not used for another.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -23,8 +23,8 @@ const NO_OFFER: &str = "v=0\r\n";
 /// Nodes of a region.
 const EACH: usize = 2;
 
-/// A Stream Manager 2.0 with two regions. A client with an odd first octet in its address gets a node of the second, every
-/// other one of the first; the nodes of a region take turns.
+/// A Stream Manager 2.0 with two regions. A client with an odd first octet in its address gets a
+/// node of the second, every other one of the first; the nodes of a region take turns.
 async fn regional(nodes: Vec<IpAddr>) -> RawManager {
     let turns = [AtomicUsize::new(0), AtomicUsize::new(0)];
     RawManager::start(move |_, client| {
@@ -38,7 +38,8 @@ async fn regional(nodes: Vec<IpAddr>) -> RawManager {
     .await
 }
 
-/// Four nodes with a live stream, a manager with two regions of two, and a proxy that believes whom it is told it speaks for.
+/// Four nodes with a live stream, a manager with two regions of two, and a proxy that believes whom
+/// it is told it speaks for.
 async fn scene(set: impl FnOnce(&mut Config)) -> (Deployment, RawManager, Proxy) {
     let node = |last| NodeConfig::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)));
     let deployment = Deployment::with(ClusterConfig {
@@ -186,8 +187,8 @@ async fn ten_thousand_players_of_two_hundred_networks() {
     for share in &got {
         assert!(share.abs_diff(2_500) <= 250, "{got:?}");
     }
-    // At least two answers a network, since one serves 32 of its 50 players; and at most one a network and second, with
-    // what is asked before an answer is used up.
+    // At least two answers a network, since one serves 32 of its 50 players; and at most one a
+    // network and second, with what is asked before an answer is used up.
     let seconds = usize::try_from(took.as_secs()).unwrap() + 1;
     let most = NETWORKS * (3 + seconds);
     assert!((2 * NETWORKS..=most).contains(&lookups), "{lookups}");

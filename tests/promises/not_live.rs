@@ -76,7 +76,8 @@ async fn a_player_recognises_an_endpoint_by_a_head() {
         0,
         "nobody was asked"
     );
-    // Any other page of that name is the manager's, and no publisher asks so whether there is an endpoint.
+    // Any other page of that name is the manager's, and no publisher asks so whether there is an
+    // endpoint.
     proxy.h1.get("/live/whep/s1").await;
     proxy.h1.bare("HEAD", "/live/whip/s1").await;
     assert_eq!(

@@ -1,4 +1,5 @@
-//! What pages write into the query of Red5's WebSocket proxy, and what browsers do with a socket that takes its time.
+//! What pages write into the query of Red5's WebSocket proxy, and what browsers do with a socket
+//! that takes its time.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,8 +22,8 @@ async fn with_raw_node(last: u8) -> (Deployment, RawNode, Config) {
     (deployment, node, config)
 }
 
-/// Each with what the node hears (red5pro-webrtc-sdk 11.0.0: `id` first, then `connectionParams` in their order; Red5 Pro
-/// documentation, Stream Manager proxy, for `context` and `usePrivateProxy`).
+/// Each with what the node hears (red5pro-webrtc-sdk 11.0.0: `id` first, then `connectionParams` in
+/// their order; Red5 Pro documentation, Stream Manager proxy, for `context` and `usePrivateProxy`).
 #[tokio::test(flavor = "multi_thread")]
 async fn what_pages_write_is_read_as_it_is_meant() {
     let (deployment, node, config) = with_raw_node(10).await;
@@ -125,8 +126,9 @@ async fn refused(client: &Client, query: &str) -> (u16, String) {
     (status, String::from_utf8(body).unwrap())
 }
 
-/// Firefox gives up on a socket that is still connecting after two seconds and opens another with the same `id`
-/// (red5pro-webrtc-sdk 11.0.0). The first costs nobody anything, not even a place among `limits.sockets`.
+/// Firefox gives up on a socket that is still connecting after two seconds and opens another with
+/// the same `id` (red5pro-webrtc-sdk 11.0.0). The first costs nobody anything, not even a place
+/// among `limits.sockets`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_that_was_given_up_while_the_node_thought_takes_nothing_from_the_next() {
     let (deployment, node, mut config) = with_raw_node(12).await;

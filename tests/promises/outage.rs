@@ -1,4 +1,5 @@
-//! The manager is gone: what is known goes on, what is not is told so at once, and the end is noticed.
+//! The manager is gone: what is known goes on, what is not is told so at once, and the end is
+//! noticed.
 
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,8 @@ async fn publish_for(proxy: &Proxy, time: Duration, offer: &str) -> Duration {
     slowest
 }
 
-/// Asks for a stream that nobody has looked up: 503, whoever is to blame named, and when to come again.
+/// Asks for a stream that nobody has looked up: 503, whoever is to blame named, and when to come
+/// again.
 async fn unknown(proxy: &Proxy, name: &str) -> Duration {
     let began = Instant::now();
     let reply = proxy

@@ -86,7 +86,8 @@ async fn the_end_of_the_certificate_is_that_of_the_one_in_use() {
     assert!(!page.contains(ISSUER), "a certificate without an issuer's");
     assert!(!renewed.is_served(&proxy).await);
 
-    // Half of a renewal: what is in use has not changed, and that something is wrong shows for as long as it is.
+    // Half of a renewal: what is in use has not changed, and that something is wrong shows for as
+    // long as it is.
     fs::write(deployment.certificate.file("cert.pem"), &renewed.chain).unwrap();
     assert_eq!(post(&proxy, "/reload").await.status, 200);
     for (name, value) in [

@@ -1,5 +1,5 @@
-//! What was written against Red5's own proxies finds the same here: URLs of the manager's application, headers for nodes,
-//! the list of sessions.
+//! What was written against Red5's own proxies finds the same here: URLs of the manager's
+//! application, headers for nodes, the list of sessions.
 
 use http::Request;
 use serde_json::Value;

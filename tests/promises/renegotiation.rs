@@ -1,5 +1,5 @@
-//! A player on a bad network: red5pro-webrtc-sdk 15.2 and later end the session and make another at once, by the same
-//! `requestId`, again and again. None is refused, and nothing is left behind.
+//! A player on a bad network: red5pro-webrtc-sdk 15.2 and later end the session and make another at
+//! once, by the same `requestId`, again and again. None is refused, and nothing is left behind.
 
 use std::time::Duration;
 
@@ -104,9 +104,9 @@ async fn fifty_in_a_row_make_fifty_sessions_and_leave_none() {
     }
 }
 
-/// The SDK looks at no answer to its `DELETE`: it is sent, and then the browser sends what makes the next session over the
-/// same connection. Over another connection, as with HTTP/1.1, a `POST` can overtake the `DELETE`, and only the node can
-/// say then that it is one too many.
+/// The SDK looks at no answer to its `DELETE`: it is sent, and then the browser sends what makes
+/// the next session over the same connection. Over another connection, as with HTTP/1.1, a `POST`
+/// can overtake the `DELETE`, and only the node can say then that it is one too many.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_does_not_wait_for_the_end_of_the_session_before() {
     for api in [Api::V1, Api::V2] {
@@ -177,7 +177,8 @@ const CREATED: &[u8] =
      Location: /live/whep/resource/s1\r\nConnection: close\r\n\r\nv=0";
 const ENDED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// A node that has not ended the session yet would answer 400 to the next `POST`: so it gets that one afterwards.
+/// A node that has not ended the session yet would answer 400 to the next `POST`: so it gets that
+/// one afterwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_waits_for_the_delete_of_its_own_request_id_and_no_other_post_does() {
     let (deployment, node) = (Deployment::start().await, RawNode::start(77).await);

@@ -1,4 +1,5 @@
-//! Faults that people reported of proxies like this one, a file a kind. Each test has the rule of its kind in its name.
+//! Faults that people reported of proxies like this one, a file a kind. Each test has the rule of
+//! its kind in its name.
 
 mod bodies;
 mod cors;

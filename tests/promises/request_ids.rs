@@ -1,5 +1,6 @@
-//! A player's `requestId` is its own invention, four hexadecimal digits (red5pro-webrtc-sdk 11.0.0), so two players come
-//! by the same; a node tells its sessions apart by nothing else. They do not cross.
+//! A player's `requestId` is its own invention, four hexadecimal digits (red5pro-webrtc-sdk
+//! 11.0.0), so two players come by the same; a node tells its sessions apart by nothing else. They
+//! do not cross.
 
 use std::fs;
 
@@ -62,7 +63,8 @@ async fn players_of_two_streams_with_one_id_have_a_session_each() {
         assert_eq!(created.status, 201, "{}", created.text());
         let player = Player::new().await.unwrap();
         let answer = player.accept(&created.text()).await.unwrap();
-        // Each by the other replica, and with somebody's id in the query once more, as the SDK puts it there.
+        // Each by the other replica, and with somebody's id in the query once more, as the SDK puts
+        // it there.
         let session = path_of(created.header("location"));
         let patched = patch(&first.plain, &format!("{session}?requestId={ID}"), answer).await;
         assert_eq!(patched.status, 204, "{}", patched.text());
@@ -96,7 +98,8 @@ async fn players_of_one_stream_with_one_id_never_share_a_session() {
     });
     let asked = futures_util::future::join_all(asked).await;
     let (made, refused): (Vec<_>, Vec<_>) = asked.iter().partition(|reply| reply.status == 201);
-    // A node takes the id once (Red5 Pro documentation, WHEP: 400 for a double POST), and its answer is passed on.
+    // A node takes the id once (Red5 Pro documentation, WHEP: 400 for a double POST), and its
+    // answer is passed on.
     assert!(!made.is_empty() && made.len() <= deployment.cluster.nodes().len());
     assert!(refused.iter().all(|reply| reply.status == 400));
     assert_eq!(sessions(&deployment), publishers.len() + made.len());

@@ -68,8 +68,8 @@ async fn every_release_publishes_on_one_node_from_options_to_delete() {
     }
 }
 
-/// With an offer of its own, which it throws away, and without one (`postEmptyOffer`): either way the node offers, and media
-/// comes after the PATCH of the answer.
+/// With an offer of its own, which it throws away, and without one (`postEmptyOffer`): either way
+/// the node offers, and media comes after the PATCH of the answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_release_plays_by_the_answer_that_it_patches() {
     let deployment = Deployment::start().await;
@@ -285,7 +285,8 @@ async fn a_session_host_is_a_handle_that_leads_back_and_tells_nothing() {
         );
     }
 
-    // Each player goes back to where its OPTIONS was, although the manager would send the next one elsewhere.
+    // Each player goes back to where its OPTIONS was, although the manager would send the next one
+    // elsewhere.
     deployment.cluster.seen().clear();
     let player = |number| Sdk::player(&other.h1, Release::V15, "s1", &format!("p{number}"));
     let mut players: Vec<Sdk> = (0..4).map(player).collect();
@@ -395,8 +396,9 @@ async fn the_second_socket_of_a_firefox_that_gave_up_on_the_first_lives_and_the_
     config.nodes.port = node.addr().port();
     config.nodes.allow = vec![node.addr().ip().into()];
     let proxy = deployment.proxy_with(config);
-    // `app` is decoded once; keys that mean nothing here, and the `id` of `connectionParams` after the SDK's own, reach the
-    // node as they are (red5pro-webrtc-sdk 11.0.0; example page with the whole lookup in its `connectionParams`).
+    // `app` is decoded once; keys that mean nothing here, and the `id` of `connectionParams` after
+    // the SDK's own, reach the node as they are (red5pro-webrtc-sdk 11.0.0; example page with the
+    // whole lookup in its `connectionParams`).
     let target =
         "/streammanager/?id=s1&name=s1&scope=%2Flive&id=s1&host=127.0.0.7&app=live%2Froom1";
     let open = async || {

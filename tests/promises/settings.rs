@@ -1,4 +1,5 @@
-//! A reload takes up what can be changed while it runs, touches nobody who is there, and names what waits for a restart.
+//! A reload takes up what can be changed while it runs, touches nobody who is there, and names what
+//! waits for a restart.
 
 use std::{fs, path::PathBuf};
 
@@ -126,7 +127,8 @@ async fn nobody_is_led_any_more_where_nobody_may_go() {
     let mut stage = Stage::start().await;
     let options = async |stage: &Stage| stage.proxy.h1.bare("OPTIONS", TARGET).await.status;
     assert_eq!(options(&stage).await, StatusCode::OK);
-    // The answer of the Stream Manager is remembered, and the client is pinned to the node. Both were let through before.
+    // The answer of the Stream Manager is remembered, and the client is pinned to the node. Both
+    // were let through before.
     let said = stage.change(|config| config.nodes.allow.clear()).await;
     assert_eq!(said, "reloaded: nodes.allow");
     let offer = stage.proxy.h1.sdp("POST", TARGET, "v=0\r\n").await;

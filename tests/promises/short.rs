@@ -7,8 +7,8 @@ use whipstitch_tests::{
     sdk::{Release, Sdk},
 };
 
-/// A page that cannot read `Location` goes on at the URL that it has (red5pro-webrtc-sdk 15.0.0: there is no `/endpoint/`
-/// in it for which to put `/resource/`).
+/// A page that cannot read `Location` goes on at the URL that it has (red5pro-webrtc-sdk 15.0.0:
+/// there is no `/endpoint/` in it for which to put `/resource/`).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_goes_on_at_the_short_url_if_it_sees_no_other() {
     let deployment = Deployment::start().await;

@@ -44,7 +44,8 @@ async fn publish(client: &Client, publisher: &Publisher, target: &str) -> String
     path_of(created.header("location"))
 }
 
-/// Plays by WHEP as Red5 speaks it: the 201 is an offer, the answer goes by PATCH; the session's URL.
+/// Plays by WHEP as Red5 speaks it: the 201 is an offer, the answer goes by PATCH; the session's
+/// URL.
 async fn play(client: &Client, player: &Player, target: &str) -> String {
     let created = client
         .sdp("POST", target, &player.offer().await.unwrap())
@@ -257,7 +258,8 @@ async fn a_host_passes_the_gate_or_is_a_403() {
     }
     assert!(canary.untouched());
 
-    // One that may be dialled is, without asking the manager; and its name is not enough to end a session there.
+    // One that may be dialled is, without asking the manager; and its name is not enough to end a
+    // session there.
     let before = deployment.cluster.seen().asked().len();
     let publisher = Publisher::new().await.unwrap();
     let target = format!("/as/v1/proxy/whip/live/s1?host={node}&nodeGroup=default");

@@ -1,4 +1,5 @@
-//! One request of a client is one request behind us: none is hidden in another, however its framing is written.
+//! One request of a client is one request behind us: none is hidden in another, however its framing
+//! is written.
 
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -61,7 +62,8 @@ fn hidden(seen: &[SeenRequest]) -> bool {
         .any(|request| request.target.contains("smuggled"))
 }
 
-/// A proxy in front of us may have read the same bytes otherwise; so nothing behind a doubtful message is a request.
+/// A proxy in front of us may have read the same bytes otherwise; so nothing behind a doubtful
+/// message is a request.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_behind_an_ambiguous_message_is_a_request() {
     let deployment = Deployment::start().await;
@@ -112,7 +114,8 @@ async fn a_body_stays_a_body() {
     );
 }
 
-/// HTTP/2 has no framing in its fields, and HTTP/1.1 behind us has: fields that would become some must not pass.
+/// HTTP/2 has no framing in its fields, and HTTP/1.1 behind us has: fields that would become some
+/// must not pass.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_field_of_http2_becomes_framing_or_a_request() {
     let deployment = Deployment::start().await;

@@ -15,7 +15,8 @@ const PLAYERS: usize = 10_000;
 const AT_ONCE: usize = 64;
 /// Lookups that show what the manager gives to each node by itself.
 const DIRECT: usize = 1_000;
-/// An offer that every node refuses with 400: a refusal costs a node next to nothing, and says nothing against it.
+/// An offer that every node refuses with 400: a refusal costs a node next to nothing, and says
+/// nothing against it.
 const NO_OFFER: &str = "v=0\r\n";
 
 async fn cluster(weights: [u32; 5]) -> Deployment {

@@ -1,4 +1,5 @@
-//! Traces: what a collector is told fits what a forwarder said and what a node heard, and no collector is in anybody's way.
+//! Traces: what a collector is told fits what a forwarder said and what a node heard, and no
+//! collector is in anybody's way.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,5 @@
-//! WebSockets: the bytes of a client and of a node reach each other as they are, and nobody reaches anything else.
+//! WebSockets: the bytes of a client and of a node reach each other as they are, and nobody reaches
+//! anything else.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::{
@@ -261,7 +262,8 @@ async fn there_is_room_for_so_many_and_no_more() {
     let (third, _) = raw(&proxy.h1, &target, "").await;
     assert!(third.starts_with("HTTP/1.1 503"), "{third}");
     let metric = "whipstitch_sockets_open";
-    // A socket counts when it is spliced, which is after its 101: one of two would look as if the other had gone.
+    // A socket counts when it is spliced, which is after its 101: one of two would look as if the
+    // other had gone.
     proxy.until_metric(metric, 2.0).await;
     first.close().await;
     proxy.until_metric(metric, 1.0).await;

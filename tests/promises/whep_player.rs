@@ -36,7 +36,8 @@ async fn publish(proxy: &Proxy) -> (Sdk, Publisher) {
     (sdk, peer)
 }
 
-/// One attempt of the player page: the statuses of `OPTIONS` and, if that was one of those that it goes on with, of `POST`.
+/// One attempt of the player page: the statuses of `OPTIONS` and, if that was one of those that it
+/// goes on with, of `POST`.
 async fn attempt(proxy: &Proxy, id: &str) -> (u16, Option<u16>, Sdk) {
     let path = format!("/as/v1/proxy/whep/live/show?requestId={id}");
     let target = format!("{path}&signal=true&nodeGroup=default");
@@ -78,7 +79,8 @@ async fn players_that_ask_for_ever_cost_few_lookups_and_play_as_soon_as_it_is_li
         assert_eq!((*options, *post), (200, Some(201)));
     }
     assert_eq!(sessions(&deployment), PLAYERS + 1);
-    // The publisher leaves and with it everybody; they ask again, and each has its place when it comes back.
+    // The publisher leaves and with it everybody; they ask again, and each has its place when it
+    // comes back.
     assert_eq!(publisher.delete().await.status, 200);
     let (gone, post, _) = attempt(&proxy, "subscriber-0").await;
     assert!(gone >= 400 || post.is_some_and(|status| status >= 400));

@@ -56,7 +56,8 @@ impl Balancer {
             );
             config = config.replace(example, &replica.address.to_string());
         }
-        // Descriptors: HAProxy does not start with fewer than it may need, and test machines have 20 000.
+        // Descriptors: HAProxy does not start with fewer than it may need, and test machines have
+        // 20 000.
         assert!(
             config.contains(MAXCONN),
             "{EXAMPLE} has no {MAXCONN} any more"

@@ -70,7 +70,8 @@ impl Crowd {
         drop(star.publisher);
     }
 
-    /// Sessions begin and end until `event` is over and there were enough of them: what came of it, and how many.
+    /// Sessions begin and end until `event` is over and there were enough of them: what came of it,
+    /// and how many.
     pub(crate) async fn come_and_go_during<E: Future>(
         &self,
         event: E,

@@ -1,4 +1,5 @@
-//! A small network that is nobody else's: namespaces with a bridge between them, gone when the test is over.
+//! A small network that is nobody else's: namespaces with a bridge between them, gone when the test
+//! is over.
 
 use std::{
     env,

@@ -1,7 +1,9 @@
-//! Replicas share a key file and nothing else: sessions that one made are answered by any other, whatever is restarted.
+//! Replicas share a key file and nothing else: sessions that one made are answered by any other,
+//! whatever is restarted.
 //!
-//! Each of three replicas is the real binary on a host of its own, which is a network namespace. HAProxy stands before
-//! them as `deploy/loadbalancer/haproxy.cfg` has it: each connection goes to the next, and nothing sticks.
+//! Each of three replicas is the real binary on a host of its own, which is a network namespace.
+//! HAProxy stands before them as `deploy/loadbalancer/haproxy.cfg` has it: each connection goes to
+//! the next, and nothing sticks.
 
 #![allow(
     clippy::expect_used,
@@ -62,7 +64,8 @@ async fn rolling_restart() {
     let offer = Publisher::new().await.unwrap().offer().await.unwrap();
     let crowd = Crowd::new(client, offer);
 
-    // These publish before the first replica goes, and after the last one is back: their media passes none of them.
+    // These publish before the first replica goes, and after the last one is back: their media
+    // passes none of them.
     let mut stars = Vec::new();
     for _ in 0..STARS {
         stars.push(crowd.star().await);

@@ -1,6 +1,8 @@
-//! Publish and play through Whipstitch with one command: a small cluster, the real proxy in front of it, and a page.
+//! Publish and play through Whipstitch with one command: a small cluster, the real proxy in front
+//! of it, and a page.
 //!
-//! [`Demo::start`] is what the `whipstitch-demo` command runs, and what the browser tests start on free ports.
+//! [`Demo::start`] is what the `whipstitch-demo` command runs, and what the browser tests start on
+//! free ports.
 
 mod certificate;
 mod demo;

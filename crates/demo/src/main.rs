@@ -36,7 +36,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
-    // Before anything starts: a signal during the start is then obeyed too, rather than leaving files behind.
+    // Before anything starts: a signal during the start is then obeyed too, rather than leaving
+    // files behind.
     let mut stop = Signals::listen()?;
     let demo = tokio::select! {
         demo = Demo::start(options) => demo?,

@@ -10,11 +10,13 @@ use crate::Error;
 /// Where the demo listens. Port 0 takes a free port.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Options {
-    /// This machine's address as browsers on other machines reach it. The page is then served over TLS on every
-    /// interface, and the nodes' media is offered at this address. Without it all stays on loopback.
+    /// This machine's address as browsers on other machines reach it. The page is then served over
+    /// TLS on every interface, and the nodes' media is offered at this address. Without it all
+    /// stays on loopback.
     #[arg(long, value_name = "IP")]
     pub address: Option<IpAddr>,
-    /// Generation of the Stream Manager whose URLs the page and the proxy use: 1 for 1.x, 2 for Stream Manager 2.0.
+    /// Generation of the Stream Manager whose URLs the page and the proxy use: 1 for 1.x, 2 for
+    /// Stream Manager 2.0.
     #[arg(long, value_name = "1|2", default_value = "1", value_parser = api)]
     pub api: Api,
     /// Port of the page and the proxy over TLS.
@@ -32,8 +34,8 @@ pub struct Options {
     /// Port of the nodes, on 127.0.0.2, 127.0.0.3 and so on.
     #[arg(long, value_name = "PORT", default_value_t = 5080)]
     pub node_port: u16,
-    /// Region of a node; may be repeated, up to 16 times. There are as many nodes as regions, two at least, and with fewer
-    /// regions than nodes the last region has the rest.
+    /// Region of a node; may be repeated, up to 16 times. There are as many nodes as regions, two
+    /// at least, and with fewer regions than nodes the last region has the rest.
     #[arg(long = "region", value_name = "NAME", value_parser = region, default_value = DEFAULT_REGION)]
     pub regions: Vec<String>,
     /// Stream of the scope `live` for which a transcoder is provisioned; may be repeated.

@@ -21,7 +21,8 @@ macro_rules! file {
     };
 }
 
-/// Every file of the page in front of a Stream Manager of this generation; the first is the page itself, at `/`.
+/// Every file of the page in front of a Stream Manager of this generation; the first is the page
+/// itself, at `/`.
 #[must_use]
 pub fn files(api: Api) -> Vec<Page> {
     let urls = match api {

@@ -69,7 +69,8 @@ impl Answer {
         format!("{} {reason}{dash}{words}", self.status)
     }
 
-    /// What an error says of itself: the detail of a problem (RFC 9457), or the beginning of a text.
+    /// What an error says of itself: the detail of a problem (RFC 9457), or the beginning of a
+    /// text.
     fn words(&self) -> String {
         if self.status < 400 {
             return String::new();

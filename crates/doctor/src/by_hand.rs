@@ -1,7 +1,7 @@
 //! Visits written by hand, for the tests of rules.
 //!
-//! An answer is its status, a header a line, an empty line and the body. `""` is no answer at all. Where nothing is said
-//! of CORS, everything is allowed.
+//! An answer is its status, a header a line, an empty line and the body. `""` is no answer at all.
+//! Where nothing is said of CORS, everything is allowed.
 
 use std::time::Duration;
 
@@ -100,7 +100,8 @@ pub(crate) fn verdict(
     }
 }
 
-/// Rules against answers; the offer is answered as it should be where the row is about something else.
+/// Rules against answers; the offer is answered as it should be where the row is about something
+/// else.
 pub(crate) fn table(client: &'static Client, rows: &[(&str, Act, &str, &str)]) {
     for (rule, act, text, expected) in rows {
         let mut answers = vec![(*act, *text)];

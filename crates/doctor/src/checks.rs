@@ -9,7 +9,8 @@ use crate::{
     transcript::{Act, Transcript},
 };
 
-/// Why most rules are skipped where nothing was published or played: the rule of the `POST` says more.
+/// Why most rules are skipped where nothing was published or played: the rule of the `POST` says
+/// more.
 pub(crate) const NO_SESSION: &str = "no session was made";
 
 /// The answer to a step.

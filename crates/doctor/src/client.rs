@@ -24,8 +24,8 @@ pub(crate) struct Client {
 pub(crate) struct Habits {
     /// Its `User-Agent`.
     pub(crate) agent: &'static str,
-    /// Whether it is a script on a page: the browser asks leave first, and hides what is not exposed (Fetch §4.8 and
-    /// §3.3).
+    /// Whether it is a script on a page: the browser asks leave first, and hides what is not
+    /// exposed (Fetch §4.8 and §3.3).
     pub(crate) page: bool,
     /// Whether it sends an `OPTIONS` of its own.
     pub(crate) options: bool,
@@ -47,12 +47,14 @@ pub(crate) struct Habits {
     pub(crate) probes: bool,
     /// What it does while it has its session.
     pub(crate) encore: Encore,
-    /// Whether it is played at all only against a Stream Manager, and only by URLs that it can make.
+    /// Whether it is played at all only against a Stream Manager, and only by URLs that it can
+    /// make.
     pub(crate) needs: Needs,
 }
 
 impl Habits {
-    /// A client of the standard that does the least: no `OPTIONS`, no trickle, `Location` by RFC 3986.
+    /// A client of the standard that does the least: no `OPTIONS`, no trickle, `Location` by RFC
+    /// 3986.
     pub(crate) const PLAIN: Self = Self {
         agent: "whipstitch-doctor",
         page: false,

@@ -1,4 +1,5 @@
-//! Clients of the field, one file a family: what each of them is known to want, and where that was read.
+//! Clients of the field, one file a family: what each of them is known to want, and where that was
+//! read.
 
 mod eyevinn;
 mod ffmpeg;
@@ -16,7 +17,8 @@ mod whip_whep_js;
 
 use crate::client::Client;
 
-/// All of them, in the order of the report: the standard first, then whom a Red5 operator is likely to meet.
+/// All of them, in the order of the report: the standard first, then whom a Red5 operator is likely
+/// to meet.
 pub(crate) const ALL: [&Client; 25] = [
     &rfc::WHIP,
     &rfc::WHEP,

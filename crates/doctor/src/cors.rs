@@ -6,7 +6,8 @@ use crate::{
     transcript::{Act, Transcript},
 };
 
-/// Headers of an answer that every page may read (Fetch §2.2.2, CORS-safelisted response-header names).
+/// Headers of an answer that every page may read (Fetch §2.2.2, CORS-safelisted response-header
+/// names).
 const SAFE: [&str; 7] = [
     "cache-control",
     "content-language",

@@ -21,7 +21,8 @@ use crate::{
     wire::{Io, MAX_BODY, Wire},
 };
 
-/// Firefox and Edge give a socket up after this, and open another (red5pro-webrtc-sdk 11.0.0, socket base).
+/// Firefox and Edge give a socket up after this, and open another (red5pro-webrtc-sdk 11.0.0,
+/// socket base).
 const OPENS_WITHIN: Duration = Duration::from_secs(2);
 /// Most frames that are read for the one that is waited for.
 const MAX_FRAMES: usize = 32;
@@ -274,7 +275,8 @@ impl Dialogue<'_> {
         }
     }
 
-    /// The next frame of a kind; what is not JSON, or something else, is passed over as the SDK does.
+    /// The next frame of a kind; what is not JSON, or something else, is passed over as the SDK
+    /// does.
     async fn frame(
         &self,
         socket: &mut Socket,

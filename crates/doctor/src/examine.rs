@@ -23,8 +23,8 @@ use crate::{
 /// Longest token, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
 
-/// Plays every client that the options choose against their URL. `stop` ends it early: no new session is begun, and the
-/// one under way is ended.
+/// Plays every client that the options choose against their URL. `stop` ends it early: no new
+/// session is begun, and the one under way is ended.
 ///
 /// # Errors
 /// What cannot be used in the options, or that nobody answers.

@@ -1,11 +1,13 @@
 //! Plays the clients of the field against a server, and says which of their rules it meets.
 //!
-//! WHIP and WHEP clients disagree with each other and with the specifications: how a `Location` is resolved, which status
-//! is a success, how a `Link` is read. Each client here is a small table of rules, and each rule is that client's own
-//! reading, written anew from its source and naming it. Nothing of the proxy is shared, so that a misreading of the wire
-//! on one side is not repeated on the other.
+//! WHIP and WHEP clients disagree with each other and with the specifications: how a `Location` is
+//! resolved, which status is a success, how a `Link` is read. Each client here is a small table of
+//! rules, and each rule is that client's own reading, written anew from its source and naming it.
+//! Nothing of the proxy is shared, so that a misreading of the wire on one side is not repeated on
+//! the other.
 //!
-//! No media flows. Whatever a visit makes, it takes away again with `DELETE`. Every wait and every body is bounded.
+//! No media flows. Whatever a visit makes, it takes away again with `DELETE`. Every wait and every
+//! body is bounded.
 
 mod answer;
 #[cfg(test)]

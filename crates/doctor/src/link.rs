@@ -1,4 +1,5 @@
-//! ICE servers in `Link` headers as they are meant (RFC 8288, RFC 9725 §4.6), to hold a client's own reading against.
+//! ICE servers in `Link` headers as they are meant (RFC 8288, RFC 9725 §4.6), to hold a client's
+//! own reading against.
 
 use crate::answer::Answer;
 

@@ -39,7 +39,8 @@ pub(crate) async fn find(wire: &Wire, target: &Target) -> Result<Manager, String
     Ok(if known { Manager::V2 } else { Manager::None })
 }
 
-/// The address of the node for a stream, as API 4.0 tells it to the pages that use `RTCPublisher` and `RTCSubscriber`.
+/// The address of the node for a stream, as API 4.0 tells it to the pages that use `RTCPublisher`
+/// and `RTCSubscriber`.
 ///
 /// # Errors
 /// What the manager said instead.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 /// The command line of `whipstitch doctor`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Options {
-    /// Server, application or endpoint: `https://live.example.com`, `https://live.example.com/live`, or a WHIP or WHEP URL
+    /// Server, application or endpoint: `https://live.example.com`,
+    /// `https://live.example.com/live`, or a WHIP or WHEP URL
     #[arg(value_name = "URL")]
     pub url: String,
     /// Application of the streams, if the URL does not say; `live` by default

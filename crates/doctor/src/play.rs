@@ -138,8 +138,8 @@ impl<'s> Visit<'s> {
         }
     }
 
-    /// Ends the session by the client's own URL; if that does not do, or the client takes the answer for none, by the
-    /// one that `Location` means.
+    /// Ends the session by the client's own URL; if that does not do, or the client takes the
+    /// answer for none, by the one that `Location` means.
     pub(crate) async fn end(&mut self) {
         if self.transcript.created().is_some() && self.delete().await {
             return;

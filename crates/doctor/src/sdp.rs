@@ -1,5 +1,5 @@
-//! Descriptions as clients send them. No media ever flows: what they name is drawn by lot, and the one candidate is the
-//! discard port of whoever reads it.
+//! Descriptions as clients send them. No media ever flows: what they name is drawn by lot, and the
+//! one candidate is the discard port of whoever reads it.
 
 use std::{
     fmt::Write as _,
@@ -11,7 +11,8 @@ use crate::Role;
 /// Port 9 is nobody's; loopback keeps the server's checks on its own machine.
 const CANDIDATE: &str = "candidate:1 1 udp 2130706431 127.0.0.1 9 typ host";
 
-/// So many letters `0-9a-f`, different each time. Not secret: they name what is thrown away in a second.
+/// So many letters `0-9a-f`, different each time. Not secret: they name what is thrown away in a
+/// second.
 pub(crate) fn lot(letters: usize) -> String {
     let mut text = String::new();
     while text.len() < letters {

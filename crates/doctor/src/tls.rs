@@ -12,7 +12,8 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _
 
 use crate::{Error, Options};
 
-/// TLS as the options want it; `None` if the system has no certificates, which matters only to `https`.
+/// TLS as the options want it; `None` if the system has no certificates, which matters only to
+/// `https`.
 ///
 /// # Errors
 /// The file of `--ca` cannot be read, or holds no certificate.

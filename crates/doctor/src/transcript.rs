@@ -111,7 +111,8 @@ impl Transcript {
         }
     }
 
-    /// Writes down what came of a step. `wanted` are the headers of the request that a browser asks leave for.
+    /// Writes down what came of a step. `wanted` are the headers of the request that a browser asks
+    /// leave for.
     pub(crate) fn note(&mut self, act: Act, came: Came, wanted: Vec<&'static str>) {
         self.came.push((act, came, wanted));
     }

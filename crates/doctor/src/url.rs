@@ -16,7 +16,8 @@ pub(crate) struct Url {
 }
 
 impl Url {
-    /// Reads an absolute URL. `None` for other schemes, for user names, and for what is none; a fragment is dropped.
+    /// Reads an absolute URL. `None` for other schemes, for user names, and for what is none; a
+    /// fragment is dropped.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.trim().split_once("://")?;
         let secure = match scheme.to_ascii_lowercase().as_str() {
@@ -47,8 +48,8 @@ impl Url {
         (!authority.host().is_empty()).then_some(url)
     }
 
-    /// Resolves a reference against this URL (RFC 3986 §5.3), as `new URL(reference, base)`, Go's `URL.Parse` and
-    /// Rust's `Url::join` do.
+    /// Resolves a reference against this URL (RFC 3986 §5.3), as `new URL(reference, base)`, Go's
+    /// `URL.Parse` and Rust's `Url::join` do.
     pub(crate) fn join(&self, reference: &str) -> Option<Self> {
         let reference = reference.trim();
         if has_scheme(reference) {

@@ -117,7 +117,8 @@ impl Wire {
             read(response, ask.url.clone()).await
         };
         tokio::pin!(exchange, connection);
-        // The connection has to be driven while the exchange is under way, and may end before its last byte is read.
+        // The connection has to be driven while the exchange is under way, and may end before its
+        // last byte is read.
         tokio::select! {
             answer = &mut exchange => answer,
             ended = &mut connection => match ended {

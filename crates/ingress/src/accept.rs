@@ -29,7 +29,8 @@ use crate::{
 
 /// Connections that the kernel keeps while we are busy.
 const BACKLOG: i32 = 1024;
-/// Pause after an accept that failed for want of something: without it the loop would burn a core until it is there.
+/// Pause after an accept that failed for want of something: without it the loop would burn a core
+/// until it is there.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A bound address.
@@ -53,7 +54,8 @@ impl Listener {
         Self::adopt(socket.into())
     }
 
-    /// Takes over a socket that somebody else has made and bound. Must be called on a tokio runtime.
+    /// Takes over a socket that somebody else has made and bound. Must be called on a tokio
+    /// runtime.
     ///
     /// # Errors
     /// It is no socket that can be listened on.
@@ -85,8 +87,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server whose connections live on `tasks`. `stop` ends accepting; `drain` asks connections to end when the
-    /// requests under way are answered.
+    /// A server whose connections live on `tasks`. `stop` ends accepting; `drain` asks connections
+    /// to end when the requests under way are answered.
     pub fn new(
         limits: Connections,
         tasks: TaskTracker,
@@ -114,7 +116,8 @@ impl Server {
         self
     }
 
-    /// Accepts until `stop`. `make` gives the service of a connection, when its TLS handshake is over.
+    /// Accepts until `stop`. `make` gives the service of a connection, when its TLS handshake is
+    /// over.
     pub async fn run<M, S, B>(self, listener: Listener, tls: Option<TlsAcceptor>, make: M)
     where
         M: Fn(ConnectionInfo) -> S + Send + Sync + 'static,

@@ -30,8 +30,9 @@ struct State {
 
 /// What a client may still send of the body of a request that is answered already.
 ///
-/// An answer may be given before the body was read (404, 409, 413, 415, 503). hyper reads what has arrived of it when it is
-/// polled next, once, to keep the connection. Those bytes are not the beginning of a header.
+/// An answer may be given before the body was read (404, 409, 413, 415, 503). hyper reads what has
+/// arrived of it when it is polled next, once, to keep the connection. Those bytes are not the
+/// beginning of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rest {
     /// Nothing.
@@ -150,7 +151,8 @@ impl Activity {
         }
     }
 
-    /// hyper was polled. Whether it has to be polled again soon, as it may read the rest of a body then.
+    /// hyper was polled. Whether it has to be polled again soon, as it may read the rest of a body
+    /// then.
     pub(crate) fn after_poll(&self) -> bool {
         let mut state = self.lock();
         if state.rest == Rest::Now {

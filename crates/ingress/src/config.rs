@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Listen {
     /// Addresses that speak TLS (HTTP/2 and HTTP/1.1 by ALPN).
     pub https: Vec<SocketAddr>,
-    /// Addresses that speak plain HTTP/1.1. Browsers capture a camera only over TLS or on localhost.
+    /// Addresses that speak plain HTTP/1.1. Browsers capture a camera only over TLS or on
+    /// localhost.
     pub http: Vec<SocketAddr>,
     /// The address of `/metrics`, `/livez` and `/readyz`; none unless set.
     pub admin: Option<SocketAddr>,
@@ -31,16 +32,18 @@ pub struct Tls {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Connections {
-    /// Most client connections open at once, over all listeners; further ones wait in the kernel's queue.
+    /// Most client connections open at once, over all listeners; further ones wait in the kernel's
+    /// queue.
     pub max: usize,
     /// Longest wait for a TLS handshake to complete.
     #[serde(with = "duration")]
     pub handshake_timeout: Duration,
-    /// Longest wait for the header of a request, from its first byte; for the first one, from the accept.
+    /// Longest wait for the header of a request, from its first byte; for the first one, from the
+    /// accept.
     #[serde(with = "duration")]
     pub header_timeout: Duration,
-    /// Longest wait for the next request of a connection that has had one. Longer than balancers keep theirs: 60 s by
-    /// default with AWS and nginx, 600 s with Google, which advises 620 s.
+    /// Longest wait for the next request of a connection that has had one. Longer than balancers
+    /// keep theirs: 60 s by default with AWS and nginx, 600 s with Google, which advises 620 s.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
     /// Most requests at once on one HTTP/2 connection.

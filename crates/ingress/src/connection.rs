@@ -7,9 +7,10 @@
 //! | waits for the next request | `idle_timeout` | HTTP/1: end of output, and what still comes is read; HTTP/2: GOAWAY |
 //! | waits for the next request, and another client for its place | at once, the longest idle one first | the same |
 //!
-//! A request that has arrived in the moment of an end is served. HTTP/2 says in its GOAWAY which requests it has taken.
-//! HTTP/1 has no such word: what was sent before the end of output arrived is lost, for as long as that takes to arrive
-//! (RFC 9112 §9.5). Hence the long `idle_timeout`: a balancer that closes its idle connections earlier never meets that.
+//! A request that has arrived in the moment of an end is served. HTTP/2 says in its GOAWAY which
+//! requests it has taken. HTTP/1 has no such word: what was sent before the end of output arrived
+//! is lost, for as long as that takes to arrive (RFC 9112 §9.5). Hence the long `idle_timeout`: a
+//! balancer that closes its idle connections earlier never meets that.
 
 use std::{
     convert::Infallible,
@@ -44,14 +45,16 @@ use crate::{
     wire::Wire,
 };
 
-/// Largest header that the HTTP/2 library takes, in bytes as it counts them. Above [`MAX_HEADER`], so that a header between
-/// the two is answered as over HTTP/1; what is beyond gets a bare 431 of the library's.
+/// Largest header that the HTTP/2 library takes, in bytes as it counts them. Above [`MAX_HEADER`],
+/// so that a header between the two is answered as over HTTP/1; what is beyond gets a bare 431 of
+/// the library's.
 const MAX_H2_HEADER: u32 = 256 * 1024;
 /// Streams that an HTTP/2 client may open and reset before it is told to go (CVE-2023-44487).
 const MAX_H2_RESETS: usize = 20;
 /// What an HTTP/2 client may send before it is read, a stream and a connection.
 const H2_WINDOWS: (u32, u32) = (64 * 1024, 1024 * 1024);
-/// How often a silent HTTP/2 client is asked whether it is there, and how long it may take to answer.
+/// How often a silent HTTP/2 client is asked whether it is there, and how long it may take to
+/// answer.
 const H2_PING: Duration = Duration::from_secs(20);
 /// How long an HTTP/2 client that made no request may take to answer a GOAWAY.
 const H2_GOODBYE: Duration = Duration::from_secs(1);
@@ -114,7 +117,8 @@ impl Terms<'_> {
     }
 }
 
-/// Serves requests until the client is done, or until `drain` asks for an end and those under way are answered.
+/// Serves requests until the client is done, or until `drain` asks for an end and those under way
+/// are answered.
 pub(crate) async fn serve<S, B>(socket: Socket, service: S, terms: Terms<'_>)
 where
     S: HttpService<B>,
@@ -236,7 +240,8 @@ where
     tokio::select! {
         ended = connection.as_mut() => return ended,
         () = terms.drain.cancelled() => {}
-        // hyper has no such timer: neither for a preface that never comes, nor between two requests.
+        // hyper has no such timer: neither for a preface that never comes, nor between two
+        // requests.
         () = activity.idle(terms.limits) => {}
         () = needed(&activity, &terms.room) => {}
     }

@@ -1,7 +1,8 @@
 //! Serves any HTTP service over TCP and TLS.
 //!
-//! Knows no stream and no node: it accepts connections, agrees on TLS and on the version of HTTP, hands each request to
-//! the service that `make` gives for the connection, and lets go of sockets that were upgraded.
+//! Knows no stream and no node: it accepts connections, agrees on TLS and on the version of HTTP,
+//! hands each request to the service that `make` gives for the connection, and lets go of sockets
+//! that were upgraded.
 
 mod accept;
 mod activity;

@@ -1,4 +1,5 @@
-//! What the HTTP parser and the header limits refuse: told to the client, counted, and logged at a bounded rate.
+//! What the HTTP parser and the header limits refuse: told to the client, counted, and logged at a
+//! bounded rate.
 
 use std::{
     fmt,
@@ -14,8 +15,8 @@ use tracing::info;
 
 use crate::Metrics;
 
-/// Largest header of a request, in bytes, in both versions of HTTP: the request line and all fields, as HTTP/1.1 writes
-/// them.
+/// Largest header of a request, in bytes, in both versions of HTTP: the request line and all
+/// fields, as HTTP/1.1 writes them.
 pub const MAX_HEADER: usize = 64 * 1024;
 /// Longest request target, in bytes.
 pub const MAX_TARGET: usize = 32 * 1024;
@@ -44,7 +45,8 @@ pub enum Refusal {
     Http2ToPlain,
     /// The PROXY protocol.
     ProxyProtocol,
-    /// HTTP/2 that breaks RFC 9113, or a limit against floods; the connection was ended with a GOAWAY.
+    /// HTTP/2 that breaks RFC 9113, or a limit against floods; the connection was ended with a
+    /// GOAWAY.
     Http2Broken,
 }
 
@@ -191,7 +193,8 @@ fn plain(refusal: Refusal) -> Response<Bytes> {
     response
 }
 
-/// When each reason had its last line, and how often it was left out since. Reasons are of a closed set.
+/// When each reason had its last line, and how often it was left out since. Reasons are of a closed
+/// set.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<LastLine>>>);
 

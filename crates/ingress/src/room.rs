@@ -1,7 +1,8 @@
 //! Asks idle connections for their place when a new client waits for one.
 //!
-//! One idle connection is asked at a time, the longest idle one first. It may decline, as a request arrives in the same moment:
-//! it then asks the next one. A request for room that had no effect is repeated, and one that is no longer needed is ignored.
+//! One idle connection is asked at a time, the longest idle one first. It may decline, as a request
+//! arrives in the same moment: it then asks the next one. A request for room that had no effect is
+//! repeated, and one that is no longer needed is ignored.
 
 use std::{
     pin::pin,
@@ -11,8 +12,8 @@ use std::{
 
 use tokio::{sync::Notify, time::timeout};
 
-/// Time between two requests for room. Longer than an idle connection takes to end (1 s at most, if its client does not
-/// close), so that one waiting client ends one idle connection and no more.
+/// Time between two requests for room. Longer than an idle connection takes to end (1 s at most, if
+/// its client does not close), so that one waiting client ends one idle connection and no more.
 const AGAIN: Duration = Duration::from_millis(1_500);
 
 /// Whether places are wanted, and the signal to one idle connection.
@@ -41,8 +42,8 @@ impl Room {
         self.signal.notify_one();
     }
 
-    /// Ends when the place of the caller, an idle connection, is needed. Dropped before that, it leaves the signal to the
-    /// next one.
+    /// Ends when the place of the caller, an idle connection, is needed. Dropped before that, it
+    /// leaves the signal to the next one.
     pub(crate) async fn needed(&self) {
         loop {
             self.signal.notified().await;

@@ -1,4 +1,5 @@
-//! One type for a plain and a TLS socket, so that hyper is compiled for one and an upgraded one can be found again.
+//! One type for a plain and a TLS socket, so that hyper is compiled for one and an upgraded one can
+//! be found again.
 
 use std::{
     io,
@@ -22,8 +23,8 @@ use crate::wire::Wire;
 /// How long a client may leave what is sent to it unread before its connection is given up.
 const STALL: Duration = Duration::from_secs(30);
 
-/// A client's socket. A write that makes no way for 30 s is an error: a client that stops reading would
-/// otherwise keep what waits for it, and a shutdown, as long as it likes.
+/// A client's socket. A write that makes no way for 30 s is an error: a client that stops reading
+/// would otherwise keep what waits for it, and a shutdown, as long as it likes.
 #[derive(Debug)]
 pub struct Socket {
     io: Io,

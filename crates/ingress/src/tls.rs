@@ -1,9 +1,10 @@
 //! Certificates: read from PEM files, and read again when the files change.
 //!
-//! A certificate in use is replaced only by one that clients can use as well: not by one that has expired or is not valid
-//! yet, and not by one that lacks a name of `proxy.hosts` which the former has. One that has itself expired, or is not
-//! valid yet, is replaced by any other. What is refused is looked at again every
-//! 10 s, so that a certificate from the future is taken up when its time has come.
+//! A certificate in use is replaced only by one that clients can use as well: not by one that has
+//! expired or is not valid yet, and not by one that lacks a name of `proxy.hosts` which the former
+//! has. One that has itself expired, or is not valid yet, is replaced by any other. What is refused
+//! is looked at again every 10 s, so that a certificate from the future is taken up when its time
+//! has come.
 
 use std::{
     fmt, fs,
@@ -29,8 +30,8 @@ use crate::{
     certificate::{bundle::Bundle, facts::Facts, pem::PemError},
 };
 
-/// How often the files are looked at. Their content is compared, not their times: a Kubernetes secret changes by
-/// swapping a symbolic link, and a watch on the file would be lost with it.
+/// How often the files are looked at. Their content is compared, not their times: a Kubernetes
+/// secret changes by swapping a symbolic link, and a watch on the file would be lost with it.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// A certificate and its key, as they stand in two files.
@@ -76,13 +77,15 @@ impl CertStore {
         }))
     }
 
-    /// The hosts that are served: a later certificate has to be for those of them that the present one is for.
+    /// The hosts that are served: a later certificate has to be for those of them that the present
+    /// one is for.
     pub fn serve(&self, hosts: &[String]) {
         let mut served = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
         *served = hosts.to_vec();
     }
 
-    /// What an operator should know of the files, in words: what is not used, not in order, or missing.
+    /// What an operator should know of the files, in words: what is not used, not in order, or
+    /// missing.
     pub fn notes(&self) -> Vec<String> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         let issuers = current.facts.iter().skip(1).filter_map(|issuer| {
@@ -110,7 +113,8 @@ impl CertStore {
         hosts.iter().filter(lacks).map(String::as_str).collect()
     }
 
-    /// Reads the files again if they changed; `true` if they did. After an error the former certificate stays.
+    /// Reads the files again if they changed; `true` if they did. After an error the former
+    /// certificate stays.
     ///
     /// # Errors
     /// As for [`CertStore::load`].
@@ -207,13 +211,15 @@ impl CertStore {
         &self.cert
     }
 
-    /// The certificates that clients are shown, in DER: the server's own, and those of its issuers that stand behind it.
+    /// The certificates that clients are shown, in DER: the server's own, and those of its issuers
+    /// that stand behind it.
     pub fn chain(&self) -> Vec<CertificateDer<'static>> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current.certified.cert.clone()
     }
 
-    /// TLS 1.2 and 1.3 with this certificate; HTTP/2 and HTTP/1.1 by ALPN; sessions resume by stateless tickets.
+    /// TLS 1.2 and 1.3 with this certificate; HTTP/2 and HTTP/1.1 by ALPN; sessions resume by
+    /// stateless tickets.
     ///
     /// # Errors
     /// The crypto library has no randomness to give.

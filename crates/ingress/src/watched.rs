@@ -1,5 +1,5 @@
-//! The service of a connection as hyper calls it: limits of the header first, and each request counts as activity until
-//! its answer is over.
+//! The service of a connection as hyper calls it: limits of the header first, and each request
+//! counts as activity until its answer is over.
 
 use std::{
     convert::Infallible,
@@ -59,7 +59,8 @@ where
     }
 }
 
-/// The limit that a header is beyond. It is measured as HTTP/1.1 writes it, whatever version it came in.
+/// The limit that a header is beyond. It is measured as HTTP/1.1 writes it, whatever version it
+/// came in.
 fn beyond<R>(request: &Request<R>) -> Option<Refusal> {
     let uri = request.uri();
     let target = uri

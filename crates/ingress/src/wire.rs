@@ -1,12 +1,12 @@
 //! An HTTP/1 connection below hyper: what hyper cannot tell or be told.
 //!
-//! - hyper answers what it cannot parse by itself, with a bare status. It is recognised on its way out, when no request
-//!   is under way, and replaced by an answer that says why.
-//! - hyper has one timer for the header and for the wait before it. Here an end that is due is told to hyper as the
-//!   client's own: an end of input where a request could begin. Before that the kernel is asked whether bytes have come
-//!   in this very moment; if so, they are served.
-//! - After our last word bytes are read and dropped for a moment. A socket that is closed with unread bytes is reset, and
-//!   the client may lose what was said.
+//! - hyper answers what it cannot parse by itself, with a bare status. It is recognised on its way
+//!   out, when no request is under way, and replaced by an answer that says why.
+//! - hyper has one timer for the header and for the wait before it. Here an end that is due is told
+//!   to hyper as the client's own: an end of input where a request could begin. Before that the
+//!   kernel is asked whether bytes have come in this very moment; if so, they are served.
+//! - After our last word bytes are read and dropped for a moment. A socket that is closed with
+//!   unread bytes is reset, and the client may lose what was said.
 
 use std::{
     io,
@@ -271,7 +271,8 @@ impl AsyncWrite for Wire {
 }
 
 impl Socket {
-    /// Whether the kernel has bytes, or an end, that were not read. Asks it, since the runtime may not know yet.
+    /// Whether the kernel has bytes, or an end, that were not read. Asks it, since the runtime may
+    /// not know yet.
     fn has_unread(&self) -> bool {
         let tcp = socket2::SockRef::from(self.tcp());
         matches!(tcp.peek(&mut [MaybeUninit::uninit()]), Ok(1..))

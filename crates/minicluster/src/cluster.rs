@@ -20,7 +20,8 @@ use crate::seen::{Seen, Server};
 /// Free ports tried before giving up on one that is free on every node's address.
 const PORT_TRIES: usize = 32;
 
-/// A running Stream Manager and its nodes. Dropping it stops it without waiting; [`shutdown`](Self::shutdown) waits.
+/// A running Stream Manager and its nodes. Dropping it stops it without waiting;
+/// [`shutdown`](Self::shutdown) waits.
 pub struct Cluster {
     manager: Manager,
     nodes: Vec<Node>,
@@ -34,7 +35,8 @@ impl Cluster {
     /// Bind every socket and start to serve.
     ///
     /// # Errors
-    /// That of the first socket that could not be bound, with its address; or no node was configured.
+    /// That of the first socket that could not be bound, with its address; or no node was
+    /// configured.
     pub async fn start(config: Config) -> io::Result<Self> {
         if config.nodes.is_empty() {
             return Err(io::Error::new(
@@ -184,7 +186,8 @@ impl Manager {
         self.set_lie(Some(lie));
     }
 
-    /// Make every token that a login has given invalid, as a restart of the manager does with another secret.
+    /// Make every token that a login has given invalid, as a restart of the manager does with
+    /// another secret.
     pub fn forget_tokens(&self) {
         self.state.tokens.forget();
     }
@@ -241,7 +244,8 @@ impl Node {
         self.state.listeners()
     }
 
-    /// Let the Stream Manager see it at this stage of its life, from the next call on. The node itself goes on working.
+    /// Let the Stream Manager see it at this stage of its life, from the next call on. The node
+    /// itself goes on working.
     pub fn set_stage(&self, stage: Stage) {
         self.state.set_stage(stage);
     }
@@ -256,7 +260,8 @@ impl Node {
         self.state.switch.set_fault(Fault::None).await;
     }
 
-    /// Die: connections, sessions and media end without a word, and the Stream Manager names it no more.
+    /// Die: connections, sessions and media end without a word, and the Stream Manager names it no
+    /// more.
     pub async fn die(&self) {
         self.state.die().await;
     }

@@ -15,42 +15,48 @@ pub struct Config {
     pub manager: SocketAddr,
     /// The media nodes, in the order [`Cluster::node`](crate::Cluster::node) numbers them.
     pub nodes: Vec<NodeConfig>,
-    /// The TCP port of every node, one for all as in a real cluster; 0 takes one that is free on every node's address.
+    /// The TCP port of every node, one for all as in a real cluster; 0 takes one that is free on
+    /// every node's address.
     pub node_port: u16,
-    /// The address written into ICE candidates when players and publishers are on other machines. The UDP sockets
-    /// then listen on it, or on every interface if it is not this machine's; otherwise on the node's own address.
+    /// The address written into ICE candidates when players and publishers are on other machines.
+    /// The UDP sockets then listen on it, or on every interface if it is not this machine's;
+    /// otherwise on the node's own address.
     pub media_address: Option<IpAddr>,
-    /// Whether a client's DTLS certificate has to be the one whose fingerprint its SDP names (RFC 8827 §5.1), as by
-    /// default. GStreamer 1.22 with a certificate given to it names another: it hashes the private key along.
+    /// Whether a client's DTLS certificate has to be the one whose fingerprint its SDP names (RFC
+    /// 8827 §5.1), as by default. GStreamer 1.22 with a certificate given to it names another: it
+    /// hashes the private key along.
     pub check_fingerprints: bool,
     /// Files that the Stream Manager serves beside its API.
     pub pages: Vec<Page>,
     /// The applications that nodes know; any other scope is answered 404.
     pub apps: Vec<String>,
     /// The value of the one `Link` header of OPTIONS answers, for example
-    /// `<turn:turn.example.net:3478>; rel="ice-server"; username="u"; credential="c"; credential-type="password"`.
-    /// None by default: nothing on the internet is asked for.
+    /// `<turn:turn.example.net:3478>; rel="ice-server"; username="u"; credential="c";
+    /// credential-type="password"`. None by default: nothing on the internet is asked for.
     pub ice_server: Option<String>,
-    /// Whether nodes offer protocol extensions in `Link`: server-sent events and layers with a session, and statistics on
-    /// OPTIONS.
+    /// Whether nodes offer protocol extensions in `Link`: server-sent events and layers with a
+    /// session, and statistics on OPTIONS.
     pub extensions: bool,
-    /// Whether WHEP answers a client's offer with an SDP answer, as draft-ietf-wish-whep says. By default it behaves
-    /// as Red5 Pro: it replies with an offer of its own, and the client's PATCH carries the answer.
+    /// Whether WHEP answers a client's offer with an SDP answer, as draft-ietf-wish-whep says. By
+    /// default it behaves as Red5 Pro: it replies with an offer of its own, and the client's PATCH
+    /// carries the answer.
     pub whep_answers: bool,
-    /// Provisions that exist from the start: for each base name one of three variants, `base_1` to `base_3`. More are
-    /// created over the API of either generation.
+    /// Provisions that exist from the start: for each base name one of three variants, `base_1` to
+    /// `base_3`. More are created over the API of either generation.
     ///
-    /// With `transcode=true`, 1.x names a transcoder for the base name, 2.0 for the base or a variant.
+    /// With `transcode=true`, 1.x names a transcoder for the base name, 2.0 for the base or a
+    /// variant.
     pub provisions: Vec<StreamKey>,
-    /// Networks of clients and the region that is best for them: what the manager goes by when a lookup names no place.
-    /// The first network that holds the client's address counts; the address is that of `X-Forwarded-For` if it is one
-    /// address, and the peer's without that header.
+    /// Networks of clients and the region that is best for them: what the manager goes by when a
+    /// lookup names no place. The first network that holds the client's address counts; the address
+    /// is that of `X-Forwarded-For` if it is one address, and the peer's without that header.
     pub networks: Vec<(IpNet, String)>,
     /// Who may log in to the manager of 2.0.
     pub credentials: Credentials,
     /// How long a token of a login is valid: 400 minutes by default, as with Red5.
     pub token_life: Duration,
-    /// The `accessToken` that the `/admin/` API of 1.x asks for. That of 2.0 asks for the token of a login.
+    /// The `accessToken` that the `/admin/` API of 1.x asks for. That of 2.0 asks for the token of
+    /// a login.
     pub access_token: String,
 }
 
@@ -99,7 +105,8 @@ impl Default for Credentials {
 /// One media node.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// Its address: where it listens, and what the Stream Manager names as `serverAddress` if it has no name.
+    /// Its address: where it listens, and what the Stream Manager names as `serverAddress` if it
+    /// has no name.
     pub ip: IpAddr,
     /// A host name that the Stream Manager names instead of the address.
     pub name: Option<String>,
@@ -113,7 +120,8 @@ pub struct NodeConfig {
     pub role: Role,
     /// The node group it belongs to. With more than one group, `default` is the name of none.
     pub group: String,
-    /// Its share of the players, beside the weights of the others; with 0 it is named after all others only.
+    /// Its share of the players, beside the weights of the others; with 0 it is named after all
+    /// others only.
     pub weight: u32,
 }
 

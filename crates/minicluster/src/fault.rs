@@ -13,8 +13,9 @@ pub enum Fault {
     None,
     /// Every request waits this long before it is handled.
     Delay(Duration),
-    /// Every request is handled after `before`, and answered `after` that. As in a servlet container, nobody notices
-    /// meanwhile that the client hangs up: what it asked for is done all the same.
+    /// Every request is handled after `before`, and answered `after` that. As in a servlet
+    /// container, nobody notices meanwhile that the client hangs up: what it asked for is done all
+    /// the same.
     Late {
         /// Until the request is handled.
         before: Duration,
@@ -27,7 +28,8 @@ pub enum Fault {
     Reset,
     /// Connections are accepted and requests read, but nothing is ever answered.
     BlackHole,
-    /// Every request is answered with this status and this plain-text body, WebSocket handshakes included.
+    /// Every request is answered with this status and this plain-text body, WebSocket handshakes
+    /// included.
     Status(u16, String),
     /// WebSocket handshakes are answered 101 with a wrong `Sec-WebSocket-Accept`; the rest works.
     WrongAccept,
@@ -48,8 +50,8 @@ pub enum Lie {
     Garbage,
     /// A proper answer that names this `serverAddress`.
     ServerAddress(String),
-    /// A proper answer that names these, in this order, however many were asked for: one object, or an array if there are
-    /// not exactly one.
+    /// A proper answer that names these, in this order, however many were asked for: one object, or
+    /// an array if there are not exactly one.
     ServerAddresses(Vec<String>),
 }
 

@@ -1,4 +1,5 @@
-//! The accept loop of the manager and of every node: plain HTTP/1.1 on a real socket, with the faults a socket can have.
+//! The accept loop of the manager and of every node: plain HTTP/1.1 on a real socket, with the
+//! faults a socket can have.
 
 use std::future::Future;
 use std::io;
@@ -57,12 +58,14 @@ pub(crate) fn reserve(address: SocketAddr) -> io::Result<TcpSocket> {
 }
 
 impl<H: Handler> Listener<H> {
-    /// Serve `socket` until the token is cancelled. The error is that of `listen`, before anything is served.
+    /// Serve `socket` until the token is cancelled. The error is that of `listen`, before anything
+    /// is served.
     pub(crate) fn start(self, socket: TcpSocket) -> io::Result<()> {
         let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let tracker = self.tracker.clone();
-        // Before the task first runs: a change of mode from now on waits until the task has obeyed it.
+        // Before the task first runs: a change of mode from now on waits until the task has obeyed
+        // it.
         let modes = self.switch.subscribe();
         tracker.spawn(Arc::new(self).run(address, listener, modes));
         Ok(())

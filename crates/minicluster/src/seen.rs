@@ -87,15 +87,15 @@ impl Seen {
         self.lock().lookups.values().sum()
     }
 
-    /// The lookups remembered (the last [`REMEMBERED_LOOKUPS`]), oldest first: path after `/event/` and query, byte for
-    /// byte, `live/room1/stream1?action=broadcast&region=us-east-1`; of 2.0 what stands after `/streams/stream/`,
-    /// `default/publish/live/stream1?strict=true`.
+    /// The lookups remembered (the last [`REMEMBERED_LOOKUPS`]), oldest first: path after `/event/`
+    /// and query, byte for byte, `live/room1/stream1?action=broadcast&region=us-east-1`; of 2.0
+    /// what stands after `/streams/stream/`, `default/publish/live/stream1?strict=true`.
     pub fn asked(&self) -> Vec<String> {
         self.lock().asked.iter().cloned().collect()
     }
 
-    /// What publish lookups have forwarded to nodes (the last [`REMEMBERED_LOOKUPS`]), oldest first. A node that two
-    /// lookups have named has got the provision twice.
+    /// What publish lookups have forwarded to nodes (the last [`REMEMBERED_LOOKUPS`]), oldest
+    /// first. A node that two lookups have named has got the provision twice.
     pub fn distributed(&self) -> Vec<Distributed> {
         self.lock().distributed.iter().cloned().collect()
     }

@@ -33,7 +33,8 @@ pub(crate) enum Dialect {
     Whep,
 }
 
-/// `/{scope…}/{whip|whep}/{endpoint|resource}/{stream}` (Red5 Pro documentation, WHIP/WHEP configuration).
+/// `/{scope…}/{whip|whep}/{endpoint|resource}/{stream}` (Red5 Pro documentation, WHIP/WHEP
+/// configuration).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SignalingPath {
     pub(crate) dialect: Dialect,
@@ -42,7 +43,8 @@ pub(crate) struct SignalingPath {
 }
 
 impl SignalingPath {
-    /// Read from the right, because a scope may hold any number of segments; `None` for every other path.
+    /// Read from the right, because a scope may hold any number of segments; `None` for every other
+    /// path.
     pub(crate) fn parse(path: &str) -> Option<Self> {
         let mut parts = path.trim_start_matches('/').rsplitn(4, '/');
         let (stream, place, dialect, scope) =
@@ -69,8 +71,8 @@ impl SignalingPath {
     }
 }
 
-/// The first value of `name` in a query, exactly as it was written: Red5 splits at `&` and `=` and decodes nothing
-/// (`Red5/red5-server`, WebSocket scope query parsing).
+/// The first value of `name` in a query, exactly as it was written: Red5 splits at `&` and `=` and
+/// decodes nothing (`Red5/red5-server`, WebSocket scope query parsing).
 pub(crate) fn raw_param<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     query
         .split('&')

@@ -1,7 +1,7 @@
 //! Public addresses of nodes, and the private ones by which they are reached from here.
 //!
-//! The Stream Manager names nodes as their clients see them. Where that address does not lead from here to the node, an
-//! operator says which one does, for one node or for a whole network of them.
+//! The Stream Manager names nodes as their clients see them. Where that address does not lead from
+//! here to the node, an operator says which one does, for one node or for a whole network of them.
 
 use std::{
     fmt,
@@ -15,7 +15,8 @@ use thiserror::Error;
 
 use crate::admit::is_one_host;
 
-/// An entry of `nodes.map`: `203.0.113.7=10.0.0.7`, or networks of one size, `198.51.100.0/24=10.1.2.0/24`.
+/// An entry of `nodes.map`: `203.0.113.7=10.0.0.7`, or networks of one size,
+/// `198.51.100.0/24=10.1.2.0/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Mapping {
@@ -132,7 +133,8 @@ impl AddressMap {
         Self(mappings)
     }
 
-    /// The address that leads to the node of this public address, and the private side of the entry that says so.
+    /// The address that leads to the node of this public address, and the private side of the entry
+    /// that says so.
     pub(crate) fn private(&self, public: IpAddr) -> Option<(IpAddr, IpNet)> {
         self.0
             .iter()

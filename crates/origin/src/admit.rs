@@ -1,10 +1,11 @@
 //! The gate: which addresses may be dialled.
 //!
-//! A client may write any address into `host=`, and a manager that is broken or taken over into `serverAddress`. One
-//! function decides for all of them. Special addresses (loopback, link-local and its metadata services, multicast, and
-//! whatever translates to them) are never nodes unless a configured network means just them; any other is a node if the
-//! Stream Manager has named it lately or a configured network holds it. A name is turned into addresses once, all of
-//! them are held against the same rules, and one of them is dialled.
+//! A client may write any address into `host=`, and a manager that is broken or taken over into
+//! `serverAddress`. One function decides for all of them. Special addresses (loopback, link-local
+//! and its metadata services, multicast, and whatever translates to them) are never nodes unless a
+//! configured network means just them; any other is a node if the Stream Manager has named it
+//! lately or a configured network holds it. A name is turned into addresses once, all of them are
+//! held against the same rules, and one of them is dialled.
 
 mod name;
 mod origin;
@@ -53,7 +54,8 @@ pub enum Claim<'a> {
     Client {
         /// What it wrote for an address.
         host: &'a str,
-        /// Whether it asks for the node's private address: `usePrivateProxy=true` (Red5 Pro documentation).
+        /// Whether it asks for the node's private address: `usePrivateProxy=true` (Red5 Pro
+        /// documentation).
         private: bool,
     },
     /// A session token that this proxy, or a replica with the same key, has sealed.
@@ -93,8 +95,8 @@ pub struct AllowedOrigins {
 }
 
 impl AllowedOrigins {
-    /// A gate that knows the configured networks and has heard of no node yet. It asks the system for names, and knows
-    /// of no listener of ours.
+    /// A gate that knows the configured networks and has heard of no node yet. It asks the system
+    /// for names, and knows of no listener of ours.
     pub fn new(config: &Nodes, metrics: Metrics) -> Self {
         let resolver = Resolver::system(TaskTracker::new());
         Self {
@@ -107,23 +109,24 @@ impl AllowedOrigins {
             named_for: config.named_for,
             named: Cache::builder()
                 .max_capacity(MAX_NAMED)
-                // Whoever was named last is dialled next; by frequency, old names would keep new ones out.
+                // Whoever was named last is dialled next; by frequency, old names would keep new
+                // ones out.
                 .eviction_policy(EvictionPolicy::lru())
                 .build(),
             metrics,
         }
     }
 
-    /// The same gate, shut for these addresses, on which this process listens: whoever dials one comes back to us.
-    /// Their ports have to be those that were taken, not 0.
+    /// The same gate, shut for these addresses, on which this process listens: whoever dials one
+    /// comes back to us. Their ports have to be those that were taken, not 0.
     #[must_use]
     pub fn listening_on(mut self, listeners: Vec<SocketAddr>) -> Self {
         self.ours = Listeners::new(listeners);
         self
     }
 
-    /// The same gate, shut for the Stream Manager's own address: it is no node, and whoever reached it as one would be
-    /// past the rule that keeps its administration API closed.
+    /// The same gate, shut for the Stream Manager's own address: it is no node, and whoever reached
+    /// it as one would be past the rule that keeps its administration API closed.
     #[must_use]
     pub fn apart_from(mut self, manager: ManagerAddress) -> Self {
         self.manager = (manager.base().port() == self.port).then_some(manager);
@@ -138,16 +141,17 @@ impl AllowedOrigins {
         self
     }
 
-    /// Goes by `allow`, `allow_names`, `map` and `dial_private` of `config` from now on. What was heard of nodes is kept, and
-    /// so is everything else of the section.
+    /// Goes by `allow`, `allow_names`, `map` and `dial_private` of `config` from now on. What was
+    /// heard of nodes is kept, and so is everything else of the section.
     pub fn reconfigure(&self, config: &Nodes) {
         self.rules.store(Arc::new(Rules::new(config)));
     }
 
-    /// Lets an address through, or says why not. The one door: what it admits is exactly what is dialled.
+    /// Lets an address through, or says why not. The one door: what it admits is exactly what is
+    /// dialled.
     ///
-    /// Takes no longer for one IP address than for another. A name is resolved, for a second at most; so is the Stream
-    /// Manager's, if it has one and listens at the port of the nodes.
+    /// Takes no longer for one IP address than for another. A name is resolved, for a second at
+    /// most; so is the Stream Manager's, if it has one and listens at the port of the nodes.
     ///
     /// # Errors
     /// The reason; it is counted.
@@ -169,7 +173,8 @@ impl AllowedOrigins {
         admitted.inspect_err(|refusal| self.metrics.refused(*refusal))
     }
 
-    /// Hears that the Stream Manager named a node, and dials nothing; a name is not resolved for it.
+    /// Hears that the Stream Manager named a node, and dials nothing; a name is not resolved for
+    /// it.
     ///
     /// # Errors
     /// Why it is not taken for one; not counted, since nobody asked for it.
@@ -187,7 +192,8 @@ impl AllowedOrigins {
         }
     }
 
-    /// Whether an address of the Stream Manager's that was let through before would be dialled in the same way now.
+    /// Whether an address of the Stream Manager's that was let through before would be dialled in
+    /// the same way now.
     pub fn still_admits(&self, origin: &Origin) -> bool {
         let rules = self.rules.load();
         let public = origin.named();
@@ -214,7 +220,8 @@ impl AllowedOrigins {
         Ok(origin)
     }
 
-    /// A name that nobody vouches for is not even resolved, unless a configured network may hold its addresses.
+    /// A name that nobody vouches for is not even resolved, unless a configured network may hold
+    /// its addresses.
     async fn admit_name(
         &self,
         name: HostName,
@@ -222,7 +229,8 @@ impl AllowedOrigins {
         rules: &Rules,
     ) -> Result<Origin, Refusal> {
         if rules.names.is_empty() && matches!(claim, Claim::Client { .. }) {
-            // Where nodes have no names, a client that writes one has made a mistake, and is told so.
+            // Where nodes have no names, a client that writes one has made a mistake, and is told
+            // so.
             return Err(Refusal::NotAnAddress);
         }
         if !rules.may_resolve(&name) {
@@ -240,7 +248,8 @@ impl AllowedOrigins {
         };
         let addresses = resolver.resolve(name.as_str()).await;
         let addresses = addresses.map_err(|error| {
-            // Clients may ask for any name as often as they like; what the manager names is the operator's business.
+            // Clients may ask for any name as often as they like; what the manager names is the
+            // operator's business.
             if vouched {
                 info!(
                     name = name.as_str(),
@@ -271,7 +280,8 @@ impl AllowedOrigins {
         self.named.insert(known, Instant::now() + self.named_for);
     }
 
-    /// The addresses that the Stream Manager has named lately, and how long ago, in no order. Not the names.
+    /// The addresses that the Stream Manager has named lately, and how long ago, in no order. Not
+    /// the names.
     pub fn named(&self) -> Vec<(IpAddr, Duration)> {
         let now = Instant::now();
         let ago = |until: Instant| self.named_for.saturating_sub(until - now);
@@ -324,8 +334,8 @@ impl AllowedOrigins {
     }
 }
 
-/// An address as it stands alone or in a URL (RFC 3986 §3.2.2: an IPv6 address in brackets), or a name, with or without the
-/// dot of the root. No port, no zone, no octal or shortened form.
+/// An address as it stands alone or in a URL (RFC 3986 §3.2.2: an IPv6 address in brackets), or a
+/// name, with or without the dot of the root. No port, no zone, no octal or shortened form.
 fn parse(text: &str) -> Result<Known, Refusal> {
     let bracketed = text
         .strip_prefix('[')

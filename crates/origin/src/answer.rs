@@ -1,5 +1,5 @@
-//! What an answer to a lookup says, as far as both generations of the Stream Manager write it alike (Red5 Pro
-//! documentation, Stream Manager REST API 4.0 and Stream Manager 2.0).
+//! What an answer to a lookup says, as far as both generations of the Stream Manager write it alike
+//! (Red5 Pro documentation, Stream Manager REST API 4.0 and Stream Manager 2.0).
 
 use std::{collections::HashSet, sync::Arc};
 

@@ -10,8 +10,8 @@ use crate::{Lookup, LookupError, answer::Answer, config};
 
 /// What the two generations say in different words.
 pub(crate) trait ManagerApi: Send + Sync {
-    /// Path and query that ask for the nodes of this stream; `endpoints` is how many, if the client's own hints allow to
-    /// ask for a number (see [`crate::Hints::takes_endpoints`]).
+    /// Path and query that ask for the nodes of this stream; `endpoints` is how many, if the
+    /// client's own hints allow to ask for a number (see [`crate::Hints::takes_endpoints`]).
     ///
     /// The stream may be another than the lookup's: the base of a transcoder's variant.
     fn question(&self, key: &StreamKey, lookup: &Lookup, endpoints: usize) -> String;

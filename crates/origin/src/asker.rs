@@ -1,8 +1,9 @@
 //! Who asks, and with whom an asker shares what is remembered.
 //!
-//! Stream Manager 16.0 chooses the region by the client's address when the client names none. So a lookup says for which
-//! client it is made, in `X-Forwarded-For` with that one address, and what is remembered for a client of one network is
-//! not used for a client of another (`lookup.by_network`).
+//! Stream Manager 16.0 chooses the region by the client's address when the client names none. So a
+//! lookup says for which client it is made, in `X-Forwarded-For` with that one address, and what is
+//! remembered for a client of one network is not used for a client of another
+//! (`lookup.by_network`).
 //!
 //! | the client | key of what is remembered | address in the lookup |
 //! |---|---|---|
@@ -11,10 +12,11 @@
 //! | names none, and `by_network` is off | the stream and the hints | of the client that was there first |
 //! | cannot be told: a proxy that is not trusted, or one that does not name its client | the stream and the hints | none |
 //!
-//! The address is sent with `by_network` off as well: managers before 16.0 do not read it. Answers to publishes are not
-//! remembered, so there it is the publisher's own, except where publishers of one stream ask at the same time and share
-//! one question: then it is the address of the first of them. An operator who switches `by_network` off for a manager
-//! that does read the address lets the first client of an answer choose the region of the others.
+//! The address is sent with `by_network` off as well: managers before 16.0 do not read it. Answers
+//! to publishes are not remembered, so there it is the publisher's own, except where publishers of
+//! one stream ask at the same time and share one question: then it is the address of the first of
+//! them. An operator who switches `by_network` off for a manager that does read the address lets
+//! the first client of an answer choose the region of the others.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -75,7 +77,8 @@ impl fmt::Display for Network {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ByNetwork {
-    /// With the /16 of IPv4 or the /32 of IPv6 that it is in for Stream Manager 2.0, with everybody for 1.x.
+    /// With the /16 of IPv4 or the /32 of IPv6 that it is in for Stream Manager 2.0, with everybody
+    /// for 1.x.
     #[default]
     Auto,
     /// With everybody.

@@ -1,6 +1,7 @@
 //! The Stream Manager's address, and the one place that turns a path of its API into a URI.
 //!
-//! Lookups, the list of nodes, forwarded requests and WebSockets all ask here, so they agree on four settings:
+//! Lookups, the list of nodes, forwarded requests and WebSockets all ask here, so they agree on
+//! four settings:
 //!
 //! | step | setting | `/as/v1/streams/x` becomes |
 //! |---|---|---|
@@ -9,7 +10,8 @@
 //! | 3. scheme, host and port are those of `stream_manager.url` | | `http://gateway/sm/streams/x` |
 //! | 4. `Host`, and over TLS the name that is verified, are another name | `stream_manager.host` | |
 //!
-//! Nothing else of a path changes: its escapes and double slashes reach the manager as the client wrote them.
+//! Nothing else of a path changes: its escapes and double slashes reach the manager as the client
+//! wrote them.
 
 mod parts;
 
@@ -46,7 +48,8 @@ struct Host {
 }
 
 impl BaseUrl {
-    /// Reads `http://host[:port][/path]` or the same with `https`. One slash at the end means nothing.
+    /// Reads `http://host[:port][/path]` or the same with `https`. One slash at the end means
+    /// nothing.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -138,7 +141,8 @@ impl BaseUrl {
         !self.path.is_empty()
     }
 
-    /// The path that the manager gets for a path of its API, with the query behind it if there is one.
+    /// The path that the manager gets for a path of its API, with the query behind it if there is
+    /// one.
     pub fn at_manager<'t>(&self, target: &'t str) -> Cow<'t, str> {
         let target = strip(target, &self.strip).unwrap_or(target);
         let slash = if target.starts_with('/') { "" } else { "/" };
@@ -183,8 +187,8 @@ impl BaseUrl {
         }
     }
 
-    /// What clients ask this proxy for, to get what a `Location` of the manager names: a path. `None` if it names another
-    /// host, or is relative to the request, and is to stay as it is.
+    /// What clients ask this proxy for, to get what a `Location` of the manager names: a path.
+    /// `None` if it names another host, or is relative to the request, and is to stay as it is.
     pub fn at_clients(&self, location: &str) -> Option<String> {
         let path = match location.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case(self.scheme.as_str()) => {

@@ -1,12 +1,15 @@
-//! The circuit breaker: stops asking a Stream Manager that does not answer, and asks one that no client asks.
+//! The circuit breaker: stops asking a Stream Manager that does not answer, and asks one that no
+//! client asks.
 //!
-//! After three faults in a row, and a probe that fails as well, no caller waits for the manager any more: every question is answered at once with
-//! [`ManagerFault::Shunned`], and a probe a second finds out when it is back. The probe is a question of our own, and it
-//! alone opens and closes: a client may know questions that the manager cannot answer, or not soon.
+//! After three faults in a row, and a probe that fails as well, no caller waits for the manager any
+//! more: every question is answered at once with [`ManagerFault::Shunned`], and a probe a second
+//! finds out when it is back. The probe is a question of our own, and it alone opens and closes: a
+//! client may know questions that the manager cannot answer, or not soon.
 //!
-//! The same question is asked once at the start and whenever no lookup was sent for [`Breaker::probe_when_idle`], so that
-//! an operator learns of an outage before the first client does. It asks to *play* a stream that does not exist: a
-//! publish lookup would make the manager reserve a node, or pass on a provision. "No such stream" is a good answer.
+//! The same question is asked once at the start and whenever no lookup was sent for
+//! [`Breaker::probe_when_idle`], so that an operator learns of an outage before the first client
+//! does. It asks to *play* a stream that does not exist: a publish lookup would make the manager
+//! reserve a node, or pass on a provision. "No such stream" is a good answer.
 //!
 //! | answer to the idle probe | what follows |
 //! |---|---|
@@ -35,7 +38,8 @@ use crate::{
 
 /// Faults in a row that raise a suspicion.
 const FAULTS: u32 = 3;
-/// How long the first probe is waited for; a manager that takes longer is not there for others to wait for.
+/// How long the first probe is waited for; a manager that takes longer is not there for others to
+/// wait for.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Time between two probes.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -197,8 +201,8 @@ impl Breaker {
         });
     }
 
-    /// Asks once a second until there is an answer. Slow answers overlap the next question, so that neither a slow
-    /// manager nor a question that hangs delays the end.
+    /// Asks once a second until there is an answer. Slow answers overlap the next question, so that
+    /// neither a slow manager nor a question that hangs delays the end.
     async fn probe(&self) {
         let Some(question) = question() else { return };
         let last = self.lock().last_probe;
@@ -286,7 +290,8 @@ fn when(since: Instant) -> jiff::Timestamp {
     jiff::Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-/// To play a stream that does not exist takes nothing from any client; "no such stream" is the good answer.
+/// To play a stream that does not exist takes nothing from any client; "no such stream" is the good
+/// answer.
 fn question() -> Option<Lookup> {
     Some(Lookup::new(
         Role::Play,

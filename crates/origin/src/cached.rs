@@ -1,7 +1,8 @@
 //! Remembers answers, deals them to callers, and keeps them through an outage.
 //!
-//! What an answer is good for stands in `remembered.rs`; who waits for which question, in `flights.rs`. Lives are measured
-//! with tokio's clock, so that tests can pause it; moka bounds how much is remembered.
+//! What an answer is good for stands in `remembered.rs`; who waits for which question, in
+//! `flights.rs`. Lives are measured with tokio's clock, so that tests can pause it; moka bounds how
+//! much is remembered.
 
 mod flights;
 mod remembered;
@@ -102,8 +103,8 @@ impl Cached {
         Ok(candidates)
     }
 
-    /// Other candidates, if all of these are ejected: the manager may go on naming a node that is gone, and by default
-    /// it is asked for one node to play.
+    /// Other candidates, if all of these are ejected: the manager may go on naming a node that is
+    /// gone, and by default it is asked for one node to play.
     async fn spared(&self, lookup: &Lookup, asker: Asker, candidates: Candidates) -> Candidates {
         if !self.0.health.all_ejected(&candidates) {
             return candidates;
@@ -128,8 +129,8 @@ impl Cached {
             .unwrap_or(Err(ManagerFault::Unreachable(Cause::Stopping).into()))
     }
 
-    /// Joins the question under way, or asks it. All who share it are of one network, if there is one in the lookup; the
-    /// manager gets the address of the first.
+    /// Joins the question under way, or asks it. All who share it are of one network, if there is
+    /// one in the lookup; the manager gets the address of the first.
     fn board(
         &self,
         lookup: &Lookup,
@@ -234,8 +235,9 @@ impl Inner {
         }
     }
 
-    /// A "no" without a word of the event API can come from whoever stands where the manager should: a container before
-    /// its application is there, a proxy without a route. It does not outweigh what the manager itself said.
+    /// A "no" without a word of the event API can come from whoever stands where the manager
+    /// should: a container before its application is there, a proxy without a route. It does not
+    /// outweigh what the manager itself said.
     fn is_worse_than_nothing(&self, lookup: &Lookup, answer: &Reply) -> bool {
         matches!(answer, Err(LookupError::NotFound(None)))
             && self.answers.get(lookup).is_some_and(|known| {
@@ -274,8 +276,8 @@ fn lately<K: Hash + Eq + Send + Sync + 'static>(broom: Duration) -> Cache<K, Ins
         .build()
 }
 
-/// Gives a caller its use of an answer; gives the caller back if there is none left, or if it came after something of
-/// which the answer does not know.
+/// Gives a caller its use of an answer; gives the caller back if there is none left, or if it came
+/// after something of which the answer does not know.
 fn deal(remembered: &Remembered, over: Option<Instant>, caller: Caller) -> Option<Caller> {
     if caller.reply.is_closed() {
         return None;
@@ -292,7 +294,8 @@ fn deal(remembered: &Remembered, over: Option<Instant>, caller: Caller) -> Optio
     None
 }
 
-/// A question under way. Dropped before its end, it counts as answered with a fault, so that nobody waits for ever.
+/// A question under way. Dropped before its end, it counts as answered with a fault, so that nobody
+/// waits for ever.
 struct Flying {
     cached: Cached,
     lookup: Lookup,

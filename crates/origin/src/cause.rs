@@ -1,7 +1,8 @@
-//! Why the Stream Manager or a node could not be reached, or did not answer as it should: one closed set of words for log,
-//! metrics, `/status`, `/nodes` and commands.
+//! Why the Stream Manager or a node could not be reached, or did not answer as it should: one
+//! closed set of words for log, metrics, `/status`, `/nodes` and commands.
 //!
-//! Clients of hyper wrap the reason in several errors. [`Cause::of`] is the one place that looks for it there.
+//! Clients of hyper wrap the reason in several errors. [`Cause::of`] is the one place that looks
+//! for it there.
 
 use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 
@@ -16,8 +17,8 @@ const MAX_DETAIL: usize = 160;
 
 /// Why a server could not be reached, or what it did instead of answering.
 ///
-/// `Display` gives the words for the operator. They hold no URL and no query, so no token can be in them. They are not
-/// for clients.
+/// `Display` gives the words for the operator. They hold no URL and no query, so no token can be in
+/// them. They are not for clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// Nothing listens on the port.
@@ -28,7 +29,8 @@ pub enum Cause {
     Name(ResolveError),
     /// No connection, or no answer, after this time.
     Timeout(Duration),
-    /// The TLS handshake failed, or the certificate was not accepted; the words of the TLS library, cut and printable.
+    /// The TLS handshake failed, or the certificate was not accepted; the words of the TLS library,
+    /// cut and printable.
     Tls(Arc<str>),
     /// The peer reset the connection.
     Reset,
@@ -74,7 +76,8 @@ impl Cause {
         }
     }
 
-    /// The value of the label `cause` in metrics: coarser than [`Cause::label`], since each value is a series.
+    /// The value of the label `cause` in metrics: coarser than [`Cause::label`], since each value
+    /// is a series.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Refused => "refused",
@@ -91,8 +94,8 @@ impl Cause {
         matches!(self, Self::Tls(detail) if &**detail == NO_TLS)
     }
 
-    /// Finds the reason in an error of a client or of a socket. `waited` is how long the caller had waited, for a
-    /// time-out that does not say so itself.
+    /// Finds the reason in an error of a client or of a socket. `waited` is how long the caller had
+    /// waited, for a time-out that does not say so itself.
     pub fn of(error: &(dyn Error + 'static), waited: Duration) -> Self {
         search(error, waited).unwrap_or_else(|| Self::Other("the connection failed".into()))
     }
@@ -142,7 +145,8 @@ impl Cause {
     }
 }
 
-/// The first error of the chain that says why. An [`io::Error`] hides the error that it wraps from `source`.
+/// The first error of the chain that says why. An [`io::Error`] hides the error that it wraps from
+/// `source`.
 fn search(error: &(dyn Error + 'static), waited: Duration) -> Option<Cause> {
     let mut hyper_says = None;
     let mut next = Some(error);

@@ -9,13 +9,16 @@ use whipstitch_signaling::Api;
 
 use crate::{address_map::Mapping, admit::NamePattern, asker::ByNetwork};
 
-/// `[stream_manager]`: the source of truth. Its `Debug` leaves out a user name and password in the URL.
+/// `[stream_manager]`: the source of truth. Its `Debug` leaves out a user name and password in the
+/// URL.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamManager {
-    /// Base URL, e.g. `http://127.0.0.1:5080`; `http` or `https`. Its path is put in front of every path. Required.
+    /// Base URL, e.g. `http://127.0.0.1:5080`; `http` or `https`. Its path is put in front of every
+    /// path. Required.
     pub url: Option<String>,
-    /// Prefix that is dropped from the paths that begin with it, before the path of `url` is put in front.
+    /// Prefix that is dropped from the paths that begin with it, before the path of `url` is put in
+    /// front.
     pub strip_prefix: Option<String>,
     /// `Host` of requests, and over TLS the name that is verified; those of `url` if none.
     pub host: Option<String>,
@@ -30,13 +33,15 @@ pub struct StreamManager {
     /// Longest wait for the answer to one lookup.
     #[serde(with = "duration")]
     pub timeout: Duration,
-    /// How long no lookup is sent until one is sent to see whether the manager answers; the first at the start. Zero: never.
+    /// How long no lookup is sent until one is sent to see whether the manager answers; the first
+    /// at the start. Zero: never.
     #[serde(with = "duration")]
     pub probe: Duration,
-    /// With [`Api::V1`]: file with the `accessToken` of its administration API. With it the list of its nodes is polled.
+    /// With [`Api::V1`]: file with the `accessToken` of its administration API. With it the list of
+    /// its nodes is polled.
     pub access_token_file: Option<PathBuf>,
-    /// With [`Api::V2`]: file with the name of the user that logs in. With it and the password the list of its nodes is
-    /// polled.
+    /// With [`Api::V2`]: file with the name of the user that logs in. With it and the password the
+    /// list of its nodes is polled.
     pub user_file: Option<PathBuf>,
     /// With [`Api::V2`]: file with the password of that user.
     pub password_file: Option<PathBuf>,
@@ -89,21 +94,25 @@ impl fmt::Debug for StreamManager {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Lookup {
-    /// Life of the answer that names the node to play from; short, since the manager spreads viewers over edges.
+    /// Life of the answer that names the node to play from; short, since the manager spreads
+    /// viewers over edges.
     #[serde(with = "duration")]
     pub play_ttl: Duration,
-    /// Most sessions that one answer to play is used for before the manager is asked anew; its nodes take turns.
+    /// Most sessions that one answer to play is used for before the manager is asked anew; its
+    /// nodes take turns.
     pub play_uses: usize,
-    /// How many nodes are asked for to publish, the others being spares (`endpoints` of the event API); one where the
-    /// client asks with `strict`, `transcode` or `geozone`.
+    /// How many nodes are asked for to publish, the others being spares (`endpoints` of the event
+    /// API); one where the client asks with `strict`, `transcode` or `geozone`.
     pub publish_endpoints: usize,
-    /// How many nodes are asked for to play; they take turns. One where the client asks with `strict`, `transcode` or
-    /// `geozone`.
+    /// How many nodes are asked for to play; they take turns. One where the client asks with
+    /// `strict`, `transcode` or `geozone`.
     pub play_endpoints: usize,
-    /// How long an answer goes on being used past its life while the manager cannot tell a newer one.
+    /// How long an answer goes on being used past its life while the manager cannot tell a newer
+    /// one.
     #[serde(with = "duration")]
     pub stale_for: Duration,
-    /// Life of "there is no such stream" for players. A publish of the stream through this proxy ends it.
+    /// Life of "there is no such stream" for players. A publish of the stream through this proxy
+    /// ends it.
     #[serde(with = "duration")]
     pub negative_ttl: Duration,
     /// With whom a client that names no region shares what is remembered.
@@ -133,22 +142,26 @@ impl Default for Lookup {
 pub struct Nodes {
     /// Port of every node's HTTP and WebSocket server.
     pub port: u16,
-    /// Networks whose addresses are nodes even if the Stream Manager has not named them. The only way to reach
-    /// loopback, link-local and other special addresses, and then only by a network inside the special one.
+    /// Networks whose addresses are nodes even if the Stream Manager has not named them. The only
+    /// way to reach loopback, link-local and other special addresses, and then only by a network
+    /// inside the special one.
     pub allow: Vec<IpNet>,
-    /// Names, and with a dot in front ends of names, by which nodes may be named instead of by address.
+    /// Names, and with a dot in front ends of names, by which nodes may be named instead of by
+    /// address.
     pub allow_names: Vec<NamePattern>,
     /// Private addresses of nodes whose public address cannot be reached from here.
     pub map: Vec<Mapping>,
-    /// Whether the private address is always the one that is dialled, or only for a WebSocket that asks for it.
+    /// Whether the private address is always the one that is dialled, or only for a WebSocket that
+    /// asks for it.
     pub dial_private: bool,
     /// How long an address counts as a node after the Stream Manager has named it.
     #[serde(with = "duration")]
     pub named_for: Duration,
-    /// Requests in a row that a node has to fail (502, 503, or no answer in time) until it is ejected; one that cannot
-    /// be reached is ejected at once.
+    /// Requests in a row that a node has to fail (502, 503, or no answer in time) until it is
+    /// ejected; one that cannot be reached is ejected at once.
     pub eject_after: u32,
-    /// How long a node is ejected for the first time; each time in a row it is twice as long, up to five minutes.
+    /// How long a node is ejected for the first time; each time in a row it is twice as long, up to
+    /// five minutes.
     #[serde(with = "duration")]
     pub eject_for: Duration,
     /// Time between two looks at the Stream Manager's list of nodes, if it is polled.

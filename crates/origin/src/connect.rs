@@ -1,8 +1,10 @@
-//! The way to the Stream Manager, `http` or `https`: its addresses, and clients that follow it when they change.
+//! The way to the Stream Manager, `http` or `https`: its addresses, and clients that follow it when
+//! they change.
 //!
-//! A pool of connections never asks for a name again as long as it has one to use, so a manager that moved would be
-//! spoken to at its old place for ever. Here the name is looked at again every few seconds, and a client that was made
-//! for other addresses is replaced, with its pool. While the name cannot be resolved, the last good addresses count.
+//! A pool of connections never asks for a name again as long as it has one to use, so a manager
+//! that moved would be spoken to at its old place for ever. Here the name is looked at again every
+//! few seconds, and a client that was made for other addresses is replaced, with its pool. While
+//! the name cannot be resolved, the last good addresses count.
 
 mod address;
 mod pem;
@@ -62,11 +64,12 @@ where
     B: Body + Send + 'static,
     B::Data: Send,
 {
-    /// Clients that wait `connect` long for a connection and keep `pool_size` idle ones. Redirects are not followed.
+    /// Clients that wait `connect` long for a connection and keep `pool_size` idle ones. Redirects
+    /// are not followed.
     ///
     /// # Errors
-    /// The system's certificate roots cannot be read, only for `https` without roots of its own; or the name to verify is
-    /// none.
+    /// The system's certificate roots cannot be read, only for `https` without roots of its own; or
+    /// the name to verify is none.
     pub fn new(
         manager: ManagerAddress,
         connect: Duration,
@@ -82,7 +85,8 @@ where
         })
     }
 
-    /// The client for the addresses that the manager has now. Waits a moment if they have not been looked at lately.
+    /// The client for the addresses that the manager has now. Waits a moment if they have not been
+    /// looked at lately.
     pub async fn current(&self) -> Client<Connector, B> {
         let generation = self.manager.generation().await;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,10 @@
 //! Which nodes do not do their part: passive outlier ejection.
 //!
-//! A node that cannot be reached, or fails several requests in a row, is ejected: as long as there is another candidate,
-//! that one is tried first. Ejection is a preference, never a ban, so it cannot make a cluster unreachable. The way
-//! back is slow: the time doubles with each ejection, then one request a second tries the node, and only some good
-//! answers in a row make it a node like any other.
+//! A node that cannot be reached, or fails several requests in a row, is ejected: as long as there
+//! is another candidate, that one is tried first. Ejection is a preference, never a ban, so it
+//! cannot make a cluster unreachable. The way back is slow: the time doubles with each ejection,
+//! then one request a second tries the node, and only some good answers in a row make it a node
+//! like any other.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -33,8 +34,8 @@ const TRIALS: u32 = 5;
 /// Time without an ejection after which earlier ones count no more.
 const FORGIVEN: Duration = Duration::from_mins(10);
 
-/// What is known of the nodes' conduct, by the address that is dialled: where a node has two, one may lead there and the
-/// other not. Cheap to clone: all clones are one.
+/// What is known of the nodes' conduct, by the address that is dialled: where a node has two, one
+/// may lead there and the other not. Cheap to clone: all clones are one.
 #[derive(Clone, Debug)]
 pub struct Health {
     nodes: Cache<SocketAddr, Arc<Node>>,
@@ -47,7 +48,8 @@ pub struct Health {
 /// Whether there is any need to look at single nodes: as a rule there is none.
 #[derive(Debug, Default)]
 struct Trouble {
-    /// Nodes that are not like any other. One that is forgotten in that state is counted on, which costs time only.
+    /// Nodes that are not like any other. One that is forgotten in that state is counted on, which
+    /// costs time only.
     ejected: AtomicUsize,
     /// When a node was last not reached.
     unreachable_at: Mutex<Option<Instant>>,
@@ -306,7 +308,8 @@ impl Conduct {
         Some(now - since)
     }
 
-    /// Ejects for a time if there is reason to; a node on its way back needs no more than one failure.
+    /// Ejects for a time if there is reason to; a node on its way back needs no more than one
+    /// failure.
     fn eject_if(&mut self, enough: bool, now: Instant, base: Duration) -> Option<Duration> {
         match self.standing(now) {
             Standing::Ejected { .. } => return None,
@@ -332,7 +335,8 @@ impl Conduct {
         Some(time)
     }
 
-    /// Whether the node stands before those that are ejected. `would_be_first`: the request would go there.
+    /// Whether the node stands before those that are ejected. `would_be_first`: the request would
+    /// go there.
     fn is_preferred(&mut self, now: Instant, would_be_first: bool) -> bool {
         match &mut self.ejected {
             None => true,

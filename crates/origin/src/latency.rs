@@ -34,8 +34,8 @@ impl Latency {
         }
     }
 
-    /// The time within which this part of them (0.5: one half) was over, rounded up to a bound; `None` if there were
-    /// none.
+    /// The time within which this part of them (0.5: one half) was over, rounded up to a bound;
+    /// `None` if there were none.
     pub fn quantile(&self, part: f64) -> Option<Duration> {
         let total = self.total();
         if total == 0 {

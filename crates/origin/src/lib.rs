@@ -1,8 +1,8 @@
 //! Which node carries a stream.
 //!
-//! The Stream Manager is the only source of truth. [`StreamManager`] asks it, [`Cached`] remembers what it said, and
-//! [`AllowedOrigins`] decides, for every address wherever it comes from, whether it may be dialled. An [`Origin`]
-//! exists only because that gate let it through.
+//! The Stream Manager is the only source of truth. [`StreamManager`] asks it, [`Cached`] remembers
+//! what it said, and [`AllowedOrigins`] decides, for every address wherever it comes from, whether
+//! it may be dialled. An [`Origin`] exists only because that gate let it through.
 
 pub mod address_map;
 pub mod admit;
@@ -54,8 +54,8 @@ pub trait Source: Send + Sync + 'static {
 
 /// Tells which nodes can carry a stream.
 pub trait Directory: Send + Sync + 'static {
-    /// The nodes for a lookup, the one to try first at the front; never empty. If the manager has to be asked, it is for
-    /// this client, or for one whose lookup is the same.
+    /// The nodes for a lookup, the one to try first at the front; never empty. If the manager has
+    /// to be asked, it is for this client, or for one whose lookup is the same.
     fn locate<'a>(
         &'a self,
         lookup: &'a Lookup,

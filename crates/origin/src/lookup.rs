@@ -37,7 +37,8 @@ impl Lookup {
         }
     }
 
-    /// The question of a client of this network. Where the client names a region, its network does not matter.
+    /// The question of a client of this network. Where the client names a region, its network does
+    /// not matter.
     #[must_use]
     pub fn of_network(self, network: Option<Network>) -> Self {
         let network = network.filter(|_| !self.hints.names_place());
@@ -56,14 +57,15 @@ impl Lookup {
         self.network
     }
 
-    /// The same question for spare nodes; `None` if the manager may not be asked for more than the client asks for.
+    /// The same question for spare nodes; `None` if the manager may not be asked for more than the
+    /// client asks for.
     #[must_use]
     pub fn wider(&self) -> Option<Self> {
         self.for_endpoints(SPARES)
     }
 
-    /// The same question for up to this many nodes; `None` if the manager may not be asked for more than the client asks
-    /// for, see [`Hints::takes_endpoints`].
+    /// The same question for up to this many nodes; `None` if the manager may not be asked for more
+    /// than the client asks for, see [`Hints::takes_endpoints`].
     #[must_use]
     pub fn for_endpoints(&self, number: usize) -> Option<Self> {
         if !self.hints.takes_endpoints() {
@@ -75,11 +77,12 @@ impl Lookup {
         })
     }
 
-    /// How many nodes the manager is asked for where `usual` is what it is asked for by itself: no other node of its
-    /// answer is a candidate.
+    /// How many nodes the manager is asked for where `usual` is what it is asked for by itself: no
+    /// other node of its answer is a candidate.
     ///
-    /// A transcoded publish goes to the first node of the list, the transcoder. The second is the transcoder's own
-    /// destination, which must not get the stream (Red5 Pro documentation, Stream Manager 2.0 Streams API).
+    /// A transcoded publish goes to the first node of the list, the transcoder. The second is the
+    /// transcoder's own destination, which must not get the stream (Red5 Pro documentation, Stream
+    /// Manager 2.0 Streams API).
     pub(crate) fn candidates(&self, usual: usize) -> usize {
         if self.role == Role::Publish && self.hints.transcodes() {
             return 1;
@@ -94,8 +97,8 @@ impl Lookup {
 
     /// The stream that a transcoder was provisioned for, if this one is a variant of it.
     ///
-    /// A publisher sends `stream1_2` where `stream1` was provisioned, and some managers know only the latter (red5pro
-    /// example pages, Transcoder POST).
+    /// A publisher sends `stream1_2` where `stream1` was provisioned, and some managers know only
+    /// the latter (red5pro example pages, Transcoder POST).
     pub(crate) fn transcoded_base(&self) -> Option<StreamKey> {
         if self.role != Role::Publish || self.hints.get("transcode") != Some("true") {
             return None;
@@ -195,8 +198,8 @@ pub struct Refused {
     pub refusal: crate::Refusal,
 }
 
-/// What the Stream Manager did instead of answering. `Display` is for clients, and says no more than they may know; the
-/// operator gets [`ManagerFault::cause`].
+/// What the Stream Manager did instead of answering. `Display` is for clients, and says no more
+/// than they may know; the operator gets [`ManagerFault::cause`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ManagerFault {
     /// No connection, or one that broke.
@@ -211,7 +214,8 @@ pub enum ManagerFault {
     /// Something that is not an answer of the event API.
     #[error("answered with something that is not a node")]
     NotAnAnswer,
-    /// Nothing that could be used, several times in a row: it is not asked until a probe got an answer.
+    /// Nothing that could be used, several times in a row: it is not asked until a probe got an
+    /// answer.
     #[error("has not answered lately")]
     Shunned,
     /// More than any honest answer.
@@ -220,7 +224,8 @@ pub enum ManagerFault {
 }
 
 impl ManagerFault {
-    /// Whether the manager answered over HTTP, though with nothing that can be used: it can be reached.
+    /// Whether the manager answered over HTTP, though with nothing that can be used: it can be
+    /// reached.
     pub(crate) const fn is_an_answer(&self) -> bool {
         matches!(self, Self::Status(_) | Self::NotAnAnswer | Self::TooLong)
     }

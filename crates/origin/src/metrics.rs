@@ -169,8 +169,9 @@ impl Metrics {
 
     /// The manager was asked.
     ///
-    /// An idle probe that is answered with an error shows that the manager can be reached, and nothing of the lookups of
-    /// clients: it is kept as the last error, and neither counts as a failed call nor says that the manager fails.
+    /// An idle probe that is answered with an error shows that the manager can be reached, and
+    /// nothing of the lookups of clients: it is kept as the last error, and neither counts as a
+    /// failed call nor says that the manager fails.
     pub(crate) fn asked<T>(&self, since: Instant, answer: &Result<T, LookupError>, asker: Asker) {
         self.0.duration.observe(since.elapsed().as_secs_f64());
         if let Err(LookupError::Manager(fault)) = answer

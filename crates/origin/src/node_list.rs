@@ -1,17 +1,19 @@
-//! Polls the Stream Manager's list of its nodes, so that a node is known before any lookup names it: `host=` and
-//! WebSockets of clients that another replica led there are admitted here.
+//! Polls the Stream Manager's list of its nodes, so that a node is known before any lookup names
+//! it: `host=` and WebSockets of clients that another replica led there are admitted here.
 //!
 //! | generation | list | who asks |
 //! |---|---|---|
 //! | 1.x | `/admin/nodegroup`, `/admin/nodegroup/{group}/node` (Stream Manager REST API 4.0) | `accessToken` in the query |
 //! | 2.0 | `/as/v1/admin/nodegroup`, `/as/v1/admin/nodegroup/status/{group}` (Stream Manager 2.0 Admin API) | a token of [`login`] in `Authorization` |
 //!
-//! Only nodes that serve are named: of 1.x `running` and `inservice`, of 2.0 `INSERVICE`. A node in `SOFT_SUNSET` takes no
-//! new sessions, so it is not named any more; the sessions that it still carries are not cut off, since a sealed session
-//! URL needs no naming, and a node stays named for `nodes.named_for` after the last list that held it.
+//! Only nodes that serve are named: of 1.x `running` and `inservice`, of 2.0 `INSERVICE`. A node in
+//! `SOFT_SUNSET` takes no new sessions, so it is not named any more; the sessions that it still
+//! carries are not cut off, since a sealed session URL needs no naming, and a node stays named for
+//! `nodes.named_for` after the last list that held it.
 //!
-//! The administration API opens everything at the manager. Its secrets are read from their files at each poll, go to the
-//! configured manager only, and neither an error nor a line of the log holds one.
+//! The administration API opens everything at the manager. Its secrets are read from their files at
+//! each poll, go to the configured manager only, and neither an error nor a line of the log holds
+//! one.
 
 mod admin;
 pub mod login;
@@ -73,8 +75,9 @@ impl NodeList {
         }))
     }
 
-    /// Polls until `stop`, and at once whenever `now` is notified. A failed poll is counted and logged at the change of
-    /// state only; nodes that were named before stay named for `nodes.named_for`.
+    /// Polls until `stop`, and at once whenever `now` is notified. A failed poll is counted and
+    /// logged at the change of state only; nodes that were named before stay named for
+    /// `nodes.named_for`.
     pub async fn run(mut self, stop: CancellationToken, now: Arc<Notify>) {
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -105,14 +108,16 @@ impl NodeList {
         self.poll().await.map_err(|error| error.to_string())
     }
 
-    /// Polls once; how many nodes were named. The nodes of the groups that answered are named also if another group failed.
+    /// Polls once; how many nodes were named. The nodes of the groups that answered are named also
+    /// if another group failed.
     async fn poll(&mut self) -> Result<usize, PollError> {
         let (groups, pass) = self.admin.groups().await?;
         let (mut serving, mut failed) = (BTreeSet::new(), None);
         for group in groups.iter().take(MAX_GROUPS) {
             match self.admin.nodes(group, &pass).await {
                 Ok(nodes) => serving.extend(nodes),
-                // A group that is just being deleted, or that cannot be read, says nothing about the nodes of the others.
+                // A group that is just being deleted, or that cannot be read, says nothing about
+                // the nodes of the others.
                 Err(error) => failed = failed.or(Some(error)),
             }
         }

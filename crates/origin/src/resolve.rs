@@ -1,7 +1,8 @@
 //! The addresses of a name, from whoever knows them, without ever waiting long.
 //!
-//! The system's resolver blocks a thread, for half a minute and more when its servers hang. So a name is asked for once
-//! however many want it, callers give up soon while the question goes on, and only so many questions are under way.
+//! The system's resolver blocks a thread, for half a minute and more when its servers hang. So a
+//! name is asked for once however many want it, callers give up soon while the question goes on,
+//! and only so many questions are under way.
 
 use std::{
     collections::HashMap,
@@ -19,7 +20,8 @@ use tracing::debug;
 
 /// Longest wait for the addresses of a name.
 pub const PATIENCE: Duration = Duration::from_secs(1);
-/// Most names asked for at once. Each may hold a thread of tokio's for as long as the system's resolver hangs.
+/// Most names asked for at once. Each may hold a thread of tokio's for as long as the system's
+/// resolver hangs.
 const MAX_QUESTIONS: usize = 16;
 /// Most of those that nobody but clients speaks of.
 const MAX_STRANGERS: usize = 4;
@@ -32,7 +34,8 @@ pub trait Resolve: Send + Sync + 'static {
     fn resolve(&self, name: Arc<str>) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
 }
 
-/// The system's resolver: `getaddrinfo`, with `/etc/hosts` and all that the system is set up to ask.
+/// The system's resolver: `getaddrinfo`, with `/etc/hosts` and all that the system is set up to
+/// ask.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct System;
 
@@ -93,8 +96,8 @@ impl Resolver {
         }
     }
 
-    /// The same for names that nobody but clients speaks of: it has few places, and all of its own, so that whoever
-    /// writes names that take long keeps nobody's node from being found.
+    /// The same for names that nobody but clients speaks of: it has few places, and all of its own,
+    /// so that whoever writes names that take long keeps nobody's node from being found.
     #[must_use]
     pub(crate) fn for_strangers(&self) -> Self {
         Self {
@@ -199,8 +202,8 @@ fn usable(found: io::Result<Vec<IpAddr>>) -> Result<Addresses, ResolveError> {
     Ok(addresses.into())
 }
 
-/// The standard library gives no code of `getaddrinfo` (POSIX.1-2017, `EAI_…`), only its text. What is not known as
-/// "no such name" counts as a failure of the resolver.
+/// The standard library gives no code of `getaddrinfo` (POSIX.1-2017, `EAI_…`), only its text. What
+/// is not known as "no such name" counts as a failure of the resolver.
 fn failure(error: &io::Error) -> ResolveError {
     let text = error.to_string();
     let no_such_name = error.kind() == io::ErrorKind::NotFound

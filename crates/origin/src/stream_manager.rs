@@ -25,10 +25,12 @@ use crate::{
 
 /// Longest answer that is read, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024;
-/// Longest answer that is read for the nodes in it while it passes to a client, in bytes: a list of all streams.
+/// Longest answer that is read for the nodes in it while it passes to a client, in bytes: a list of
+/// all streams.
 pub const MAX_LIST: usize = 1024 * 1024;
 
-/// Says for which client a lookup is made. Stream Manager 16.0 chooses the region by it; the name of the header is inferred.
+/// Says for which client a lookup is made. Stream Manager 16.0 chooses the region by it; the name
+/// of the header is inferred.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Idle connections kept.
@@ -84,7 +86,8 @@ impl StreamManager {
         self.metrics.asked(began, &answer, asker);
         debug!(stream = %lookup.key, role = lookup.role.action(), ?answer, elapsed = ?began.elapsed(), "lookup");
         if let Err(LookupError::Refused(refused)) = &answer {
-            // Not the client's fault and not to be told to it, so this is where the operator learns of it.
+            // Not the client's fault and not to be told to it, so this is where the operator learns
+            // of it.
             warn!(stream = %lookup.key, %refused, "the Stream Manager names no node that may be dialled");
         }
         answer
@@ -171,9 +174,9 @@ impl StreamManager {
         }
     }
 
-    /// The first `most` addresses are candidates; the gate learns the others, and nothing is sent there. Where the nodes
-    /// are, and whether they meet what the client asked for, is the manager's decision. Names are resolved as long as
-    /// there is time; an address takes none.
+    /// The first `most` addresses are candidates; the gate learns the others, and nothing is sent
+    /// there. Where the nodes are, and whether they meet what the client asked for, is the
+    /// manager's decision. Names are resolved as long as there is time; an address takes none.
     async fn admit(
         &self,
         answer: &Answer,

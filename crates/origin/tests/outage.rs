@@ -1,4 +1,5 @@
-//! A minute without a Stream Manager, on a paused clock: what was looked up before goes on, the rest is told at once.
+//! A minute without a Stream Manager, on a paused clock: what was looked up before goes on, the
+//! rest is told at once.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -1,5 +1,5 @@
-//! The stack that counts now. Another one can take its place at any time: requests under way stay where they are, the next
-//! one, of whatever connection, goes to the new one.
+//! The stack that counts now. Another one can take its place at any time: requests under way stay
+//! where they are, the next one, of whatever connection, goes to the new one.
 
 use std::{
     convert::Infallible,

@@ -1,10 +1,11 @@
-//! The layers between a client's HTTP request and the node or the Stream Manager: HTTP in, HTTP out.
+//! The layers between a client's HTTP request and the node or the Stream Manager: HTTP in, HTTP
+//! out.
 //!
-//! Begin with [`mod@stack`]: it is the way of a request, one line a layer, each in a file of the same name. This crate
-//! binds no socket and reads no file.
+//! Begin with [`mod@stack`]: it is the way of a request, one line a layer, each in a file of the
+//! same name. This crate binds no socket and reads no file.
 //!
-//! A layer that *learns* something changes the type of the request: [`http::Request`] → [`Clean`] → [`Routed`] →
-//! [`Bound`]. Layers in this order compile,
+//! A layer that *learns* something changes the type of the request: [`http::Request`] → [`Clean`] →
+//! [`Routed`] → [`Bound`]. Layers in this order compile,
 //!
 //! ```
 //! # use http::Response;

@@ -44,7 +44,8 @@ use crate::{
     words::config::{Limits, Proxy, Timeouts},
 };
 
-/// The whole proxy as one service. Put a [`crate::Peer`] into the request's extensions to say who asks.
+/// The whole proxy as one service. Put a [`crate::Peer`] into the request's extensions to say who
+/// asks.
 pub type Stack = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
 
 /// What a stack is made of, whatever is set.
@@ -99,7 +100,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
 }
 
-/// What is remembered of clients and counted among limits, whichever stack serves them. Cheap to clone: all clones are one.
+/// What is remembered of clients and counted among limits, whichever stack serves them. Cheap to
+/// clone: all clones are one.
 #[derive(Clone)]
 pub struct Memory {
     known: Arc<KnownSessions>,
@@ -113,8 +115,9 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Nothing yet, and these places. `sessions_by_client` says whether a session URL without a token means the session of
-    /// the client that asks; `lifetime`, how long a session URL is good for.
+    /// Nothing yet, and these places. `sessions_by_client` says whether a session URL without a
+    /// token means the session of the client that asks; `lifetime`, how long a session URL is good
+    /// for.
     pub fn new(room: Room, sessions_by_client: bool, lifetime: Duration, clock: WallClock) -> Self {
         Self {
             known: Arc::new(KnownSessions::new(sessions_by_client, lifetime)),

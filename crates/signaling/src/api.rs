@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 /// Which Stream Manager is meant: the event API and proxy URLs of 1.x, or those of 2.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Api {
-    /// Stream Manager 1.x (Red5 Pro documentation, Stream Manager REST API 4.0): `/streammanager/…`.
+    /// Stream Manager 1.x (Red5 Pro documentation, Stream Manager REST API 4.0):
+    /// `/streammanager/…`.
     #[default]
     #[serde(rename = "1")]
     V1,

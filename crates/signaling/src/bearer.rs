@@ -1,16 +1,17 @@
 //! A bearer token as the query that Red5's plugins read.
 //!
-//! Nodes with the JWT or the round-trip authentication read `username`, `password` and `token` in the query, without any
-//! `Bearer` in front, and no header (Red5 Pro documentation, JWT client authentication; round-trip authentication). OBS,
-//! GStreamer, FFmpeg and Larix send `Authorization: Bearer` and nothing else (RFC 9725 §4.7). What is in it becomes the
-//! query:
+//! Nodes with the JWT or the round-trip authentication read `username`, `password` and `token` in
+//! the query, without any `Bearer` in front, and no header (Red5 Pro documentation, JWT client
+//! authentication; round-trip authentication). OBS, GStreamer, FFmpeg and Larix send
+//! `Authorization: Bearer` and nothing else (RFC 9725 §4.7). What is in it becomes the query:
 //!
 //! | bearer | query |
 //! |---|---|
 //! | `eyJ…` (anything) | `token=eyJ…` |
 //! | `username=u&password=p&token=t`, in any order, each at most once, and no other key | the same |
 //!
-//! A key that the client's own query has already stays as it is there: a client that writes both means its URL.
+//! A key that the client's own query has already stays as it is there: a client that writes both
+//! means its URL.
 
 use std::fmt::Write as _;
 
@@ -18,11 +19,12 @@ use crate::query;
 
 /// The keys that the plugins read.
 const KEYS: [&str; 3] = ["username", "password", "token"];
-/// Longest query that is made, in bytes: a node takes 8192 of a request's header, and the rest of it wants some.
+/// Longest query that is made, in bytes: a node takes 8192 of a request's header, and the rest of
+/// it wants some.
 pub const MAX_QUERY: usize = 6144;
 
-/// The token of an `Authorization` field; `None` if it has another scheme (RFC 6750 §2.1; the scheme in any case,
-/// RFC 9110 §11.1).
+/// The token of an `Authorization` field; `None` if it has another scheme (RFC 6750 §2.1; the
+/// scheme in any case, RFC 9110 §11.1).
 pub fn token(authorization: &[u8]) -> Option<&[u8]> {
     const SCHEME: &[u8] = b"bearer";
     let (scheme, rest) = authorization.split_at_checked(SCHEME.len())?;
@@ -30,7 +32,8 @@ pub fn token(authorization: &[u8]) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(SCHEME) && is_separated).then(|| rest.trim_ascii())
 }
 
-/// The query of a request with this bearer token, at a node; `None` if that would be longer than any node takes.
+/// The query of a request with this bearer token, at a node; `None` if that would be longer than
+/// any node takes.
 pub fn with_token(own: &str, token: &[u8]) -> Option<String> {
     let made = if token.is_empty() {
         String::new()
@@ -91,8 +94,9 @@ fn list(token: &[u8]) -> Option<Vec<(&'static str, &[u8])>> {
     Some(found)
 }
 
-/// Escapes what a query cannot hold (RFC 3986 §3.4), or what would end a value or become another character there. Whether
-/// `%` and `+` mean something already depends on who wrote it: a list is written as a query, a token is not.
+/// Escapes what a query cannot hold (RFC 3986 §3.4), or what would end a value or become another
+/// character there. Whether `%` and `+` mean something already depends on who wrote it: a list is
+/// written as a query, a token is not.
 fn escape(value: &[u8], is_query: bool, written: &mut String) {
     for byte in value {
         let stays = byte.is_ascii_alphanumeric()

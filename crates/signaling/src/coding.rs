@@ -1,15 +1,17 @@
-//! Content codings (RFC 9110 §8.4) of the few bodies that are looked into: lookups, lists of nodes, session descriptions.
+//! Content codings (RFC 9110 §8.4) of the few bodies that are looked into: lookups, lists of nodes,
+//! session descriptions.
 //!
-//! Whoever is asked for one is asked for it as it is ([`IDENTITY`]). A server may compress all the same (Tomcat's
-//! `compression="force"`): then it is decoded, up to the limit that the plain body would have. What cannot be decoded is not
-//! looked into.
+//! Whoever is asked for one is asked for it as it is ([`IDENTITY`]). A server may compress all the
+//! same (Tomcat's `compression="force"`): then it is decoded, up to the limit that the plain body
+//! would have. What cannot be decoded is not looked into.
 
 use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, header::CONTENT_ENCODING};
 
-/// The value of `Accept-Encoding` by which a body comes as it is. Without the field any coding would do (RFC 9110 §12.5.3).
+/// The value of `Accept-Encoding` by which a body comes as it is. Without the field any coding
+/// would do (RFC 9110 §12.5.3).
 pub const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// How a body is coded.
@@ -46,8 +48,8 @@ pub fn of(headers: &HeaderMap) -> Coding {
 }
 
 impl Coding {
-    /// The body as it is meant; `None` if this coding is not known, if it is malformed, or if more than `limit` bytes come of
-    /// it. No more than that are ever held.
+    /// The body as it is meant; `None` if this coding is not known, if it is malformed, or if more
+    /// than `limit` bytes come of it. No more than that are ever held.
     pub fn decoded(self, body: &[u8], limit: usize) -> Option<Vec<u8>> {
         match self {
             Self::None => (body.len() <= limit).then(|| body.to_vec()),

@@ -1,12 +1,14 @@
 //! Who speaks, and what that client understands: one table.
 //!
-//! Today's clients disagree with each other and with RFC 9725. Whoever is not known is a standard client, and gets
-//! exactly what the RFC and the WHEP draft say; a row below says where a client differs, or why it need not.
+//! Today's clients disagree with each other and with RFC 9725. Whoever is not known is a standard
+//! client, and gets exactly what the RFC and the WHEP draft say; a row below says where a client
+//! differs, or why it need not.
 //!
-//! Not every difference can be served. `@eyevinn/whip-web-client` 1.1.7 (packages/sdk/src/util.ts) reads a `Link` only
-//! without `<` and `>`, as draft-ietf-wish-whip-01 wrote it. Its `OPTIONS` is that of `MediaMTX`'s reader.js (1.20.1), a
-//! browser's with `Authorization`, and that one throws at a `Link` without them. So both get the form of the RFC, in
-//! which Eyevinn's finds no server and goes on without.
+//! Not every difference can be served. `@eyevinn/whip-web-client` 1.1.7 (packages/sdk/src/util.ts)
+//! reads a `Link` only without `<` and `>`, as draft-ietf-wish-whip-01 wrote it. Its `OPTIONS` is
+//! that of `MediaMTX`'s reader.js (1.20.1), a browser's with `Authorization`, and that one throws
+//! at a `Link` without them. So both get the form of the RFC, in which Eyevinn's finds no server
+//! and goes on without.
 
 use http::{HeaderMap, header::USER_AGENT};
 
@@ -64,7 +66,8 @@ pub enum Links {
 pub enum Statuses {
     /// What the node says: any 2xx will do.
     Any,
-    /// POST 201, DELETE 200, trickle and answer 204 (RFC 9725 §4.2, §4.3.1; draft-ietf-wish-whep §4.2).
+    /// POST 201, DELETE 200, trickle and answer 204 (RFC 9725 §4.2, §4.3.1; draft-ietf-wish-whep
+    /// §4.2).
     Exact,
 }
 
@@ -165,8 +168,8 @@ const TABLE: [Row; 3] = [
 pub struct Dialect(&'static Row);
 
 impl Dialect {
-    /// Reads a request's header and query. Only what begins a session shows who Red5's SDK is; on the rest it takes what
-    /// a standard client takes.
+    /// Reads a request's header and query. Only what begins a session shows who Red5's SDK is; on
+    /// the rest it takes what a standard client takes.
     pub fn of(headers: &HeaderMap, query: Option<&str>) -> Self {
         let agent = headers
             .get(USER_AGENT)

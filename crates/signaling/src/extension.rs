@@ -1,9 +1,10 @@
 //! Sealed URLs of protocol extensions.
 //!
-//! A node offers an extension in a `Link` whose target is a URL of its own (RFC 9725 §4.9): server-sent events and layers
-//! for players (draft-ietf-wish-whep, core extensions), statistics for red5pro-webrtc-sdk 15. We give a URL of ours in its
-//! place, sealed as a session's is, under the same keys and for another purpose, so that neither can be used as the other.
-//! It is bound to the role and the stream, and ends when the session does that it was offered with.
+//! A node offers an extension in a `Link` whose target is a URL of its own (RFC 9725 §4.9):
+//! server-sent events and layers for players (draft-ietf-wish-whep, core extensions), statistics
+//! for red5pro-webrtc-sdk 15. We give a URL of ours in its place, sealed as a session's is, under
+//! the same keys and for another purpose, so that neither can be used as the other. It is bound to
+//! the role and the stream, and ends when the session does that it was offered with.
 
 use std::net::IpAddr;
 
@@ -20,7 +21,8 @@ use crate::{
 /// The relation of an endpoint for statistics, which red5pro-webrtc-sdk 15 looks for on `OPTIONS`.
 pub const STATISTICS: &str = "statistics";
 
-/// What the relations of registered extensions begin with (RFC 9725 §4.9; draft-ietf-wish-whep, IANA considerations).
+/// What the relations of registered extensions begin with (RFC 9725 §4.9; draft-ietf-wish-whep,
+/// IANA considerations).
 const REGISTERED: [&str; 2] = ["urn:ietf:params:whip:ext:", "urn:ietf:params:whep:ext:"];
 
 /// Whether a link with this relation, in lower case, leads to an extension.
@@ -35,9 +37,11 @@ pub struct Extension {
     pub node: IpAddr,
     /// The extension's path and query at that node.
     pub target: PathAndQuery,
-    /// Where the session is that it was offered with, if it was with one: a newer one there ends both.
+    /// Where the session is that it was offered with, if it was with one: a newer one there ends
+    /// both.
     pub session: Option<PathAndQuery>,
-    /// When that session was made, or the extension offered without one, in milliseconds since 1970.
+    /// When that session was made, or the extension offered without one, in milliseconds since
+    /// 1970.
     pub issued_at: u64,
 }
 
@@ -100,8 +104,8 @@ impl SessionKeys {
         self.seal_for(Purpose::Extension, role, key, plain)
     }
 
-    /// Opens a token that stands in the URL of an extension of this role and stream; `None` for whatever is not exactly
-    /// one.
+    /// Opens a token that stands in the URL of an extension of this role and stream; `None` for
+    /// whatever is not exactly one.
     pub fn open_extension(&self, role: Role, key: &StreamKey, token: &str) -> Option<Extension> {
         let plain = self.open_for(Purpose::Extension, role, key, token)?;
         let plain: Sealed<'_> = postcard::from_bytes(&plain).ok()?;

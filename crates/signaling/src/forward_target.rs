@@ -1,9 +1,10 @@
-//! The `target` of Stream Manager 2.0's forward proxy, `/as/v1/proxy/forward/?target=URL` (Red5 Pro documentation, Stream
-//! Manager 2.0, Proxy API).
+//! The `target` of Stream Manager 2.0's forward proxy, `/as/v1/proxy/forward/?target=URL` (Red5 Pro
+//! documentation, Stream Manager 2.0, Proxy API).
 //!
-//! The Stream Manager's own proxy dials what is named there, so the one who reads it first must not read another host
-//! than the one who reads it last. Everything that two readers of URLs could understand in two ways is refused: escapes
-//! that are decoded twice, backslashes, users, fragments, a key that is there twice or is written with escapes.
+//! The Stream Manager's own proxy dials what is named there, so the one who reads it first must not
+//! read another host than the one who reads it last. Everything that two readers of URLs could
+//! understand in two ways is refused: escapes that are decoded twice, backslashes, users,
+//! fragments, a key that is there twice or is written with escapes.
 
 use std::fmt;
 

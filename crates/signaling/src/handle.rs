@@ -1,11 +1,13 @@
 //! Sealed handles of nodes.
 //!
-//! Stream Manager 2.0 names the node of an `OPTIONS` in `Session-Host`, and red5pro-webrtc-sdk 12.0.0 and later send it
-//! back as `host=` with `POST`, `PATCH` and `DELETE`. We name it too, but to ourselves alone: the value is sealed as a
-//! session's token is, under the same keys and for another purpose, so that neither can be used as the other. It is bound
-//! to the role and the stream, holds no address that a client could read, and needs no escape in a query.
+//! Stream Manager 2.0 names the node of an `OPTIONS` in `Session-Host`, and red5pro-webrtc-sdk
+//! 12.0.0 and later send it back as `host=` with `POST`, `PATCH` and `DELETE`. We name it too, but
+//! to ourselves alone: the value is sealed as a session's token is, under the same keys and for
+//! another purpose, so that neither can be used as the other. It is bound to the role and the
+//! stream, holds no address that a client could read, and needs no escape in a query.
 //!
-//! A handle says where, and nothing of whose: anybody who asks with `OPTIONS` is given one. It opens no session.
+//! A handle says where, and nothing of whose: anybody who asks with `OPTIONS` is given one. It
+//! opens no session.
 
 use std::net::IpAddr;
 
@@ -46,9 +48,9 @@ impl SessionKeys {
         postcard::from_bytes(&plain).ok()
     }
 
-    /// Whether this may be a handle that was sealed with a key that is not in this ring: by a replica with another key
-    /// file, or before a start that made a new key. It leads nowhere and is nobody's fault, unlike one that was altered;
-    /// nothing that is an address looks like it.
+    /// Whether this may be a handle that was sealed with a key that is not in this ring: by a
+    /// replica with another key file, or before a start that made a new key. It leads nowhere and
+    /// is nobody's fault, unlike one that was altered; nothing that is an address looks like it.
     pub fn is_foreign_handle(&self, handle: &str) -> bool {
         self.is_of_another_ring(handle)
     }
@@ -106,7 +108,8 @@ mod tests {
                 .unwrap();
             assert!(ours.is_foreign_handle(&sealed));
             assert!(!theirs.is_foreign_handle(&sealed));
-            // Version and key id are the first five bytes, so the last character of the first seven is half theirs.
+            // Version and key id are the first five bytes, so the last character of the first seven
+            // is half theirs.
             for at in 7..sealed.len() {
                 let mut altered = sealed.clone();
                 altered.replace_range(at..=at, if &sealed[at..=at] == "A" { "Q" } else { "A" });

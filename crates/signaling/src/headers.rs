@@ -22,7 +22,8 @@ pub enum Media {
     SdpFragment,
 }
 
-/// What the `Content-Type` says: `None` if it is absent, `Some(None)` if it is neither of [`Media`].
+/// What the `Content-Type` says: `None` if it is absent, `Some(None)` if it is neither of
+/// [`Media`].
 pub fn media(headers: &HeaderMap) -> Option<Option<Media>> {
     let value = headers.get(CONTENT_TYPE)?;
     let essence = value
@@ -40,8 +41,9 @@ pub fn media(headers: &HeaderMap) -> Option<Option<Media>> {
     })
 }
 
-/// Writes the `Content-Type` of a WHIP or WHEP body as those compare it who compare text: `application/sdp`, in small letters
-/// and without parameters (`MediaMTX`, internal/protocols/whip/client.go). Only the `valid-until` of a counter-offer stays
+/// Writes the `Content-Type` of a WHIP or WHEP body as those compare it who compare text:
+/// `application/sdp`, in small letters and without parameters (`MediaMTX`,
+/// internal/protocols/whip/client.go). Only the `valid-until` of a counter-offer stays
 /// (draft-ietf-wish-whep §4.2). Any other type stays as it is.
 pub fn make_plain(headers: &mut HeaderMap) {
     let plain = match media(headers) {
@@ -59,7 +61,8 @@ pub fn make_plain(headers: &mut HeaderMap) {
     }
 }
 
-/// The parameter with its value, as it is written. Its value, a date, holds a comma and no semicolon.
+/// The parameter with its value, as it is written. Its value, a date, holds a comma and no
+/// semicolon.
 fn valid_until(value: &HeaderValue) -> Option<&str> {
     let mut params = value.to_str().ok()?.split(';').skip(1).map(str::trim);
     params.find(|param| {
@@ -84,10 +87,11 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
-/// Takes out what belongs to one connection only (RFC 9110 §7.6.1): the fields that `Connection` names, and the ones
-/// that are hop-by-hop by definition.
+/// Takes out what belongs to one connection only (RFC 9110 §7.6.1): the fields that `Connection`
+/// names, and the ones that are hop-by-hop by definition.
 ///
-/// Own headers have to be added *after* this, or a client could name them in `Connection` and have them removed.
+/// Own headers have to be added *after* this, or a client could name them in `Connection` and have
+/// them removed.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> = headers

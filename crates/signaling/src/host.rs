@@ -40,7 +40,8 @@ pub fn same(one: &str, other: &str) -> bool {
     one == other || normal(one) == normal(other)
 }
 
-/// The one spelling of host and port; `default` is the port that may be left out, where the scheme is known.
+/// The one spelling of host and port; `default` is the port that may be left out, where the scheme
+/// is known.
 ///
 /// `None` if there is no host, a user before it, or a port that is none.
 pub fn normal_authority(authority: &Authority, default: Option<u16>) -> Option<Authority> {

@@ -1,9 +1,10 @@
 //! ICE servers: what a client may ask for its address, or to relay its media.
 //!
-//! A TURN server that shares a secret with us takes a user name that holds its own end, and a password that anybody
-//! with the secret can make (draft-uberti-behave-turn-rest-00; coturn's `use-auth-secret` and `static-auth-secret`):
-//! `username = expiry ":" user`, `password = base64(HMAC-SHA1(secret, username))`. So each session gets one of its own,
-//! and nothing is stored.
+//! A TURN server that shares a secret with us takes a user name that holds its own end, and a
+//! password that anybody with the secret can make (draft-uberti-behave-turn-rest-00; coturn's
+//! `use-auth-secret` and `static-auth-secret`): `username = expiry ":" user`, `password =
+//! base64(HMAC-SHA1(secret, username))`. So each session gets one of its own, and nothing is
+//! stored.
 
 mod secret;
 mod url;
@@ -77,8 +78,9 @@ impl IceServer {
 
     /// Whether red5pro-webrtc-sdk 11.0.0 reads this server as it is meant.
     ///
-    /// It divides the value at every `;`, each part at every `=`, takes the second piece and drops all quotes. So a
-    /// password that holds `=` arrives cut off, as all do that a secret makes: 20 bytes end in one `=` in base64.
+    /// It divides the value at every `;`, each part at every `=`, takes the second piece and drops
+    /// all quotes. So a password that holds `=` arrives cut off, as all do that a secret makes: 20
+    /// bytes end in one `=` in base64.
     pub fn is_legible_to_red5(&self) -> bool {
         let plain = |text: &str| !text.contains(['=', ';', '"', '\\']) && text.trim() == text;
         self.credentials
@@ -88,8 +90,8 @@ impl IceServer {
     }
 }
 
-/// The one server for a client that reads only one: TURN before STUN, since a relay also tells the address, plain before
-/// TLS; and only what it reads as it is meant.
+/// The one server for a client that reads only one: TURN before STUN, since a relay also tells the
+/// address, plain before TLS; and only what it reads as it is meant.
 pub fn only_one(servers: &[IceServer]) -> Option<&IceServer> {
     let legible = servers.iter().filter(|server| server.is_legible_to_red5());
     // A TURN server without credentials makes the browser's `RTCPeerConnection` throw.
@@ -113,10 +115,11 @@ pub struct IceServers {
 }
 
 impl IceServers {
-    /// The servers for one session: `user` is told apart in the TURN server's log, `now` is in seconds since 1970.
+    /// The servers for one session: `user` is told apart in the TURN server's log, `now` is in
+    /// seconds since 1970.
     ///
-    /// With a secret each session has credentials of its own, which end, and the fixed ones stay with those who can read
-    /// no others.
+    /// With a secret each session has credentials of its own, which end, and the fixed ones stay
+    /// with those who can read no others.
     pub fn for_session(&self, user: &str, now: u64) -> Vec<IceServer> {
         let minted = self
             .secret
@@ -125,8 +128,9 @@ impl IceServers {
         self.with(minted.as_ref().or(self.fixed.as_ref()))
     }
 
-    /// The servers for a client that cannot read what a secret makes (see [`IceServer::is_legible_to_red5`]): TURN servers
-    /// with the fixed credentials, if there are some.
+    /// The servers for a client that cannot read what a secret makes (see
+    /// [`IceServer::is_legible_to_red5`]): TURN servers with the fixed credentials, if there are
+    /// some.
     pub fn for_everybody(&self) -> Vec<IceServer> {
         self.with(self.fixed.as_ref())
     }

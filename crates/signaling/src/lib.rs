@@ -1,4 +1,5 @@
-//! What the URLs, headers, statuses and session tokens of WHIP, WHEP and Red5's WebSocket signalling mean.
+//! What the URLs, headers, statuses and session tokens of WHIP, WHEP and Red5's WebSocket
+//! signalling mean.
 //!
 //! Pure words: no I/O, no clock, no async. Whoever calls brings the bytes and the time.
 //!

@@ -1,4 +1,5 @@
-//! `Link` (RFC 8288): a parser that forgives what is met in the field, and a writer that forgives nothing.
+//! `Link` (RFC 8288): a parser that forgives what is met in the field, and a writer that forgives
+//! nothing.
 //!
 //! | form | met in |
 //! |---|---|
@@ -42,7 +43,8 @@ impl Link {
         rel.split_ascii_whitespace().map(str::to_ascii_lowercase)
     }
 
-    /// As one well-formed value: `<target>; name="value"; …`. `None` if something in it cannot stand in one.
+    /// As one well-formed value: `<target>; name="value"; …`. `None` if something in it cannot
+    /// stand in one.
     pub fn to_value(&self) -> Option<HeaderValue> {
         if self.target.is_empty() || !self.target.bytes().all(is_target) {
             return None;

@@ -1,12 +1,13 @@
 //! A query in the wrong place.
 //!
-//! red5pro-webrtc-sdk 12.0.0 adds `&host=…` to the URL of a session whether there is a `?` or not, so the last segment of
-//! the path becomes `stream1&host=…`, or `{token}&host=…`. No name and no token of ours holds a `&`.
+//! red5pro-webrtc-sdk 12.0.0 adds `&host=…` to the URL of a session whether there is a `?` or not,
+//! so the last segment of the path becomes `stream1&host=…`, or `{token}&host=…`. No name and no
+//! token of ours holds a `&`.
 
 use http::uri::PathAndQuery;
 
-/// The target that was meant, with all of the query behind a `?`; `None` if nothing is out of place, or if the path is
-/// not that of a session.
+/// The target that was meant, with all of the query behind a `?`; `None` if nothing is out of
+/// place, or if the path is not that of a session.
 pub fn mended(target: &PathAndQuery) -> Option<PathAndQuery> {
     let path = target.path();
     let of_2_0 = ["/as/v1/proxy/whip/", "/as/v1/proxy/whep/"];

@@ -1,8 +1,8 @@
 //! Raw query strings.
 //!
-//! A Red5 node splits its query at `&` and `=` and decodes nothing, so what a client sends has to arrive byte for
-//! byte: everything here keeps or drops whole `key=value` pairs and never rewrites one. Keys are compared as RFC 3986
-//! has it: `%68ost` is `host`.
+//! A Red5 node splits its query at `&` and `=` and decodes nothing, so what a client sends has to
+//! arrive byte for byte: everything here keeps or drops whole `key=value` pairs and never rewrites
+//! one. Keys are compared as RFC 3986 has it: `%68ost` is `host`.
 
 use std::borrow::Cow;
 
@@ -51,8 +51,8 @@ pub fn merge(base: &str, own: &str) -> String {
     merged
 }
 
-/// The text in which every escape of an unreserved character is that character: both mean the same (RFC 3986 §6.2.2.2).
-/// All other bytes stay.
+/// The text in which every escape of an unreserved character is that character: both mean the same
+/// (RFC 3986 §6.2.2.2). All other bytes stay.
 pub fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
@@ -73,7 +73,8 @@ pub fn unescaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// The character that these two hexadecimal digits stand for, if it is an unreserved one (RFC 3986 §2.3).
+/// The character that these two hexadecimal digits stand for, if it is an unreserved one (RFC 3986
+/// §2.3).
 fn unreserved(after: &str) -> Option<char> {
     let mut digits = after.chars();
     let (high, low) = (digits.next()?.to_digit(16)?, digits.next()?.to_digit(16)?);

@@ -1,7 +1,8 @@
 //! What a node's `Location` means, and the target of its `Link`.
 //!
-//! A node names a new session in any of RFC 3986's forms: absolute, path-absolute (Red5), or relative. Clients never
-//! see it; it is sealed into the session URL that we give. So all that is needed is the path and query *at the node*.
+//! A node names a new session in any of RFC 3986's forms: absolute, path-absolute (Red5), or
+//! relative. Clients never see it; it is sealed into the session URL that we give. So all that is
+//! needed is the path and query *at the node*.
 //!
 //! | reference | host | meaning |
 //! |---|---|---|
@@ -9,9 +10,9 @@
 //! | target of a `Link` | the node's, or ours (a node may build it from `X-Forwarded-Host`) | the path, at that node |
 //! | target of a `Link` | another | not the node's: the link is left out |
 //!
-//! A host in a reference opens nothing: only the node that answered is ever asked for the path. A `Location` that cannot be
-//! read, or is too long, is not followed, and the session is where Red5 keeps it ([`usual`]): a session that a node has
-//! made is not lost by a limit of ours.
+//! A host in a reference opens nothing: only the node that answered is ever asked for the path. A
+//! `Location` that cannot be read, or is too long, is not followed, and the session is where Red5
+//! keeps it ([`usual`]): a session that a node has made is not lost by a limit of ours.
 
 use std::{borrow::Cow, fmt::Write as _, net::IpAddr};
 
@@ -20,8 +21,9 @@ use thiserror::Error;
 
 use crate::{host, query};
 
-/// Longest path and query of a session at a node, in bytes. Sealed, as part of a URL of ours, it stays below the 4096 bytes
-/// in which FFmpeg reads a line of a header (libavformat/http.c, `MAX_URL_SIZE`).
+/// Longest path and query of a session at a node, in bytes. Sealed, as part of a URL of ours, it
+/// stays below the 4096 bytes in which FFmpeg reads a line of a header (libavformat/http.c,
+/// `MAX_URL_SIZE`).
 pub const MAX_RESOURCE: usize = 2048;
 
 /// Names by which a node can only mean itself.
@@ -36,8 +38,8 @@ pub struct Node<'a> {
     pub address: IpAddr,
     /// The host name by which it was named, if it was.
     pub name: Option<&'a str>,
-    /// The names by which clients reach this proxy, as [`host::normal`] writes them: a node hears one of them in
-    /// `X-Forwarded-Host`.
+    /// The names by which clients reach this proxy, as [`host::normal`] writes them: a node hears
+    /// one of them in `X-Forwarded-Host`.
     pub ours: &'a [String],
 }
 
@@ -56,9 +58,10 @@ impl Node<'_> {
 
 /// The path and query at the node that a `Location` names.
 ///
-/// `endpoint` is the request target of the POST that made the session. Two habits of Red5's clients are kept: a
-/// `Location` that still says `endpoint` means `resource` (red5pro-webrtc-sdk 11.0.0), and the `requestId` of the
-/// endpoint, by which a node tells a player's session, stays if the `Location` does not bring one of its own.
+/// `endpoint` is the request target of the POST that made the session. Two habits of Red5's clients
+/// are kept: a `Location` that still says `endpoint` means `resource` (red5pro-webrtc-sdk 11.0.0),
+/// and the `requestId` of the endpoint, by which a node tells a player's session, stays if the
+/// `Location` does not bring one of its own.
 ///
 /// # Errors
 /// The `Location` is no URL, or longer than [`MAX_RESOURCE`].
@@ -87,8 +90,8 @@ pub fn usual(endpoint: &PathAndQuery) -> Result<PathAndQuery, LocationError> {
     resource(endpoint, "")
 }
 
-/// The path and query at the node of what an extension has made there, from its `Location`. `base` is the request target of
-/// the answer (RFC 3986 §5.1.3).
+/// The path and query at the node of what an extension has made there, from its `Location`. `base`
+/// is the request target of the answer (RFC 3986 §5.1.3).
 ///
 /// # Errors
 /// It is no URL, or longer than [`MAX_RESOURCE`].
@@ -101,8 +104,8 @@ pub fn made(
     bounded(&remove_dot_segments(path), query)
 }
 
-/// The path and query at the node that the target of a `Link` names. `base` is the request target of the answer (RFC 3986
-/// §5.1.3).
+/// The path and query at the node that the target of a `Link` names. `base` is the request target
+/// of the answer (RFC 3986 §5.1.3).
 ///
 /// # Errors
 /// It names another host, is no URL, or is longer than [`MAX_RESOURCE`].
@@ -125,7 +128,8 @@ fn bounded(path: &str, query: &str) -> Result<PathAndQuery, LocationError> {
     PathAndQuery::try_from(whole).map_err(|_| LocationError::Malformed)
 }
 
-/// An endpoint's path as that of its sessions. The last `endpoint` is meant: a scope may hold one too.
+/// An endpoint's path as that of its sessions. The last `endpoint` is meant: a scope may hold one
+/// too.
 fn as_resource(endpoint: &str) -> String {
     match endpoint.rsplit_once("/endpoint/") {
         Some((before, name)) => format!("{before}/resource/{name}"),
@@ -133,8 +137,8 @@ fn as_resource(endpoint: &str) -> String {
     }
 }
 
-/// The reference resolved against the endpoint (RFC 3986 §5.2), without scheme, authority and fragment. `allows` says which
-/// hosts it may name.
+/// The reference resolved against the endpoint (RFC 3986 §5.2), without scheme, authority and
+/// fragment. `allows` says which hosts it may name.
 fn resolved(
     endpoint: &PathAndQuery,
     reference: &[u8],
@@ -168,8 +172,8 @@ fn resolved(
     })
 }
 
-/// The reference without white space around it, and with an escape for whatever cannot stand in a URL: a node may write the
-/// name of a stream as it is.
+/// The reference without white space around it, and with an escape for whatever cannot stand in a
+/// URL: a node may write the name of a stream as it is.
 fn escaped(reference: &[u8]) -> Cow<'_, str> {
     let stands = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
     let reference = reference.trim_ascii();
@@ -192,7 +196,8 @@ fn has_scheme(reference: &str) -> bool {
     reference.get(..end).is_some_and(|head| head.contains(':'))
 }
 
-/// What stands behind the authority. A port that is not ours is forgiven: a node may name its public one.
+/// What stands behind the authority. A port that is not ours is forgiven: a node may name its
+/// public one.
 fn absolute(after: &str, allows: impl Fn(&str) -> bool) -> Result<String, LocationError> {
     let end = after.find(['/', '?']).unwrap_or(after.len());
     let (authority, rest) = after.split_at_checked(end).unwrap_or_default();

@@ -13,8 +13,8 @@
 //! | `/{scope…}/whip\|whep/extension/{stream}/{token}` | an extension that we sealed | ours, see [`crate::extension`] |
 //! | anything else | the manager | |
 //!
-//! With [`Api::V2`] there are these besides, and nothing else below `/as/v1/proxy` (Red5 Pro documentation, Stream Manager
-//! 2.0, WHIP/WHEP and WebSocket proxy):
+//! With [`Api::V2`] there are these besides, and nothing else below `/as/v1/proxy` (Red5 Pro
+//! documentation, Stream Manager 2.0, WHIP/WHEP and WebSocket proxy):
 //!
 //! | path | asks for |
 //! |---|---|
@@ -72,7 +72,8 @@ pub enum Route {
     },
     /// The WebSocket proxy of Stream Manager 1.x, which is told everything by the query.
     Socket,
-    /// The WebSocket proxy of Stream Manager 2.0, whether the request is one for a WebSocket or not.
+    /// The WebSocket proxy of Stream Manager 2.0, whether the request is one for a WebSocket or
+    /// not.
     StreamSocket {
         /// Publish or play.
         role: Role,
@@ -81,8 +82,8 @@ pub enum Route {
     },
     /// The Stream Manager's administration API.
     ManagerAdmin,
-    /// The forward proxy of Stream Manager 2.0, which sends a request wherever its query says, and with
-    /// [`Api::V2`] whatever else is below `/as/v1/proxy`.
+    /// The forward proxy of Stream Manager 2.0, which sends a request wherever its query says, and
+    /// with [`Api::V2`] whatever else is below `/as/v1/proxy`.
     ForwardProxy,
     /// The Stream Manager.
     Manager,

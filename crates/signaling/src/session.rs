@@ -1,9 +1,10 @@
 //! Sealed session URLs.
 //!
-//! A token holds the node's address and the session's own path there, sealed with AES-256-GCM under a key that all
-//! replicas share, and bound to the role and the stream of the URL that it stands in. So any replica, and the same one
-//! after a restart, reaches the right node without a shared store; clients see no node's address; and nobody ends
-//! another's session by guessing a name (RFC 9725 §5).
+//! A token holds the node's address and the session's own path there, sealed with AES-256-GCM under
+//! a key that all replicas share, and bound to the role and the stream of the URL that it stands
+//! in. So any replica, and the same one after a restart, reaches the right node without a shared
+//! store; clients see no node's address; and nobody ends another's session by guessing a name (RFC
+//! 9725 §5).
 //!
 //! On the wire: `base64url(version ‖ key id ‖ nonce ‖ ciphertext ‖ tag)`, about 100 characters.
 
@@ -31,8 +32,8 @@ const KEY_ID_LEN: usize = 4;
 const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN;
-/// Longest token that is opened, in characters: a path of [`crate::rewrite::MAX_RESOURCE`], or the two of an extension, and
-/// what stands around them.
+/// Longest token that is opened, in characters: a path of [`crate::rewrite::MAX_RESOURCE`], or the
+/// two of an extension, and what stands around them.
 const MAX_TOKEN: usize = (crate::rewrite::MAX_RESOURCE + 128) * 4 / 3;
 /// Most keys in one ring.
 const MAX_KEYS: usize = 16;
@@ -44,14 +45,15 @@ pub struct Session {
     pub node: IpAddr,
     /// The session's path and query at that node.
     pub resource: PathAndQuery,
-    /// When the session was made, in milliseconds since 1970: two publishers of one name can follow each other within a
-    /// second.
+    /// When the session was made, in milliseconds since 1970: two publishers of one name can follow
+    /// each other within a second.
     pub issued_at: u64,
     /// Whose entity tag its client goes by.
     pub tag: Tag,
 }
 
-/// The wire form of a [`Session`]; the usual resource path is left out, since the URL around the token tells it.
+/// The wire form of a [`Session`]; the usual resource path is left out, since the URL around the
+/// token tells it.
 #[derive(Serialize, Deserialize)]
 struct Sealed<'s> {
     node: IpAddr,
@@ -79,12 +81,12 @@ impl SessionKeys {
         Ok(Self(vec![Arc::new(SessionKey::new(&bytes)?)]))
     }
 
-    /// Reads a key file: one key a line, 32 bytes in base64 (`openssl rand -base64 32`); empty lines and `#` comments
-    /// are skipped.
+    /// Reads a key file: one key a line, 32 bytes in base64 (`openssl rand -base64 32`); empty
+    /// lines and `#` comments are skipped.
     ///
-    /// To rotate, add the new key as the last line everywhere; when every replica has read it, move it to the top; take
-    /// the old one out when its sessions are over. A new key that comes first seals tokens at once, which replicas that
-    /// have not read it yet cannot open.
+    /// To rotate, add the new key as the last line everywhere; when every replica has read it, move
+    /// it to the top; take the old one out when its sessions are over. A new key that comes first
+    /// seals tokens at once, which replicas that have not read it yet cannot open.
     ///
     /// # Errors
     /// The line that is not a key; no key at all; more than 16.
@@ -114,8 +116,8 @@ impl SessionKeys {
         }
     }
 
-    /// The ring that comes after this one when `newer` has been read: all of its keys, and then as many of this one's as
-    /// there is room for, so that sessions outlive the key that sealed them.
+    /// The ring that comes after this one when `newer` has been read: all of its keys, and then as
+    /// many of this one's as there is room for, so that sessions outlive the key that sealed them.
     #[must_use]
     pub fn renewed(&self, newer: Self) -> Self {
         let mut keys = newer.0;
@@ -176,8 +178,8 @@ impl SessionKeys {
 
     /// Opens a token that stands in the URL of this role and stream.
     ///
-    /// `None` for whatever is not exactly what a key of this ring sealed for this URL: the caller cannot, and must not,
-    /// tell one reason from another.
+    /// `None` for whatever is not exactly what a key of this ring sealed for this URL: the caller
+    /// cannot, and must not, tell one reason from another.
     pub fn open(&self, role: Role, key: &StreamKey, token: &str) -> Option<Session> {
         let plain = self.open_for(Purpose::Session, role, key, token)?;
         let plain: Sealed<'_> = postcard::from_bytes(&plain).ok()?;
@@ -193,8 +195,8 @@ impl SessionKeys {
         })
     }
 
-    /// Whether this looks like something that was sealed with a key that is not in this ring: by a replica that has
-    /// another key file, or by this one before it was started anew.
+    /// Whether this looks like something that was sealed with a key that is not in this ring: by a
+    /// replica that has another key file, or by this one before it was started anew.
     pub(crate) fn is_of_another_ring(&self, text: &str) -> bool {
         let Some(wire) = (text.len() <= MAX_TOKEN)
             .then(|| URL_SAFE_NO_PAD.decode(text).ok())
@@ -246,7 +248,8 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    /// What the additional data of each begins with; no two begin alike, since a role stands after it.
+    /// What the additional data of each begins with; no two begin alike, since a role stands after
+    /// it.
     const fn mark(self) -> &'static [u8] {
         match self {
             Self::Session => b"",

@@ -1,7 +1,8 @@
 //! Endpoints without the word `endpoint`: `/{scope…}/whip|whep/{stream}`.
 //!
-//! From red5pro-webrtc-sdk 13.0.0 on, the option `endpoint` is used as it is, and pages leave the word out, as the URLs of
-//! Stream Manager 2.0 do. What is meant is the endpoint of that stream, which is what a node hears.
+//! From red5pro-webrtc-sdk 13.0.0 on, the option `endpoint` is used as it is, and pages leave the
+//! word out, as the URLs of Stream Manager 2.0 do. What is meant is the endpoint of that stream,
+//! which is what a node hears.
 //!
 //! | path | meant is | since |
 //! |---|---|---|
@@ -15,9 +16,9 @@
 //! | `/streammanager/api/4.0/event/whip/s1` | as it is, the manager's | a scope called `whip` in its API |
 //! | `/as/v1/…` | as it is | Stream Manager 2.0 has URLs of its own |
 //!
-//! It is read so for what clients of an endpoint send, and of WHEP for `HEAD`, by which a player recognises an endpoint
-//! (draft-ietf-wish-whep, §4.1). What is fetched with `GET` is a page of the manager, and so is `HEAD` of WHIP, which no
-//! publisher needs (RFC 9725 §4.1).
+//! It is read so for what clients of an endpoint send, and of WHEP for `HEAD`, by which a player
+//! recognises an endpoint (draft-ietf-wish-whep, §4.1). What is fetched with `GET` is a page of the
+//! manager, and so is `HEAD` of WHIP, which no publisher needs (RFC 9725 §4.1).
 
 use http::{Method, uri::PathAndQuery};
 
@@ -28,8 +29,9 @@ const MANAGERS: [&str; 2] = ["streammanager", "as"];
 
 /// The target in full, if it is a short one; `None` if it is anything else.
 ///
-/// A session has a URL of its own, its `Location`. But a page that cannot read that goes on at the URL of the endpoint, in
-/// which red5pro-webrtc-sdk 11.0.0 to 15 put `/resource/` for `/endpoint/`, if it is there.
+/// A session has a URL of its own, its `Location`. But a page that cannot read that goes on at the
+/// URL of the endpoint, in which red5pro-webrtc-sdk 11.0.0 to 15 put `/resource/` for `/endpoint/`,
+/// if it is there.
 pub fn in_full(method: &Method, target: &PathAndQuery) -> Option<PathAndQuery> {
     let noun = match *method {
         Method::OPTIONS | Method::HEAD | Method::POST => "endpoint",

@@ -27,8 +27,8 @@ pub struct SocketQuery {
     pub node: Wanted,
     /// The scope at the node: `app`, and `context` below it if there is one.
     pub scope: String,
-    /// The stream that is published. With 1.x, whatever the client's `id` may name: `RTCPublisher` names its stream,
-    /// while the ids of `RTCSubscriber` and of shared objects are made up.
+    /// The stream that is published. With 1.x, whatever the client's `id` may name: `RTCPublisher`
+    /// names its stream, while the ids of `RTCSubscriber` and of shared objects are made up.
     pub stream: Option<StreamKey>,
     /// What reaches the node: every other pair, byte for byte.
     pub rest: String,
@@ -41,9 +41,11 @@ pub enum Wanted {
     Named {
         /// As the client wrote it, decoded; not yet admitted.
         host: String,
-        /// Whether its private address is asked for: `usePrivateProxy=true`, and no other way of saying it.
+        /// Whether its private address is asked for: `usePrivateProxy=true`, and no other way of
+        /// saying it.
         private: bool,
-        /// The stream for which the manager can be asked whether it names that node, if the client tells.
+        /// The stream for which the manager can be asked whether it names that node, if the client
+        /// tells.
         stream: Option<(Role, StreamKey)>,
     },
     /// Whichever carries this stream.
@@ -114,8 +116,8 @@ impl fmt::Debug for SocketQuery {
     }
 }
 
-/// Whether this is the URL of a WebSocket of 1.x, by its path and raw query. Without a query, or with another one, the
-/// path is that of the Stream Manager's page.
+/// Whether this is the URL of a WebSocket of 1.x, by its path and raw query. Without a query, or
+/// with another one, the path is that of the Stream Manager's page.
 pub fn is_url(path: &str, raw: &str) -> bool {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     let is_path = segments.next().is_some_and(|segment| {
@@ -203,7 +205,8 @@ pub enum Why {
     Doubled,
     /// A `%` without two hexadecimal digits, or not UTF-8.
     Escape,
-    /// The text `undefined` or `null`: a page that did not wait for its lookup, or misread an array of nodes.
+    /// The text `undefined` or `null`: a page that did not wait for its lookup, or misread an array
+    /// of nodes.
     Undefined,
     /// Not an allowed scope.
     Name(NameError),

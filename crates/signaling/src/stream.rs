@@ -27,7 +27,8 @@ impl Role {
         }
     }
 
-    /// The `action` of the Stream Manager's event API (Red5 Pro documentation, Stream Manager REST API 4.0).
+    /// The `action` of the Stream Manager's event API (Red5 Pro documentation, Stream Manager REST
+    /// API 4.0).
     pub const fn action(self) -> &'static str {
         match self {
             Self::Publish => "broadcast",
@@ -56,7 +57,8 @@ pub struct StreamKey {
 }
 
 impl StreamKey {
-    /// Checks both parts. One leading slash of the scope is dropped, as the Stream Manager writes it both ways.
+    /// Checks both parts. One leading slash of the scope is dropped, as the Stream Manager writes
+    /// it both ways.
     ///
     /// # Errors
     /// The part that is wrong, and the rule that it breaks.
@@ -69,7 +71,8 @@ impl StreamKey {
         })
     }
 
-    /// Reads a stream's `scope/name` as Stream Manager 2.0 writes it: what is behind the last slash is the name.
+    /// Reads a stream's `scope/name` as Stream Manager 2.0 writes it: what is behind the last slash
+    /// is the name.
     ///
     /// # Errors
     /// See [`StreamKey::new`].

@@ -1,8 +1,8 @@
 //! Entity tags of sessions, and who compares them (RFC 9725 §4.3.1).
 //!
-//! A client that trickles sends the tag of its ICE session as `If-Match`; one that begins a new one (an ICE restart)
-//! sends `*`. Red5's nodes know no tags, and some clients do not begin without one, so they get one of ours. It says to
-//! which session it belongs, and no node hears of it.
+//! A client that trickles sends the tag of its ICE session as `If-Match`; one that begins a new one
+//! (an ICE restart) sends `*`. Red5's nodes know no tags, and some clients do not begin without
+//! one, so they get one of ours. It says to which session it belongs, and no node hears of it.
 //!
 //! | the tag is | `If-Match` | lenient | strict |
 //! |---|---|---|---|
@@ -14,10 +14,11 @@
 //! | ours | this session's | goes on without it | goes on without it |
 //! | ours | any other | goes on, without it if it is one of ours | 412 |
 //!
-//! red5pro-webrtc-sdk 11.0.0 to 15 speak draft-ietf-wish-whip-01, which has no tags: they never send one, and take
-//! 405, 412 and 428 for the end of a publish.
+//! red5pro-webrtc-sdk 11.0.0 to 15 speak draft-ietf-wish-whip-01, which has no tags: they never
+//! send one, and take 405, 412 and 428 for the end of a publish.
 //!
-//! After an ICE restart a session has another tag, of which its URL knows nothing. Of those that we gave, any is taken.
+//! After an ICE restart a session has another tag, of which its URL knows nothing. Of those that we
+//! gave, any is taken.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -97,7 +98,8 @@ pub fn judge(
     })
 }
 
-/// Whether it is a tag that we gave for this session. The comparison is the strong one (RFC 9110 §13.1.1).
+/// Whether it is a tag that we gave for this session. The comparison is the strong one (RFC 9110
+/// §13.1.1).
 fn is_of(session: &Session, tag: &str) -> bool {
     let Some(of) = tag.strip_prefix(OURS).and_then(|tag| tag.strip_suffix('"')) else {
         return false;

@@ -1,4 +1,5 @@
-//! Origins of web pages (RFC 6454; Fetch, "origin"): the value of `Origin`, and an entry of a list of those that are let in.
+//! Origins of web pages (RFC 6454; Fetch, "origin"): the value of `Origin`, and an entry of a list
+//! of those that are let in.
 
 use std::{fmt, str::FromStr};
 
@@ -11,7 +12,8 @@ use crate::host;
 /// Longest origin that is read, in bytes: a scheme, the longest host name, a port.
 const MAX_ORIGIN: usize = 320;
 
-/// `scheme://host[:port]` in its one spelling, `null`, which is what pages from files and in sandboxes send, or `*`: any.
+/// `scheme://host[:port]` in its one spelling, `null`, which is what pages from files and in
+/// sandboxes send, or `*`: any.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct WebOrigin(String);

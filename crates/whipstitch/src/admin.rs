@@ -1,8 +1,9 @@
 //! The admin interface: what an operator, a probe or Prometheus asks, and what an operator changes.
 //!
-//! There are two doors to one service: the address `listen.admin`, and the Unix socket `admin.socket`. Everything can be
-//! read at both; who may change something stands in `door.rs`. Nothing here is on the way of a client's request, and no
-//! value that a client sent in a query is shown.
+//! There are two doors to one service: the address `listen.admin`, and the Unix socket
+//! `admin.socket`. Everything can be read at both; who may change something stands in `door.rs`.
+//! Nothing here is on the way of a client's request, and no value that a client sent in a query is
+//! shown.
 //!
 //! | file | one idea |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! What is made of what. Nothing here decides anything about a request; see `whipstitch_proxy::stack` for that.
+//! What is made of what. Nothing here decides anything about a request; see
+//! `whipstitch_proxy::stack` for that.
 
 mod admin_doors;
 mod finding;
@@ -97,8 +98,8 @@ impl Running {
         all.copied().collect()
     }
 
-    /// Reads settings, certificate, session keys, secrets of TURN servers and the list of nodes again, now; whether all of
-    /// it could be read. What came of it is in the log.
+    /// Reads settings, certificate, session keys, secrets of TURN servers and the list of nodes
+    /// again, now; whether all of it could be read. What came of it is in the log.
     pub async fn reload(&self) -> bool {
         self.reloader.reload().await.is_good()
     }
@@ -121,7 +122,8 @@ impl Running {
         }
     }
 
-    /// Ends everything in the order of [`crate::shutdown`], within `shutdown.delay`, `shutdown.deadline` and a second.
+    /// Ends everything in the order of [`crate::shutdown`], within `shutdown.delay`,
+    /// `shutdown.deadline` and a second.
     pub async fn drain(self) -> Drained {
         self.shutdown.drain(self.delay, self.deadline).await
     }
@@ -321,7 +323,8 @@ fn dependencies(
     }
 }
 
-/// The one place that knows both what the proxy needs of a socket and what kinds of socket there are.
+/// The one place that knows both what the proxy needs of a socket and what kinds of socket there
+/// are.
 fn detach(upgraded: Upgraded) -> Detached {
     match ingress::detach(upgraded) {
         ingress::Detached::Socket(socket, read) => Detached {
@@ -391,7 +394,8 @@ fn tls(config: &Config, registry: &Registry, shutdown: &Shutdown) -> Result<Tls,
     })
 }
 
-/// A listener for each address: the service manager's, if it has one that is bound to it, else one of our own.
+/// A listener for each address: the service manager's, if it has one that is bound to it, else one
+/// of our own.
 fn listen(addrs: &[SocketAddr], inherited: &mut Inherited) -> Result<Vec<Listener>, StartError> {
     let listener = |addr: &SocketAddr| {
         let listener = match inherited.bound_to(*addr) {

@@ -1,4 +1,5 @@
-//! What the certificates say of themselves that clients are shown: for the status page, the probe and the metrics alike.
+//! What the certificates say of themselves that clients are shown: for the status page, the probe
+//! and the metrics alike.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -22,8 +23,8 @@ pub(crate) struct Shown {
     pub(crate) names: Vec<String>,
     /// When the server's own is valid; `None` if it cannot be read: TLS has taken it all the same.
     pub(crate) own: Option<Validity>,
-    /// The same of that issuer's which ends first; `None` if the file holds none that can be read. Clients that go by it
-    /// refuse the server's own when it has ended.
+    /// The same of that issuer's which ends first; `None` if the file holds none that can be read.
+    /// Clients that go by it refuse the server's own when it has ended.
     pub(crate) issuers: Option<Validity>,
 }
 

@@ -1,7 +1,7 @@
 //! The command line: `whipstitch [command] [flags]`; without a command it serves.
 //!
-//! Settings in flags are read as text and judged together with the file and the environment, so that one run names
-//! every mistake.
+//! Settings in flags are read as text and judged together with the file and the environment, so
+//! that one run names every mistake.
 
 mod settings;
 
@@ -29,7 +29,8 @@ pub const EX_CONFIG: u8 = 78;
 /// What `--version` tells.
 static FACTS: LazyLock<String> = LazyLock::new(|| BUILD.text());
 
-/// Reverse proxy in front of a Red5 Pro Stream Manager: TLS, WHIP, WHEP and WebSocket signalling to the right node.
+/// Reverse proxy in front of a Red5 Pro Stream Manager: TLS, WHIP, WHEP and WebSocket signalling to
+/// the right node.
 ///
 /// Settings come from flags, then from the environment, then from the file; a flag wins.
 #[derive(Clone, Parser)]
@@ -59,15 +60,17 @@ pub enum Command {
     Config(commands::config::What),
     /// Play the clients of the field against a server, and say what they would stumble over
     ///
-    /// Any WHIP or WHEP server will do, a Stream Manager of 1.x or 2.0 with or without Whipstitch in front too. Each client
-    /// judges the answers by its own rules. No media flows, and every session that is made is ended.
+    /// Any WHIP or WHEP server will do, a Stream Manager of 1.x or 2.0 with or without Whipstitch
+    /// in front too. Each client judges the answers by its own rules. No media flows, and every
+    /// session that is made is ended.
     ///
     /// Ends with 0 if no rule failed, with 1 if one did, with 2 if nobody answers.
     Doctor(Box<whipstitch_doctor::Options>),
     /// Write a configuration file from that of a Stream Manager
     ///
-    /// Reads webapps/streammanager/WEB-INF/red5-web.properties of Stream Manager 1.x, and conf/red5.properties if it is
-    /// named too. What has no counterpart is listed with the reason. No password or token is printed.
+    /// Reads webapps/streammanager/WEB-INF/red5-web.properties of Stream Manager 1.x, and
+    /// conf/red5.properties if it is named too. What has no counterpart is listed with the reason.
+    /// No password or token is printed.
     Import(commands::import::Options),
     /// Say how the running whipstitch is
     ///
@@ -81,16 +84,17 @@ pub enum Command {
     Lookups(commands::lookups::Options),
     /// Let sessions end and take no new ones
     ///
-    /// Not ready at once, but still serving for shutdown.delay, until load balancers have heard of it; then no new
-    /// connections, a Close on every WebSocket, and shutdown.deadline for what is under way. There is no way back, and the
-    /// process stays until it is stopped.
+    /// Not ready at once, but still serving for shutdown.delay, until load balancers have heard of
+    /// it; then no new connections, a Close on every WebSocket, and shutdown.deadline for what is
+    /// under way. There is no way back, and the process stays until it is stopped.
     ///
-    /// With --wait it ends with 0 when nothing is left or whipstitch has ended, and with 1 when time was too short.
+    /// With --wait it ends with 0 when nothing is left or whipstitch has ended, and with 1 when
+    /// time was too short.
     Drain(commands::drain::Options),
     /// Read settings, certificates, keys and lists again
     ///
-    /// Says which changed settings count now and which wait for a restart. Ends with 1 if something cannot be used; what was
-    /// read before goes on then.
+    /// Says which changed settings count now and which wait for a restart. Ends with 1 if something
+    /// cannot be used; what was read before goes on then.
     Reload(commands::reload::Options),
     /// Show which events are logged, or change it for a while
     ///
@@ -146,8 +150,8 @@ impl Cli {
     /// Reads the arguments, the first of which is the program's name.
     ///
     /// # Errors
-    /// How to end instead of going on: after `--help` and `--version`, or with [`EX_USAGE`], or [`ask::USAGE`] behind
-    /// a command that asks the running whipstitch.
+    /// How to end instead of going on: after `--help` and `--version`, or with [`EX_USAGE`], or
+    /// [`ask::USAGE`] behind a command that asks the running whipstitch.
     pub fn read<T: Into<OsString> + Clone>(
         args: impl IntoIterator<Item = T>,
     ) -> Result<Self, Exit> {
@@ -169,8 +173,8 @@ impl Cli {
             })
     }
 
-    /// The command line as clap sees it, with the environment variable of each setting in its help. clap does not read
-    /// them itself: it would stop at the first wrong one.
+    /// The command line as clap sees it, with the environment variable of each setting in its help.
+    /// clap does not read them itself: it would stop at the first wrong one.
     pub(crate) fn with_variables() -> clap::Command {
         (["run", "check"].iter().chain(ask::COMMANDS))
             .fold(with_variables(Self::command()), |command, name| {
@@ -217,7 +221,8 @@ fn with_variables(command: clap::Command) -> clap::Command {
     })
 }
 
-/// How a command line ends that cannot be understood, which its command decides as far as it can be told.
+/// How a command line ends that cannot be understood, which its command decides as far as it can be
+/// told.
 fn usage_code(args: &[OsString]) -> u8 {
     let command = Cli::command().ignore_errors(true);
     let matches = command.try_get_matches_from(args).ok();

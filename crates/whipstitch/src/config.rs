@@ -1,8 +1,8 @@
-//! What an operator can set: every section in one [`Config`], and [`load`], which reads it from a file, the
-//! environment and flags and reports every mistake at once.
+//! What an operator can set: every section in one [`Config`], and [`load`], which reads it from a
+//! file, the environment and flags and reports every mistake at once.
 //!
-//! The sections are plain structs that live beside the code that obeys them; this module only composes them. Precedence,
-//! highest first: flag, environment, file, default.
+//! The sections are plain structs that live beside the code that obeys them; this module only
+//! composes them. Precedence, highest first: flag, environment, file, default.
 
 mod check;
 mod compose;
@@ -43,8 +43,8 @@ pub use mistake::{Mistake, Mistakes, Place};
 pub(crate) use nearest::nearest;
 pub use schema::schema;
 
-/// Everything that can be set, one field a section. `Config::default()` is complete but for `stream_manager.url` and an
-/// address to listen on.
+/// Everything that can be set, one field a section. `Config::default()` is complete but for
+/// `stream_manager.url` and an address to listen on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -84,11 +84,13 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sessions {
-    /// File with the keys that seal session URLs; the same file on every replica. Read again when it changes. Without
-    /// one, or as long as it does not exist, a key is made at start, which no other replica and no later start knows.
+    /// File with the keys that seal session URLs; the same file on every replica. Read again when
+    /// it changes. Without one, or as long as it does not exist, a key is made at start, which no
+    /// other replica and no later start knows.
     pub key_file: Option<PathBuf>,
-    /// Whether a session URL without a token means the session that this replica made for the client that asks: the same
-    /// address, `User-Agent`, `Origin` and `Authorization`. Off where a TCP load balancer hides the addresses of clients.
+    /// Whether a session URL without a token means the session that this replica made for the
+    /// client that asks: the same address, `User-Agent`, `Origin` and `Authorization`. Off where a
+    /// TCP load balancer hides the addresses of clients.
     pub by_client: bool,
     /// Life of a session URL, counted from the answer that gave it.
     #[serde(with = "days")]
@@ -109,7 +111,8 @@ impl Default for Sessions {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shutdown {
-    /// How long clients are still served after `/readyz` has begun to say 503, so that load balancers hear of it.
+    /// How long clients are still served after `/readyz` has begun to say 503, so that load
+    /// balancers hear of it.
     #[serde(with = "duration")]
     pub delay: Duration,
     /// Longest wait for requests and sessions to end before the process exits.
@@ -159,7 +162,8 @@ impl Default for Log {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tracing {
-    /// URL of a collector that takes OTLP over HTTP, without a path for `/v1/traces`; nobody is told unless set.
+    /// URL of a collector that takes OTLP over HTTP, without a path for `/v1/traces`; nobody is
+    /// told unless set.
     pub otlp: Option<String>,
     /// How many of the traces that begin here are told.
     pub sample: Ratio,

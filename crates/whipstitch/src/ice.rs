@@ -1,5 +1,5 @@
-//! `[ice]` → the servers that the proxy tells of. The files with their secrets are read at the start, and again whenever
-//! they change, as those of session keys are.
+//! `[ice]` → the servers that the proxy tells of. The files with their secrets are read at the
+//! start, and again whenever they change, as those of session keys are.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -20,7 +20,8 @@ use crate::{
     secret_word,
 };
 
-/// How often the files are looked at. Their content is compared, as they may change by a swapped symbolic link.
+/// How often the files are looked at. Their content is compared, as they may change by a swapped
+/// symbolic link.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// The servers, as their files were when they were last looked at.

@@ -1,8 +1,9 @@
-//! Listening sockets that a service manager made and kept, `systemd.socket(5)`: whoever connects while the process is
-//! started anew waits for it, instead of being refused, and the process needs no right to take a low port.
+//! Listening sockets that a service manager made and kept, `systemd.socket(5)`: whoever connects
+//! while the process is started anew waits for it, instead of being refused, and the process needs
+//! no right to take a low port.
 //!
-//! No setting names them. A socket serves the `listen.*` whose address it is bound to, so the configuration tells the
-//! whole with or without them.
+//! No setting names them. A socket serves the `listen.*` whose address it is bound to, so the
+//! configuration tells the whole with or without them.
 
 use std::{
     fmt, io, mem,
@@ -16,8 +17,9 @@ use listenfd::ListenFd;
 pub struct Inherited(Vec<(SocketAddr, TcpListener)>);
 
 impl Inherited {
-    /// Those that this process was started with (`sd_listen_fds(3)`); none without `LISTEN_FDS`. To be called once, before
-    /// there is another thread, because it takes the variables out of the environment.
+    /// Those that this process was started with (`sd_listen_fds(3)`); none without `LISTEN_FDS`. To
+    /// be called once, before there is another thread, because it takes the variables out of the
+    /// environment.
     ///
     /// # Errors
     /// One of them is no TCP socket.
@@ -38,7 +40,8 @@ impl Inherited {
         Some(self.0.swap_remove(at).1)
     }
 
-    /// An error if there are some that nothing was configured for: clients would connect to them and never be served.
+    /// An error if there are some that nothing was configured for: clients would connect to them
+    /// and never be served.
     pub(crate) fn none_left(&mut self) -> Result<(), Unwanted> {
         let left = mem::take(&mut self.0);
         if left.is_empty() {

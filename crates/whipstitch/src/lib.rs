@@ -1,5 +1,5 @@
-//! Whipstitch: a sidecar in front of a Red5 Pro Stream Manager that terminates TLS and carries the signalling of WHIP,
-//! WHEP and Red5's WebSocket dialogue to the node that the manager names.
+//! Whipstitch: a sidecar in front of a Red5 Pro Stream Manager that terminates TLS and carries the
+//! signalling of WHIP, WHEP and Red5's WebSocket dialogue to the node that the manager names.
 //!
 //! This crate is the wiring, and the only one that knows all the others.
 //!

@@ -124,7 +124,8 @@ async fn serve(config: Config, context: Context) -> ExitCode {
     }
 }
 
-/// Reads files again whenever that is asked for, until the end is; the name of the signal that asks for it.
+/// Reads files again whenever that is asked for, until the end is; the name of the signal that asks
+/// for it.
 async fn until_stopped(signals: &mut Signals, running: &Running) -> &'static str {
     loop {
         match signals.next().await {

@@ -1,7 +1,8 @@
 //! What is so at the moment that Prometheus asks.
 //!
-//! Counters belong to the crate that counts. What is only looked at is not kept twice: it is read when metrics are
-//! gathered, all of it at once, so that it fits together and costs nothing in between.
+//! Counters belong to the crate that counts. What is only looked at is not kept twice: it is read
+//! when metrics are gathered, all of it at once, so that it fits together and costs nothing in
+//! between.
 //!
 //! | file | one idea |
 //! |---|---|

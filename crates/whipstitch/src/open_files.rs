@@ -1,4 +1,5 @@
-//! The limit of open files: raised as far as it may be, and told of if it is still too low for what is configured.
+//! The limit of open files: raised as far as it may be, and told of if it is still too low for what
+//! is configured.
 
 use tracing::warn;
 

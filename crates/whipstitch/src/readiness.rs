@@ -21,8 +21,9 @@ pub enum Stage {
     Drained,
 }
 
-/// Shared by whoever asks and whoever knows. It does not depend on the Stream Manager: what is cached can be served
-/// while the manager is away, and taking the proxy out would make its outage ours.
+/// Shared by whoever asks and whoever knows. It does not depend on the Stream Manager: what is
+/// cached can be served while the manager is away, and taking the proxy out would make its outage
+/// ours.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicU8>);
 

@@ -1,5 +1,5 @@
-//! The files under `deploy/` that are generated from the code: `cargo xtask reference` writes them, a test compares
-//! them with what is there.
+//! The files under `deploy/` that are generated from the code: `cargo xtask reference` writes them,
+//! a test compares them with what is there.
 
 mod commands;
 mod configuration;

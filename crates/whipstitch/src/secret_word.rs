@@ -1,4 +1,5 @@
-//! Files that hold one secret word: a password, a token, the secret of a TURN server. No message repeats it.
+//! Files that hold one secret word: a password, a token, the secret of a TURN server. No message
+//! repeats it.
 
 use std::{fmt::Display, path::Path};
 

@@ -1,5 +1,5 @@
-//! What the service manager is told: readiness, reloads, the end, and that the runtime still turns (systemd,
-//! `sd_notify(3)`). Without `NOTIFY_SOCKET` nobody is told anything.
+//! What the service manager is told: readiness, reloads, the end, and that the runtime still turns
+//! (systemd, `sd_notify(3)`). Without `NOTIFY_SOCKET` nobody is told anything.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -15,7 +15,8 @@ pub fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// Files are read again; [`ready`] has to follow. systemd takes it for one only with the time at which it began.
+/// Files are read again; [`ready`] has to follow. systemd takes it for one only with the time at
+/// which it began.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -28,8 +29,9 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Says again and again how it is, and that it is alive if `WatchdogSec=` asks for it. Made to run on the runtime that
-/// serves: where that no longer turns, nobody is told, and the service is started anew.
+/// Says again and again how it is, and that it is alive if `WatchdogSec=` asks for it. Made to run
+/// on the runtime that serves: where that no longer turns, nobody is told, and the service is
+/// started anew.
 pub async fn keep_telling(summary: impl Fn() -> String) -> Infallible {
     let watchdog = watchdog_enabled();
     // Twice as often as is asked for, as `sd_watchdog_enabled(3)` recommends.

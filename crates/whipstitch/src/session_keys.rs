@@ -1,5 +1,5 @@
-//! The file with the session keys: read at the start, and again whenever it changes, so that a key is rotated by
-//! replacing the file.
+//! The file with the session keys: read at the start, and again whenever it changes, so that a key
+//! is rotated by replacing the file.
 
 use std::{
     fs::{self, File},
@@ -19,8 +19,8 @@ use whipstitch_signaling::session::{KeyError, SessionKeys};
 
 use crate::reread::{Asked, Reloads, Reread};
 
-/// How often the file is looked at. Its content is compared, not its time: a Kubernetes secret changes by swapping a
-/// symbolic link, and a watch on the file would be lost with it.
+/// How often the file is looked at. Its content is compared, not its time: a Kubernetes secret
+/// changes by swapping a symbolic link, and a watch on the file would be lost with it.
 const LOOK: Duration = Duration::from_secs(10);
 /// Longest file that is read, in bytes; 16 keys take less than one thousand.
 const LONGEST: u64 = 64 * 1024;
@@ -34,8 +34,8 @@ pub(crate) const MISSING: &str = "does not exist: until it does, session URLs ar
 #[derive(Debug)]
 pub(crate) struct KeyFile {
     path: PathBuf,
-    /// A digest of what it held when it was last taken up; `None` if it never was. The keys themselves would end up
-    /// wherever this is printed.
+    /// A digest of what it held when it was last taken up; `None` if it never was. The keys
+    /// themselves would end up wherever this is printed.
     digest: Option<u64>,
     digests: RandomState,
     /// What was wrong with it at the last look, so that it is said once.
@@ -44,7 +44,8 @@ pub(crate) struct KeyFile {
 }
 
 impl KeyFile {
-    /// Reads the file. One that does not exist is waited for, with a key of this process' own until then.
+    /// Reads the file. One that does not exist is waited for, with a key of this process' own until
+    /// then.
     ///
     /// # Errors
     /// It cannot be read, or does not hold keys.
@@ -188,8 +189,8 @@ pub(crate) fn is_missing(path: &Path) -> bool {
     fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// Whether everybody may read it. A group may: it is how Kubernetes (`fsGroup`) and systemd (`SupplementaryGroups=`) hand
-/// root's files to a service.
+/// Whether everybody may read it. A group may: it is how Kubernetes (`fsGroup`) and systemd
+/// (`SupplementaryGroups=`) hand root's files to a service.
 pub(crate) fn is_open_to_all(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
 }

@@ -1,6 +1,7 @@
 //! The configuration read again: what can be taken up while it runs is, the rest is named.
 //!
-//! Another stack of layers takes the place of the one that serves; requests and sessions under way are not touched.
+//! Another stack of layers takes the place of the one that serves; requests and sessions under way
+//! are not touched.
 
 use std::{fmt, io, sync::Arc};
 

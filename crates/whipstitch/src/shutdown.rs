@@ -1,17 +1,20 @@
 //! The order of the end.
 //!
-//! 1. `/readyz` says 503: load balancers look elsewhere. `shutdown.delay` gives them time to hear of it.
+//! 1. `/readyz` says 503: load balancers look elsewhere. `shutdown.delay` gives them time to hear
+//!    of it.
 //! 2. No new connections are accepted.
-//! 3. Every WebSocket gets a Close between frames, on both sides, and every stream of events ends. HTTP/2 connections that
-//!    carry one would otherwise never end, so this comes before the next step. A hundred sessions and more close one after
-//!    the other, over half of the deadline, so that their clients do not all reconnect in the same moment.
+//! 3. Every WebSocket gets a Close between frames, on both sides, and every stream of events ends.
+//!    HTTP/2 connections that carry one would otherwise never end, so this comes before the next
+//!    step. A hundred sessions and more close one after the other, over half of the deadline, so
+//!    that their clients do not all reconnect in the same moment.
 //! 4. Connections end when the requests under way are answered: GOAWAY, or `Connection: close`.
 //! 5. Whatever is not over at the deadline is dropped. The last spans are sent.
 //! 6. The process ends.
 //!
-//! A signal begins all of it; so does `POST /drain`, which stops before the last step: a sidecar that ends by itself is
-//! started again, so a drained process stays, answers on the admin interface, and ends with the signal. Whoever asks for
-//! a drain that is under way joins it. A second signal skips the rest.
+//! A signal begins all of it; so does `POST /drain`, which stops before the last step: a sidecar
+//! that ends by itself is started again, so a drained process stays, answers on the admin
+//! interface, and ends with the signal. Whoever asks for a drain that is under way joins it. A
+//! second signal skips the rest.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -29,8 +32,8 @@ use whipstitch_proxy::CloseSignal;
 
 use crate::readiness::Readiness;
 
-/// How long connections have to send the rest of their last answer when every exchange is over, and how long a collector
-/// has to take the last spans.
+/// How long connections have to send the rest of their last answer when every exchange is over, and
+/// how long a collector has to take the last spans.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// How long a session has to answer its Close: the last one is sent that long before the deadline.
@@ -104,7 +107,8 @@ impl Shutdown {
         drained
     }
 
-    /// Ends everything but the process and its admin interface, unless somebody has asked for that before.
+    /// Ends everything but the process and its admin interface, unless somebody has asked for that
+    /// before.
     pub fn begin(&self, delay: Duration, deadline: Duration) -> DrainTimes {
         let mut first = false;
         let times = *self.drain.began.get_or_init(|| {
@@ -167,7 +171,8 @@ impl Shutdown {
             },
         };
 
-        // A connection that never carried a request ends only at its timeout; there is nothing to wait for in it.
+        // A connection that never carried a request ends only at its timeout; there is nothing to
+        // wait for in it.
         self.connections.close();
         // Every exchange that is over has told of itself.
         self.stop_spans.cancel();
@@ -226,7 +231,8 @@ impl Signals {
         }
     }
 
-    /// Waits for the next one that asks for the end; its name. One that asks for a reload is there for [`Signals::next`].
+    /// Waits for the next one that asks for the end; its name. One that asks for a reload is there
+    /// for [`Signals::next`].
     pub async fn stop(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",

@@ -1,7 +1,8 @@
 //! The log: one line an event, on standard output; and spans, see `otlp`.
 //!
-//! A thread of its own writes the lines, so that whoever reads them may stall without stopping anything else. Lines
-//! beyond the `LINES` that wait are dropped, and counted by `LinesDropped`. To the journal each begins with its priority.
+//! A thread of its own writes the lines, so that whoever reads them may stall without stopping
+//! anything else. Lines beyond the `LINES` that wait are dropped, and counted by `LinesDropped`. To
+//! the journal each begins with its priority.
 
 mod dropped;
 pub(crate) mod filter;
@@ -45,8 +46,8 @@ const LINES: usize = 16_384;
 /// Longest wait for the last lines at the end: more than the 1.1 s that their writer gives itself.
 const LAST_LINES: Duration = Duration::from_millis(1500);
 
-/// Starts the log of this process, until the [`Flush`] is dropped, with a filter that can be changed. A second call
-/// changes nothing.
+/// Starts the log of this process, until the [`Flush`] is dropped, with a filter that can be
+/// changed. A second call changes nothing.
 ///
 /// # Errors
 /// The filter is not one.
@@ -94,7 +95,8 @@ impl Shape {
         }
     }
 
-    /// What writes such lines. One type for all shapes: a call more for each line, which is nothing beside its text.
+    /// What writes such lines. One type for all shapes: a call more for each line, which is nothing
+    /// beside its text.
     fn layer<S>(self, writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
     where
         S: Subscriber + for<'s> LookupSpan<'s>,
@@ -128,8 +130,8 @@ fn json() -> Format<Json> {
         .with_span_list(false)
 }
 
-/// Writes the lines that still wait when it is dropped, for at most a second and a half: the process must end even if
-/// nobody reads them.
+/// Writes the lines that still wait when it is dropped, for at most a second and a half: the
+/// process must end even if nobody reads them.
 #[derive(Debug)]
 #[must_use = "the log ends with it"]
 pub struct Flush(Option<WorkerGuard>);
@@ -139,7 +141,8 @@ impl Drop for Flush {
         let Some(guard) = self.0.take() else {
             return;
         };
-        // Not here: a guard that finds the queue full says so on standard output, where it waits for the same reader.
+        // Not here: a guard that finds the queue full says so on standard output, where it waits
+        // for the same reader.
         let (done, over) = mpsc::channel::<()>();
         let flush = move || {
             drop(guard);

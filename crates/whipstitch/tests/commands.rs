@@ -1,5 +1,5 @@
-//! The commands of the binary itself: right and wrong flags, a whipstitch that is not there, stops or refuses, and what
-//! other programs make of what is printed.
+//! The commands of the binary itself: right and wrong flags, a whipstitch that is not there, stops
+//! or refuses, and what other programs make of what is printed.
 
 #![allow(
     clippy::indexing_slicing,
@@ -150,8 +150,9 @@ fn no_permission_names_the_owner() {
     if fs::metadata(&socket).unwrap().uid() != 0 {
         fs::set_permissions(&socket, fs::Permissions::from_mode(0o000)).unwrap();
     }
-    // From a place that everybody can reach. Another process copies it: a file that this one has open for writing is in
-    // every child that another test forks at that moment, and cannot be executed until that child is another program.
+    // From a place that everybody can reach. Another process copies it: a file that this one has
+    // open for writing is in every child that another test forks at that moment, and cannot be
+    // executed until that child is another program.
     let binary = folder.path().join("whipstitch");
     let mut copy = Command::new("cp");
     copy.arg(env!("CARGO_BIN_EXE_whipstitch")).arg(&binary);

@@ -1,4 +1,5 @@
-//! The binary itself: nothing that is secret is in its log, its metrics or its admin interface, whatever goes wrong.
+//! The binary itself: nothing that is secret is in its log, its metrics or its admin interface,
+//! whatever goes wrong.
 
 #![allow(
     clippy::indexing_slicing,
@@ -74,7 +75,8 @@ impl Running {
     }
 }
 
-/// Answers lookups as a Stream Manager and everything else as a node; the connection ends with the answer.
+/// Answers lookups as a Stream Manager and everything else as a node; the connection ends with the
+/// answer.
 fn peer(listener: &TcpListener) {
     for socket in listener.incoming().map_while(Result::ok) {
         let mut lines = BufReader::new(socket);
@@ -126,7 +128,8 @@ fn start_peer(address: &str) -> SocketAddr {
     address
 }
 
-/// What differs between the generations of the manager, and with them between the ways of a bearer token.
+/// What differs between the generations of the manager, and with them between the ways of a bearer
+/// token.
 const GENERATIONS: [(&str, &str); 2] = [
     ("api = \"1\"\naccess_token_file = \"access-token\"", "pass"),
     (

@@ -1,4 +1,5 @@
-//! `cargo xtask ci`, and so `.ci/run`: what must hold before a change lands, the quick checks first.
+//! `cargo xtask ci`, and so `.ci/run`: what must hold before a change lands, the quick checks
+//! first.
 
 use std::time::Instant;
 
@@ -20,7 +21,8 @@ fn run_all() -> Result<Vec<String>> {
     Ok(closing)
 }
 
-/// Runs every check and prints the runners' closing lines once more, where a reader of the log looks first.
+/// Runs every check and prints the runners' closing lines once more, where a reader of the log
+/// looks first.
 pub(crate) fn run() -> Result {
     let closing = run_all()?;
     println!("\nall checks hold\n{}", closing.join("\n"));

@@ -24,7 +24,8 @@ pub(crate) fn run(command: &mut Command) -> Result {
     succeeded(command, status)
 }
 
-/// Runs `command` quietly, with `input` on its standard input, and gives what it wrote to standard output.
+/// Runs `command` quietly, with `input` on its standard input, and gives what it wrote to standard
+/// output.
 ///
 /// # Errors
 /// It cannot be started or does not succeed; then with all that it wrote.
@@ -37,8 +38,8 @@ pub(crate) fn output(command: &mut Command, input: &[u8]) -> Result<String> {
         .map_err(|error| format!("cannot start `{}`: {error}", shown(command)))?;
     let stdin = child.stdin.take();
     let output = std::thread::scope(|scope| {
-        // On a thread of its own: a program may write before it has read everything. One that does not read at all
-        // says so by how it ends.
+        // On a thread of its own: a program may write before it has read everything. One that does
+        // not read at all says so by how it ends.
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
         child.wait_with_output()
     })?;
@@ -51,10 +52,11 @@ pub(crate) fn output(command: &mut Command, input: &[u8]) -> Result<String> {
     Err(format!("`{command}` ended with {}\n{text}{errors}", output.status).into())
 }
 
-/// Runs `command`, hands each line of its output to `line` in the order in which it was written, and gives its status.
+/// Runs `command`, hands each line of its output to `line` in the order in which it was written,
+/// and gives its status.
 ///
-/// Both streams share one pipe: cargo names a test binary on stderr and the binary reports on stdout, so only the
-/// order between the two tells which binary a report belongs to.
+/// Both streams share one pipe: cargo names a test binary on stderr and the binary reports on
+/// stdout, so only the order between the two tells which binary a report belongs to.
 pub(crate) fn run_lines(command: &mut Command, mut line: impl FnMut(&str)) -> Result<ExitStatus> {
     announce(command);
     let (reader, writer) = std::io::pipe()?;
@@ -62,7 +64,8 @@ pub(crate) fn run_lines(command: &mut Command, mut line: impl FnMut(&str)) -> Re
     let mut child = command
         .spawn()
         .map_err(|error| format!("cannot start `{}`: {error}", shown(command)))?;
-    // `command` still holds the pipe's writing ends: without this the reading below would never end.
+    // `command` still holds the pipe's writing ends: without this the reading below would never
+    // end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut reader = BufReader::new(reader);
     let mut raw = Vec::new();

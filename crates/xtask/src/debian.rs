@@ -14,7 +14,8 @@ pub(crate) struct Need {
     pub(crate) package: &'static str,
 }
 
-/// Makes sure that every program is there: installs the absent ones when we may, otherwise fails with the exact command.
+/// Makes sure that every program is there: installs the absent ones when we may, otherwise fails
+/// with the exact command.
 pub(crate) fn ensure(needs: &[Need]) -> Result {
     let absent = absent(needs);
     if absent.is_empty() {
@@ -56,7 +57,8 @@ fn advice(absent: &[Need]) -> String {
     )
 }
 
-/// The owner of our own entry in /proc is the effective user: no library and no `unsafe` needed to ask.
+/// The owner of our own entry in /proc is the effective user: no library and no `unsafe` needed to
+/// ask.
 pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|entry| entry.uid() == 0)
 }

@@ -1,7 +1,9 @@
-//! Clients that tests run as they are, from the registries of Python and Node.js; GStreamer's is compiled.
+//! Clients that tests run as they are, from the registries of Python and Node.js; GStreamer's is
+//! compiled.
 //!
-//! `tests/programs/pinned` names each with the checksum of what may be unpacked, and the registries' own programs hold
-//! them to it. What was unpacked stays in the target directory until a pin changes.
+//! `tests/programs/pinned` names each with the checksum of what may be unpacked, and the
+//! registries' own programs hold them to it. What was unpacked stays in the target directory until
+//! a pin changes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -62,7 +64,8 @@ fn node(pinned: &Path, programs: &Path) -> Result {
     npm(pinned, &programs.join("node"))
 }
 
-/// The wheels of `pinned/requirements.txt` in `folder`; what is written there besides is for `then` to arrange.
+/// The wheels of `pinned/requirements.txt` in `folder`; what is written there besides is for `then`
+/// to arrange.
 pub(crate) fn pip(pinned: &Path, folder: &Path, then: impl FnOnce(&Path) -> Result) -> Result {
     unless_there(&[pinned.join("requirements.txt")], folder, |pins| {
         let mut pip = Command::new("python3");
@@ -103,7 +106,8 @@ pub(crate) fn npm(pinned: &Path, folder: &Path) -> Result {
     })
 }
 
-/// Does `get` unless it was done with the same pins. What a get that failed has left is thrown away by the next.
+/// Does `get` unless it was done with the same pins. What a get that failed has left is thrown away
+/// by the next.
 fn unless_there(pins: &[PathBuf], folder: &Path, get: impl FnOnce(&[PathBuf]) -> Result) -> Result {
     let stamp = folder.join("pinned");
     let wanted = pins.iter().map(fs::read).collect::<Result<Vec<_>, _>>()?;

@@ -1,4 +1,5 @@
-//! GStreamer's WHIP and WHEP elements: compiled from crates.io, under a lock of their own, against Debian's GStreamer.
+//! GStreamer's WHIP and WHEP elements: compiled from crates.io, under a lock of their own, against
+//! Debian's GStreamer.
 
 use std::path::Path;
 

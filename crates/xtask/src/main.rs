@@ -1,4 +1,5 @@
-//! The chores of the workspace: `cargo xtask test | ci | deploy | deb | dist | reference | arrows | bench`.
+//! The chores of the workspace: `cargo xtask test | ci | deploy | deb | dist | reference | arrows |
+//! bench`.
 
 mod arrows;
 #[cfg(feature = "bench")]
@@ -25,8 +26,8 @@ pub(crate) type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> =
 
 /// The features with which the whole workspace is tested and linted.
 ///
-/// One set for every command: with two, cargo would compile nearly every dependency twice (the browser tests alone
-/// change the features of `syn`, and so every derive above it).
+/// One set for every command: with two, cargo would compile nearly every dependency twice (the
+/// browser tests alone change the features of `syn`, and so every derive above it).
 pub(crate) const FEATURES: &str = "whipstitch-tests/browser,whipstitch-tests/namespaces,whipstitch-tests/programs,xtask/bench,xtask/reference";
 
 /// The chores of the Whipstitch workspace.
@@ -35,10 +36,10 @@ pub(crate) const FEATURES: &str = "whipstitch-tests/browser,whipstitch-tests/nam
 enum Chore {
     /// Run all tests: unit, property, integration, browser, real programs, doc and deploy
     ///
-    /// Installs Debian's chromium, chromium-driver, pip, npm, GStreamer, Prometheus and others first when they are absent
-    /// and you are root; otherwise says what to install. Fetches and builds the pinned clients of tests/programs, and the
-    /// tools that check deploy/, in the target directory. Fails when one cannot be had, a test was ignored or a runner ran
-    /// none.
+    /// Installs Debian's chromium, chromium-driver, pip, npm, GStreamer, Prometheus and others
+    /// first when they are absent and you are root; otherwise says what to install. Fetches and
+    /// builds the pinned clients of tests/programs, and the tools that check deploy/, in the target
+    /// directory. Fails when one cannot be had, a test was ignored or a runner ran none.
     Test,
     /// Do what continuous integration does: format, arrows, lints, tests, docs, reference pages
     Ci,
@@ -46,7 +47,8 @@ enum Chore {
     Deploy(deploy::Options),
     /// Make the Debian package of a release build
     Deb,
-    /// Make everything that a release consists of: tar, Debian package, image, chart, bill of materials, checksums
+    /// Make everything that a release consists of: tar, Debian package, image, chart, bill of
+    /// materials, checksums
     Dist(dist::Options),
     /// Write the generated pages of deploy/reference
     Reference {

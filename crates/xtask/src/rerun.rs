@@ -1,4 +1,5 @@
-//! Building ourselves again with a feature on, for the chores that need more than plain `cargo xtask` compiles.
+//! Building ourselves again with a feature on, for the chores that need more than plain `cargo
+//! xtask` compiles.
 
 #[cfg(any(not(feature = "bench"), not(feature = "reference")))]
 use std::{path::PathBuf, process::Command};
@@ -9,8 +10,8 @@ use crate::{
     command::{cargo, run},
 };
 
-/// Builds the proxy and the bench in the release profile, then runs the bench on the second core; the targets get the
-/// first to themselves.
+/// Builds the proxy and the bench in the release profile, then runs the bench on the second core;
+/// the targets get the first to themselves.
 #[cfg(not(feature = "bench"))]
 pub(crate) fn bench(arguments: &[String]) -> Result {
     let binary = built("release")?;
@@ -30,9 +31,9 @@ pub(crate) fn bench(arguments: &[String]) -> Result {
 
 /// Builds ourselves with the product in, then writes or checks the pages.
 ///
-/// A check comes after the tests as a rule. So it names the whole workspace with the tests' features, and one test
-/// target: cargo then resolves features exactly as it did for them, and nothing is compiled twice. To write pages the
-/// rest of the workspace need not even compile.
+/// A check comes after the tests as a rule. So it names the whole workspace with the tests'
+/// features, and one test target: cargo then resolves features exactly as it did for them, and
+/// nothing is compiled twice. To write pages the rest of the workspace need not even compile.
 #[cfg(not(feature = "reference"))]
 pub(crate) fn reference(check: bool) -> Result {
     let binary = built("debug")?;

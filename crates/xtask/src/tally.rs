@@ -59,7 +59,8 @@ impl Tally {
     }
 }
 
-/// The binary in cargo's `Running tests/NAME.rs (target/debug/deps/NAME-0123456789abcdef)` or `Doc-tests name`.
+/// The binary in cargo's `Running tests/NAME.rs (target/debug/deps/NAME-0123456789abcdef)` or
+/// `Doc-tests name`.
 fn started(line: &str) -> Option<&str> {
     let line = line.trim_start();
     if let Some(library) = line.strip_prefix("Doc-tests ") {
@@ -70,7 +71,8 @@ fn started(line: &str) -> Option<&str> {
     Some(file.rsplit_once('-').map_or(file, |(name, _hash)| name))
 }
 
-/// The figures in libtest's `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; …`.
+/// The figures in libtest's `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered
+/// out; …`.
 fn result(line: &str) -> Option<Counts> {
     let (_, figures) = line
         .trim()

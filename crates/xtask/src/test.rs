@@ -33,8 +33,8 @@ const NEEDS: [Need; 6] = [
     },
 ];
 
-/// The test binaries that need what has to be installed, counted apart: were one to run nothing, its absence would not
-/// show in a sum.
+/// The test binaries that need what has to be installed, counted apart: were one to run nothing,
+/// its absence would not show in a sum.
 const APART: [&str; 3] = ["browser", "programs", SCALE_OUT];
 /// Its hosts are network namespaces, which take root; without, it says so and does nothing.
 const SCALE_OUT: &str = "scale_out";
@@ -42,7 +42,8 @@ const SCALE_OUT: &str = "scale_out";
 /// Runs all tests and prints one closing line a runner.
 ///
 /// # Errors
-/// When a test failed or was skipped, or a runner ran none. The closing lines are printed all the same.
+/// When a test failed or was skipped, or a runner ran none. The closing lines are printed all the
+/// same.
 pub(crate) fn run() -> Result<Vec<String>> {
     debian::ensure(&NEEDS)?;
     fetch::ensure()?;

@@ -1,4 +1,5 @@
-//! nginx and HAProxy by the files of `deploy/loadbalancer/`: both of their ways, TLS passed through and TLS ended.
+//! nginx and HAProxy by the files of `deploy/loadbalancer/`: both of their ways, TLS passed through
+//! and TLS ended.
 
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
@@ -67,7 +68,8 @@ impl Balanced {
 
     async fn with(kind: Kind, change: impl Fn(&mut Config)) -> Self {
         let deployment = Deployment::start().await;
-        // Two that see clients by TCP, two that are told of them: the files have one port for each way.
+        // Two that see clients by TCP, two that are told of them: the files have one port for each
+        // way.
         let replicas: Vec<Proxy> = [false, false, true, true]
             .map(|trusts| {
                 let mut config = replica(&deployment, trusts);
@@ -126,7 +128,8 @@ impl Kind {
     }
 }
 
-/// The file with the test's replicas: on :443 the first two, on :8080 the others; the third of each is not there.
+/// The file with the test's replicas: on :443 the first two, on :8080 the others; the third of each
+/// is not there.
 fn at(mut text: String, replicas: &[Proxy]) -> String {
     for (number, name) in REPLICAS.iter().enumerate() {
         let port = |proxy: Option<&Proxy>, of: fn(&Proxy) -> SocketAddr| {
@@ -248,8 +251,8 @@ async fn tells_of_the_client(kind: Kind) {
     assert!(!told("x-forwarded-for").contains("192.0.2.2"), "{node:?}");
 }
 
-/// A WebSocket on which neither side says anything for longer than programs wait by default goes on. Both answer the
-/// proxy's pings, as they have to.
+/// A WebSocket on which neither side says anything for longer than programs wait by default goes
+/// on. Both answer the proxy's pings, as they have to.
 async fn keeps_silent_sockets(kind: Kind) {
     let node = RawNode::start(9).await;
     let balanced = Balanced::with(kind, |config| {
@@ -362,8 +365,8 @@ async fn haproxy_takes_websockets_over_http_2() {
     }
 }
 
-/// A connection to a replica that lies idle is given up by nginx before the replica does: a POST that met the end of one
-/// would be lost, as it is not sent twice.
+/// A connection to a replica that lies idle is given up by nginx before the replica does: a POST
+/// that met the end of one would be lost, as it is not sent twice.
 #[test]
 fn nginx_leaves_idle_connections_first() {
     let text = localized("loadbalancer/nginx.conf", &[]);

@@ -1,4 +1,5 @@
-//! Whipstitch in a Stream Manager 2.0 of `docker compose`, by the overlay of `deploy/stream-manager-2/`.
+//! Whipstitch in a Stream Manager 2.0 of `docker compose`, by the overlay of
+//! `deploy/stream-manager-2/`.
 
 use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
@@ -85,8 +86,8 @@ impl Host {
     }
 }
 
-/// The shipped whipstitch.toml with the environment of the overlay; what only a container has is changed: addresses,
-/// files, and the networks that nodes and Traefik are in.
+/// The shipped whipstitch.toml with the environment of the overlay; what only a container has is
+/// changed: addresses, files, and the networks that nodes and Traefik are in.
 fn configured(deployment: &Deployment, overlay: &Overlay, ports: Ports) -> Config {
     let environment = ["WHIPSTITCH_PROXY_PUBLIC_URL", "WHIPSTITCH_PROXY_TRUSTED"];
     let set = |name: &str| (OsString::from(name), OsString::from(overlay.value(name)));
@@ -109,7 +110,8 @@ fn configured(deployment: &Deployment, overlay: &Overlay, ports: Ports) -> Confi
 
     let test = deployment.config();
     config.stream_manager.url = Some(format!("http://{}", ports.services));
-    // Traefik stands before as-streams here and starts later: a probe would find nothing there, and lookups wait a second.
+    // Traefik stands before as-streams here and starts later: a probe would find nothing there, and
+    // lookups wait a second.
     config.stream_manager.probe = Duration::ZERO;
     config.proxy.public_url = Some(format!("https://{HOST}:{}", ports.websecure.port()));
     config.proxy.trusted = vec!["127.0.0.0/8".parse().unwrap()];

@@ -27,7 +27,8 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// Starts what `command` makes of the server's folder, and waits until it listens on all of `addresses`.
+    /// Starts what `command` makes of the server's folder, and waits until it listens on all of
+    /// `addresses`.
     pub(crate) async fn start(
         folder: TempDir,
         mut command: Command,
@@ -76,7 +77,8 @@ pub(crate) fn folder() -> TempDir {
     tempfile::Builder::new().prefix("front-").tempdir().unwrap()
 }
 
-/// So many free ports of loopback. Another process could take one before its use, which would fail the test's start.
+/// So many free ports of loopback. Another process could take one before its use, which would fail
+/// the test's start.
 pub(crate) fn free<const N: usize>() -> [SocketAddr; N] {
     let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap())
@@ -103,7 +105,8 @@ pub(crate) fn localized(path: &str, changes: &[(&str, &str)]) -> String {
     text
 }
 
-/// A server from one of Debian's packages, which puts them where the path of a plain user does not look.
+/// A server from one of Debian's packages, which puts them where the path of a plain user does not
+/// look.
 pub(crate) fn server(name: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);

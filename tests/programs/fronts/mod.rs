@@ -1,5 +1,5 @@
-//! What stands in front of the proxy, with the files of `deploy/`: Traefik of a Stream Manager 2.0, nginx and HAProxy.
-//! Each test is a client that goes through the real program.
+//! What stands in front of the proxy, with the files of `deploy/`: Traefik of a Stream Manager 2.0,
+//! nginx and HAProxy. Each test is a client that goes through the real program.
 
 mod balancers;
 mod drop_in;

@@ -1,5 +1,6 @@
-//! `deploy/stream-manager-2/docker-compose.override.yml`, read as far as the tests need it: what `docker compose` would
-//! make of its variables, the container's environment, and the labels by which Traefik's Docker provider routes.
+//! `deploy/stream-manager-2/docker-compose.override.yml`, read as far as the tests need it: what
+//! `docker compose` would make of its variables, the container's environment, and the labels by
+//! which Traefik's Docker provider routes.
 
 use std::collections::BTreeMap;
 
@@ -30,8 +31,8 @@ impl Overlay {
         value
     }
 
-    /// What Traefik's file provider is told in the place of the labels: the router, and the service with this address
-    /// for its container, and these for the ports of the labels.
+    /// What Traefik's file provider is told in the place of the labels: the router, and the service
+    /// with this address for its container, and these for the ports of the labels.
     pub(crate) fn routing(&self, ports: &BTreeMap<u16, u16>) -> (Value, Value) {
         let listener = |text: &str| {
             let wanted: u16 = text.parse().unwrap();

@@ -1,9 +1,10 @@
-//! Traefik as a Stream Manager 2.0 has it in front of its services: the same entry points, the services' paths and the
-//! prefixes that are taken off for each; and Whipstitch by the labels of the overlay.
+//! Traefik as a Stream Manager 2.0 has it in front of its services: the same entry points, the
+//! services' paths and the prefixes that are taken off for each; and Whipstitch by the labels of
+//! the overlay.
 //!
-//! In the place of the containers is minicluster's manager, which serves every service under its whole path. An entry
-//! point of Traefik's own stands for the containers and puts back what was taken off, so that what is asked of a service
-//! directly has the path that the real one has.
+//! In the place of the containers is minicluster's manager, which serves every service under its
+//! whole path. An entry point of Traefik's own stands for the containers and puts back what was
+//! taken off, so that what is asked of a service directly has the path that the real one has.
 
 use std::{collections::BTreeMap, fs, net::SocketAddr};
 
@@ -55,7 +56,8 @@ impl Ports {
     }
 }
 
-/// Starts it, with Whipstitch by `overlay` where there is one, whose ports are these in place of those of the labels.
+/// Starts it, with Whipstitch by `overlay` where there is one, whose ports are these in place of
+/// those of the labels.
 pub(crate) async fn start(
     deployment: &Deployment,
     ports: Ports,

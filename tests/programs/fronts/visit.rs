@@ -9,7 +9,8 @@ use whipstitch_tests::{Client, Deployment, Reply, deployment::SOON, http::path_o
 
 const FRAMES: u64 = 20;
 const FRAGMENT: &str = "a=ice-ufrag:x\r\na=end-of-candidates\r\n";
-/// Bytes of a token that a client may have to send in its query: most of the 8 KiB that nodes and the manager take.
+/// Bytes of a token that a client may have to send in its query: most of the 8 KiB that nodes and
+/// the manager take.
 const LONG: usize = 7000;
 
 /// The URLs of one generation of the Stream Manager.
@@ -38,8 +39,8 @@ pub(crate) struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// Publishes and plays with media; trickles, and ends both by the URLs that were given. Every one of these has to lead
-    /// back by the way that the client came.
+    /// Publishes and plays with media; trickles, and ends both by the URLs that were given. Every
+    /// one of these has to lead back by the way that the client came.
     pub(crate) async fn publishes_plays_and_ends(&self, stream: &str) {
         let publisher = Publisher::new().await.unwrap();
         let offer = publisher.offer().await.unwrap();
@@ -79,7 +80,8 @@ impl Visit<'_> {
         assert_eq!(self.sessions(), 0);
     }
 
-    /// The path of the session's URL, which has to be one that the client can use: of its own scheme, host and port.
+    /// The path of the session's URL, which has to be one that the client can use: of its own
+    /// scheme, host and port.
     fn session(&self, created: &Reply) -> String {
         let location = created.header("location");
         let uri: Uri = location.parse().unwrap();

@@ -1,6 +1,7 @@
 //! Ways of writing addresses that are no nodes.
 
-/// As they stand in a query. Where the answer is 400 it is no address; where it is 403, it may not be dialled.
+/// As they stand in a query. Where the answer is 400 it is no address; where it is 403, it may not
+/// be dialled.
 pub(super) const OF_CLIENTS: &[&str] = &[
     // Loopback, plainly and in every base.
     "host=127.0.0.1",

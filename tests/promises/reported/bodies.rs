@@ -1,4 +1,5 @@
-//! Bodies that are looked into: whatever they are coded in, and whatever parameters their media type has.
+//! Bodies that are looked into: whatever they are coded in, and whatever parameters their media
+//! type has.
 
 use std::io::Write;
 

@@ -1,4 +1,5 @@
-//! What a page of another origin may send and read: what it asks for, since no credentials are in play; or a list.
+//! What a page of another origin may send and read: what it asks for, since no credentials are in
+//! play; or a list.
 
 use std::fs;
 

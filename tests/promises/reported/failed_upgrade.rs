@@ -1,5 +1,5 @@
-//! A handshake that fails is named, and nothing of it reaches the manager or a node: its query holds host, application and
-//! token.
+//! A handshake that fails is named, and nothing of it reaches the manager or a node: its query
+//! holds host, application and token.
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

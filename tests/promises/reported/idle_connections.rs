@@ -1,5 +1,5 @@
-//! The guard against slow headers and the life of an idle connection are two settings; what arrives in the moment of an
-//! end is served, or the end was there to be seen.
+//! The guard against slow headers and the life of an idle connection are two settings; what arrives
+//! in the moment of an end is served, or the end was there to be seen.
 
 use std::time::Duration;
 
@@ -108,8 +108,9 @@ async fn a_post_in_the_moment_of_the_end_is_served_or_the_end_was_there_to_be_se
             }
         }
     };
-    // What crosses the end on its way cannot be helped; over loopback that is next to nothing, unless the machine is busy
-    // and this client is held up between its look and its write. So one of a few rounds has to be without.
+    // What crosses the end on its way cannot be helped; over loopback that is next to nothing,
+    // unless the machine is busy and this client is held up between its look and its write. So one
+    // of a few rounds has to be without.
     let mut rounds = Vec::new();
     for _ in 0..4 {
         let outcomes = futures_util::future::join_all((0..48).map(one)).await;

@@ -1,4 +1,5 @@
-//! What a node says of itself, in words of its own or of ours: the path counts, for the node that answered.
+//! What a node says of itself, in words of its own or of ours: the path counts, for the node that
+//! answered.
 
 use std::net::{IpAddr, Ipv4Addr};
 

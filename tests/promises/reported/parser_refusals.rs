@@ -1,5 +1,5 @@
-//! What the HTTP parser refuses is told to the client with a reason, and seen by the operator; one limit holds for both
-//! versions of HTTP.
+//! What the HTTP parser refuses is told to the client with a reason, and seen by the operator; one
+//! limit holds for both versions of HTTP.
 
 use http::Request;
 use serde_json::Value;
@@ -20,7 +20,8 @@ async fn everything(client: &Client, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// The status, the slug and the detail of a whole problem over HTTP/1.1, which a page of any origin can read.
+/// The status, the slug and the detail of a whole problem over HTTP/1.1, which a page of any origin
+/// can read.
 fn problem(answer: &str) -> (u16, String, String) {
     let (head, body) = answer
         .split_once("\r\n\r\n")

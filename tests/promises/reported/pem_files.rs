@@ -1,5 +1,5 @@
-//! Certificate files are taken as people have them, or refused with what is wrong; nothing in them is skipped unsaid, and
-//! a certificate in use is never replaced by a worse one.
+//! Certificate files are taken as people have them, or refused with what is wrong; nothing in them
+//! is skipped unsaid, and a certificate in use is never replaced by a worse one.
 
 use std::{
     fs,

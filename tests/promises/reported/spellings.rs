@@ -1,4 +1,5 @@
-//! One thing has one name here, however it is spelled: hosts, schemes, escapes, URLs of ICE servers, nodes.
+//! One thing has one name here, however it is spelled: hosts, schemes, escapes, URLs of ICE
+//! servers, nodes.
 
 use http::Request;
 use whipstitch::config::Config;

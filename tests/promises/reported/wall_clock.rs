@@ -133,7 +133,8 @@ async fn replicas_whose_clocks_differ_by_ten_seconds_serve_each_others_live_sess
         let clock = WallClock::default();
         clock.step(step);
         let (first, second) = (scene.replica(&clock), scene.replica(&WallClock::default()));
-        // The encoder comes back through the other replica each time, and each request through either.
+        // The encoder comes back through the other replica each time, and each request through
+        // either.
         for (maker, others) in [(&first, &second), (&second, &first), (&first, &second)] {
             let session = publish(maker).await;
             for proxy in [maker, others] {

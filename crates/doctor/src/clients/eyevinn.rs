@@ -124,7 +124,8 @@ fn location(visit: &Transcript) -> Outcome {
     checks::location(visit, then)
 }
 
-/// Its parser expects the form of draft-ietf-wish-whip-01, so whatever is sent as RFC 8288 wants is passed over.
+/// Its parser expects the form of draft-ietf-wish-whip-01, so whatever is sent as RFC 8288 wants is
+/// passed over.
 fn links(visit: &Transcript) -> Outcome {
     let options = checks::answer(visit, Act::Options, "the page sees a network error")?;
     if ice_servers(options).is_empty() {

@@ -1,5 +1,6 @@
-//! GStreamer's elements of gst-plugins-rs: `whipsink` and `whepsrc` of gst-plugin-webrtchttp 0.14.0, and what became of the
-//! player since, `whepclientsrc` and `whepsrc` at afb0f920d (2026-08-22).
+//! GStreamer's elements of gst-plugins-rs: `whipsink` and `whepsrc` of gst-plugin-webrtchttp
+//! 0.14.0, and what became of the player since, `whepclientsrc` and `whepsrc` at afb0f920d
+//! (2026-08-22).
 
 use crate::{
     Role,

@@ -1,4 +1,5 @@
-//! `MediaMTX` as a client, read at 3e09466c (2026-08-22): its `whep://` sources (Go), and the page that it serves.
+//! `MediaMTX` as a client, read at 3e09466c (2026-08-22): its `whep://` sources (Go), and the page
+//! that it serves.
 
 use crate::{
     Role,

@@ -82,7 +82,8 @@ fn resolve(location: &str, effective: &Url) -> Option<Url> {
     if location.starts_with("http") {
         return Url::parse(location);
     }
-    // `curl_url_set` with CURLUPART_PATH puts the slash in front that is missing, and resolves nothing.
+    // `curl_url_set` with CURLUPART_PATH puts the slash in front that is missing, and resolves
+    // nothing.
     let slash = if location.starts_with('/') { "" } else { "/" };
     Url::parse(&format!("{}{slash}{location}", effective.origin()))
 }

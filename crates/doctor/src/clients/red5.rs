@@ -1,5 +1,5 @@
-//! Red5's HTML SDK over WHIP and WHEP: red5pro-webrtc-sdk 11.0.0, 12.2.0 and 15.0.0, `WhipWhepSignalingHelper`,
-//! `WHIPClient` and `WHEPClient`.
+//! Red5's HTML SDK over WHIP and WHEP: red5pro-webrtc-sdk 11.0.0, 12.2.0 and 15.0.0,
+//! `WhipWhepSignalingHelper`, `WHIPClient` and `WHEPClient`.
 //!
 //! | release | what it does otherwise than the one before |
 //! |---|---|
@@ -223,7 +223,8 @@ pub(crate) const V15_WHEP: Client = Client {
     ],
 };
 
-/// The query of a relative `Location` is lost, that of the endpoint stays; without one the endpoint says where.
+/// The query of a relative `Location` is lost, that of the endpoint stays; without one the endpoint
+/// says where.
 fn resolve(answer: &Answer, endpoint: &Url) -> Option<Url> {
     let location = cors::visible(answer, "location");
     let path = match location.as_deref() {

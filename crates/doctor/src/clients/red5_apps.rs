@@ -1,5 +1,5 @@
-//! What Red5's own applications do with their SDK 15 beyond one session: red5pro-conference-sdk 1.0, red5pro-whep-player, and
-//! the SDK's own `RenegotiationPolicy` (15.2.0 and later).
+//! What Red5's own applications do with their SDK 15 beyond one session: red5pro-conference-sdk
+//! 1.0, red5pro-whep-player, and the SDK's own `RenegotiationPolicy` (15.2.0 and later).
 //!
 //! | client | what it does |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! `Link` as Red5's SDK reads it, from 11.0.0 to 15.x: red5pro-webrtc-sdk, `WhipWhepSignalingHelper.getOptions`.
+//! `Link` as Red5's SDK reads it, from 11.0.0 to 15.x: red5pro-webrtc-sdk,
+//! `WhipWhepSignalingHelper.getOptions`.
 
 use crate::{
     checks, cors,

@@ -1,4 +1,5 @@
-//! Meetecho's simple-whip-client, read at b9b3fac (2025-10-23): src/whip-client.c, played with `--follow-link`.
+//! Meetecho's simple-whip-client, read at b9b3fac (2025-10-23): src/whip-client.c, played with
+//! `--follow-link`.
 
 use crate::{
     Role,

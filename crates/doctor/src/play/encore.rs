@@ -1,4 +1,5 @@
-//! What a client does beyond one session: a second stream, the same session again, a stream that is not there.
+//! What a client does beyond one session: a second stream, the same session again, a stream that is
+//! not there.
 
 use http::Method;
 

@@ -1,4 +1,5 @@
-//! A certificate, its issuers' and its key, out of what two files hold; and what is to be said of them.
+//! A certificate, its issuers' and its key, out of what two files hold; and what is to be said of
+//! them.
 //!
 //! | in the files | what comes of it |
 //! |---|---|

@@ -37,7 +37,8 @@ enum Name {
 }
 
 impl Facts {
-    /// `None` if it cannot be read. What stands behind it in a `TRUSTED CERTIFICATE` of OpenSSL is left out.
+    /// `None` if it cannot be read. What stands behind it in a `TRUSTED CERTIFICATE` of OpenSSL is
+    /// left out.
     pub(crate) fn read(der: &[u8]) -> Option<Self> {
         let (rest, certificate) = parse_x509_certificate(der).ok()?;
         let own = der.get(..der.len() - rest.len())?;
@@ -59,7 +60,8 @@ impl Facts {
         })
     }
 
-    /// Whether this one issued the other, as far as names and key identifiers tell (RFC 5280 §4.2.1.1).
+    /// Whether this one issued the other, as far as names and key identifiers tell (RFC 5280
+    /// §4.2.1.1).
     pub(crate) fn issued(&self, other: &Self) -> bool {
         let ids = self.key_id.as_ref().zip(other.issuer_key_id.as_ref());
         self.der != other.der
@@ -92,7 +94,8 @@ impl Facts {
         }
     }
 
-    /// Whether it is for this host: a name, with a wildcard for one label (RFC 9525 §6.3), or an address.
+    /// Whether it is for this host: a name, with a wildcard for one label (RFC 9525 §6.3), or an
+    /// address.
     pub(crate) fn is_for(&self, host: &str) -> bool {
         let host = host
             .trim_start_matches('[')

@@ -70,7 +70,8 @@ pub enum PemError {
     Base64(usize),
 }
 
-/// A marker within a line: what stands before it, whether it begins, its label, and what stands behind it.
+/// A marker within a line: what stands before it, whether it begins, its label, and what stands
+/// behind it.
 type Found<'l> = (&'l str, bool, String, &'l str);
 
 /// Every block of a file.
@@ -112,7 +113,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Block>, PemError> {
     }
 }
 
-/// What the blocks of a file are, in upper case; `ENCRYPTED PRIVATE KEY` for every kind of key that has a passphrase.
+/// What the blocks of a file are, in upper case; `ENCRYPTED PRIVATE KEY` for every kind of key that
+/// has a passphrase.
 ///
 /// # Errors
 /// [`PemError`], for anything that looks like part of a block and is not.

@@ -1,4 +1,5 @@
-//! Over sockets of loopback, on one thread: what a test has sent is in the server's kernel, and the server has not seen it yet.
+//! Over sockets of loopback, on one thread: what a test has sent is in the server's kernel, and the
+//! server has not seen it yet.
 
 use std::{
     future::poll_fn,

@@ -1,4 +1,5 @@
-//! The part of the admin API of 1.x that names node groups and nodes and keeps provisions; all of it asks for `accessToken`.
+//! The part of the admin API of 1.x that names node groups and nodes and keeps provisions; all of
+//! it asks for `accessToken`.
 
 use http::Method;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
-//! The administration of 2.0: the health check, the node groups and their nodes (Red5 Pro documentation, Stream Manager 2.0,
-//! Admin API).
+//! The administration of 2.0: the health check, the node groups and their nodes (Red5 Pro
+//! documentation, Stream Manager 2.0, Admin API).
 //!
-//! The list of groups is one of names; the state of a group is one of nodes, each with its latest `nodeEvent` (who and
-//! where it is) and `scalingEvent` (its state).
+//! The list of groups is one of names; the state of a group is one of nodes, each with its latest
+//! `nodeEvent` (who and where it is) and `scalingEvent` (its state).
 
 use http::Method;
 use serde_json::{Value, json};

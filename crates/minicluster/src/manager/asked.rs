@@ -31,8 +31,8 @@ impl Asked<'_> {
         String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
     }
 
-    /// The address of the client: that of `X-Forwarded-For`, which has to be one address, or else the peer's. A list of
-    /// addresses names no client.
+    /// The address of the client: that of `X-Forwarded-For`, which has to be one address, or else
+    /// the peer's. A list of addresses names no client.
     pub(super) fn client(&self) -> Option<IpAddr> {
         let mut values = self.headers.get_all(FORWARDED_FOR).iter();
         match (values.next(), values.next()) {

@@ -10,8 +10,9 @@
 //! | subscribe | nodes that serve players, if the stream is live | the same |
 //! | no place named | the region of the client's network first | the same |
 //!
-//! (Red5 Pro documentation, REST API 4.0, "Read Stream"; Stream Manager 2.0, Streams API.) That a provision holds a stream
-//! means by the documents of 2.0 both: its `provisionGuid` is that stream's guid, and it is among its `streams`.
+//! (Red5 Pro documentation, REST API 4.0, "Read Stream"; Stream Manager 2.0, Streams API.) That a
+//! provision holds a stream means by the documents of 2.0 both: its `provisionGuid` is that
+//! stream's guid, and it is among its `streams`.
 
 use std::sync::PoisonError;
 
@@ -107,7 +108,8 @@ fn transcoder<'m>(
     }
 }
 
-/// As many nodes as are asked for, with this capability. `turn` puts those in order that are equally well placed.
+/// As many nodes as are asked for, with this capability. `turn` puts those in order that are
+/// equally well placed.
 fn ranked<'m>(
     manager: &'m ManagerState,
     question: &Question<'_>,
@@ -175,7 +177,8 @@ fn tiers<'m>(question: &Question<'_>, all: Vec<&'m NodeState>) -> Vec<Vec<&'m No
     tiers
 }
 
-/// 1.x: those of the place; without them, and if they are not demanded, those of the whole region, then all.
+/// 1.x: those of the place; without them, and if they are not demanded, those of the whole region,
+/// then all.
 fn placed<'m>(question: &Question<'_>, all: Vec<&'m NodeState>) -> Vec<&'m NodeState> {
     let place = question.place;
     let wider = Place {
@@ -195,7 +198,8 @@ fn placed<'m>(question: &Question<'_>, all: Vec<&'m NodeState>) -> Vec<&'m NodeS
     if found.is_empty() { all } else { found }
 }
 
-/// 2.0: those of the first subgroup, of the second and so on; the others last, unless a subgroup is demanded.
+/// 2.0: those of the first subgroup, of the second and so on; the others last, unless a subgroup is
+/// demanded.
 fn by_preference<'m>(
     question: &Question<'_>,
     mut all: Vec<&'m NodeState>,

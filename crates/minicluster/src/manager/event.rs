@@ -1,5 +1,5 @@
-//! The public event calls: lookups, the list of streams, and one stream's statistics (Red5 Pro documentation, Stream
-//! Manager REST API v4.0).
+//! The public event calls: lookups, the list of streams, and one stream's statistics (Red5 Pro
+//! documentation, Stream Manager REST API v4.0).
 
 use serde_json::{Value, json};
 
@@ -43,7 +43,8 @@ pub(super) fn answer(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> R
     }
     match choice::choose(manager, &question, &key) {
         Ok(nodes) => {
-            // The documents of 1.x do not say when a provision reaches its transcoder; a publish lookup is the last chance.
+            // The documents of 1.x do not say when a provision reaches its transcoder; a publish
+            // lookup is the last chance.
             if action == Action::Broadcast {
                 let lookup = format!("{rest}?{}", asked.query);
                 distribute(manager, &key, &nodes, question.transcode, &lookup);

@@ -1,4 +1,5 @@
-//! The Stream Manager: API 4.0 and the API of 2.0 over plain HTTP, and the pages it serves beside them.
+//! The Stream Manager: API 4.0 and the API of 2.0 over plain HTTP, and the pages it serves beside
+//! them.
 
 mod admin;
 mod admin_2_0;

@@ -11,7 +11,8 @@ use crate::stream::{StreamKey, text};
 
 /// Provisions that the manager keeps at most.
 const MAX_PROVISIONS: usize = 1024;
-/// Shortest and longest guid of a provision, in characters (Stream Manager 2.0, Streams Provision API).
+/// Shortest and longest guid of a provision, in characters (Stream Manager 2.0, Streams Provision
+/// API).
 const GUID: std::ops::RangeInclusive<usize> = 3..=256;
 /// Variants of a provision that a configuration names by its base.
 const LADDER: u32 = 3;
@@ -73,7 +74,8 @@ impl Provision {
         })
     }
 
-    /// Those of 2.0: a list of `{"provisionGuid":…,"streams":[{"streamGuid":…}]}`. The error is the text of the 400.
+    /// Those of 2.0: a list of `{"provisionGuid":…,"streams":[{"streamGuid":…}]}`. The error is the
+    /// text of the 400.
     pub(super) fn of_2_0(body: &str) -> Result<Vec<Self>, &'static str> {
         let list: Vec<Value> =
             serde_json::from_str(body).map_err(|_| "The body is no list of provisions.")?;
@@ -158,8 +160,8 @@ impl Provisions {
     }
 }
 
-/// Forward what is provisioned for this stream to the nodes that a publish lookup names: the side effect of that lookup.
-/// The first of them makes the variants if a transcoder was asked for.
+/// Forward what is provisioned for this stream to the nodes that a publish lookup names: the side
+/// effect of that lookup. The first of them makes the variants if a transcoder was asked for.
 pub(super) fn distribute(
     manager: &ManagerState,
     key: &StreamKey,

@@ -1,5 +1,5 @@
-//! What a lookup asks for, read by the rules of each API (Red5 Pro documentation, REST API 4.0, "Read Stream"; Stream
-//! Manager 2.0, Streams API).
+//! What a lookup asks for, read by the rules of each API (Red5 Pro documentation, REST API 4.0,
+//! "Read Stream"; Stream Manager 2.0, Streams API).
 
 use crate::seen::Action;
 use crate::stream::raw_param;
@@ -63,8 +63,8 @@ impl<'q> Question<'q> {
         Self::new(Api::V1, action, None, place, query)
     }
 
-    /// The same of 2.0, where the path tells the action and the group. A publish lookup calls the place `subgroup`, a
-    /// subscribe lookup `subGroup`, and neither reads the other's spelling.
+    /// The same of 2.0, where the path tells the action and the group. A publish lookup calls the
+    /// place `subgroup`, a subscribe lookup `subGroup`, and neither reads the other's spelling.
     ///
     /// # Errors
     /// The `error` of the 400.
@@ -112,7 +112,8 @@ impl<'q> Question<'q> {
         })
     }
 
-    /// The same, asked from a client whose region is known; what the lookup names itself comes first.
+    /// The same, asked from a client whose region is known; what the lookup names itself comes
+    /// first.
     pub(super) fn from(mut self, region: Option<&'q str>) -> Self {
         if self.place.is_anywhere() {
             self.near = region;

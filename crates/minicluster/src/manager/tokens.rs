@@ -1,4 +1,5 @@
-//! Logins of 2.0 and the tokens they give (Red5 Pro documentation, Stream Manager 2.0, JWT client authentication).
+//! Logins of 2.0 and the tokens they give (Red5 Pro documentation, Stream Manager 2.0, JWT client
+//! authentication).
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -45,7 +46,8 @@ impl Tokens {
         }
         let mut given = self.lock();
         given.last += 1;
-        // In the form of a JWT; nobody outside the manager can check its signature, so a number does.
+        // In the form of a JWT; nobody outside the manager can check its signature, so a number
+        // does.
         let seconds = unix_millis() / 1000;
         let head = json!({"alg": "HS256", "typ": "JWT"});
         let claims = json!({"exp": seconds + self.life.as_secs(), "iat": seconds});

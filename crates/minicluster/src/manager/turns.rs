@@ -22,7 +22,8 @@ impl Turns {
         Self(vec![Saved::default(); nodes])
     }
 
-    /// For a publisher: the node that carries the stream already, else the least loaded one, else the one named least.
+    /// For a publisher: the node that carries the stream already, else the least loaded one, else
+    /// the one named least.
     pub(super) fn for_publisher(
         &mut self,
         nodes: &mut [&NodeState],
@@ -38,8 +39,9 @@ impl Turns {
         }
     }
 
-    /// For a player: one after the other, each as often as its weight says. This is smooth weighted round robin: every
-    /// node earns its weight, the richest is named and pays what all have earned.
+    /// For a player: one after the other, each as often as its weight says. This is smooth weighted
+    /// round robin: every node earns its weight, the richest is named and pays what all have
+    /// earned.
     pub(super) fn for_player(&mut self, nodes: &mut [&NodeState]) {
         nodes.sort_by_key(|node| node.index);
         let shares: Vec<(usize, u32)> = nodes

@@ -1,4 +1,5 @@
-//! A node's media: one UDP socket, one task, any number of WebRTC sessions told apart by ICE credentials and address.
+//! A node's media: one UDP socket, one task, any number of WebRTC sessions told apart by ICE
+//! credentials and address.
 
 mod lines;
 mod negotiation;
@@ -21,7 +22,8 @@ pub(crate) use studio::Studio;
 
 /// Commands that wait for a node's media task.
 pub(crate) const COMMANDS: usize = 64;
-/// Frames of streams published elsewhere that wait for a node's media task: about a second of several streams.
+/// Frames of streams published elsewhere that wait for a node's media task: about a second of
+/// several streams.
 pub(crate) const RELAYED: usize = 1024;
 /// Events that wait for a signalling dialogue; later ones are dropped.
 pub(crate) const EVENTS: usize = 16;
@@ -103,7 +105,8 @@ pub(crate) enum Relayed {
     Keyframe(SessionId),
 }
 
-/// The way from every node's media task to every other's. Bounded: what does not fit is dropped, as a network would.
+/// The way from every node's media task to every other's. Bounded: what does not fit is dropped, as
+/// a network would.
 pub(crate) struct Relays(Vec<Mutex<Option<mpsc::Sender<Relayed>>>>);
 
 impl Relays {
@@ -190,7 +193,8 @@ impl MediaHandle {
         .await
     }
 
-    /// A remote candidate; not needed to connect, because the node learns the peer from its checks (RFC 8445 §7.3.1.3).
+    /// A remote candidate; not needed to connect, because the node learns the peer from its checks
+    /// (RFC 8445 §7.3.1.3).
     pub(crate) async fn candidate(&self, id: SessionId, candidate: String) {
         let _ = self
             .commands

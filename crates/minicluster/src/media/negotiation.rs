@@ -58,9 +58,9 @@ impl Studio {
             .enable_opus(tracks.codecs.contains(&Codec::Opus), false)
             .enable_vp8(tracks.codecs.contains(&Codec::Vp8))
             .enable_h264(tracks.codecs.contains(&Codec::H264))
-            // A player checks from the moment it has made its answer, before we have it. Chromium's first checks come
-            // fast and the later ones each 900 ms, and a lite agent waits for one that nominates: a second lost. With
-            // the offer ours, so is the nomination.
+            // A player checks from the moment it has made its answer, before we have it. Chromium's
+            // first checks come fast and the later ones each 900 ms, and a lite agent waits for one
+            // that nominates: a second lost. With the offer ours, so is the nomination.
             .set_ice_lite(matches!(plan, Plan::Answer(_)));
         let mut rtc = self.rtc(config, now)?;
         let (sdp, lines, pending) = match plan {

@@ -80,7 +80,8 @@ impl Session {
         self.rtc.is_alive() && (self.link != Link::Connecting || now < self.connect_by)
     }
 
-    /// Say goodbye to the peer (RTCP BYE, DTLS close); what there is to send leaves with the next drive.
+    /// Say goodbye to the peer (RTCP BYE, DTLS close); what there is to send leaves with the next
+    /// drive.
     pub(super) fn close(&mut self) {
         if self.link != Link::Closing {
             self.link = Link::Closing;
@@ -95,7 +96,8 @@ impl Session {
         }
     }
 
-    /// Take everything the connection has to say: datagrams to the socket, the rest to `happenings`.
+    /// Take everything the connection has to say: datagrams to the socket, the rest to
+    /// `happenings`.
     pub(super) fn drive(&mut self, socket: &UdpSocket, happenings: &mut VecDeque<Happening>) {
         while self.rtc.is_alive() {
             match self.rtc.poll_output() {
@@ -156,7 +158,8 @@ impl Session {
         }
     }
 
-    /// After the switch the SDK speaks over the data channel what it spoke over the WebSocket before.
+    /// After the switch the SDK speaks over the data channel what it spoke over the WebSocket
+    /// before.
     fn channel_text(
         &mut self,
         channel: ChannelId,

@@ -1,5 +1,5 @@
-//! The media task of one node: it owns every session, moves datagrams between them and the socket, and frames from
-//! publishers to players.
+//! The media task of one node: it owns every session, moves datagrams between them and the socket,
+//! and frames from publishers to players.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -45,8 +45,9 @@ pub(crate) struct Inbox {
     ended: watch::Receiver<()>,
 }
 
-/// The media socket. On the written address itself if it is this machine's, so that answers leave from the address
-/// that candidates name; behind an address translation it is not, and every interface has to do.
+/// The media socket. On the written address itself if it is this machine's, so that answers leave
+/// from the address that candidates name; behind an address translation it is not, and every
+/// interface has to do.
 async fn bind(ip: IpAddr, written: Option<IpAddr>) -> io::Result<UdpSocket> {
     match UdpSocket::bind((written.unwrap_or(ip), 0)).await {
         Err(error) if written.is_some() && error.kind() == io::ErrorKind::AddrNotAvailable => {
@@ -61,7 +62,8 @@ async fn bind(ip: IpAddr, written: Option<IpAddr>) -> io::Result<UdpSocket> {
 }
 
 impl Studio {
-    /// Bind the socket of node `node`. Its candidates name the configured address if there is one, else `ip`.
+    /// Bind the socket of node `node`. Its candidates name the configured address if there is one,
+    /// else `ip`.
     ///
     /// # Errors
     /// That of binding the UDP socket.
@@ -102,7 +104,8 @@ impl Studio {
         ))
     }
 
-    /// Work until `until` is cancelled; then every session ends without a word, as when a machine dies.
+    /// Work until `until` is cancelled; then every session ends without a word, as when a machine
+    /// dies.
     pub(crate) async fn run(mut self, mut inbox: Inbox, until: CancellationToken) {
         let mut buffer = vec![0; DATAGRAM];
         let mut next_tick = Instant::now() + TICK;

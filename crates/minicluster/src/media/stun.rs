@@ -1,7 +1,8 @@
 //! ICE checks without PRIORITY.
 //!
-//! A check must say its priority (RFC 8445 §7.1.1), and str0m drops one that does not. FFmpeg 8.0's WHIP muxer sends none,
-//! and media servers in the field forgive it, as a lite agent has no use for it. So here it is added, before str0m reads.
+//! A check must say its priority (RFC 8445 §7.1.1), and str0m drops one that does not. FFmpeg 8.0's
+//! WHIP muxer sends none, and media servers in the field forgive it, as a lite agent has no use for
+//! it. So here it is added, before str0m reads.
 
 use str0m::IceCreds;
 use str0m::crypto::Sha1HmacProvider;

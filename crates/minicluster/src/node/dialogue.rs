@@ -1,5 +1,5 @@
-//! What is said on a WebSocket: the publisher's and the subscriber's dialogue (red5pro-webrtc-sdk 11.0.0, `RTCPublisher`
-//! and `RTCSubscriber`).
+//! What is said on a WebSocket: the publisher's and the subscriber's dialogue (red5pro-webrtc-sdk
+//! 11.0.0, `RTCPublisher` and `RTCSubscriber`).
 
 use std::sync::Arc;
 
@@ -63,7 +63,8 @@ impl Dialogue {
         self.node.registry.watch()
     }
 
-    /// One text frame from the client; gives the frames to send. What is not JSON, or not known, is ignored.
+    /// One text frame from the client; gives the frames to send. What is not JSON, or not known, is
+    /// ignored.
     pub(crate) async fn hear(&mut self, frame: &str) -> Vec<String> {
         let Ok(frame) = serde_json::from_str::<Value>(frame) else {
             return Vec::new();
@@ -120,7 +121,8 @@ impl Dialogue {
         }
     }
 
-    /// The WebSocket is gone. Before the switch this tears the stream down, as `aggressive.connection.cleanup` does.
+    /// The WebSocket is gone. Before the switch this tears the stream down, as
+    /// `aggressive.connection.cleanup` does.
     pub(crate) fn hang_up(&mut self) {
         if let Some(session) = self.session.take()
             && !self.switched
@@ -216,7 +218,8 @@ impl Dialogue {
         Ok(Vec::new())
     }
 
-    /// After the client's last candidate, which is an empty one, there is nothing more to come from either side.
+    /// After the client's last candidate, which is an empty one, there is nothing more to come from
+    /// either side.
     async fn candidate(&mut self, frame: &Value) -> Vec<String> {
         let Some(session) = &self.session else {
             return Vec::new();

@@ -1,5 +1,5 @@
-//! Protocol extensions as a node may offer them (RFC 9725 §4.9; draft-ietf-wish-whep, core extensions): server-sent events,
-//! layers, and the statistics that red5pro-webrtc-sdk 15 posts.
+//! Protocol extensions as a node may offer them (RFC 9725 §4.9; draft-ietf-wish-whep, core
+//! extensions): server-sent events, layers, and the statistics that red5pro-webrtc-sdk 15 posts.
 //!
 //! | request | answer |
 //! |---|---|

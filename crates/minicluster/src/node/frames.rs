@@ -1,5 +1,6 @@
-//! The JSON frames of Red5's WebSocket signalling (red5pro-webrtc-sdk 11.0.0, publisher and subscriber sockets). The
-//! SDK examines no `code` in a frame that has a `message`, so no frame here has both.
+//! The JSON frames of Red5's WebSocket signalling (red5pro-webrtc-sdk 11.0.0, publisher and
+//! subscriber sockets). The SDK examines no `code` in a frame that has a `message`, so no frame
+//! here has both.
 
 use serde_json::{Value, json};
 

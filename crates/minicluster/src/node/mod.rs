@@ -1,4 +1,5 @@
-//! A media node: WHIP, WHEP and Red5's WebSocket signalling on one port, media on a UDP socket of its own.
+//! A media node: WHIP, WHEP and Red5's WebSocket signalling on one port, media on a UDP socket of
+//! its own.
 
 mod cors;
 mod dialogue;
@@ -45,7 +46,8 @@ pub(crate) struct NodeState {
     events: broadcast::Sender<Bytes>,
 }
 
-/// Where a node stands in its life, as the Stream Manager's list of nodes tells it. Lookups name only nodes in service.
+/// Where a node stands in its life, as the Stream Manager's list of nodes tells it. Lookups name
+/// only nodes in service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Stage {
     /// Its machine is being started.
@@ -312,7 +314,8 @@ async fn signal(node: &NodeState, path: SignalingPath, request: Request<Incoming
     answer
 }
 
-/// The SDK's explicit OPTIONS wants the ICE servers; a browser's preflight is served by the same answer.
+/// The SDK's explicit OPTIONS wants the ICE servers; a browser's preflight is served by the same
+/// answer.
 fn options(node: &NodeState, path: &SignalingPath) -> Reply {
     let mut answer = reply::empty(200);
     let link = node

@@ -1,4 +1,5 @@
-//! Red5's WebSocket signalling: the handshake, and the rules of the connection whatever is said on it.
+//! Red5's WebSocket signalling: the handshake, and the rules of the connection whatever is said on
+//! it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,8 @@ const READ_IDLE: Duration = Duration::from_secs(30);
 const SEND_WITHIN: Duration = Duration::from_secs(8);
 const MAX_TEXT: usize = 10_000;
 
-/// Answer a handshake at `/{scope…}/?…`. The query names the client; nothing else in it concerns the node.
+/// Answer a handshake at `/{scope…}/?…`. The query names the client; nothing else in it concerns
+/// the node.
 pub(crate) fn upgrade(
     node: &Arc<NodeState>,
     mut request: Request<Incoming>,

@@ -1,4 +1,5 @@
-//! WHIP as Red5 Pro speaks it: one session for a stream's name, which is also what the resource URL says.
+//! WHIP as Red5 Pro speaks it: one session for a stream's name, which is also what the resource URL
+//! says.
 
 use tokio::sync::mpsc;
 

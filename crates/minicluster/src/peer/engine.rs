@@ -1,4 +1,5 @@
-//! The half of a peer that is a task: it drives one WebRTC connection over one UDP socket, and makes the frames.
+//! The half of a peer that is a task: it drives one WebRTC connection over one UDP socket, and
+//! makes the frames.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -375,8 +376,8 @@ fn sdp(error: &RtcError) -> PeerError {
     PeerError::Sdp(error.to_string())
 }
 
-/// A frame that starts as VP8 frames do (RFC 6386 §9.1): the lowest bit tells key frames, which also carry a start code
-/// and their size, here 640 by 360.
+/// A frame that starts as VP8 frames do (RFC 6386 §9.1): the lowest bit tells key frames, which
+/// also carry a start code and their size, here 640 by 360.
 fn picture(keyframe: bool) -> Vec<u8> {
     let mut frame = if keyframe {
         vec![0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01]

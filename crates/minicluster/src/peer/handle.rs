@@ -14,8 +14,8 @@ use super::{Counts, PeerError};
 /// Asks that wait for the engine.
 const ASKS: usize = 8;
 
-/// Publishes an Opus frame each 20 ms and a VP8 frame each 33 ms once it is connected. The frames look right from
-/// outside, key frames included, but hold no picture and no sound.
+/// Publishes an Opus frame each 20 ms and a VP8 frame each 33 ms once it is connected. The frames
+/// look right from outside, key frames included, but hold no picture and no sound.
 pub type Publisher = Peer<Publishes>;
 
 /// Receives audio and video and counts the frames.
@@ -108,8 +108,8 @@ impl<Purpose> Peer<Purpose> {
             .await
     }
 
-    /// The other role: take an offer, give the answer. An offer of its own that is still open is discarded, as the SDK
-    /// does.
+    /// The other role: take an offer, give the answer. An offer of its own that is still open is
+    /// discarded, as the SDK does.
     ///
     /// # Errors
     /// [`PeerError::Sdp`] when it is not one.

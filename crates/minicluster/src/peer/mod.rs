@@ -1,7 +1,7 @@
 //! A WebRTC client for tests: it publishes generated frames or counts the ones it plays.
 //!
-//! It knows nothing of HTTP or WebSockets. SDP goes in and comes out as text, in either role, so that a test can carry
-//! it by whatever way it means to try:
+//! It knows nothing of HTTP or WebSockets. SDP goes in and comes out as text, in either role, so
+//! that a test can carry it by whatever way it means to try:
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,5 +1,5 @@
-//! The cluster's one table of streams and sessions. Every part asks it, and a session whose entry is gone is over: the
-//! media tasks watch the table and let go of what is no longer in it.
+//! The cluster's one table of streams and sessions. Every part asks it, and a session whose entry
+//! is gone is over: the media tasks watch the table and let go of what is no longer in it.
 
 mod table;
 
@@ -59,8 +59,8 @@ pub(crate) struct Registry {
     changed: watch::Sender<()>,
 }
 
-/// A session that ends with this claim, unless it is kept: a client that hangs up while its session is being made must
-/// not leave the stream's name taken.
+/// A session that ends with this claim, unless it is kept: a client that hangs up while its session
+/// is being made must not leave the stream's name taken.
 pub(crate) struct Claim {
     registry: Arc<Registry>,
     id: Option<SessionId>,
@@ -229,8 +229,8 @@ impl Registry {
         self.lock().load(node)
     }
 
-    /// Give a transcoder the provision of these streams: while one of them is published there, all can be played. What is
-    /// played is the published one, as it is.
+    /// Give a transcoder the provision of these streams: while one of them is published there, all
+    /// can be played. What is played is the published one, as it is.
     pub(crate) fn provision(&self, node: usize, streams: Vec<StreamKey>) {
         self.lock().provision(node, streams);
     }

@@ -13,7 +13,8 @@ pub(super) struct Table {
     ladders: Vec<Ladder>,
 }
 
-/// The variants that a node makes of each other, while one of them is published there: it has been given a provision.
+/// The variants that a node makes of each other, while one of them is published there: it has been
+/// given a provision.
 #[derive(Debug, PartialEq, Eq)]
 struct Ladder {
     node: usize,

@@ -1,4 +1,5 @@
-//! Provisions: made over the API, asked for by `transcode=true`, and distributed by publish lookups.
+//! Provisions: made over the API, asked for by `transcode=true`, and distributed by publish
+//! lookups.
 
 use std::net::{IpAddr, Ipv4Addr};
 

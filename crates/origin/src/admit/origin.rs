@@ -35,7 +35,8 @@ impl Origin {
         })
     }
 
-    /// The public address by which it is known: what the Stream Manager named, or what a name of its stands for.
+    /// The public address by which it is known: what the Stream Manager named, or what a name of
+    /// its stands for.
     pub fn named(&self) -> IpAddr {
         self.named
     }

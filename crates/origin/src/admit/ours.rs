@@ -28,13 +28,14 @@ impl Listeners {
     }
 }
 
-/// Whether a wildcard listener takes connections to such an address. `[::]` usually takes those over IPv4 too.
+/// Whether a wildcard listener takes connections to such an address. `[::]` usually takes those
+/// over IPv4 too.
 fn takes_all(listener: IpAddr, dialled: IpAddr) -> bool {
     listener.is_unspecified() && (listener.is_ipv6() || dialled.is_ipv4())
 }
 
-/// Whether an address is one of this machine: only to such a one can a socket be bound. When that cannot be told, as
-/// without free file descriptors, it counts as ours.
+/// Whether an address is one of this machine: only to such a one can a socket be bound. When that
+/// cannot be told, as without free file descriptors, it counts as ours.
 fn is_of_this_machine(ip: IpAddr) -> bool {
     match UdpSocket::bind((ip, 0)) {
         Ok(_) => true,

@@ -14,7 +14,8 @@ pub enum Refusal {
     /// It is a name of which no address could be found out.
     #[error("is a name that cannot be resolved")]
     Unresolved,
-    /// It is a special address, or a name one of whose addresses is, that no configured network opens.
+    /// It is a special address, or a name one of whose addresses is, that no configured network
+    /// opens.
     #[error(
         "is a special address; only a network of `nodes.allow` inside its special network can open it"
     )]

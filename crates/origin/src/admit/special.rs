@@ -1,4 +1,5 @@
-//! The networks that hold no node of anybody's, as data, and what it takes to open an address in them.
+//! The networks that hold no node of anybody's, as data, and what it takes to open an address in
+//! them.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -11,12 +12,14 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 #[derive(Debug)]
 pub(super) struct Special {
     net: IpNet,
-    /// Where in it another address stands, for those IPv6 networks that stand for IPv4: bits from the left.
+    /// Where in it another address stands, for those IPv6 networks that stand for IPv4: bits from
+    /// the left.
     holds_v4_at: Option<u32>,
 }
 
-/// Every special network; the source stands behind each. IPv4-mapped addresses (RFC 4291 §2.5.5.2) are not among them:
-/// they are turned into the IPv4 address that they are before anything is decided.
+/// Every special network; the source stands behind each. IPv4-mapped addresses (RFC 4291 §2.5.5.2)
+/// are not among them: they are turned into the IPv4 address that they are before anything is
+/// decided.
 static TABLE: LazyLock<Vec<Special>> = LazyLock::new(|| {
     let v4 = [
         ([0, 0, 0, 0], 8),          // this network, RFC 791 §3.2
@@ -86,9 +89,9 @@ pub(super) enum Standing {
 
 /// Holds an address against the table and the configured networks.
 ///
-/// A network opens a special address only if it lies inside the special network as a whole: whoever writes
-/// `169.254.169.254/32` means it, whoever writes `0.0.0.0/0` has not thought of it. An IPv6 address that stands for an
-/// IPv4 address is not open before that one is, if that is special too.
+/// A network opens a special address only if it lies inside the special network as a whole: whoever
+/// writes `169.254.169.254/32` means it, whoever writes `0.0.0.0/0` has not thought of it. An IPv6
+/// address that stands for an IPv4 address is not open before that one is, if that is special too.
 pub(super) fn standing(ip: IpAddr, allowed: &[IpNet]) -> Standing {
     let mut holding = allowed.iter().filter(|network| network.contains(&ip));
     match of(ip) {
@@ -114,7 +117,8 @@ impl Special {
     }
 }
 
-/// Whether an address can be dialled at all: nobody answers at the unspecified one, and many at a multicast one.
+/// Whether an address can be dialled at all: nobody answers at the unspecified one, and many at a
+/// multicast one.
 pub(crate) fn is_one_host(ip: IpAddr) -> bool {
     !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
 }

@@ -211,7 +211,8 @@ async fn a_name_is_resolved_once_and_one_of_its_addresses_is_dialled() {
     assert_eq!(origin.addr().to_string(), "10.0.0.1:5080");
     assert_eq!(origin.authority().as_str(), "10.0.0.1:5080");
     assert_eq!(fake.times_asked(), 1);
-    // The second answer is another one: what is dialled is what was checked, and it is checked each time.
+    // The second answer is another one: what is dialled is what was checked, and it is checked each
+    // time.
     assert_eq!(gate.admit(client(NAME)).await, Err(Refusal::Special));
     assert_eq!(fake.times_asked(), 2);
 }

@@ -40,8 +40,8 @@ impl ManagerApi for StreamsApi {
         }
     }
 
-    /// Always a list; "no" is 400 or 404 with an `error`, and a list of nobody means the same: it is the API that says it,
-    /// so it outweighs what is remembered.
+    /// Always a list; "no" is 400 or 404 with an `error`, and a list of nobody means the same: it
+    /// is the API that says it, so it outweighs what is remembered.
     fn interpret(&self, status: StatusCode, body: &[u8]) -> Result<Answer, LookupError> {
         let answer = Answer::parse(body);
         let said = answer.as_ref().and_then(Answer::error);
@@ -60,8 +60,9 @@ impl ManagerApi for StreamsApi {
     }
 }
 
-/// The pairs of the query. What the proxy's URLs call `region` is `subgroup` here, and counts more than that. Red5's
-/// documents write `subgroup` for publishers and `subGroup` for subscribers; for these both are sent.
+/// The pairs of the query. What the proxy's URLs call `region` is `subgroup` here, and counts more
+/// than that. Red5's documents write `subgroup` for publishers and `subGroup` for subscribers; for
+/// these both are sent.
 fn hints(lookup: &Lookup) -> Vec<String> {
     let hints = &lookup.hints;
     let region = hints.get("region").is_some_and(|region| !region.is_empty());

@@ -130,7 +130,8 @@ fn a_location_of_the_manager_becomes_one_of_ours() {
 }
 
 proptest! {
-    /// Every target leads to the configured host, and what a client asked for comes back from a `Location`.
+    /// Every target leads to the configured host, and what a client asked for comes back from a
+    /// `Location`.
     #[test]
     fn no_target_leads_elsewhere(target in "/[a-z0-9/?=&%.:@\\\\-]{0,40}", path in "(/[a-z]{1,4}){0,2}", prefix in "(/[a-z]{1,2}){1,2}") {
         let base = base(&format!("http://sm:5080{path}"), &prefix);

@@ -1,8 +1,9 @@
 //! Questions under way, and who waits for each.
 //!
-//! A question runs on a task of its own, not in a caller's future: callers that hang up would otherwise take it with
-//! them, and the next in line would start anew. An answer that is good for so many sessions is dealt to so many
-//! callers; for the rest further questions go out, several at once if many wait.
+//! A question runs on a task of its own, not in a caller's future: callers that hang up would
+//! otherwise take it with them, and the next in line would start anew. An answer that is good for
+//! so many sessions is dealt to so many callers; for the rest further questions go out, several at
+//! once if many wait.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,8 +14,9 @@ use tokio::{sync::oneshot, time::Instant};
 
 use crate::{Candidates, Lookup, LookupError, Purpose};
 
-/// Most lookups under way at once. Callers that hang up leave theirs behind, so the limit of requests is none here. The
-/// players of one stream can be of many networks, each with a lookup of its own.
+/// Most lookups under way at once. Callers that hang up leave theirs behind, so the limit of
+/// requests is none here. The players of one stream can be of many networks, each with a lookup of
+/// its own.
 pub(super) const MAX_FLIGHTS: usize = 4096;
 /// Most callers that wait for one lookup.
 const MAX_CALLERS: usize = 16_384;
@@ -95,8 +97,8 @@ pub(super) struct After {
 }
 
 impl Flights {
-    /// Adds a caller to the question under way, or says that one has to be asked. `recheck` keeps whom an answer serves
-    /// that came between the look at what is remembered and this call.
+    /// Adds a caller to the question under way, or says that one has to be asked. `recheck` keeps
+    /// whom an answer serves that came between the look at what is remembered and this call.
     pub(super) fn board(
         &self,
         lookup: &Lookup,
@@ -125,9 +127,9 @@ impl Flights {
         Boarding::Depart
     }
 
-    /// Deals an answer. `serve` gives a caller what it waits for, or gives it back when there is nothing for it; then
-    /// it and the next ones stay, and `each` says how many an answer serves. It is told whether this question is the
-    /// only one.
+    /// Deals an answer. `serve` gives a caller what it waits for, or gives it back when there is
+    /// nothing for it; then it and the next ones stay, and `each` says how many an answer serves.
+    /// It is told whether this question is the only one.
     pub(super) fn land(
         &self,
         lookup: &Lookup,

@@ -1,8 +1,8 @@
-//! Lookups, publishes, expiry, uses, refusals, ejections, outages and shutdowns in random order, against what must always
-//! hold.
+//! Lookups, publishes, expiry, uses, refusals, ejections, outages and shutdowns in random order,
+//! against what must always hold.
 //!
-//! Each seed is one run on a paused clock. A failure names its seed; `INTERLEAVING_SEED=17 cargo test -p whipstitch-origin
-//! interleavings` runs that one alone.
+//! Each seed is one run on a paused clock. A failure names its seed; `INTERLEAVING_SEED=17 cargo
+//! test -p whipstitch-origin interleavings` runs that one alone.
 
 use std::{
     collections::HashMap,
@@ -67,7 +67,8 @@ impl Run {
             play_ttl: Duration::from_millis(1 + random.below(2_000)),
             play_uses: usize::try_from(1 + random.below(20)).unwrap(),
             stale_for: Duration::from_millis(1 + random.below(60_000)),
-            // Now and then fewer than there are lookups: what is remembered may be gone at any time.
+            // Now and then fewer than there are lookups: what is remembered may be gone at any
+            // time.
             capacity: if random.one_in(4) { 2 } else { 1_000 },
             ..config::Lookup::default()
         };
@@ -103,7 +104,8 @@ impl Run {
         for _ in 0..STEPS {
             self.step().await;
         }
-        // A shutdown in the middle of it all: callers that are not answered yet still are, and no task is left.
+        // A shutdown in the middle of it all: callers that are not answered yet still are, and no
+        // task is left.
         self.stop.cancel();
         let callers = async {
             while self

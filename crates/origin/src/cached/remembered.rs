@@ -7,14 +7,17 @@
 //! | up to `lookup.stale_for` | **stale**: used only if the manager cannot tell |
 //! | more | **gone** |
 //!
-//! An answer that did not hold (a node refused, the publish ended) is stale at once. One that names the node to play
-//! from is used for so many sessions and no more, its nodes in turn, so that viewers spread as the manager wants it.
+//! An answer that did not hold (a node refused, the publish ended) is stale at once. One that names
+//! the node to play from is used for so many sessions and no more, its nodes in turn, so that
+//! viewers spread as the manager wants it.
 //!
-//! An answer to a publish is never fresh. A publish lookup is more than a question: with it the manager hands the
-//! provision of the stream to the nodes that it names (Red5 Pro documentation, Stream Manager 2.0 Streams API). So the
-//! manager is asked for each publish, never in the background, and what it said serves outages only.
+//! An answer to a publish is never fresh. A publish lookup is more than a question: with it the
+//! manager hands the provision of the stream to the nodes that it names (Red5 Pro documentation,
+//! Stream Manager 2.0 Streams API). So the manager is asked for each publish, never in the
+//! background, and what it said serves outages only.
 //!
-//! "No such stream" has a life of its own, for players only. It ends when the stream is published through this proxy.
+//! "No such stream" has a life of its own, for players only. It ends when the stream is published
+//! through this proxy.
 
 use std::{
     sync::{
@@ -32,12 +35,12 @@ use crate::{Candidates, LookupError, Purpose, config};
 /// Time between two attempts to replace an answer while the manager cannot tell.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Time after a publish in which "no such stream" is not remembered. The 101 of a WebSocket comes before its offer, and a
-/// manager learns of a stream from the report of its node.
+/// Time after a publish in which "no such stream" is not remembered. The 101 of a WebSocket comes
+/// before its offer, and a manager learns of a stream from the report of its node.
 pub(super) const SETTLING: Duration = Duration::from_secs(5);
 
-/// Time for which a fault of the manager counts: after that it may be well again, and is asked before anything stale is
-/// used.
+/// Time for which a fault of the manager counts: after that it may be well again, and is asked
+/// before anything stale is used.
 pub(super) const LATELY: Duration = Duration::from_secs(2);
 
 /// An answer of the Stream Manager: nodes, or that there are none.
@@ -91,8 +94,9 @@ pub enum Freshness {
 }
 
 impl Remembered {
-    /// An answer to what was asked at `asked`: what happened meanwhile it may not know. `published` is when the stream was
-    /// last published through here. `None` for what is not worth remembering: a fault is no answer.
+    /// An answer to what was asked at `asked`: what happened meanwhile it may not know. `published`
+    /// is when the stream was last published through here. `None` for what is not worth
+    /// remembering: a fault is no answer.
     pub(super) fn new(
         answer: Result<Candidates, LookupError>,
         asked: Instant,
@@ -258,7 +262,8 @@ impl Remembered {
             .is_some_and(|most| self.used.load(Ordering::Relaxed) >= most - most / 4)
     }
 
-    /// Whether the manager was asked anew in vain, lately and after whatever happened to this answer.
+    /// Whether the manager was asked anew in vain, lately and after whatever happened to this
+    /// answer.
     fn asked_in_vain(&self, over: Option<Instant>) -> Vain {
         match *self.failed_at() {
             Some(at) if at.elapsed() < RETRY && over.is_none_or(|over| over <= at) => Vain::JustNow,

@@ -41,8 +41,8 @@ impl Cached {
         self.len() == 0
     }
 
-    /// Drops what is remembered of one stream, or of all: the manager is asked at the next request, and there is nothing
-    /// to go back to if it does not answer. How many answers that were.
+    /// Drops what is remembered of one stream, or of all: the manager is asked at the next request,
+    /// and there is nothing to go back to if it does not answer. How many answers that were.
     pub fn drop_answers(&self, of: Option<&StreamKey>) -> usize {
         self.drop_where(|lookup, _| of.is_none_or(|key| lookup.key == *key))
     }

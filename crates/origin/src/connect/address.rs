@@ -111,7 +111,8 @@ impl ManagerAddress {
         }
     }
 
-    /// Whether this is one of its addresses, as far as they are known. See [`ManagerAddress::look`].
+    /// Whether this is one of its addresses, as far as they are known. See
+    /// [`ManagerAddress::look`].
     pub(crate) fn is(&self, ip: IpAddr) -> bool {
         if let Some(address) = self.0.address {
             return address == ip;
@@ -121,7 +122,8 @@ impl ManagerAddress {
         addresses.is_some_and(|addresses| addresses.contains(&ip))
     }
 
-    /// Asks for the addresses if they have not been asked for lately. Waits long only if there are none to go by.
+    /// Asks for the addresses if they have not been asked for lately. Waits long only if there are
+    /// none to go by.
     pub(crate) async fn look(&self) {
         let Some(name) = &self.0.name else { return };
         let patience = {
@@ -139,7 +141,8 @@ impl ManagerAddress {
         };
         let this = self.clone();
         let name = name.clone();
-        // A task of its own: callers that wait no longer, or hang up, leave the answer to those who come later.
+        // A task of its own: callers that wait no longer, or hang up, leave the answer to those who
+        // come later.
         let asked = self.0.resolver.tasks().spawn(async move {
             let found = this.0.resolver.eventually(&name).await;
             this.learn(found);

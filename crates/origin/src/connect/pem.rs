@@ -1,14 +1,14 @@
 //! PEM files as people have them (RFC 7468), in the form that rustls reads.
 //!
-//! rustls drops the rest of the line behind a marker, and with it a certificate that is glued to the one before:
-//! `-----END CERTIFICATE----------BEGIN CERTIFICATE-----`.
+//! rustls drops the rest of the line behind a marker, and with it a certificate that is glued to
+//! the one before: `-----END CERTIFICATE----------BEGIN CERTIFICATE-----`.
 
 const MARK: &str = "\u{feff}";
 const DASHES: &str = "-----";
 const BEGIN: &str = "BEGIN ";
 
-/// The same text without byte order mark and indentation, with `\n` for each line end, each marker in upper case and on a
-/// line of its own.
+/// The same text without byte order mark and indentation, with `\n` for each line end, each marker
+/// in upper case and on a line of its own.
 pub(super) fn normalised(pem: &[u8]) -> String {
     let text = String::from_utf8_lossy(pem);
     let text = text.strip_prefix(MARK).unwrap_or(&text);

@@ -18,8 +18,8 @@ const MAX_FILE: u64 = 1 << 20;
 pub struct Roots(Arc<RootCertStore>);
 
 impl Roots {
-    /// Reads a PEM file with at least one certificate, in any spelling that people have: glued, indented, any line end, a
-    /// byte order mark. What else is in there counts for nothing.
+    /// Reads a PEM file with at least one certificate, in any spelling that people have: glued,
+    /// indented, any line end, a byte order mark. What else is in there counts for nothing.
     ///
     /// # Errors
     /// It cannot be read, holds no certificate, or one that is broken or would be dropped.

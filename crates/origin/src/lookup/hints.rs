@@ -18,8 +18,9 @@ pub(crate) const NODE_GROUP: &str = "nodeGroup";
 /// The hint that says how many nodes are wanted.
 const ENDPOINTS: &str = "endpoints";
 
-/// The keys that change an answer: of the event API beside `action` (Red5 Pro documentation, Stream Manager REST API
-/// 4.0), and of the proxy URLs of 2.0 (Red5 Pro documentation, Stream Manager 2.0, WHIP/WHEP proxy).
+/// The keys that change an answer: of the event API beside `action` (Red5 Pro documentation, Stream
+/// Manager REST API 4.0), and of the proxy URLs of 2.0 (Red5 Pro documentation, Stream Manager 2.0,
+/// WHIP/WHEP proxy).
 fn keys(api: Api) -> &'static [&'static str] {
     match api {
         Api::V1 => &[
@@ -41,8 +42,9 @@ fn keys(api: Api) -> &'static [&'static str] {
     }
 }
 
-/// The query pairs that change the Stream Manager's answer: keys in their one spelling (`s%74rict` is `strict`), values byte
-/// for byte as the client sent them. Values are compared in their one spelling: `us%2Dwest` is `us-west`.
+/// The query pairs that change the Stream Manager's answer: keys in their one spelling (`s%74rict`
+/// is `strict`), values byte for byte as the client sent them. Values are compared in their one
+/// spelling: `us%2Dwest` is `us-west`.
 #[derive(Clone, Default)]
 pub struct Hints(Option<Arc<str>>);
 
@@ -93,8 +95,8 @@ impl Hints {
         query::get(self.as_str(), key)
     }
 
-    /// These hints, after earlier ones of the same client: all of both, and where both say something, these. `None` if
-    /// that is longer than any honest client's.
+    /// These hints, after earlier ones of the same client: all of both, and where both say
+    /// something, these. `None` if that is longer than any honest client's.
     #[must_use]
     pub fn after(&self, earlier: &Self) -> Option<Self> {
         let both = query::merge(earlier.as_str(), self.as_str());
@@ -107,10 +109,11 @@ impl Hints {
 
     /// Whether the manager can be asked for a number of nodes that the client did not ask for.
     ///
-    /// With `strict` the number has to be met exactly, a transcoder comes alone, and the regions of a `geozone` have to
-    /// give that many together (Red5 Pro documentation, Read Stream and Stream Manager 2.0 Streams API). So a number
-    /// that the proxy adds there turns a request that the manager can serve into one that it cannot. What stands behind
-    /// the key does not matter: which values the manager takes for "no" is not documented.
+    /// With `strict` the number has to be met exactly, a transcoder comes alone, and the regions of
+    /// a `geozone` have to give that many together (Red5 Pro documentation, Read Stream and Stream
+    /// Manager 2.0 Streams API). So a number that the proxy adds there turns a request that the
+    /// manager can serve into one that it cannot. What stands behind the key does not matter: which
+    /// values the manager takes for "no" is not documented.
     pub fn takes_endpoints(&self) -> bool {
         const FIXED: [&str; 4] = ["strict", "transcode", "geozone", ENDPOINTS];
         !FIXED.iter().any(|key| self.get(key).is_some())

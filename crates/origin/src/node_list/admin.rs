@@ -1,4 +1,5 @@
-//! The administration API of either generation: where it lists groups and nodes, and how a call says who asks.
+//! The administration API of either generation: where it lists groups and nodes, and how a call
+//! says who asks.
 
 use std::{
     fs::File,
@@ -100,8 +101,8 @@ impl AdminApi {
         }
     }
 
-    /// The names of the groups, and what the manager accepted for them. A token of a login that the manager does not accept
-    /// any more is replaced, once.
+    /// The names of the groups, and what the manager accepted for them. A token of a login that the
+    /// manager does not accept any more is replaced, once.
     pub(super) async fn groups(&mut self) -> Result<(Vec<String>, Pass), PollError> {
         let pass = self.pass().await?;
         let listed = self.list_groups(&pass).await;
@@ -175,8 +176,8 @@ impl AdminApi {
     }
 }
 
-/// Whether the manager has looked at the token and knows it: 403 says that its user may not see the list. A timeout, or the
-/// status of a gateway, says nothing of the token.
+/// Whether the manager has looked at the token and knows it: 403 says that its user may not see the
+/// list. A timeout, or the status of a gateway, says nothing of the token.
 fn is_accepted<T>(answer: &Result<T, PollError>) -> bool {
     matches!(answer, Ok(_) | Err(PollError::NotAllowed(403)))
 }
@@ -194,7 +195,8 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// The body of a 200 to a call of this path, at most `most` bytes of it. Redirects are not followed.
+    /// The body of a 200 to a call of this path, at most `most` bytes of it. Redirects are not
+    /// followed.
     pub(super) async fn send(
         &self,
         method: Method,
@@ -208,7 +210,8 @@ impl Calls {
         request
             .headers_mut()
             .insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        // Neither hyper's errors nor the URL are kept: a secret may be in there. A `Cause` holds neither.
+        // Neither hyper's errors nor the URL are kept: a secret may be in there. A `Cause` holds
+        // neither.
         let began = Instant::now();
         let unreachable = |error: &(dyn std::error::Error + 'static)| {
             CallError::Unreachable(Cause::of(error, began.elapsed()))
@@ -256,7 +259,8 @@ fn plain(coding: Coding, body: Bytes, most: usize) -> Result<Bytes, CallError> {
 /// Why a call got no answer that can be read; said of the manager.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CallError {
-    /// No connection, one that broke before the end of the answer, or no answer in `stream_manager.timeout`.
+    /// No connection, one that broke before the end of the answer, or no answer in
+    /// `stream_manager.timeout`.
     #[error("gave no answer: {0}")]
     Unreachable(Cause),
     /// Another status than 200.

@@ -1,5 +1,5 @@
-//! The login at a Stream Manager 2.0: user and password for a token of short life (Stream Manager 2.0 Auth API:
-//! `PUT /as/v1/auth/login` with Basic credentials, answered with `{"token":"…"}`).
+//! The login at a Stream Manager 2.0: user and password for a token of short life (Stream Manager
+//! 2.0 Auth API: `PUT /as/v1/auth/login` with Basic credentials, answered with `{"token":"…"}`).
 //!
 //! | when | what |
 //! |---|---|
@@ -143,7 +143,8 @@ impl Login {
         }
     }
 
-    /// The manager did not accept the token of the last login, and has not accepted a newer one yet.
+    /// The manager did not accept the token of the last login, and has not accepted a newer one
+    /// yet.
     fn is_doubted(&self) -> bool {
         let rejected = |refused: &Refused| refused.error == LoginError::TokenRejected;
         self.refused.as_ref().is_some_and(rejected)
@@ -333,7 +334,8 @@ pub enum LoginError {
         "the Stream Manager refused the login with status {0}: check stream_manager.user_file and stream_manager.password_file"
     )]
     Refused(u16),
-    /// The manager does not accept its own token: most often the user may not read the administration API.
+    /// The manager does not accept its own token: most often the user may not read the
+    /// administration API.
     #[error("the Stream Manager answered with status 401 to the token that it had just given")]
     TokenRejected,
     /// No answer to the login.

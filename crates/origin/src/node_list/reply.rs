@@ -24,7 +24,8 @@ struct Node {
     state: Option<String>,
 }
 
-/// What 2.0 says of a node: the last event of its machine, and the last one of its server, which has an address.
+/// What 2.0 says of a node: the last event of its machine, and the last one of its server, which
+/// has an address.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Status {
@@ -73,8 +74,8 @@ pub(super) fn running(body: &[u8]) -> Option<Vec<String>> {
     )
 }
 
-/// The addresses of the nodes of 2.0 that serve; `None` if this is no list of them. The public address is the one that
-/// lookups name; a node without one has only its private address.
+/// The addresses of the nodes of 2.0 that serve; `None` if this is no list of them. The public
+/// address is the one that lookups name; a node without one has only its private address.
 pub(super) fn in_service(body: &[u8]) -> Option<Vec<String>> {
     let nodes: Vec<Status> = serde_json::from_slice(body).ok()?;
     let serves = |node: &Status| {

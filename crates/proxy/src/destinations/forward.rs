@@ -1,9 +1,10 @@
 //! Forward: WHIP and WHEP requests to a node, and its answers back.
 //!
-//! Bodies stream through untouched, but for the offer of a node to a player that takes it as a counter-offer only. What
-//! changes in an answer: the `Location` of a new session becomes a sealed URL of ours, `Session-Host`, which names the
-//! node, a sealed handle, `Link` is written as the client can read it, those to extensions with sealed URLs, and a success
-//! has the status that it waits for.
+//! Bodies stream through untouched, but for the offer of a node to a player that takes it as a
+//! counter-offer only. What changes in an answer: the `Location` of a new session becomes a sealed
+//! URL of ours, `Session-Host`, which names the node, a sealed handle, `Link` is written as the
+//! client can read it, those to extensions with sealed URLs, and a success has the status that it
+//! waits for.
 
 mod again;
 mod extensions;
@@ -66,7 +67,8 @@ use crate::{
     },
 };
 
-/// The node's own address, which Red5's nodes name in it (Red5 Pro documentation, Stream Manager 2.0 proxy).
+/// The node's own address, which Red5's nodes name in it (Red5 Pro documentation, Stream Manager
+/// 2.0 proxy).
 const SESSION_HOST: HeaderName = HeaderName::from_static("session-host");
 
 /// Carries HTTP to nodes.
@@ -284,7 +286,8 @@ impl Forward {
         }
     }
 
-    /// `Session-Host`, by which red5pro-webrtc-sdk 12.0.0 and later name the node in what they ask next.
+    /// `Session-Host`, by which red5pro-webrtc-sdk 12.0.0 and later name the node in what they ask
+    /// next.
     fn handle(&self, endpoint: &Endpoint, origin: &Origin) -> Option<(HeaderName, HeaderValue)> {
         let handle = Handle {
             node: origin.named(),
@@ -296,7 +299,8 @@ impl Forward {
         Some((SESSION_HOST, HeaderValue::try_from(sealed).ok()?))
     }
 
-    /// ICE servers go on what begins a session, and on an explicit question before it (RFC 9725 §4.6).
+    /// ICE servers go on what begins a session, and on an explicit question before it (RFC 9725
+    /// §4.6).
     fn link(&self, response: &mut Response<Body>, dialect: Dialect, place: Place<'_>) {
         let status = response.status();
         let headers = response.headers_mut();
@@ -363,8 +367,8 @@ fn is_pinning(method: &Method, status: StatusCode) -> bool {
     method == Method::OPTIONS && status.is_success()
 }
 
-/// Whether an answer says that the lookup which led to the node did not hold: the node does not have the stream, or not
-/// the means for it.
+/// Whether an answer says that the lookup which led to the node did not hold: the node does not
+/// have the stream, or not the means for it.
 fn is_false_lead(answer: &Result<(Origin, Response<Body>), Error>) -> bool {
     match answer {
         Ok((_, response)) => {

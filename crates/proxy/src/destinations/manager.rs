@@ -1,7 +1,8 @@
-//! Manager: everything else goes to the Stream Manager, streamed. WebSockets to it are carried by [`crate::destinations::splice`].
+//! Manager: everything else goes to the Stream Manager, streamed. WebSockets to it are carried by
+//! [`crate::destinations::splice`].
 //!
-//! An answer of its event API is read on the way: that is how `RTCPublisher` learns the node for its WebSocket, and how
-//! we learn that the node is genuine, before the page can ask for it.
+//! An answer of its event API is read on the way: that is how `RTCPublisher` learns the node for
+//! its WebSocket, and how we learn that the node is genuine, before the page can ask for it.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

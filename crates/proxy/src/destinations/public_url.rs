@@ -16,7 +16,8 @@ pub(crate) struct Public {
     url: Option<String>,
     /// `proxy.location`
     location: Location,
-    /// Whether `proxy.hosts` tells our names, so that a request for another one does not come this far.
+    /// Whether `proxy.hosts` tells our names, so that a request for another one does not come this
+    /// far.
     is_named: bool,
     /// The hosts of both, in their one spelling.
     names: Vec<String>,
@@ -33,16 +34,19 @@ impl Public {
         }
     }
 
-    /// The hosts by which clients reach us, in their one spelling: what is configured, and what this client asked for.
+    /// The hosts by which clients reach us, in their one spelling: what is configured, and what
+    /// this client asked for.
     pub(crate) fn names(&self, asked: &Authority) -> Vec<String> {
         let asked = host::normal(asked.host());
         self.names.iter().cloned().chain([asked]).collect()
     }
 
-    /// What stands before the path of a URL of ours: scheme and authority as this client sees them, or nothing.
+    /// What stands before the path of a URL of ours: scheme and authority as this client sees them,
+    /// or nothing.
     ///
-    /// They are known if they are configured, if a trusted forwarder tells, or by our own TLS. OBS, simple-whip-client and
-    /// Red5's SDK resolve a URL without them each in a way of its own, so there is one only where it would be a guess.
+    /// They are known if they are configured, if a trusted forwarder tells, or by our own TLS. OBS,
+    /// simple-whip-client and Red5's SDK resolve a URL without them each in a way of its own, so
+    /// there is one only where it would be a guess.
     pub(crate) fn base(&self, host: &Authority, exchange: &Exchange) -> String {
         if self.location == Location::Path {
             return String::new();
@@ -58,8 +62,9 @@ impl Public {
         }
     }
 
-    /// Whether it is sure that clients reach us by this host and the scheme that is told. A forwarder that tells the scheme
-    /// alone may ask by a name of its own, and one that tells `http` may have another before it that ends TLS.
+    /// Whether it is sure that clients reach us by this host and the scheme that is told. A
+    /// forwarder that tells the scheme alone may ask by a name of its own, and one that tells
+    /// `http` may have another before it that ends TLS.
     fn is_known(&self, host: &Authority, exchange: &Exchange) -> bool {
         let whence = &exchange.record().whence;
         let is_told = || whence.host.as_ref() == Some(host) || self.is_named;

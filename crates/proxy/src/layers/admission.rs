@@ -1,7 +1,8 @@
 //! Admission: sheds work before it is done.
 //!
-//! A place is taken until the header of the answer is there. What a client takes to read an answer is its connection's
-//! matter: if it held a place, a few slow readers could keep everybody else out.
+//! A place is taken until the header of the answer is there. What a client takes to read an answer
+//! is its connection's matter: if it held a place, a few slow readers could keep everybody else
+//! out.
 
 use std::{
     pin::Pin,

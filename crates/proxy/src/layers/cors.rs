@@ -1,12 +1,14 @@
 //! Cors: lets pages of any origin use this proxy, and read its errors.
 //!
-//! A preflight is answered here: a lookup for it would allocate a node for nothing. An explicit `OPTIONS` (which Red5's
-//! SDK sends to learn ICE servers) is not a preflight and goes on. Every answer carries the headers exactly once, in
-//! place of the node's own; doubled ones break browsers, and an error without them is only "CORS error" to a page.
+//! A preflight is answered here: a lookup for it would allocate a node for nothing. An explicit
+//! `OPTIONS` (which Red5's SDK sends to learn ICE servers) is not a preflight and goes on. Every
+//! answer carries the headers exactly once, in place of the node's own; doubled ones break
+//! browsers, and an error without them is only "CORS error" to a page.
 //!
-//! No credentials mode: clients authenticate by query or `Authorization`, never by cookie, so what a preflight asks for is
-//! allowed, and `*` is exact. A node or a manager that allows credentials is overruled: the preflight that it would need is
-//! answered here, and a page that has a cookie of the Stream Manager has to ask that itself.
+//! No credentials mode: clients authenticate by query or `Authorization`, never by cookie, so what
+//! a preflight asks for is allowed, and `*` is exact. A node or a manager that allows credentials
+//! is overruled: the preflight that it would need is answered here, and a page that has a cookie of
+//! the Stream Manager has to ask that itself.
 //!
 //! | `proxy.cors_origins` | an origin of the list | another one, or none |
 //! |---|---|---|

@@ -1,9 +1,10 @@
 //! The health check of load balancers, `GET /as/v1/admin/healthz` of Stream Manager 2.0.
 //!
-//! Red5's terraform modules set it up (every 10 to 30 s, 200 expected). It goes to the Stream Manager whatever else is
-//! shut: with `proxy.enabled` or `proxy.admin_api` off; for any `Host`, since a balancer asks by IP address; and while
-//! `limits.in_flight` is used up, since a balancer that takes a busy proxy out only makes the others busier. The way is for
-//! this one path, written plainly, with GET and HEAD; places of its own bound it.
+//! Red5's terraform modules set it up (every 10 to 30 s, 200 expected). It goes to the Stream
+//! Manager whatever else is shut: with `proxy.enabled` or `proxy.admin_api` off; for any `Host`,
+//! since a balancer asks by IP address; and while `limits.in_flight` is used up, since a balancer
+//! that takes a busy proxy out only makes the others busier. The way is for this one path, written
+//! plainly, with GET and HEAD; places of its own bound it.
 
 use http::{Method, Request};
 

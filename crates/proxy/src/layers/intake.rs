@@ -1,12 +1,13 @@
 //! Intake: reads what a WHIP or WHEP request carries before anything is done for it.
 //!
-//! Whether there is a body is judged by what arrives, never by how it is framed: no framing at all, `Content-Length: 0`, a
-//! chunked body of nothing or of trailers, an HTTP/2 stream that ends with its header or after empty frames all mean "none",
-//! to us and to the node.
+//! Whether there is a body is judged by what arrives, never by how it is framed: no framing at all,
+//! `Content-Length: 0`, a chunked body of nothing or of trailers, an HTTP/2 stream that ends with
+//! its header or after empty frames all mean "none", to us and to the node.
 //!
-//! An offer has at most `limits.sdp_bytes`, and is read whole within `timeouts.body`. Only then the request takes one of
-//! `limits.in_flight`: a client that sends an offer slowly, or never ends one, keeps nobody out. What all offers hold
-//! together is bounded by bytes that did arrive, `limits.in_flight` times `limits.sdp_bytes`.
+//! An offer has at most `limits.sdp_bytes`, and is read whole within `timeouts.body`. Only then the
+//! request takes one of `limits.in_flight`: a client that sends an offer slowly, or never ends one,
+//! keeps nobody out. What all offers hold together is bounded by bytes that did arrive,
+//! `limits.in_flight` times `limits.sdp_bytes`.
 //!
 //! What goes to the Stream Manager passes as it comes.
 
@@ -78,7 +79,8 @@ where
             return Either::Left(self.inner.call(routed));
         }
         let (held, most) = (self.held.clone(), self.most);
-        // The one that was polled ready goes with the request (tower's `Service`, "be careful when cloning").
+        // The one that was polled ready goes with the request (tower's `Service`, "be careful when
+        // cloning").
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Either::Right(Box::pin(async move {
@@ -116,7 +118,8 @@ impl Drop for Holding {
     }
 }
 
-/// All of the body, whose length and time are limited where it comes from. What came is let go if there should be none.
+/// All of the body, whose length and time are limited where it comes from. What came is let go if
+/// there should be none.
 async fn read(routed: &mut Routed, holding: &mut Holding, most: u64) -> Result<Bytes, Error> {
     let takes = std::mem::replace(&mut routed.takes, Takes::Whole);
     let mut body = pin!(std::mem::replace(routed.request.body_mut(), body::empty()));

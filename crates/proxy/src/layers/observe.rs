@@ -1,4 +1,5 @@
-//! Observe: one record per exchange, counted and written as one access line when the last frame has left.
+//! Observe: one record per exchange, counted and written as one access line when the last frame has
+//! left.
 
 mod counted;
 mod report;
@@ -160,7 +161,8 @@ where
     }
 }
 
-/// The answer, with the id of its exchange, and with the report, which is made when the answer's body is dropped.
+/// The answer, with the id of its exchange, and with the report, which is made when the answer's
+/// body is dropped.
 fn reported(
     mut response: Response<Body>,
     report: Option<Report>,

@@ -47,7 +47,8 @@ where
     type Future = ProblemsFuture<S::Future>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // Nothing inside queues: each layer that refuses work does so with an error when it is called.
+        // Nothing inside queues: each layer that refuses work does so with an error when it is
+        // called.
         Poll::Ready(Ok(()))
     }
 

@@ -91,7 +91,8 @@ where
 
     fn call(&mut self, routed: Routed) -> Self::Future {
         let resolver = self.resolver.clone();
-        // The one that was polled ready goes with the request (tower's `Service`, "be careful when cloning").
+        // The one that was polled ready goes with the request (tower's `Service`, "be careful when
+        // cloning").
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
@@ -131,16 +132,18 @@ impl Resolver {
                     self.told(client.as_ref(), &mut lookup, query, &mut budget, &exchange)
                         .await?
                 } else {
-                    // On `OPTIONS` it is a key of 2.0 (Red5 Pro documentation, Stream Manager 2.0, WHIP/WHEP proxy), and of
-                    // whoever has it among the connection parameters, all of which are there since SDK 12.
+                    // On `OPTIONS` it is a key of 2.0 (Red5 Pro documentation, Stream Manager 2.0,
+                    // WHIP/WHEP proxy), and of whoever has it among the connection parameters, all
+                    // of which are there since SDK 12.
                     let named = self.named(&lookup, query, &mut budget, &exchange);
                     named.await?.and_then(|node| Candidates::new(vec![node]))
                 };
                 let candidates = if let Some(nodes) = told {
                     nodes
                 } else {
-                    // An `OPTIONS` is a use too, since the node that it leads to is told to the client, for its `POST`. Were
-                    // it none, all players that ask in the same moment would be led to one node.
+                    // An `OPTIONS` is a use too, since the node that it leads to is told to the
+                    // client, for its `POST`. Were it none, all players that ask in the same moment
+                    // would be led to one node.
                     let asked = self.locate(&lookup, Purpose::Session, &mut budget, &exchange);
                     asked.await?
                 };
@@ -154,7 +157,8 @@ impl Resolver {
             }
             Ask::Session { role, key, token } => {
                 let client = self.known.client(role, &key, &request, &exchange);
-                // A token says where. Without one, what the client says of the node tells its sessions apart.
+                // A token says where. Without one, what the client says of the node tells its
+                // sessions apart.
                 let mut node = None;
                 if token.is_none() && client.is_none() {
                     return Err(NoSession::NoToken.into());
@@ -252,7 +256,8 @@ impl Resolver {
         if self.newest.has_newer(role, session) {
             return Err(NoSession::Superseded);
         }
-        // One that is in the table here lives as long as the monotonic clock says, which ends it there.
+        // One that is in the table here lives as long as the monotonic clock says, which ends it
+        // there.
         if !self.live.has(role, session) && self.is_past(session.issued_at) {
             return Err(NoSession::Expired);
         }
@@ -274,7 +279,8 @@ impl Resolver {
         self.by_network.network(self.api, exchange.asker())
     }
 
-    /// Whether a URL of that time is too old by the wall clock, of which that of the replica that made it may differ.
+    /// Whether a URL of that time is too old by the wall clock, of which that of the replica that
+    /// made it may differ.
     fn is_past(&self, issued_at: u64) -> bool {
         let allowed = SKEW.min(self.lifetime / 10);
         let lasts = millis(self.lifetime.saturating_add(allowed));
@@ -282,8 +288,9 @@ impl Resolver {
     }
 }
 
-/// Path and query of an endpoint at a node, whose URLs are those of 1.x whichever manager it belongs to. The keys that
-/// are the proxy's stay here (Red5 Pro documentation, Stream Manager 2.0, WHIP/WHEP proxy).
+/// Path and query of an endpoint at a node, whose URLs are those of 1.x whichever manager it
+/// belongs to. The keys that are the proxy's stay here (Red5 Pro documentation, Stream Manager 2.0,
+/// WHIP/WHEP proxy).
 fn target(form: Form, role: Role, key: &StreamKey, uri: &Uri) -> Result<PathAndQuery, Error> {
     match form {
         Form::Classic => without_host(
@@ -301,8 +308,9 @@ fn target(form: Form, role: Role, key: &StreamKey, uri: &Uri) -> Result<PathAndQ
     }
 }
 
-/// The session's own target, with what the client added to its URL. What was sealed stands: a node tells players apart
-/// by `requestId`, and with another one a client would reach somebody else's session. Where the node is, is known already.
+/// The session's own target, with what the client added to its URL. What was sealed stands: a node
+/// tells players apart by `requestId`, and with another one a client would reach somebody else's
+/// session. Where the node is, is known already.
 fn with_query(resource: PathAndQuery, added: Option<&str>) -> Result<PathAndQuery, Error> {
     let own = resource.query().unwrap_or_default();
     let added = query::filter(added.unwrap_or_default(), |key| {

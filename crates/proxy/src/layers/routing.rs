@@ -1,4 +1,5 @@
-//! Routing: what is asked for. Answers here what needs no node, and refuses what no node should see.
+//! Routing: what is asked for. Answers here what needs no node, and refuses what no node should
+//! see.
 
 mod rules;
 

@@ -1,7 +1,7 @@
 //! Sanitize: after this layer, framing and addressing can be trusted.
 //!
-//! hyper is a correct parser but no edge: it serves a request without `Host`, with two of them, with a target that
-//! names another host, and `CONNECT`. All that ends here.
+//! hyper is a correct parser but no edge: it serves a request without `Host`, with two of them,
+//! with a target that names another host, and `CONNECT`. All that ends here.
 
 use std::task::{Context, Poll};
 
@@ -55,7 +55,8 @@ impl<S> Sanitize<S> {
             .remove::<Exchange>()
             .ok_or(Error::Internal)?;
         let asked = host(&request)?;
-        // What a trusted forwarder was asked for is what the client means; the Host may be the forwarder's own word for us.
+        // What a trusted forwarder was asked for is what the client means; the Host may be the
+        // forwarder's own word for us.
         let told = exchange.record().whence.host.clone();
         let host = told.filter(|told| self.serves(told)).unwrap_or(asked);
         let upgrade = handshake::is_asked(&request);
@@ -154,8 +155,8 @@ fn origin_form(uri: &Uri) -> Result<Uri, BadRequest> {
     Ok(Uri::from(path))
 }
 
-/// What is said about the client, which was read already if it is believed, and names with an underscore: some servers read
-/// `X_Forwarded_For` as `X-Forwarded-For`.
+/// What is said about the client, which was read already if it is believed, and names with an
+/// underscore: some servers read `X_Forwarded_For` as `X-Forwarded-For`.
 fn drop_forged(headers: &mut HeaderMap) {
     let forged = |name: &&HeaderName| {
         let name = name.as_str();
@@ -188,7 +189,8 @@ fn introduce(headers: &mut HeaderMap, host: &Authority, exchange: &Exchange) {
     let proto = match exchange.scheme() {
         Some(Scheme::Https) => Some("https"),
         Some(Scheme::Http) => Some("http"),
-        // A forwarder that tells nothing we know may have TLS before it: that is not for us to deny.
+        // A forwarder that tells nothing we know may have TLS before it: that is not for us to
+        // deny.
         None => (!record.whence.trusted).then_some("http"),
     };
     let peer = || record.peer.as_ref().map(Peer::forwarded_for);

@@ -1,8 +1,8 @@
 //! What is left of a request's body when its answer is ready.
 //!
-//! An answer that comes before the body was read ends an HTTP/2 stream with a reset, and clients in the field (libcurl
-//! 7.88, and with it encoders) take the reset for a failure and never show the answer. So a rest that is short, or comes
-//! soon, is read first; RFC 9113 §8.1 allows both.
+//! An answer that comes before the body was read ends an HTTP/2 stream with a reset, and clients in
+//! the field (libcurl 7.88, and with it encoders) take the reset for a failure and never show the
+//! answer. So a rest that is short, or comes soon, is read first; RFC 9113 §8.1 allows both.
 
 use std::{
     pin::Pin,

@@ -27,12 +27,14 @@ use crate::{
     words::body::Patience,
 };
 
-/// Below the keep-alive of any server that a node runs, so that a pooled connection is rarely one that just closed.
+/// Below the keep-alive of any server that a node runs, so that a pooled connection is rarely one
+/// that just closed.
 const POOL_IDLE: Duration = Duration::from_secs(15);
 /// Idle connections kept per destination.
 pub(crate) const POOL_SIZE: usize = 64;
 
-/// A client of the nodes. Redirects are not followed, and a request whose first byte was sent is never sent again.
+/// A client of the nodes. Redirects are not followed, and a request whose first byte was sent is
+/// never sent again.
 pub(crate) fn client(
     connect: Duration,
     directory: Arc<dyn Directory>,
@@ -84,7 +86,8 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// Sends a request to `uri`, with this `Host` or the URI's; nothing happens before it is waited for.
+    /// Sends a request to `uri`, with this `Host` or the URI's; nothing happens before it is waited
+    /// for.
     pub(crate) fn new<C>(
         client: &Client<C, Body>,
         mut request: Request<Body>,
@@ -114,8 +117,8 @@ impl Sent {
         }
     }
 
-    /// Waits for the header of the answer, as long as `patience` goes while it is the destination's turn. While it is the
-    /// client's, its body has a limit of its own.
+    /// Waits for the header of the answer, as long as `patience` goes while it is the destination's
+    /// turn. While it is the client's, its body has a limit of its own.
     pub(crate) async fn answered(
         &mut self,
         patience: Patience,
@@ -167,16 +170,16 @@ impl Sent {
         self.turn.spent()
     }
 
-    /// The client is gone. The answer that is still to come; `None` if the destination has not got all of the request,
-    /// and from now on it never will.
+    /// The client is gone. The answer that is still to come; `None` if the destination has not got
+    /// all of the request, and from now on it never will.
     pub(crate) fn left_alone(self) -> Option<ResponseFuture> {
         let is_sent = self.connection.connection_metadata().is_some() && self.turn.cut();
         is_sent.then_some(self.answer)
     }
 }
 
-/// Whose fault a failed request was: our body error is hyper's cause, and hyper's error the client's. The client had
-/// waited that long.
+/// Whose fault a failed request was: our body error is hyper's cause, and hyper's error the
+/// client's. The client had waited that long.
 fn blame(error: &legacy::Error, waited: Duration) -> Failed {
     let body = error
         .source()

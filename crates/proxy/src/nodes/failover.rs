@@ -1,4 +1,5 @@
-//! Another node, if one cannot serve: within one budget, and never at the price of doing something twice.
+//! Another node, if one cannot serve: within one budget, and never at the price of doing something
+//! twice.
 //!
 //! | what became of a try | what comes next |
 //! |---|---|
@@ -6,9 +7,9 @@
 //! | 502, 503, or a connection that broke | another node, if the method creates nothing and the body is still whole |
 //! | any other answer, no answer in time, the client's own fault | the end |
 //!
-//! When no node of a lookup's answer is left to try, the manager is asked once more: for spare nodes, or with the client's
-//! own words where these fix the number of nodes ([`whipstitch_origin::Hints::takes_endpoints`]). Only nodes that were not
-//! tried yet count.
+//! When no node of a lookup's answer is left to try, the manager is asked once more: for spare
+//! nodes, or with the client's own words where these fix the number of nodes
+//! ([`whipstitch_origin::Hints::takes_endpoints`]). Only nodes that were not tried yet count.
 
 use std::net::SocketAddr;
 
@@ -182,11 +183,11 @@ impl Way {
     }
 }
 
-/// What a try says about the node; nothing, if the client did not do its part, or if the node did not have its `fair`
-/// share of the time.
+/// What a try says about the node; nothing, if the client did not do its part, or if the node did
+/// not have its `fair` share of the time.
 ///
-/// To hang up on a request is no more than to be unable: it may be the request, and one client who sends that again and
-/// again must not take a node from everybody at once.
+/// To hang up on a request is no more than to be unable: it may be the request, and one client who
+/// sends that again and again must not take a node from everybody at once.
 pub(crate) fn outcome<B>(answer: &Result<Response<B>, Failed>, fair: bool) -> Option<Outcome> {
     match answer {
         Ok(answer) if is_unable(answer.status()) => {

@@ -1,7 +1,7 @@
 //! A body that can be taken back as long as nobody has asked it for anything.
 //!
-//! A connection that does not come about has cost nothing: the same request can go to another node, and nothing had to
-//! be kept in memory for it.
+//! A connection that does not come about has cost nothing: the same request can go to another node,
+//! and nothing had to be kept in memory for it.
 
 use std::{
     pin::Pin,

@@ -25,7 +25,8 @@ struct Inner {
     errors: Mutex<VecDeque<Incident>>,
 }
 
-/// One request that did not go well. It holds no value of a query, no header but the id, and no path.
+/// One request that did not go well. It holds no value of a query, no header but the id, and no
+/// path.
 #[derive(Clone, Debug)]
 pub struct Incident {
     /// When its answer was over.
@@ -47,7 +48,8 @@ pub struct Incident {
 }
 
 impl Recent {
-    /// The last ones whose fault was not ours, nor a node's: status 4xx with a problem. The newest first.
+    /// The last ones whose fault was not ours, nor a node's: status 4xx with a problem. The newest
+    /// first.
     pub fn refusals(&self) -> Vec<Incident> {
         newest_first(&self.0.refusals)
     }
@@ -57,8 +59,8 @@ impl Recent {
         newest_first(&self.0.errors)
     }
 
-    /// Keeps an exchange that ended with this status, if it went wrong. What a node refuses is between it and its
-    /// client.
+    /// Keeps an exchange that ended with this status, if it went wrong. What a node refuses is
+    /// between it and its client.
     pub(crate) fn ended(&self, exchange: &Exchange, status: StatusCode) {
         let problem = exchange.record().problem.get().copied();
         let ring = match (status.as_u16(), problem) {

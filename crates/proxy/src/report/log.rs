@@ -1,5 +1,5 @@
-//! The two kinds of lines that the log has about clients, field by field, for the reference page. A test holds them
-//! against what is written.
+//! The two kinds of lines that the log has about clients, field by field, for the reference page. A
+//! test holds them against what is written.
 
 /// One field of a line.
 #[derive(Clone, Copy, Debug)]

@@ -20,8 +20,8 @@ use crate::{
     words::problem::Kind,
 };
 
-/// Counters of this crate. Cheap to clone: all clones count together, and one pointer is all that is copied, since
-/// layers are cloned for every request.
+/// Counters of this crate. Cheap to clone: all clones count together, and one pointer is all that
+/// is copied, since layers are cloned for every request.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Inner>);
 

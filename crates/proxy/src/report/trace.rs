@@ -1,9 +1,10 @@
-//! W3C Trace Context: which trace a request belongs to, what nodes and the Stream Manager hear of it, and the spans that
-//! are told of it.
+//! W3C Trace Context: which trace a request belongs to, what nodes and the Stream Manager hear of
+//! it, and the spans that are told of it.
 //!
-//! Nobody told to: `traceparent` and `tracestate` pass as they came, and the access line names the trace. Otherwise nodes
-//! and the manager hear of a span of ours, and the spans of an exchange are made once, when it is over, from its record;
-//! nothing is measured for them on the way. This crate knows no exporter: [`Tracing`] is given to it with a [`SpanSink`].
+//! Nobody told to: `traceparent` and `tracestate` pass as they came, and the access line names the
+//! trace. Otherwise nodes and the manager hear of a span of ours, and the spans of an exchange are
+//! made once, when it is over, from its record; nothing is measured for them on the way. This crate
+//! knows no exporter: [`Tracing`] is given to it with a [`SpanSink`].
 
 mod begun;
 mod ids;
@@ -40,7 +41,8 @@ pub enum Parents {
     Nobody,
 }
 
-/// Takes spans. It is called on the data path, so it never waits and never fails: what there is no room for is lost.
+/// Takes spans. It is called on the data path, so it never waits and never fails: what there is no
+/// room for is lost.
 pub trait SpanSink: Send + Sync {
     /// Takes one span that is over.
     fn take(&self, span: Span);

@@ -1,8 +1,9 @@
 //! A client's bearer token, as nodes read it (`proxy.bearer`).
 //!
-//! It is translated at the last moment, on the request that goes to one node. So nothing else ever has it in a URL: no
-//! lookup and no request to the Stream Manager, no sealed session URL, no log, incident or span. Clients are told apart
-//! by the header that they send, as ever, and a DELETE of our own carries the header up to there, too.
+//! It is translated at the last moment, on the request that goes to one node. So nothing else ever
+//! has it in a URL: no lookup and no request to the Stream Manager, no sealed session URL, no log,
+//! incident or span. Clients are told apart by the header that they send, as ever, and a DELETE of
+//! our own carries the header up to there, too.
 
 use http::{
     HeaderMap, Request, Uri,
@@ -14,7 +15,8 @@ use whipstitch_signaling::bearer;
 
 use crate::words::{config::Bearer, error::BadRequest};
 
-/// Longest path and query of a request whose token is translated, in bytes: more than any node takes of a header.
+/// Longest path and query of a request whose token is translated, in bytes: more than any node
+/// takes of a header.
 const MAX_TARGET: usize = 32 * 1024;
 
 /// The request with the token would be longer than any node takes.
@@ -54,7 +56,8 @@ impl Bearer {
         }
     }
 
-    /// Translates the token of a request whose URI is that at a node. An `Authorization` of another scheme stays.
+    /// Translates the token of a request whose URI is that at a node. An `Authorization` of another
+    /// scheme stays.
     ///
     /// # Errors
     /// It would become too long.

@@ -32,9 +32,10 @@ impl Budget {
         }
     }
 
-    /// Whether somebody whose part began then has had enough of it by now to be blamed for not answering: as much as a
-    /// connection may take, or half of the whole. Who came after a slow lookup, or last of many, may have had next to
-    /// nothing; and what was spent on ourselves meanwhile was not theirs.
+    /// Whether somebody whose part began then has had enough of it by now to be blamed for not
+    /// answering: as much as a connection may take, or half of the whole. Who came after a slow
+    /// lookup, or last of many, may have had next to nothing; and what was spent on ourselves
+    /// meanwhile was not theirs.
     pub(crate) fn was_fair(&self, began: Began) -> bool {
         let spent = began.left.saturating_sub(self.left);
         let ours = self.ours.saturating_sub(began.ours);

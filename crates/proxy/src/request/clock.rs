@@ -1,8 +1,8 @@
 //! The wall clock, and what it may decide.
 //!
-//! Sealed tokens hold a wall-clock time, because they outlive the process and are read by other replicas. Operators and
-//! NTP set that clock: it steps back, it steps forward, and two replicas differ. So it decides nothing that an order of
-//! arrival or a monotonic clock can decide:
+//! Sealed tokens hold a wall-clock time, because they outlive the process and are read by other
+//! replicas. Operators and NTP set that clock: it steps back, it steps forward, and two replicas
+//! differ. So it decides nothing that an order of arrival or a monotonic clock can decide:
 //!
 //! | question | decided by |
 //! |---|---|
@@ -20,13 +20,16 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// How far the clocks of two replicas may differ before the order of their sessions is judged wrongly.
+/// How far the clocks of two replicas may differ before the order of their sessions is judged
+/// wrongly.
 ///
-/// A replica without working NTP is off by seconds, seldom by more. Within this time an old URL of another replica's
-/// session is still served: that can end a newer session, where a stricter rule would lock out a live one.
+/// A replica without working NTP is off by seconds, seldom by more. Within this time an old URL of
+/// another replica's session is still served: that can end a newer session, where a stricter rule
+/// would lock out a live one.
 pub const SKEW: Duration = Duration::from_secs(30);
 
-/// The wall clock. A test can step it, as an operator or NTP steps the system's. Cheap to clone: all clones are one.
+/// The wall clock. A test can step it, as an operator or NTP steps the system's. Cheap to clone:
+/// all clones are one.
 #[derive(Clone, Debug, Default)]
 pub struct WallClock {
     /// How far it is ahead of the system's, in milliseconds.

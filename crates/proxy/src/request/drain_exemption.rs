@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Put into the extensions of an answer whose exchange may be let go before its last frame has left. Cheap to clone: all
-/// clones are one.
+/// Put into the extensions of an answer whose exchange may be let go before its last frame has
+/// left. Cheap to clone: all clones are one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ending(Arc<Mutex<State>>);
 

@@ -73,7 +73,8 @@ impl Peer {
         self
     }
 
-    /// The handshake of the connection, to whoever asks first: an exchange after the first did not wait for it.
+    /// The handshake of the connection, to whoever asks first: an exchange after the first did not
+    /// wait for it.
     fn first_handshake(&self) -> Option<Phase> {
         let handshake = self.handshake.as_ref()?;
         let told = handshake.told.swap(true, Ordering::Relaxed);
@@ -193,8 +194,8 @@ impl Exchange {
         Self::through(headers, peer, &Forwarders::default(), None)
     }
 
-    /// The record of a request with this header, which may have come through one of `forwarders`, in a trace if there is
-    /// one.
+    /// The record of a request with this header, which may have come through one of `forwarders`,
+    /// in a trace if there is one.
     pub(crate) fn through(
         headers: &HeaderMap,
         peer: Option<Peer>,
@@ -234,7 +235,8 @@ impl Exchange {
         self.0.whence.client
     }
 
-    /// The client for which a lookup is made: unknown if its address may be that of a proxy with many clients behind it.
+    /// The client for which a lookup is made: unknown if its address may be that of a proxy with
+    /// many clients behind it.
     pub(crate) fn asker(&self) -> Asker {
         let whence = &self.0.whence;
         let client = whence.client.filter(|_| whence.is_one);
@@ -248,7 +250,8 @@ impl Exchange {
         Some(peer.addr.ip().to_canonical())
     }
 
-    /// By which scheme the client reaches us, or whoever stands in front; `None` if nobody can tell.
+    /// By which scheme the client reaches us, or whoever stands in front; `None` if nobody can
+    /// tell.
     pub(crate) fn scheme(&self) -> Option<Scheme> {
         let ours = || self.0.peer.as_ref()?.tls.then_some(Scheme::Https);
         self.0.whence.scheme.or_else(ours)

@@ -13,7 +13,8 @@ use crate::{
     words::error::BadRequest,
 };
 
-/// A request whose framing and addressing can be trusted: one host, origin-form, no hop-by-hop fields.
+/// A request whose framing and addressing can be trusted: one host, origin-form, no hop-by-hop
+/// fields.
 #[derive(Debug)]
 pub struct Clean {
     /// The request; its URI has only path and query.

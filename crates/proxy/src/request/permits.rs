@@ -1,4 +1,5 @@
-//! Places for work: so many at once, and no waiting for one. How many may change while they are used.
+//! Places for work: so many at once, and no waiting for one. How many may change while they are
+//! used.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -93,8 +94,8 @@ impl Places {
         (*most + owed).saturating_sub(self.0.free.available_permits())
     }
 
-    /// Makes it so many from now on. Nobody loses a place: where there are to be fewer, those that become free are not
-    /// given again.
+    /// Makes it so many from now on. Nobody loses a place: where there are to be fewer, those that
+    /// become free are not given again.
     fn resize(&self, most: usize) {
         let mut now = self.0.most.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(more) = most.checked_sub(*now) {

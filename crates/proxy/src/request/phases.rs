@@ -1,8 +1,8 @@
-//! Where the time of an exchange goes, told once by whoever waits: the TLS handshake before it, the lookup, the connection
-//! to the node, and the wait for the first byte of its answer.
+//! Where the time of an exchange goes, told once by whoever waits: the TLS handshake before it, the
+//! lookup, the connection to the node, and the wait for the first byte of its answer.
 //!
-//! Told under a lock that nobody else wants, without an allocation. What is between two phases is our own time, or the
-//! client's.
+//! Told under a lock that nobody else wants, without an allocation. What is between two phases is
+//! our own time, or the client's.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -43,13 +43,15 @@ impl Phase {
 /// What is known of the phases of one exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Times {
-    /// The handshake of the client's connection; only in the first exchange of a connection, and over before that began.
+    /// The handshake of the client's connection; only in the first exchange of a connection, and
+    /// over before that began.
     pub(crate) tls: Option<Phase>,
     /// From the first question about the stream, all questions together.
     pub(crate) lookup: Option<Phase>,
     /// The wait for a new connection to the node that was tried last, even if it was in vain.
     pub(crate) connect: Option<Phase>,
-    /// From the connection to the node that was tried last, or to the Stream Manager, to the header of its answer.
+    /// From the connection to the node that was tried last, or to the Stream Manager, to the header
+    /// of its answer.
     pub(crate) first_byte: Option<Phase>,
 }
 

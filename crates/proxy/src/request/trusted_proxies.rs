@@ -1,8 +1,9 @@
 //! Forwarders: who stands in front, and is believed when it says for whom it speaks.
 //!
-//! A forwarder writes whom it heard behind what it was told, so the list of a client's address begins with whatever the
-//! client made up. It is read from the right, from the connection on, as long as each place is one of `proxy.trusted`;
-//! the first that is not is the client. What stands further left is nobody's word, and goes no further.
+//! A forwarder writes whom it heard behind what it was told, so the list of a client's address
+//! begins with whatever the client made up. It is read from the right, from the connection on, as
+//! long as each place is one of `proxy.trusted`; the first that is not is the client. What stands
+//! further left is nobody's word, and goes no further.
 
 mod said;
 
@@ -42,7 +43,8 @@ pub(crate) struct Whence {
     pub(crate) host: Option<Authority>,
     /// Whether it is a forwarder that asks, whatever it says.
     pub(crate) trusted: bool,
-    /// The way from the client to us, as it stands in `X-Forwarded-For`; `None` if there is nothing between.
+    /// The way from the client to us, as it stands in `X-Forwarded-For`; `None` if there is nothing
+    /// between.
     pub(crate) way: Option<HeaderValue>,
 }
 
@@ -67,7 +69,8 @@ impl Forwarders {
         let client = said.way.last().copied();
         Whence {
             client: client.or(Some(address)),
-            // An address in there may be a forwarder that does not tell, and many clients behind it.
+            // An address in there may be a forwarder that does not tell, and many clients behind
+            // it.
             is_one: client.is_some_and(|client| !self.trusts(client)),
             scheme: said.scheme,
             host: said.host,

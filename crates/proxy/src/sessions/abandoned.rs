@@ -1,5 +1,6 @@
-//! Sessions that no client has: it hung up on its POST, or was told of a failure, and the node made a session all the
-//! same. Red5 keeps a publisher's name taken as long as that lives, and a player's media flow to nobody, so it is ended.
+//! Sessions that no client has: it hung up on its POST, or was told of a failure, and the node made
+//! a session all the same. Red5 keeps a publisher's name taken as long as that lives, and a
+//! player's media flow to nobody, so it is ended.
 //!
 //! | what is left behind | what is done |
 //! |---|---|
@@ -10,9 +11,10 @@
 //! | a session at whose place another POST is under way | the answer to that says whose session is there by then |
 //! | a POST that is never answered | nothing: a blind DELETE could end a session that is somebody else's |
 //!
-//! Whoever is left behind is found out in a `Drop`, which can neither wait nor fail. It takes a place among as many as
-//! `limits.in_flight`, and hands over to the one task that sees to them; no task is born there. Each is an exchange under
-//! way until it is seen to, so a shutdown waits for it.
+//! Whoever is left behind is found out in a `Drop`, which can neither wait nor fail. It takes a
+//! place among as many as `limits.in_flight`, and hands over to the one task that sees to them; no
+//! task is born there. Each is an exchange under way until it is seen to, so a shutdown waits for
+//! it.
 
 mod guard;
 mod janitor;
@@ -91,7 +93,8 @@ impl Abandoned {
         (abandoned, fetch)
     }
 
-    /// Has a session ended that its client got and does not want; `creation` is the request that says so.
+    /// Has a session ended that its client got and does not want; `creation` is the request that
+    /// says so.
     pub(crate) fn unwanted(&self, creation: Creation, named: Named) {
         self.leave(creation, What::Ours(named));
     }
@@ -106,7 +109,8 @@ impl Abandoned {
             _place: place,
             _under_way: self.exchanges.token(),
         });
-        // There is as much room in the queue as there are places, so only an end of everything can be in the way.
+        // There is as much room in the queue as there are places, so only an end of everything can
+        // be in the way.
         if left.is_none_or(|left| self.queue.try_send(left).is_err()) {
             self.metrics.session_abandoned(Outcome::Dropped);
             let (id, node) = (exchange.id(), exchange.tries().node);

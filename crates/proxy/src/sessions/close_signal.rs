@@ -1,5 +1,6 @@
-//! Asks WebSocket sessions to close when the process drains, one after the other: clients reconnect at once, and a
-//! thousand that do so in the same moment are an attack on whatever they reconnect to.
+//! Asks WebSocket sessions to close when the process drains, one after the other: clients reconnect
+//! at once, and a thousand that do so in the same moment are an attack on whatever they reconnect
+//! to.
 
 use std::{
     sync::{
@@ -29,8 +30,8 @@ struct Turns {
 }
 
 impl CloseSignal {
-    /// Asks for the end: of this many WebSocket sessions spread evenly over `window`, of everything else at once. Only the
-    /// first call counts.
+    /// Asks for the end: of this many WebSocket sessions spread evenly over `window`, of everything
+    /// else at once. Only the first call counts.
     pub fn close(&self, sessions: usize, window: Duration) {
         let window = if sessions < FEW {
             Duration::ZERO
@@ -60,14 +61,16 @@ impl CloseSignal {
         self.token.cancelled().await;
         let delay = self.turns.get().map_or(Duration::ZERO, Turns::take);
         if !delay.is_zero() {
-            // Boxed: a session holds this future from its beginning, and the timer is for its last moments.
+            // Boxed: a session holds this future from its beginning, and the timer is for its last
+            // moments.
             Box::pin(tokio::time::sleep(delay)).await;
         }
     }
 }
 
 impl Turns {
-    /// How long the next session waits. One that opened since the end was asked for shares a turn with another.
+    /// How long the next session waits. One that opened since the end was asked for shares a turn
+    /// with another.
     fn take(&self) -> Duration {
         let turn = self.taken.fetch_add(1, Ordering::Relaxed);
         let turn = u32::try_from(turn).unwrap_or_default() % self.sessions.max(1);

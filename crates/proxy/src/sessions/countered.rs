@@ -1,20 +1,25 @@
 //! Counter-offers that a player does not understand.
 //!
-//! A Red5 node offers, and a player that made an offer itself gets that as a 406 (`forward/offer.rs`). One of them takes 406 for
-//! a codec that is missing: `@eyevinn/webrtc-player` 0.13.0 (src/adapters/WHEPAdapter.ts, `sendOffer`) offers video without
-//! audio, then audio without video, and so on without end, and each try leaves a session at the node. On a 400 it leaves
-//! the offer to the server, which is what a Red5 node wants.
+//! A Red5 node offers, and a player that made an offer itself gets that as a 406
+//! (`forward/offer.rs`). One of them takes 406 for a codec that is missing:
+//! `@eyevinn/webrtc-player` 0.13.0 (src/adapters/WHEPAdapter.ts, `sendOffer`) offers video without
+//! audio, then audio without video, and so on without end, and each try leaves a session at the
+//! node. On a 400 it leaves the offer to the server, which is what a Red5 node wants.
 //!
-//! So a client that answers a counter-offer with an offer of *less* is told so with a 400, and the session that it does not
-//! use is ended. It has to be that client beyond doubt, for it could be somebody else's session:
+//! So a client that answers a counter-offer with an offer of *less* is told so with a 400, and the
+//! session that it does not use is ended. It has to be that client beyond doubt, for it could be
+//! somebody else's session:
 //!
-//! - the same client ([`crate::sessions::known_sessions`]), over the same connection: many players are behind one address;
+//! - the same client ([`crate::sessions::known_sessions`]), over the same connection: many players
+//!   are behind one address;
 //! - not a word about the session since, answered or not, and no more than ten seconds;
-//! - an offer without a kind of media that was offered to it: two players of one page would both offer all.
+//! - an offer without a kind of media that was offered to it: two players of one page would both
+//!   offer all.
 //!
-//! Of a believed forwarder's connections nothing can be told. There its word for the address is enough for the 400, which at
-//! worst costs another player of the same address one more POST; not to end a session, which could be in use. So that is
-//! left to the node, which lets go of it when no media come.
+//! Of a believed forwarder's connections nothing can be told. There its word for the address is
+//! enough for the 400, which at worst costs another player of the same address one more POST; not
+//! to end a session, which could be in use. So that is left to the node, which lets go of it when
+//! no media come.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -25,7 +30,8 @@ use whipstitch_signaling::{Role, session::Session};
 
 use crate::{Live, sessions::known_sessions::Client};
 
-/// How long a client that understands a counter-offer may take to answer it: as long as it gathers candidates.
+/// How long a client that understands a counter-offer may take to answer it: as long as it gathers
+/// candidates.
 const LIFE: Duration = Duration::from_secs(10);
 /// Most clients remembered at once.
 const MAX_CLIENTS: u64 = 10_000;
@@ -60,7 +66,8 @@ impl Counter {
         self.connection.is_some()
     }
 
-    /// Whether this came instead of an answer to it: an offer, and one of less. Nothing is no offer.
+    /// Whether this came instead of an answer to it: an offer, and one of less. Nothing is no
+    /// offer.
     pub(crate) fn is_met_with_less(&self, offer: &[u8]) -> bool {
         !offer.is_empty() && Kinds::of(offer).lacks(self.kinds)
     }
@@ -115,7 +122,8 @@ impl Countered {
 }
 
 impl Kinds {
-    /// Those of a session description that are not refused, which a port of 0 says (RFC 9429 §5.3.1, RFC 3264 §6).
+    /// Those of a session description that are not refused, which a port of 0 says (RFC 9429
+    /// §5.3.1, RFC 3264 §6).
     pub(crate) fn of(sdp: &[u8]) -> Self {
         let holds = |kind: &[u8]| {
             let mut lines = sdp.split(|byte| matches!(byte, b'\n' | b'\r'));

@@ -27,20 +27,22 @@ pub(crate) struct Creation {
     pub(crate) exchange: Exchange,
     /// When it came, in the order of arrival.
     pub(crate) since: Arrival,
-    /// Says so to whoever wants to end a session at the same place, until the answer to it is there.
+    /// Says so to whoever wants to end a session at the same place, until the answer to it is
+    /// there.
     pub(crate) under_way: Option<Arc<Work>>,
 }
 
 impl Creation {
-    /// Whether a node that answers so has made a session: a 201 or any other success, or a counter-offer, which is a 406
-    /// that says where (draft-ietf-wish-whep §4.2).
+    /// Whether a node that answers so has made a session: a 201 or any other success, or a
+    /// counter-offer, which is a 406 that says where (draft-ietf-wish-whep §4.2).
     pub(crate) fn made(status: StatusCode, headers: &HeaderMap) -> bool {
         status.is_success()
             || (status == StatusCode::NOT_ACCEPTABLE && headers.contains_key(LOCATION))
     }
 
-    /// Where at the node the session is. A `Location` that cannot be followed is not: then it is the usual place.
-    /// Players have such a place by their `requestId` only; without one it could be anybody's.
+    /// Where at the node the session is. A `Location` that cannot be followed is not: then it is
+    /// the usual place. Players have such a place by their `requestId` only; without one it could
+    /// be anybody's.
     pub(crate) fn place(&self, location: Option<&HeaderValue>) -> Option<PathAndQuery> {
         let named = location.and_then(|named| rewrite::resource(&self.target, named).ok());
         let is_own = self.role == Role::Publish
@@ -50,8 +52,9 @@ impl Creation {
     }
 }
 
-/// Whether a node that answers a DELETE so has the session no more: it ended it, or found none. Red5's WHIP says 417 where
-/// it finds no session (Red5 Pro documentation, WHIP/WHEP, status codes).
+/// Whether a node that answers a DELETE so has the session no more: it ended it, or found none.
+/// Red5's WHIP says 417 where it finds no session (Red5 Pro documentation, WHIP/WHEP, status
+/// codes).
 pub(crate) fn is_over(status: StatusCode) -> bool {
     const NONE: [StatusCode; 3] = [
         StatusCode::NOT_FOUND,

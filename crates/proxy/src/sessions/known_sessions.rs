@@ -1,8 +1,9 @@
 //! The session that a client means when its URL has no token.
 //!
-//! A page that cannot read `Location` asks at `/{scope}/{whip|whep}/resource/{stream}` (red5pro-webrtc-sdk 11.0.0). To
-//! guess a name must not be enough to end a stream (RFC 9725 §5), so such a request reaches only the session that this
-//! very proxy made for this very client, and nobody's if there is any doubt.
+//! A page that cannot read `Location` asks at `/{scope}/{whip|whep}/resource/{stream}`
+//! (red5pro-webrtc-sdk 11.0.0). To guess a name must not be enough to end a stream (RFC 9725 §5),
+//! so such a request reaches only the session that this very proxy made for this very client, and
+//! nobody's if there is any doubt.
 
 use std::{
     hash::{BuildHasher, Hash, Hasher, RandomState},
@@ -31,7 +32,8 @@ pub(crate) struct Client {
     address: IpAddr,
     role: Role,
     key: StreamKey,
-    /// Of `User-Agent`, `Origin`, `Authorization` and a player's `requestId`, under a key of this process.
+    /// Of `User-Agent`, `Origin`, `Authorization` and a player's `requestId`, under a key of this
+    /// process.
     fingerprint: u64,
 }
 
@@ -67,8 +69,8 @@ impl KnownSessions {
         }
     }
 
-    /// Who sends this request; `None` if the address is that of a forwarder who does not say for whom it speaks, or is not
-    /// believed.
+    /// Who sends this request; `None` if the address is that of a forwarder who does not say for
+    /// whom it speaks, or is not believed.
     pub(crate) fn client<B>(
         &self,
         role: Role,
@@ -103,7 +105,8 @@ impl KnownSessions {
         })
     }
 
-    /// This client got this session. Another one at the same place is over: it cannot be told from the new one there.
+    /// This client got this session. Another one at the same place is over: it cannot be told from
+    /// the new one there.
     pub(crate) fn remember(&self, client: Client, session: &Session) {
         self.change(client, |sessions| {
             sessions

@@ -1,8 +1,9 @@
 //! The sessions that are open: what each carries, and a way to end one from outside.
 //!
-//! A WebSocket is here from its 101 to its end. Of a WHIP or WHEP session only its beginning and its DELETE pass this
-//! way, so it is remembered until that, or until its URL is good for nothing any more; when there are too many, the
-//! oldest goes first. A table is locked twice in a session's life and when somebody looks, never for a frame.
+//! A WebSocket is here from its 101 to its end. Of a WHIP or WHEP session only its beginning and
+//! its DELETE pass this way, so it is remembered until that, or until its URL is good for nothing
+//! any more; when there are too many, the oldest goes first. A table is locked twice in a session's
+//! life and when somebody looks, never for a frame.
 
 mod end;
 mod ending;
@@ -76,7 +77,8 @@ pub struct Count {
 impl Live {
     /// Remembers WHIP and WHEP sessions for this long, which is how long their URLs are good for.
     pub fn new(lifetime: Duration) -> Self {
-        // Somewhere else in each process, so that the id of a session of before a restart means nobody.
+        // Somewhere else in each process, so that the id of a session of before a restart means
+        // nobody.
         let start = RandomState::new().hash_one(0_u8) >> 16;
         Self(Arc::new(Inner {
             next: AtomicU64::new(start),
@@ -126,8 +128,8 @@ impl Live {
         nodes
     }
 
-    /// Takes the rate of every socket since the last sample, and lets go of what is too old. To be called every few
-    /// seconds.
+    /// Takes the rate of every socket since the last sample, and lets go of what is too old. To be
+    /// called every few seconds.
     pub fn sample(&self, since_last: Duration) {
         for socket in lock(&self.0.sockets).values() {
             socket.traffic().sample(since_last);
@@ -197,8 +199,8 @@ impl Live {
         }
     }
 
-    /// Whether this very WHIP or WHEP session is open, as far as this replica has seen it, and its URL still good by the
-    /// monotonic clock.
+    /// Whether this very WHIP or WHEP session is open, as far as this replica has seen it, and its
+    /// URL still good by the monotonic clock.
     pub(crate) fn has(&self, role: Role, sealed: &Sealed) -> bool {
         let http = lock(&self.0.http);
         http.at(role, sealed)
@@ -212,7 +214,8 @@ impl Live {
         session.is_some_and(|session| session.traffic().is_silent())
     }
 
-    /// A WHIP or WHEP session is over, in this way; if it was not over before. A newer one at its place goes on.
+    /// A WHIP or WHEP session is over, in this way; if it was not over before. A newer one at its
+    /// place goes on.
     pub(crate) fn ended(&self, role: Role, sealed: &Sealed, end: End) {
         let mut http = lock(&self.0.http);
         let over = http.remove(role, sealed);

@@ -1,10 +1,12 @@
 //! The newest session at each slot, so that an old session URL cannot end a newer session.
 //!
-//! Red5 keys a publisher's resource by the name of its stream: a client that publishes under a name again, at the same
-//! node, gets the very path that the former publisher had. A player's session is keyed by the `requestId` that the player
-//! made up, four hexadecimal digits (red5pro-webrtc-sdk 11.0.0), so another player can get the same one later.
+//! Red5 keys a publisher's resource by the name of its stream: a client that publishes under a name
+//! again, at the same node, gets the very path that the former publisher had. A player's session is
+//! keyed by the `requestId` that the player made up, four hexadecimal digits (red5pro-webrtc-sdk
+//! 11.0.0), so another player can get the same one later.
 //!
-//! Sessions that this replica made are ordered by their arrival here, never by the wall clock (see [`crate::request::clock`]).
+//! Sessions that this replica made are ordered by their arrival here, never by the wall clock (see
+//! [`crate::request::clock`]).
 
 use std::{
     net::IpAddr,
@@ -32,8 +34,8 @@ const MAX_EARLIER: usize = 16;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Arrival(u64);
 
-/// The newest session at each slot, of those that this replica made. Of another replica's sessions it knows nothing, and
-/// lets their URLs pass unless they are surely older.
+/// The newest session at each slot, of those that this replica made. Of another replica's sessions
+/// it knows nothing, and lets their URLs pass unless they are surely older.
 pub(crate) struct Newest {
     publishers: Places,
     /// Apart, or many players would drive a publisher out.
@@ -78,7 +80,8 @@ impl Last {
         if than == self.newest {
             return false;
         }
-        // Another replica's. The newest one's time by today's wall clock: that may have been set since.
+        // Another replica's. The newest one's time by today's wall clock: that may have been set
+        // since.
         let began = || now.saturating_sub(millis(self.at.elapsed()));
         self.earlier.contains(&than) || began().saturating_sub(than) > millis(SKEW)
     }

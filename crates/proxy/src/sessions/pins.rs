@@ -1,16 +1,18 @@
 //! The node of an explicit `OPTIONS` is the node of the `POST` that comes after it.
 //!
-//! Red5's SDK asks for ICE servers with `OPTIONS` and then sends its offer. If a second lookup led to another node, TURN
-//! credentials and session would disagree. The two do not even ask the same: red5pro-webrtc-sdk 11.0.0 puts `transcode`
-//! on the `OPTIONS` only, and `region`, `strict` and `endpoints` on the `POST` only. So both are one question, and where
-//! the `POST` adds nothing to it, the answer is the one that was given.
+//! Red5's SDK asks for ICE servers with `OPTIONS` and then sends its offer. If a second lookup led
+//! to another node, TURN credentials and session would disagree. The two do not even ask the same:
+//! red5pro-webrtc-sdk 11.0.0 puts `transcode` on the `OPTIONS` only, and `region`, `strict` and
+//! `endpoints` on the `POST` only. So both are one question, and where the `POST` adds nothing to
+//! it, the answer is the one that was given.
 //!
 //! | the hints of both together | what comes of it |
 //! |---|---|
 //! | are those of the `OPTIONS` | the node that answered it goes first, and after it the others that were named |
 //! | are more, or others | one lookup with all of them, the `POST`'s own winning |
 //!
-//! A pin is used once, and only for the client that made it, who is told from others as for sessions without a token.
+//! A pin is used once, and only for the client that made it, who is told from others as for
+//! sessions without a token.
 
 use std::time::Duration;
 

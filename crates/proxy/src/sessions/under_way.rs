@@ -1,8 +1,10 @@
-//! What is under way at a place: POSTs that may make a session there, and DELETEs: those of ours for what was left behind,
-//! and those of clients. Only a player's DELETE waits for no POST (`forward::late`).
+//! What is under way at a place: POSTs that may make a session there, and DELETEs: those of ours
+//! for what was left behind, and those of clients. Only a player's DELETE waits for no POST
+//! (`forward::late`).
 //!
-//! A place at a node can be one session's now and another's a moment later (see [`crate::sessions::newest`]), and two requests over
-//! two connections reach a node in any order. So neither is sent while the other could meet what it must not.
+//! A place at a node can be one session's now and another's a moment later (see
+//! [`crate::sessions::newest`]), and two requests over two connections reach a node in any order.
+//! So neither is sent while the other could meet what it must not.
 //!
 //! | is under way | a POST | a DELETE |
 //! |---|---|---|
@@ -25,8 +27,8 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-/// How long a POST waits for a DELETE: a client is there, and the DELETE was sent before. And how long a client's DELETE
-/// waits for a POST.
+/// How long a POST waits for a DELETE: a client is there, and the DELETE was sent before. And how
+/// long a client's DELETE waits for a POST.
 pub(crate) const LONGEST: Duration = Duration::from_secs(1);
 
 /// Where a session is or will be: a node, and a path and query there.

@@ -63,8 +63,8 @@ pub(crate) fn resumed(read: Bytes, rest: Body) -> Body {
     StreamBody::new(first.chain(rest)).boxed_unsync()
 }
 
-/// Reads a body to its end, or until more than `limit` bytes of it are there; `true` if that was all of it. The rest, if
-/// there is one, is still in `body`.
+/// Reads a body to its end, or until more than `limit` bytes of it are there; `true` if that was
+/// all of it. The rest, if there is one, is still in `body`.
 pub(crate) async fn read_up_to(
     limit: usize,
     body: &mut Body,
@@ -81,7 +81,8 @@ pub(crate) async fn read_up_to(
     Ok(true)
 }
 
-/// How long somebody is waited for: a client that sends a body, or a destination that takes it and answers.
+/// How long somebody is waited for: a client that sends a body, or a destination that takes it and
+/// answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Patience {
     /// For all of it.
@@ -141,7 +142,8 @@ impl http_body::Body for Guarded {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut this = self.project();
         let Poll::Ready(frame) = Pin::new(&mut *this.inner).poll_frame(cx) else {
-            // Only while the client is waited for: what has arrived is not late because a node took its time.
+            // Only while the client is waited for: what has arrived is not late because a node took
+            // its time.
             ready!(this.deadline.as_mut().poll(cx));
             return Poll::Ready(Some(Err(BodyError::TooSlow(this.patience.time()))));
         };

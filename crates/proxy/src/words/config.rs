@@ -16,11 +16,13 @@ use whipstitch_signaling::{ice::IceUrl, web_origin::WebOrigin};
     reason = "each is a switch of its own to whoever sets it"
 )]
 pub struct Proxy {
-    /// Off: WHIP, WHEP and WebSocket signalling answer 503, the Stream Manager's own pages and API still pass.
+    /// Off: WHIP, WHEP and WebSocket signalling answer 503, the Stream Manager's own pages and API
+    /// still pass.
     pub enabled: bool,
     /// Host names (without port) that are served; any when empty.
     pub hosts: Vec<String>,
-    /// Scheme and authority that clients use when something in front changes them, e.g. `https://live.example.com`.
+    /// Scheme and authority that clients use when something in front changes them, e.g.
+    /// `https://live.example.com`.
     pub public_url: Option<String>,
     /// Whether the URLs of sessions name scheme and host.
     pub location: Location,
@@ -34,10 +36,11 @@ pub struct Proxy {
     pub forward: Forwarding,
     /// What a player gets while its stream is not live.
     pub not_live_status: NotLiveStatus,
-    /// Answers trickle and ICE restarts without `If-Match` with 428 and those with a wrong one with 412
-    /// (RFC 9725 §4.3.1); not for clients that know no entity tags.
+    /// Answers trickle and ICE restarts without `If-Match` with 428 and those with a wrong one with
+    /// 412 (RFC 9725 §4.3.1); not for clients that know no entity tags.
     pub strict_etags: bool,
-    /// Tells in `Server-Timing` of every answer where the time went, and lets pages of any origin see it.
+    /// Tells in `Server-Timing` of every answer where the time went, and lets pages of any origin
+    /// see it.
     pub server_timing: bool,
     /// How a client's bearer token reaches a node.
     pub bearer: Bearer,
@@ -112,15 +115,16 @@ impl Default for Proxy {
     }
 }
 
-/// What becomes of requests to `/as/v1/proxy/forward/`, which name where they are to be sent (Red5 Pro documentation,
-/// Stream Manager 2.0, Proxy API).
+/// What becomes of requests to `/as/v1/proxy/forward/`, which name where they are to be sent (Red5
+/// Pro documentation, Stream Manager 2.0, Proxy API).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Forwarding {
     /// They are refused.
     #[default]
     Refuse,
-    /// They go to the Stream Manager, which alone can sign them, if they name a node of the cluster and bring a token.
+    /// They go to the Stream Manager, which alone can sign them, if they name a node of the cluster
+    /// and bring a token.
     Nodes,
 }
 
@@ -143,8 +147,8 @@ pub enum Location {
 pub struct Ice {
     /// Servers of our own; only the node's are told of when empty.
     pub servers: Vec<IceUrl>,
-    /// File with the secret that the TURN servers share (coturn's `static-auth-secret`): each session gets credentials
-    /// of its own.
+    /// File with the secret that the TURN servers share (coturn's `static-auth-secret`): each
+    /// session gets credentials of its own.
     pub turn_secret_file: Option<PathBuf>,
     /// How long such credentials are good for.
     #[serde(with = "duration")]
@@ -205,9 +209,10 @@ pub struct Timeouts {
     /// Longest wait for one TCP connection to a node, as far as `answer` allows.
     #[serde(with = "duration")]
     pub connect: Duration,
-    /// All the time that one WHIP or WHEP request or WebSocket handshake may take of the Stream Manager and the nodes
-    /// together: lookups, connections and answers, however many nodes are tried. The wait for the client's own body is
-    /// not part of it. Below the 8 s that OBS waits for everything.
+    /// All the time that one WHIP or WHEP request or WebSocket handshake may take of the Stream
+    /// Manager and the nodes together: lookups, connections and answers, however many nodes are
+    /// tried. The wait for the client's own body is not part of it. Below the 8 s that OBS waits
+    /// for everything.
     #[serde(with = "duration")]
     pub answer: Duration,
     /// Longest wait for the header of the Stream Manager's answer to a request that is passed on.
@@ -217,8 +222,8 @@ pub struct Timeouts {
     /// other body.
     #[serde(with = "duration")]
     pub body: Duration,
-    /// How long the answer to a POST is still awaited when its client has left, or was told that it comes too late: the
-    /// session that the node makes is then ended.
+    /// How long the answer to a POST is still awaited when its client has left, or was told that it
+    /// comes too late: the session that the node makes is then ended.
     #[serde(with = "duration")]
     pub abandoned: Duration,
 }

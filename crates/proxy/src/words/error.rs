@@ -1,6 +1,7 @@
 //! What can go wrong between the client and the destination.
 //!
-//! An answer *from* a node or the Stream Manager is not an error, whatever its status: it passes untouched.
+//! An answer *from* a node or the Stream Manager is not an error, whatever its status: it passes
+//! untouched.
 
 use std::fmt::Display;
 
@@ -190,7 +191,8 @@ pub enum NodeFault {
 }
 
 impl Error {
-    /// Why the node or the Stream Manager could not be reached, or did not answer: for the log, never for the client.
+    /// Why the node or the Stream Manager could not be reached, or did not answer: for the log,
+    /// never for the client.
     pub(crate) fn cause(&self) -> Option<Cause> {
         match self {
             Self::Node(
@@ -210,7 +212,8 @@ impl From<Unsealable> for Error {
     }
 }
 
-/// For `map_err` where an error means a defect of ours: the log gets what could not be made and why, the client neither.
+/// For `map_err` where an error means a defect of ours: the log gets what could not be made and
+/// why, the client neither.
 pub(crate) fn defect<E: Display>(what: &'static str) -> impl FnOnce(E) -> Error {
     move |error| {
         error!(what, %error, "cannot make {what}; please report this as a defect");

@@ -1,5 +1,5 @@
-//! Every problem that a client can be told of: `application/problem+json` (RFC 9457), and the catalogue behind the
-//! reference page.
+//! Every problem that a client can be told of: `application/problem+json` (RFC 9457), and the
+//! catalogue behind the reference page.
 
 use std::fmt;
 
@@ -237,7 +237,8 @@ impl Kind {
         }
     }
 
-    /// The configuration key that would have let the request pass; for the log, as clients need not know.
+    /// The configuration key that would have let the request pass; for the log, as clients need not
+    /// know.
     pub const fn opens_with(self) -> Option<&'static str> {
         match self {
             Self::HostNotServed => Some("proxy.hosts"),
@@ -336,8 +337,8 @@ pub(crate) fn response(error: &Error, instance: &str, not_live: NotLiveStatus) -
     response
 }
 
-/// The answer to a request that never came so far as to have an exchange: it has an id of its own, and can be read by
-/// pages of any origin.
+/// The answer to a request that never came so far as to have an exchange: it has an id of its own,
+/// and can be read by pages of any origin.
 pub fn refusal(kind: Kind, detail: &str, metrics: &Metrics) -> Response<Bytes> {
     metrics.problem(kind);
     let Entry {

@@ -18,8 +18,9 @@ fn value(server: &IceServer) -> String {
     value.to_str().unwrap().to_owned()
 }
 
-/// How red5pro-webrtc-sdk 11.0.0 reads a `Link` of the answer to its OPTIONS (`getOptions`): url, then user name and
-/// password if both are there. `None` where its code throws or leaves the value out.
+/// How red5pro-webrtc-sdk 11.0.0 reads a `Link` of the answer to its OPTIONS (`getOptions`): url,
+/// then user name and password if both are there. `None` where its code throws or leaves the value
+/// out.
 fn red5_reads(value: &str) -> Option<(String, Option<(String, String)>)> {
     if !value.contains("rel=\"ice-server\"") {
         return None;
@@ -38,8 +39,8 @@ fn red5_reads(value: &str) -> Option<(String, Option<(String, String)>)> {
     Some((map.remove("url")?, credentials))
 }
 
-/// How OBS Studio (plugins/obs-webrtc/whip-output.cpp, 2026-08) reads a `Link` line of a 201: cut at each `,`, and each
-/// piece has to begin with the bracket and a scheme that it knows.
+/// How OBS Studio (plugins/obs-webrtc/whip-output.cpp, 2026-08) reads a `Link` line of a 201: cut
+/// at each `,`, and each piece has to begin with the bracket and a scheme that it knows.
 fn obs_reads(line: &str) -> Vec<(String, String, String)> {
     let between = |text: &str, from: char, to: char| {
         let (start, end) = (text.find(from)? + 1, text.rfind(to)?);
@@ -65,8 +66,8 @@ fn obs_reads(line: &str) -> Vec<(String, String, String)> {
     read
 }
 
-/// How simple-whip-client (src/whip-client.c, 2025-10) reads the Links of its OPTIONS: joined lines are divided at
-/// `, `, and a link at `; `; its first part is the URL, in brackets or not.
+/// How simple-whip-client (src/whip-client.c, 2025-10) reads the Links of its OPTIONS: joined lines
+/// are divided at `, `, and a link at `; `; its first part is the URL, in brackets or not.
 fn simple_whip_client_reads(joined: &str) -> Vec<(String, Option<String>, Option<String>)> {
     let mut read = Vec::new();
     for link in joined

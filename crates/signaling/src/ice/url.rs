@@ -1,4 +1,5 @@
-//! The URL of an ICE server: `stun:` (RFC 7064) and `turn:` (RFC 7065), each also with an `s` for TLS.
+//! The URL of an ICE server: `stun:` (RFC 7064) and `turn:` (RFC 7065), each also with an `s` for
+//! TLS.
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 

@@ -1,7 +1,9 @@
-//! The WHIP and WHEP grammar of Stream Manager 1.x and of the nodes (Red5 Pro documentation, WHIP/WHEP configuration).
+//! The WHIP and WHEP grammar of Stream Manager 1.x and of the nodes (Red5 Pro documentation,
+//! WHIP/WHEP configuration).
 //!
-//! The path is read from the right: the last `whip|whep/endpoint|resource|extension` splits the scope from the stream, since a
-//! scope may have any number of segments, rooms named `whip` among them.
+//! The path is read from the right: the last `whip|whep/endpoint|resource|extension` splits the
+//! scope from the stream, since a scope may have any number of segments, rooms named `whip` among
+//! them.
 
 use super::{Form, Route};
 use crate::stream::{NameError, Part, Role, Rule, StreamKey};

@@ -1,9 +1,10 @@
-//! Paths of the Stream Manager that are not everybody's, seen through what a servlet container or a router makes of
-//! them.
+//! Paths of the Stream Manager that are not everybody's, seen through what a servlet container or a
+//! router makes of them.
 //!
-//! Containers decode escapes, drop `;parameters`, merge slashes and resolve dots before they match. So each segment is
-//! compared after the same has been done to it; dots are not resolved, it is enough that the words stand there in order.
-//! A path of 2.0 that is written plainly is taken at its word: a stream named `admin` is no administration.
+//! Containers decode escapes, drop `;parameters`, merge slashes and resolve dots before they match.
+//! So each segment is compared after the same has been done to it; dots are not resolved, it is
+//! enough that the words stand there in order. A path of 2.0 that is written plainly is taken at
+//! its word: a stream named `admin` is no administration.
 
 use super::Route;
 use crate::{
@@ -26,7 +27,8 @@ pub(super) fn parse(path: &str, api: Api) -> Route {
     if in_order(&segments, &["streammanager", "admin"]) || second("admin") {
         return Route::ManagerAdmin;
     }
-    // With 2.0 all below `/as/v1/proxy` is ours to serve, and what we do not know is not for the manager to do.
+    // With 2.0 all below `/as/v1/proxy` is ours to serve, and what we do not know is not for the
+    // manager to do.
     if second("proxy") && (api == Api::V2 || in_order(&segments, &["proxy", "forward"])) {
         return Route::ForwardProxy;
     }
@@ -39,8 +41,8 @@ pub fn has_dots(path: &str) -> bool {
     segments(path).iter().any(is_dots)
 }
 
-/// Whether a container may read this path as one of the Stream Manager's own WebSocket proxies, which dial any `host=`:
-/// everything below `/streammanager` of 1.x, and `/as/v1/proxy` of 2.0.
+/// Whether a container may read this path as one of the Stream Manager's own WebSocket proxies,
+/// which dial any `host=`: everything below `/streammanager` of 1.x, and `/as/v1/proxy` of 2.0.
 pub fn leads_to_a_node(path: &str) -> bool {
     let walked = walk(path);
     let begins = |words: &[&str]| {
@@ -51,8 +53,9 @@ pub fn leads_to_a_node(path: &str) -> bool {
     begins(&["streammanager"]) || begins(&["as", "v1", "proxy"])
 }
 
-/// Whether a servlet container reads this path as WHIP or WHEP of 1.x, whatever we read. The Stream Manager's own proxy for
-/// these URLs goes to any `host=` (Red5 Pro documentation, WHIP/WHEP configuration), so only what we read may reach it.
+/// Whether a servlet container reads this path as WHIP or WHEP of 1.x, whatever we read. The Stream
+/// Manager's own proxy for these URLs goes to any `host=` (Red5 Pro documentation, WHIP/WHEP
+/// configuration), so only what we read may reach it.
 pub fn signals(path: &str) -> bool {
     let walked = walk(path);
     walked.windows(2).any(|pair| {
@@ -97,7 +100,8 @@ fn is(segment: &[u8], word: &str) -> bool {
     segment.eq_ignore_ascii_case(word.as_bytes())
 }
 
-/// Whether these words stand there one after the other, with anything before, between and behind them.
+/// Whether these words stand there one after the other, with anything before, between and behind
+/// them.
 fn in_order(segments: &[Vec<u8>], words: &[&str]) -> bool {
     let mut segments = segments.iter();
     words

@@ -253,7 +253,8 @@ fn nothing_is_forwarded_however_it_is_written() {
         assert_eq!(two(path), Ok(Route::ForwardProxy), "{path}");
         assert_eq!(parse(path), Ok(Route::ForwardProxy), "{path} with 1");
     }
-    // What is below `proxy` and unknown is ours to refuse, unless the manager is one of 1.x, which has nothing there.
+    // What is below `proxy` and unknown is ours to refuse, unless the manager is one of 1.x, which
+    // has nothing there.
     for path in [
         "/as/v1/proxy",
         "/as/v1/proxy/",

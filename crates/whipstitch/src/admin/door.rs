@@ -1,9 +1,9 @@
 //! Who may read and who may change.
 //!
-//! A browser on the operator's machine reaches `listen.admin` too, and runs pages of anybody. Such a page must neither
-//! read what is there, by a name of its own that it lets point to 127.0.0.1, nor change anything, by a form or a
-//! request whose answer it cannot read. So a `Host` that is a name has to be known, and a change needs what a page of
-//! another site cannot send unasked.
+//! A browser on the operator's machine reaches `listen.admin` too, and runs pages of anybody. Such
+//! a page must neither read what is there, by a name of its own that it lets point to 127.0.0.1,
+//! nor change anything, by a form or a request whose answer it cannot read. So a `Host` that is a
+//! name has to be known, and a change needs what a page of another site cannot send unasked.
 
 use std::net::{IpAddr, SocketAddr};
 

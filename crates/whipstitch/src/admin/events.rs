@@ -1,5 +1,5 @@
-//! `GET /events`: the status and the newest point of the history, as they change (server-sent events, HTML Living
-//! Standard §9.2).
+//! `GET /events`: the status and the newest point of the history, as they change (server-sent
+//! events, HTML Living Standard §9.2).
 
 use std::{convert::Infallible, time::Duration};
 

@@ -1,4 +1,5 @@
-//! The status page: its files are in the binary, it needs no framework, and loads nothing from elsewhere.
+//! The status page: its files are in the binary, it needs no framework, and loads nothing from
+//! elsewhere.
 
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_SECURITY_POLICY};
 
@@ -32,8 +33,8 @@ files! {
     "/page/js/words.js": JS = "js/words.js",
 }
 
-/// What every file is served with: streams are named by strangers, so nothing but these files may run, and no other
-/// page may show this one in a frame of its own to have its buttons pressed.
+/// What every file is served with: streams are named by strangers, so nothing but these files may
+/// run, and no other page may show this one in a frame of its own to have its buttons pressed.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -69,7 +70,8 @@ mod tests {
         assert_eq!(served, there);
     }
 
-    /// Names are a stranger's choice: what is set as text cannot become an element, and what did could not run.
+    /// Names are a stranger's choice: what is set as text cannot become an element, and what did
+    /// could not run.
     #[test]
     fn no_text_becomes_markup_and_none_of_it_runs() {
         for (path, _, content) in FILES.iter().filter(|(_, kind, _)| *kind == JS) {

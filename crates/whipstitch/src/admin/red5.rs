@@ -1,5 +1,5 @@
-//! The WebSocket sessions as the Stream Manager's own proxy shows them (Red5 Pro documentation, Stream Manager REST API
-//! 4.0, "Proxy API"), for what was written against that.
+//! The WebSocket sessions as the Stream Manager's own proxy shows them (Red5 Pro documentation,
+//! Stream Manager REST API 4.0, "Proxy API"), for what was written against that.
 
 use std::{net::IpAddr, time::SystemTime};
 

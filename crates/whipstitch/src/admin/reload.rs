@@ -1,5 +1,5 @@
-//! Reads again, at once: the configuration, and what is read again every now and then by itself, which are certificate, session
-//! keys, secrets of TURN servers, and the list of nodes.
+//! Reads again, at once: the configuration, and what is read again every now and then by itself,
+//! which are certificate, session keys, secrets of TURN servers, and the list of nodes.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -60,8 +60,8 @@ pub(crate) struct Reloads {
     pub(crate) last_success: SystemTime,
 }
 
-/// What came of it, part by part: `unchanged`, `reloaded`, `failed: why`, `asked` (goes on by itself) or `none` (there
-/// is no such file). Of the settings it also says which.
+/// What came of it, part by part: `unchanged`, `reloaded`, `failed: why`, `asked` (goes on by
+/// itself) or `none` (there is no such file). Of the settings it also says which.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Report {
     pub(crate) settings: String,
@@ -211,7 +211,8 @@ impl Told {
     }
 }
 
-/// What came of a part, or that it took too long: a file system that hangs must not be in the way of the next reload.
+/// What came of a part, or that it took too long: a file system that hangs must not be in the way
+/// of the next reload.
 async fn within(part: impl Future<Output = String>) -> String {
     let read = tokio::time::timeout(LONGEST, part).await;
     read.unwrap_or_else(|_| {

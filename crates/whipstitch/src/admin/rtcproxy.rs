@@ -1,5 +1,6 @@
-//! The sessions of this proxy as the proxy of Stream Manager 2.0 shows its own (Red5 Pro documentation, Stream Manager 2.0
-//! Admin API, "List Proxy Sessions" and "Kick Proxy Session"), for what was written against that.
+//! The sessions of this proxy as the proxy of Stream Manager 2.0 shows its own (Red5 Pro
+//! documentation, Stream Manager 2.0 Admin API, "List Proxy Sessions" and "Kick Proxy Session"),
+//! for what was written against that.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -58,8 +59,9 @@ fn all(live: &Live) -> Vec<Arc<LiveSession>> {
     all
 }
 
-/// The session of this id, or those of the stream of this guid, whose slashes may be escaped. A WebSocket that names no
-/// stream is meant by its id only: what is shown as its guid is its scope, and others share that.
+/// The session of this id, or those of the stream of this guid, whose slashes may be escaped. A
+/// WebSocket that names no stream is meant by its id only: what is shown as its guid is its scope,
+/// and others share that.
 fn meant(live: &Live, raw: &str) -> Vec<Arc<LiveSession>> {
     let Some(id) = query::percent_decode(raw) else {
         return Vec::new();

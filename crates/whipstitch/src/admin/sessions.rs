@@ -157,7 +157,8 @@ impl Question {
         }
     }
 
-    /// The rows are a picture of one moment: counts that change while they are sorted would make no order.
+    /// The rows are a picture of one moment: counts that change while they are sorted would make no
+    /// order.
     fn page(&self, mut rows: Vec<Row>) -> List {
         let total = rows.len();
         rows.retain(|row| self.matches(row));

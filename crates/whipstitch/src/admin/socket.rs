@@ -40,7 +40,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct AdminSocket(UnixListener);
 
-/// Its file, which is removed with this, and which one it is: another process may have put its own there.
+/// Its file, which is removed with this, and which one it is: another process may have put its own
+/// there.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
@@ -62,7 +63,8 @@ pub enum SocketError {
 }
 
 impl AdminSocket {
-    /// Makes the socket, in the place of one that nobody listens on any more. Must be called on a tokio runtime.
+    /// Makes the socket, in the place of one that nobody listens on any more. Must be called on a
+    /// tokio runtime.
     ///
     /// # Errors
     /// The system refuses, something else has that name, or somebody listens there.

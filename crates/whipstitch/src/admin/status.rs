@@ -64,7 +64,8 @@ struct Manager {
     state: &'static str,
     breaker: &'static str,
     last_answer_ms: Option<f64>,
-    /// Why the last call that failed did: `connection refused`, `timeout after 2 s`, `TLS: unknown issuer of the certificate`.
+    /// Why the last call that failed did: `connection refused`, `timeout after 2 s`, `TLS: unknown
+    /// issuer of the certificate`.
     last_error: Option<String>,
     last_error_at: Option<u64>,
     /// Since when no call got an answer; null while they do.
@@ -280,7 +281,8 @@ impl Level {
     }
 }
 
-/// 200 as long as new clients should come; with `?verbose`, what that rests on and what it does not.
+/// 200 as long as new clients should come; with `?verbose`, what that rests on and what it does
+/// not.
 pub(super) fn readyz(admin: &Admin, asked: &str) -> Response<Body> {
     let stage = admin.0.shutdown.readiness.stage();
     let (status, word) = match stage {

@@ -67,7 +67,8 @@ struct Node {
     ejections: u32,
     /// Sessions that it has now, as far as they came through here.
     sessions: usize,
-    /// Within which one half, and 99 of 100, of the connections to it came about; to a power of two.
+    /// Within which one half, and 99 of 100, of the connections to it came about; to a power of
+    /// two.
     connect_p50_ms: Option<f64>,
     connect_p99_ms: Option<f64>,
     /// Why it last failed: `connection refused`, `timeout after 2 s`, `HTTP status 503`.
@@ -255,7 +256,8 @@ impl Lookup {
     }
 }
 
-/// Keeps the rows of one answer, in order. What is not shown is not sorted: `lookup.capacity` may be millions.
+/// Keeps the rows of one answer, in order. What is not shown is not sorted: `lookup.capacity` may
+/// be millions.
 fn youngest<T>(all: &mut Vec<T>, age: impl Fn(&T) -> Duration) {
     if all.len() > MAX_ROWS {
         all.select_nth_unstable_by_key(MAX_ROWS, &age);

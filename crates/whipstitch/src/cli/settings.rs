@@ -7,7 +7,8 @@ use clap::Args;
 use super::{EX_CONFIG, Exit};
 use crate::config::{self, Loaded, Sources};
 
-/// The settings that have a flag; every other one has its key in the file and its environment variable.
+/// The settings that have a flag; every other one has its key in the file and its environment
+/// variable.
 // No Debug: a URL given by mistake with a password must not reach a log.
 #[derive(Clone, Default, Args)]
 pub struct Settings {
@@ -63,8 +64,8 @@ impl Settings {
         .collect()
     }
 
-    /// These, behind those that stand in front of the command: a flag that is given in both places counts here, lists
-    /// are joined.
+    /// These, behind those that stand in front of the command: a flag that is given in both places
+    /// counts here, lists are joined.
     #[must_use]
     pub fn behind(&self, front: &Self) -> Self {
         let join = |front: &[String], own: &[String]| [front, own].concat();
@@ -83,7 +84,8 @@ impl Settings {
         }
     }
 
-    /// Everything that can set something: these flags, the file, and `environment` (`std::env::vars_os()`).
+    /// Everything that can set something: these flags, the file, and `environment`
+    /// (`std::env::vars_os()`).
     pub fn sources(&self, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Sources {
         Sources {
             file: self.config.clone(),
@@ -92,7 +94,8 @@ impl Settings {
         }
     }
 
-    /// The checked configuration from these flags, the file and `environment` (`std::env::vars_os()`).
+    /// The checked configuration from these flags, the file and `environment`
+    /// (`std::env::vars_os()`).
     ///
     /// # Errors
     /// How to end instead of going on: with [`EX_CONFIG`] and every mistake.

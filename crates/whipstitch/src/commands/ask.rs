@@ -1,4 +1,5 @@
-//! Asking the running whipstitch through its admin interface: where it is, one exchange, and how a command ends.
+//! Asking the running whipstitch through its admin interface: where it is, one exchange, and how a
+//! command ends.
 //!
 //! | exit code | meaning |
 //! |---|---|
@@ -50,8 +51,9 @@ pub const COMMANDS: &[&str] = &[
 pub struct Reach {
     /// Socket or address of the running whipstitch's admin interface
     ///
-    /// The name of a socket, an address with a port, or a URL with http://. Without it, what the configuration says in
-    /// admin.socket, then in listen.admin, and then /run/whipstitch/admin.sock.
+    /// The name of a socket, an address with a port, or a URL with http://. Without it, what the
+    /// configuration says in admin.socket, then in listen.admin, and then
+    /// /run/whipstitch/admin.sock.
     #[arg(long, value_name = "SOCKET|ADDR:PORT")]
     pub admin: Option<String>,
     /// Configuration file that says where it is
@@ -122,7 +124,8 @@ pub(super) fn perform(question: &impl Question, front: &Settings, around: &Surro
 }
 
 impl Reach {
-    /// These, behind the flags in front of the command, of which only `--config` and `--admin` have a meaning.
+    /// These, behind the flags in front of the command, of which only `--config` and `--admin` have
+    /// a meaning.
     fn behind(&self, front: &Settings) -> Result<Self, Failure> {
         let allowed = |flag: &str| flag == "--admin";
         if let Some((flag, _)) = front.flags().iter().find(|(flag, _)| !allowed(flag)) {
@@ -148,7 +151,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// JSON without raw control characters beyond those that JSON itself forbids: a terminal may obey U+009B.
+/// JSON without raw control characters beyond those that JSON itself forbids: a terminal may obey
+/// U+009B.
 fn for_a_terminal(json: &Value) -> String {
     let text = serde_json::to_string_pretty(json).unwrap_or_default();
     let mut safe = String::with_capacity(text.len() + 1);

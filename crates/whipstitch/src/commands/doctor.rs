@@ -1,4 +1,5 @@
-//! `whipstitch doctor URL`: plays the clients of the field against a server and says which of their rules it meets.
+//! `whipstitch doctor URL`: plays the clients of the field against a server and says which of their
+//! rules it meets.
 //!
 //! | exit code | meaning |
 //! |---|---|
@@ -19,7 +20,8 @@ pub const FAILED: u8 = 1;
 /// A mistake in the command line, or nobody answers.
 pub const NOT_EXAMINED: u8 = 2;
 
-/// Examines, and says how to end. A signal lets the visit under way end its session first, and no other begin.
+/// Examines, and says how to end. A signal lets the visit under way end its session first, and no
+/// other begin.
 pub fn perform(options: &Options) -> Exit {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     match runtime.and_then(|runtime| runtime.block_on(until_signal(|stop| run(options, stop)))) {

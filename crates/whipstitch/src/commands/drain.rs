@@ -1,4 +1,5 @@
-//! `whipstitch drain`: no new sessions, and with `--wait` until the old ones have ended. What a `preStop` hook calls.
+//! `whipstitch drain`: no new sessions, and with `--wait` until the old ones have ended. What a
+//! `preStop` hook calls.
 
 use std::time::Duration;
 
@@ -94,7 +95,8 @@ impl Left {
             status.size("/drain/exchanges"),
             status.size("/drain/sockets"),
         );
-        // Nothing may be under way while load balancers are still waited for, so the outcome counts where it is told.
+        // Nothing may be under way while load balancers are still waited for, so the outcome counts
+        // where it is told.
         let tells = status.0.pointer("/drain/outcome").is_some();
         let outcome = status.text("/drain/outcome");
         Self {

@@ -1,5 +1,5 @@
-//! `whipstitch import red5-web.properties`: a configuration from that of an existing Stream Manager (Red5 Pro
-//! documentation, "Deploy and Configure Stream Manager").
+//! `whipstitch import red5-web.properties`: a configuration from that of an existing Stream Manager
+//! (Red5 Pro documentation, "Deploy and Configure Stream Manager").
 
 mod files;
 mod page;
@@ -29,7 +29,8 @@ pub struct Options {
     /// File to write; standard output without it
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// File for rest.administratorToken, readable by its owner only; access-token beside --output by default
+    /// File for rest.administratorToken, readable by its owner only; access-token beside --output
+    /// by default
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Replace files that exist

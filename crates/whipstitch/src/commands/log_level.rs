@@ -16,7 +16,8 @@ const MOST: Duration = Duration::from_hours(24);
 /// Show which events are logged, or change it for a while.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// A level (error, warn, info, debug, trace), or levels by module as in `info,whipstitch_origin=debug`
+    /// A level (error, warn, info, debug, trace), or levels by module as in
+    /// `info,whipstitch_origin=debug`
     level: Option<String>,
     /// For how long, such as 30s or 2h; at most 24h
     #[arg(long = "for", value_name = "DURATION", requires = "level", default_value = "10m", value_parser = duration)]

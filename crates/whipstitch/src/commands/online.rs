@@ -1,5 +1,5 @@
-//! `whipstitch check --online`: goes the way to the Stream Manager and to its nodes, step by step, and says at which step it
-//! ends, why, and what to do.
+//! `whipstitch check --online`: goes the way to the Stream Manager and to its nodes, step by step,
+//! and says at which step it ends, why, and what to do.
 //!
 //! | step | what is tried | skipped |
 //! |---|---|---|

@@ -10,7 +10,8 @@ use super::{
     show::{Look, Style, clean},
 };
 
-/// Read settings, certificates, keys and lists again; says what was taken up, and what waits for a restart.
+/// Read settings, certificates, keys and lists again; says what was taken up, and what waits for a
+/// restart.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     #[command(flatten)]

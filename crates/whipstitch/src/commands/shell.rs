@@ -43,7 +43,8 @@ impl Completions {
 /// Print the manual page.
 #[derive(Clone, Debug, Args)]
 pub struct Man {
-    /// Folder for the pages of all commands (whipstitch.1, whipstitch-run.1, …), instead of printing the first
+    /// Folder for the pages of all commands (whipstitch.1, whipstitch-run.1, …), instead of
+    /// printing the first
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
 }

@@ -1,5 +1,5 @@
-//! Text for eyes: colour, tables, ages and sizes. Names that clients chose are shown without control characters, since
-//! a terminal would obey them.
+//! Text for eyes: colour, tables, ages and sizes. Names that clients chose are shown without
+//! control characters, since a terminal would obey them.
 
 mod humane;
 mod look;
@@ -25,7 +25,8 @@ impl Style {
         Self::default()
     }
 
-    /// With colour on a terminal, unless `NO_COLOR` says otherwise (<https://no-color.org>) or the terminal is dumb.
+    /// With colour on a terminal, unless `NO_COLOR` says otherwise (<https://no-color.org>) or the
+    /// terminal is dumb.
     pub fn of(is_terminal: bool, environment: &[(OsString, OsString)]) -> Self {
         let set = |name: &str, holds: fn(&OsString) -> bool| {
             environment

@@ -58,7 +58,8 @@ impl Finding {
     }
 }
 
-/// Everything wrong with a configuration, however it was made. Opens the certificate, its key and the session key.
+/// Everything wrong with a configuration, however it was made. Opens the certificate, its key and
+/// the session key.
 pub fn findings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     names::check(config, &mut found);
@@ -91,7 +92,8 @@ fn secret_word<T, E: Display>(
     }
 }
 
-/// Addresses are compared in their IPv4 form, so that a network of the mapped ones never holds one (RFC 4291 §2.5.5.2).
+/// Addresses are compared in their IPv4 form, so that a network of the mapped ones never holds one
+/// (RFC 4291 §2.5.5.2).
 fn mapped(key: &'static str, networks: &[IpNet], found: &mut Vec<Finding>) {
     for (item, network) in networks.iter().enumerate() {
         let IpNet::V6(v6) = network else { continue };

@@ -1,4 +1,5 @@
-//! Settings from everywhere → one [`Config`]. Each setting is judged alone, so that one mistake hides no other.
+//! Settings from everywhere → one [`Config`]. Each setting is judged alone, so that one mistake
+//! hides no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +37,8 @@ pub(super) struct Composed {
     pub(super) broken: BTreeSet<&'static str>,
 }
 
-/// Lets later settings win over earlier ones. `broken` are keys that the weakest source failed to set.
+/// Lets later settings win over earlier ones. `broken` are keys that the weakest source failed to
+/// set.
 pub(super) fn compose(settings: Vec<Setting>, broken: Vec<&'static str>) -> Composed {
     let mut mistakes = Vec::new();
     let mut won: BTreeMap<&'static str, Setting> = BTreeMap::new();
@@ -57,7 +59,8 @@ pub(super) fn compose(settings: Vec<Setting>, broken: Vec<&'static str>) -> Comp
         put(&mut table, setting.key, setting.value.clone());
     }
     let config = Config::deserialize(table).unwrap_or_else(|error| {
-        // Each value was right alone; only a rule of serde across keys could bring us here, and there is none.
+        // Each value was right alone; only a rule of serde across keys could bring us here, and
+        // there is none.
         mistakes.push(Mistake::new(Place::Unset, "", error.message()));
         Config::default()
     });
@@ -130,7 +133,8 @@ fn refusal(kind: Kind, value: &Value) -> String {
     what
 }
 
-/// A value as it may stand in a message: on one line, short, and without what may be a password in a URL.
+/// A value as it may stand in a message: on one line, short, and without what may be a password in
+/// a URL.
 pub(super) fn shown(value: &Value) -> String {
     const LONGEST: usize = 60;
     match value {

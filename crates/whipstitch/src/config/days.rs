@@ -1,6 +1,7 @@
 //! A duration that may be given in days (of 24 hours) and weeks: `"7d"`, `"36h"`, `"1w"`.
 //!
-//! The form for everything shorter, jiff's friendly duration, refuses days because a calendar day may last 23 hours.
+//! The form for everything shorter, jiff's friendly duration, refuses days because a calendar day
+//! may last 23 hours.
 
 use std::time::Duration;
 

@@ -32,7 +32,8 @@ impl Origins {
     }
 }
 
-/// Where a value came from. Displayed, and serialized, as `default`, `file:LINE`, `environment NAME` or `command line`.
+/// Where a value came from. Displayed, and serialized, as `default`, `file:LINE`, `environment
+/// NAME` or `command line`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Nobody set it.
@@ -66,7 +67,8 @@ impl Serialize for Origin {
     }
 }
 
-/// One key with the value that counts. Secrets are in files of their own, whose names are shown and whose contents are not.
+/// One key with the value that counts. Secrets are in files of their own, whose names are shown and
+/// whose contents are not.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Effective {
     /// The key, as `section.key`.
@@ -93,7 +95,8 @@ pub fn effective(config: &Config, origins: &Origins) -> Vec<Effective> {
     keys().map(entry).collect()
 }
 
-/// No URL with a password passes the check, so none should be here; none shall be shown if that changes.
+/// No URL with a password passes the check, so none should be here; none shall be shown if that
+/// changes.
 fn redacted(value: Value) -> Value {
     match value {
         Value::String(text) if text.contains("://") && text.contains('@') => {

@@ -25,8 +25,9 @@ pub(super) struct Environment {
     pub(super) warnings: Vec<Mistake>,
 }
 
-/// Reads the variables that start with `WHIPSTITCH_`. An empty one counts as not set, as is the custom of container
-/// manifests; an unknown one is a warning with the nearest name, unless Kubernetes or the build sets it.
+/// Reads the variables that start with `WHIPSTITCH_`. An empty one counts as not set, as is the
+/// custom of container manifests; an unknown one is a warning with the nearest name, unless
+/// Kubernetes or the build sets it.
 pub(super) fn read(variables: &[(OsString, OsString)]) -> Environment {
     let mut environment = Environment::default();
     for (name, value) in variables {
@@ -105,8 +106,9 @@ fn anything_like(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether this is none of an operator's: cargo sets what our build script says for what it runs, and the kubelet sets
-/// addresses of a Service of our name (Kubernetes documentation, Service, environment variables).
+/// Whether this is none of an operator's: cargo sets what our build script says for what it runs,
+/// and the kubelet sets addresses of a Service of our name (Kubernetes documentation, Service,
+/// environment variables).
 fn is_set_by_others(name: &str, value: &OsStr) -> bool {
     const SCHEMES: [&str; 3] = ["tcp://", "udp://", "sctp://"];
     const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];

@@ -28,11 +28,13 @@ pub(super) struct File {
     pub(super) warnings: Vec<Mistake>,
     /// Keys that were set, or probably meant, in a way that gave no setting but a mistake.
     pub(super) broken: Vec<&'static str>,
-    /// Whether a mistake in the syntax hid the rest of the file, so that nothing in it can be called missing.
+    /// Whether a mistake in the syntax hid the rest of the file, so that nothing in it can be
+    /// called missing.
     pub(super) cut: bool,
 }
 
-/// Reads the text of the file that was opened as `name`. Never fails: what is wrong is in the answer.
+/// Reads the text of the file that was opened as `name`. Never fails: what is wrong is in the
+/// answer.
 pub(super) fn read(text: &str, name: &str) -> File {
     let (table, errors) = DeTable::parse_recoverable(text);
     let table = table.into_inner();

@@ -116,8 +116,8 @@ impl Change {
     }
 }
 
-/// The configuration that runs, with whatever of the wanted one can be taken up. The keys are those that say so in the
-/// table; a test holds one against the other.
+/// The configuration that runs, with whatever of the wanted one can be taken up. The keys are those
+/// that say so in the table; a test holds one against the other.
 fn taken_up(running: &Config, wanted: &Config) -> Config {
     let mut config = running.clone();
     config.proxy = wanted.proxy.clone();

@@ -1,7 +1,8 @@
-//! The table of keys: what serde does not know about them. A test holds it against the structs, so that a key
-//! can neither be left out here nor be invented.
+//! The table of keys: what serde does not know about them. A test holds it against the structs, so
+//! that a key can neither be left out here nor be invented.
 //!
-//! It feeds the flags and variables, the words of mistakes, the reference page and the annotated sample.
+//! It feeds the flags and variables, the words of mistakes, the reference page and the annotated
+//! sample.
 
 use super::kind::Kind::{
     self, Address, Addresses, Api, BaseUrl, Bearer, ByNetwork, Bytes, Collector, Count, Duration,

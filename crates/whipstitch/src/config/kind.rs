@@ -1,4 +1,5 @@
-//! The kinds of values a key can hold: what is allowed, in words, and how a flag's text becomes a value.
+//! The kinds of values a key can hold: what is allowed, in words, and how a flag's text becomes a
+//! value.
 
 use std::net::IpAddr;
 
@@ -6,7 +7,8 @@ use toml::Value;
 use whipstitch_origin::Mapping;
 use whipstitch_signaling::{ice::IceUrl, web_origin::WebOrigin};
 
-/// What a key holds. serde decides whether a value is right; a kind says in words what would have been.
+/// What a key holds. serde decides whether a value is right; a kind says in words what would have
+/// been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Scheme and authority.
@@ -157,8 +159,8 @@ impl Kind {
         )
     }
 
-    /// The value that a flag or an environment variable means: lists are separated by commas. Text that does not fit
-    /// stays text, to be refused with the same words as in a file.
+    /// The value that a flag or an environment variable means: lists are separated by commas. Text
+    /// that does not fit stays text, to be refused with the same words as in a file.
     pub(super) fn value_of(self, text: &str) -> Value {
         let text = text.trim();
         let as_text = || Value::String(text.to_owned());

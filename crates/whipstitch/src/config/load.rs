@@ -15,7 +15,8 @@ use super::{
     keys::Key,
 };
 
-/// Longest configuration file, in bytes: far above any real one, so that naming the wrong file costs no memory.
+/// Longest configuration file, in bytes: far above any real one, so that naming the wrong file
+/// costs no memory.
 const LONGEST_FILE: u64 = 1 << 20;
 
 /// Where settings come from.
@@ -141,7 +142,8 @@ fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// File names in the configuration file start at its folder, so that it means the same from everywhere.
+/// File names in the configuration file start at its folder, so that it means the same from
+/// everywhere.
 fn anchor(composed: &mut Composed, folder: &Path) {
     for setting in composed.won.values() {
         if setting.key.kind != Kind::Path || !matches!(setting.place, Place::File { .. }) {
@@ -191,8 +193,9 @@ fn placed(finding: Finding, composed: &Composed, file: Option<&str>) -> Mistake 
     Mistake::new(place, key, finding.what)
 }
 
-/// What one key is set to in these sources, as far as that can be told: mistakes count only if the file cannot be read
-/// or the key itself is wrong. Names of files are relative to the working directory.
+/// What one key is set to in these sources, as far as that can be told: mistakes count only if the
+/// file cannot be read or the key itself is wrong. Names of files are relative to the working
+/// directory.
 ///
 /// # Errors
 /// What is wrong, in words.

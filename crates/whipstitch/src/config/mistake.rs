@@ -23,7 +23,8 @@ pub enum Place {
     Unset,
 }
 
-/// What is wrong with one setting. Displayed as `file:line: key: what`, `VARIABLE: what` or `--flag: what`.
+/// What is wrong with one setting. Displayed as `file:line: key: what`, `VARIABLE: what` or
+/// `--flag: what`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// Where it stands.
@@ -67,7 +68,8 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Why there is no configuration: every mistake, in the order of the file, then of the environment and the flags.
+/// Why there is no configuration: every mistake, in the order of the file, then of the environment
+/// and the flags.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Mistakes {
     /// What keeps Whipstitch from starting; never empty.

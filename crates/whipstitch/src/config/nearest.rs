@@ -25,7 +25,8 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein's distance in bytes: how many insertions, deletions and replacements lead from one to the other.
+/// Levenshtein's distance in bytes: how many insertions, deletions and replacements lead from one
+/// to the other.
 fn distance(from: &str, to: &str) -> usize {
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (above, a) in from.bytes().enumerate() {

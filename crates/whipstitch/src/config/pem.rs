@@ -1,5 +1,5 @@
-//! A first look at files that the configuration names, so that `whipstitch check` finds what would fail at start.
-//! No message repeats what a file holds.
+//! A first look at files that the configuration names, so that `whipstitch check` finds what would
+//! fail at start. No message repeats what a file holds.
 
 use std::{fs::File, io::Read, path::Path};
 
@@ -84,7 +84,8 @@ pub(super) fn is_a_name(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The text of a file, which must not be empty, without the byte order mark that some editors write.
+/// The text of a file, which must not be empty, without the byte order mark that some editors
+/// write.
 pub(crate) fn readable(path: &Path) -> Result<String, String> {
     let bytes = bytes(path)?;
     if matches!(&*bytes, [0xfe, 0xff, ..] | [0xff, 0xfe, ..]) {

@@ -1,5 +1,5 @@
-//! Keys of earlier versions that have no effect any more. A configuration that sets one is warned and not refused, so
-//! that an upgrade does not stop a start.
+//! Keys of earlier versions that have no effect any more. A configuration that sets one is warned
+//! and not refused, so that an upgrade does not stop a start.
 
 /// A key that is gone.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! The JSON Schema (draft 2020-12) of a configuration file, from the table of keys: what an editor can complete and
-//! check. `whipstitch check` knows more: rules between keys, and files.
+//! The JSON Schema (draft 2020-12) of a configuration file, from the table of keys: what an editor
+//! can complete and check. `whipstitch check` knows more: rules between keys, and files.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,8 @@ use super::{
     keys::{Key, SECTIONS, Section},
 };
 
-/// The schema. Nothing is required in it: what a file leaves out may come from the environment or a flag.
+/// The schema. Nothing is required in it: what a file leaves out may come from the environment or a
+/// flag.
 pub fn schema() -> Value {
     let defaults = serde_json::to_value(Config::default()).unwrap_or_default();
     let sections: Map<String, Value> = SECTIONS

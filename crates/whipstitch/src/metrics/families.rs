@@ -66,8 +66,8 @@ impl Families {
         )
     }
 
-    /// There is one certificate, so what tells two series apart is what it is for. Names and files would be other label
-    /// values in every installation, and other ones after a renewal.
+    /// There is one certificate, so what tells two series apart is what it is for. Names and files
+    /// would be other label values in every installation, and other ones after a renewal.
     fn certificates(&mut self, now: &Reading) -> prometheus::Result<()> {
         let shown = &now.certificates;
         self.gauge(

@@ -101,7 +101,8 @@ impl Sources {
 }
 
 impl Reading {
-    /// One that has every series that there can be, for the reference page and for those who count series.
+    /// One that has every series that there can be, for the reference page and for those who count
+    /// series.
     pub(crate) fn full() -> Self {
         let limits = whipstitch_proxy::config::Limits::default();
         let room = Room::new(&limits);

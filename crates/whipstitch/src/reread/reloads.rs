@@ -2,7 +2,8 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-/// What became of the changes of a file, and whether it can be used as it is. Cheap to clone: all clones count together.
+/// What became of the changes of a file, and whether it can be used as it is. Cheap to clone: all
+/// clones count together.
 #[derive(Clone, Debug)]
 pub(crate) struct Reloads {
     done: IntCounter,

@@ -18,8 +18,8 @@ pub(super) fn count(dropped: ErrorCounter) {
     let _ = DROPPED.set(dropped);
 }
 
-/// `whipstitch_log_lines_dropped_total`: the count of the log's own writer, read when metrics are gathered. 0 as long as
-/// this process has no log started by [`init`](super::init).
+/// `whipstitch_log_lines_dropped_total`: the count of the log's own writer, read when metrics are
+/// gathered. 0 as long as this process has no log started by [`init`](super::init).
 #[derive(Debug)]
 pub(crate) struct LinesDropped(IntCounter);
 
@@ -46,7 +46,8 @@ impl Collector for LinesDropped {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        // One for each time: two that gather at once would add the same lines to a shared one twice.
+        // One for each time: two that gather at once would add the same lines to a shared one
+        // twice.
         let Ok(counter) = fresh() else {
             return Vec::new();
         };

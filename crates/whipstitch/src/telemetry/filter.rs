@@ -1,8 +1,8 @@
 //! Filters of the log, read strictly.
 //!
-//! tracing takes any word that is no level for a target: `debgu` would be everything of a module of that name and nothing
-//! of all others, so a slip of the fingers would silence the log. A directive without `=` has to be a level or a target of
-//! this program.
+//! tracing takes any word that is no level for a target: `debgu` would be everything of a module of
+//! that name and nothing of all others, so a slip of the fingers would silence the log. A directive
+//! without `=` has to be a level or a target of this program.
 
 use thiserror::Error;
 use tracing_subscriber::{

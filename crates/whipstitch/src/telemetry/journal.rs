@@ -1,4 +1,5 @@
-//! Lines for the journal of systemd: each begins with its priority, so that `journalctl -p err` finds it.
+//! Lines for the journal of systemd: each begins with its priority, so that `journalctl -p err`
+//! finds it.
 
 use std::{
     env, fmt,
@@ -19,8 +20,8 @@ use tracing_subscriber::{
 /// Where systemd says which of its streams is the journal's: device and inode (systemd.exec(5)).
 const STREAM: &str = "JOURNAL_STREAM";
 
-/// Whether what is written here goes to the journal. That somebody up the tree of processes writes there says nothing:
-/// the variable is inherited, standard output may be a file since.
+/// Whether what is written here goes to the journal. That somebody up the tree of processes writes
+/// there says nothing: the variable is inherited, standard output may be a file since.
 pub(super) fn hears(out: impl AsFd) -> bool {
     env::var(STREAM).is_ok_and(|stream| is_stream(out, &stream).unwrap_or(false))
 }
@@ -52,7 +53,8 @@ where
     }
 }
 
-/// syslog(3). Nothing is as important to us as to the system; 5, "normal but significant", has no level here.
+/// syslog(3). Nothing is as important to us as to the system; 5, "normal but significant", has no
+/// level here.
 fn priority(level: Level) -> u8 {
     match level {
         Level::ERROR => 3,

@@ -96,7 +96,8 @@ impl LogLevel {
         Ok(())
     }
 
-    /// Sets another filter for a while; the configured one comes back by itself, by a task on `tasks`.
+    /// Sets another filter for a while; the configured one comes back by itself, by a task on
+    /// `tasks`.
     ///
     /// # Errors
     /// Why it stays as it is.

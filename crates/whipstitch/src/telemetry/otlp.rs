@@ -1,8 +1,10 @@
-//! Spans to a collector, by OTLP over HTTP in binary protobuf (OpenTelemetry Protocol Specification 1.9, OTLP/HTTP).
+//! Spans to a collector, by OTLP over HTTP in binary protobuf (OpenTelemetry Protocol Specification
+//! 1.9, OTLP/HTTP).
 //!
-//! Requests put what they have to tell into a queue and go on; where it is full, spans are lost, and counted. One task sends
-//! what is there, one batch after the other. A collector that cannot be reached is tried again, later and later; until
-//! then the batch and the queue wait, and that is all that ever waits. Without a collector there is nothing of all this.
+//! Requests put what they have to tell into a queue and go on; where it is full, spans are lost,
+//! and counted. One task sends what is there, one batch after the other. A collector that cannot be
+//! reached is tried again, later and later; until then the batch and the queue wait, and that is
+//! all that ever waits. Without a collector there is nothing of all this.
 
 mod collector;
 mod exporter;

@@ -21,7 +21,8 @@ pub(super) struct Child {
 impl Child {
     /// Starts `program` on `core`; what it says goes to `log`.
     ///
-    /// `setpriv` has the kernel end it should we be killed, `taskset` pins it; both become the program, so the id is its own.
+    /// `setpriv` has the kernel end it should we be killed, `taskset` pins it; both become the
+    /// program, so the id is its own.
     pub(super) fn start(core: u8, program: &mut Command, log: PathBuf) -> Result<Self> {
         let mut command = Command::new("setpriv");
         command

@@ -86,7 +86,8 @@ fn header(opcode: u8, length: usize, masked: u8) -> Vec<u8> {
 
 fn masked(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    // Sixteen at once, which the compiler turns into one instruction: the node must not be what the bench measures.
+    // Sixteen at once, which the compiler turns into one instruction: the node must not be what the
+    // bench measures.
     let [a, b, c, d] = key;
     let wide = [a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d];
     for block in bytes.chunks_mut(wide.len()) {

@@ -1,4 +1,5 @@
-//! HTTP/1.1 and WebSocket as a client, by hand: the generator shares a core with the node, and must cost less than a target.
+//! HTTP/1.1 and WebSocket as a client, by hand: the generator shares a core with the node, and must
+//! cost less than a target.
 
 use std::io;
 use std::net::SocketAddr;
@@ -70,7 +71,8 @@ impl Connection {
         }
     }
 
-    /// Sends a frame, made by [`frame::from_client`], and waits for the frame that a node makes of it.
+    /// Sends a frame, made by [`frame::from_client`], and waits for the frame that a node makes of
+    /// it.
     pub(super) async fn echo(&mut self, frame: &[u8], expected: &[u8]) -> io::Result<()> {
         self.send(frame).await?;
         let reply = self.take(expected.len()).await?;

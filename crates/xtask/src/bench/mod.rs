@@ -1,7 +1,9 @@
-//! `cargo xtask bench`: the whole stack, TLS in, plain node out, beside Debian's nginx and `HAProxy` in the same run.
+//! `cargo xtask bench`: the whole stack, TLS in, plain node out, beside Debian's nginx and
+//! `HAProxy` in the same run.
 //!
-//! Each round visits every work and in it every target in turn, so that what shakes the machine shakes all of them.
-//! The figure to trust is CPU time an operation: it barely moves when the machine is busy.
+//! Each round visits every work and in it every target in turn, so that what shakes the machine
+//! shakes all of them. The figure to trust is CPU time an operation: it barely moves when the
+//! machine is busy.
 
 mod child;
 mod frame;
@@ -87,7 +89,8 @@ impl Options {
 /// Runs the bench and prints its tables.
 ///
 /// # Errors
-/// When a program is missing, or a target did something wrongly; the tables of what was measured are printed all the same.
+/// When a program is missing, or a target did something wrongly; the tables of what was measured
+/// are printed all the same.
 pub(crate) fn run(options: &Options) -> Result {
     if let Some(Other::Sizing(sizing)) = &options.other {
         return sizing::run(sizing, options);

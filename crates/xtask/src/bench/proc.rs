@@ -1,11 +1,13 @@
-//! What Linux says of a process and its children: time on the CPU, memory that is its own (proc(5)).
+//! What Linux says of a process and its children: time on the CPU, memory that is its own
+//! (proc(5)).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::Result;
 
-/// A tick of the times in `/proc/PID/stat`: `USER_HZ` is 100 on every architecture that Linux gives to user space.
+/// A tick of the times in `/proc/PID/stat`: `USER_HZ` is 100 on every architecture that Linux gives
+/// to user space.
 const TICK: Duration = Duration::from_millis(10);
 
 /// A process and all that it started, as it was when looked at.
@@ -76,7 +78,8 @@ fn stat(pid: u32) -> Result<Stat> {
     parse_stat(&text).ok_or_else(|| format!("cannot read /proc/{pid}/stat").into())
 }
 
-/// `PID (NAME) STATE PARENT …`: the name may hold spaces and brackets, so fields are counted from its last bracket.
+/// `PID (NAME) STATE PARENT …`: the name may hold spaces and brackets, so fields are counted from
+/// its last bracket.
 fn parse_stat(text: &str) -> Option<Stat> {
     let (_, fields) = text.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_whitespace().collect();

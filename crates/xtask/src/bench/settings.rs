@@ -1,9 +1,11 @@
-//! The targets' configuration: one worker, no access log, kept connections to the node, nothing tuned for one work alone.
+//! The targets' configuration: one worker, no access log, kept connections to the node, nothing
+//! tuned for one work alone.
 
 use super::target::World;
 use super::wire;
 
-/// Whipstitch without the access lines that its layers write at level info; the peers write none either.
+/// Whipstitch without the access lines that its layers write at level info; the peers write none
+/// either.
 pub(super) const WHIPSTITCH: &str = "[log]\nfilter = \"info,access=off,session=off\"\n";
 
 /// Whipstitch as it is shipped: with an access line for each request.

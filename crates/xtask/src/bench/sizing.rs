@@ -1,8 +1,9 @@
-//! `cargo xtask bench sizing`: what one session costs, so that an operator can reckon memory, cores and descriptors.
+//! `cargo xtask bench sizing`: what one session costs, so that an operator can reckon memory, cores
+//! and descriptors.
 //!
-//! The proxy is a process of its own on a core of its own, as it is shipped, its access log included. Memory is a slope
-//! between two numbers of sessions, so that what the process has anyway does not count; CPU time is the process's own,
-//! user and system, over a number of operations.
+//! The proxy is a process of its own on a core of its own, as it is shipped, its access log
+//! included. Memory is a slope between two numbers of sessions, so that what the process has anyway
+//! does not count; CPU time is the process's own, user and system, over a number of operations.
 
 mod measure;
 mod report;

@@ -1,4 +1,5 @@
-//! One certificate for all targets, and one way to speak TLS to them: what is compared is the proxies, not ciphers.
+//! One certificate for all targets, and one way to speak TLS to them: what is compared is the
+//! proxies, not ciphers.
 
 use std::io;
 use std::net::SocketAddr;
@@ -77,7 +78,8 @@ fn connector(roots: RootCertStore, protocol: &[u8]) -> Result<TlsConnector> {
 }
 
 impl Dialer {
-    /// One that agrees on keys as browsers do today (X25519MLKEM768), and that comes back with a ticket if it `resumes`.
+    /// One that agrees on keys as browsers do today (X25519MLKEM768), and that comes back with a
+    /// ticket if it `resumes`.
     pub(super) fn as_browsers(&self, resumes: bool) -> Result<Self> {
         let mut config =
             ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))

@@ -73,7 +73,8 @@ pub(super) fn delete(session: &str) -> Vec<u8> {
     format!("DELETE {session} HTTP/1.1\r\nHost: {NAME}\r\nUser-Agent: bench\r\n\r\n").into()
 }
 
-/// The handshake of an `RTCPublisher`'s socket (RFC 6455 §4.1) in the form that the Stream Manager's proxy takes.
+/// The handshake of an `RTCPublisher`'s socket (RFC 6455 §4.1) in the form that the Stream
+/// Manager's proxy takes.
 pub(super) fn upgrade(index: usize) -> Vec<u8> {
     format!(
         "GET /streammanager/?id=stream{index}&host={NODE}&app=live HTTP/1.1\r\nHost: {NAME}\r\n\
@@ -83,7 +84,8 @@ pub(super) fn upgrade(index: usize) -> Vec<u8> {
     .into()
 }
 
-/// Session description (RFC 8866) of `length` bytes: what a browser writes, and candidates for the rest.
+/// Session description (RFC 8866) of `length` bytes: what a browser writes, and candidates for the
+/// rest.
 fn sdp(length: usize) -> String {
     let mut sdp = String::from(
         "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\

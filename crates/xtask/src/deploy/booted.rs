@@ -1,7 +1,7 @@
 //! The package in a real systemd: installed, started, reloaded, hung, upgraded, removed.
 //!
-//! `pinned/boot.sh` boots it in namespaces, on a copy of this system that lives in memory; `pinned/check.sh` is what an
-//! administrator would do then.
+//! `pinned/boot.sh` boots it in namespaces, on a copy of this system that lives in memory;
+//! `pinned/check.sh` is what an administrator would do then.
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The compose files, merged and filled in by podman-compose: no engine is needed for that.
 //!
-//! Red5's own file cannot be kept here. In its place is a base with the services and the one network that the overlay is
-//! laid over, in words of ours.
+//! Red5's own file cannot be kept here. In its place is a base with the services and the one
+//! network that the overlay is laid over, in words of ours.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -200,8 +200,8 @@ fn faults(merged: &Value, configuration: &str) -> Vec<String> {
     wrong
 }
 
-/// Files of the project that a service mounts, by their path from `deploy/docker`, and that are not there. Secrets are
-/// made by the operator.
+/// Files of the project that a service mounts, by their path from `deploy/docker`, and that are not
+/// there. Secrets are made by the operator.
 fn absent(bench: &Bench, merged: &Value) -> Vec<String> {
     let services = merged.get("services").and_then(Value::as_object);
     let volumes = services

@@ -16,7 +16,8 @@ pub(crate) fn is(resource: &Value) -> bool {
     version.is_some_and(|version| groups.iter().any(|group| version.starts_with(group)))
 }
 
-/// Judges those of `documents` that are: values by the operators' schemas, unknown fields by their types.
+/// Judges those of `documents` that are: values by the operators' schemas, unknown fields by their
+/// types.
 ///
 /// # Errors
 /// What an operator would not take.

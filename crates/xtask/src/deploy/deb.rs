@@ -158,7 +158,8 @@ pub(super) fn check(bench: &Bench, program: &Path, report: &mut Report) -> Optio
     Some(package)
 }
 
-/// The package, in `folder`, with `more` files at these places of the system, and all of them from `epoch` if there is one.
+/// The package, in `folder`, with `more` files at these places of the system, and all of them from
+/// `epoch` if there is one.
 ///
 /// # Errors
 /// A file is not there, or dpkg-deb fails.
@@ -236,7 +237,8 @@ fn place(from: &Path, to: &Path, mode: u32) -> Result {
     Ok(fs::set_permissions(to, fs::Permissions::from_mode(mode))?)
 }
 
-/// The packages whose libraries the program needs, with their least versions, by the tool that Debian's own packages use.
+/// The packages whose libraries the program needs, with their least versions, by the tool that
+/// Debian's own packages use.
 fn depends(program: &Path, folder: &Path) -> Result<String> {
     // It insists on a source package around it.
     fs::create_dir_all(folder.join("debian"))?;
@@ -276,7 +278,8 @@ fn contents(listed: &str) -> Result {
     none(&wrong)
 }
 
-/// Into a root of its own, without what it depends on and without its scripts, which would speak to this system.
+/// Into a root of its own, without what it depends on and without its scripts, which would speak to
+/// this system.
 fn install(bench: &Bench, package: &Path) -> Result {
     let root = bench.scratch.join("system");
     let state = root.join("var/lib/dpkg");

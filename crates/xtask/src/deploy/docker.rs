@@ -1,7 +1,7 @@
 //! The Dockerfile: linted, its build run here as no engine can be had, and its program looked at.
 //!
-//! What is compiled lies in a folder that holds exactly what `.dockerignore` lets through, so a file that the image's
-//! build would miss is missed here too.
+//! What is compiled lies in a folder that holds exactly what `.dockerignore` lets through, so a
+//! file that the image's build would miss is missed here too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -74,7 +74,8 @@ pub(crate) fn check(bench: &Bench, report: &mut Report) -> Option<PathBuf> {
     Some(program)
 }
 
-/// Runs the RUN lines in the profile dev, with cargo's own target directory: what it compiled is not compiled again.
+/// Runs the RUN lines in the profile dev, with cargo's own target directory: what it compiled is
+/// not compiled again.
 fn build(bench: &Bench) -> Result<PathBuf> {
     let context = context(&bench.scratch);
     fill(&bench.root, &context)?;
@@ -110,8 +111,8 @@ fn run_lines(dockerfile: &str) -> Vec<String> {
     runs.map(command).collect()
 }
 
-/// Makes `context` hold what the image's build would get of `root`; a file that is the same keeps its time, by which
-/// cargo knows it.
+/// Makes `context` hold what the image's build would get of `root`; a file that is the same keeps
+/// its time, by which cargo knows it.
 fn fill(root: &Path, context: &Path) -> Result {
     let rules = fs::read_to_string(root.join(".dockerignore"))?;
     let mut git = Command::new("git");
@@ -155,8 +156,8 @@ fn prune(context: &Path, folder: &Path, wanted: &BTreeSet<&str>) -> Result {
     Ok(())
 }
 
-/// Whether `.dockerignore` lets a file through: the last rule that fits decides. Of its patterns `*` and plain paths
-/// are understood, which is all that ours uses.
+/// Whether `.dockerignore` lets a file through: the last rule that fits decides. Of its patterns
+/// `*` and plain paths are understood, which is all that ours uses.
 fn is_sent(rules: &str, path: &str) -> bool {
     let rules = rules.lines().map(str::trim);
     let rules = rules.filter(|line| !line.is_empty() && !line.starts_with('#'));

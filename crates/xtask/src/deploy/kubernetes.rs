@@ -7,7 +7,8 @@ use super::{Bench, custom, manifest};
 use crate::{Result, command};
 
 const OVERLAYS: [&str; 2] = ["edge", "sidecar"];
-/// The newest Kubernetes that there are schemas for, and the first in which native sidecars are stable.
+/// The newest Kubernetes that there are schemas for, and the first in which native sidecars are
+/// stable.
 const VERSIONS: [&str; 2] = ["1.37", "1.33"];
 
 /// Both overlays.

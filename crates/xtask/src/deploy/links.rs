@@ -1,4 +1,5 @@
-//! Links between the project's pages, and what comments say is there: the file, and the heading in it.
+//! Links between the project's pages, and what comments say is there: the file, and the heading in
+//! it.
 
 use std::fs;
 use std::path::Path;
@@ -80,8 +81,8 @@ fn untold(problems: &str, guide: &str) -> Vec<String> {
     untold.map(|slug| format!("nothing about {slug}")).collect()
 }
 
-/// Those that lead out of the project are not followed, which needs a network and is another's promise; but they have
-/// to be URLs.
+/// Those that lead out of the project are not followed, which needs a network and is another's
+/// promise; but they have to be URLs.
 fn holds(folder: &Path, page: &str, target: &str) -> Result<bool> {
     if let Some((scheme, rest)) = target.split_once("://") {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();

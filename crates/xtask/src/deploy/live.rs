@@ -1,5 +1,5 @@
-//! A real Whipstitch, started as the unit starts it, and a real Prometheus that scrapes it: what the dashboard asks is
-//! answered, and no rule fails.
+//! A real Whipstitch, started as the unit starts it, and a real Prometheus that scrapes it: what
+//! the dashboard asks is answered, and no rule fails.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
@@ -65,8 +65,8 @@ struct Whipstitch {
 }
 
 impl Whipstitch {
-    /// Runs the unit's `ExecStart` with the sample configuration, on ports and files of its own, and waits for the word
-    /// that systemd would wait for.
+    /// Runs the unit's `ExecStart` with the sample configuration, on ports and files of its own,
+    /// and waits for the word that systemd would wait for.
     fn start(bench: &Bench, program: &Path) -> Result<Self> {
         let unit = bench.read("systemd/whipstitch.service")?;
         let exec = systemd::setting(&unit, "ExecStart=")?;
@@ -91,7 +91,8 @@ impl Whipstitch {
             .env("WHIPSTITCH_HTTPS", "127.0.0.1:0")
             .env("WHIPSTITCH_HTTP", http.to_string())
             .env("WHIPSTITCH_ADMIN", admin.to_string())
-            // Nobody listens there: what a manager that is down does to the metrics is part of what is looked at.
+            // Nobody listens there: what a manager that is down does to the metrics is part of what
+            // is looked at.
             .env("WHIPSTITCH_STREAM_MANAGER", format!("http://{}", free()?))
             .stdout(std::fs::File::create(bench.scratch.join("whipstitch.log"))?);
         let child = Guarded(configuration::own_files(bench, &mut command)?.spawn()?);
@@ -229,7 +230,8 @@ impl Prometheus {
     }
 }
 
-/// A port that nobody has; somebody could take it before its use, which would show as a failure to start.
+/// A port that nobody has; somebody could take it before its use, which would show as a failure to
+/// start.
 fn free() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

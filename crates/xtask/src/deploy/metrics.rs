@@ -62,7 +62,8 @@ impl Page {
     }
 }
 
-/// What looks like a metric of ours in a `PromQL` expression: words outside of quotes that begin as ours do.
+/// What looks like a metric of ours in a `PromQL` expression: words outside of quotes that begin as
+/// ours do.
 pub(crate) fn named(expression: &str) -> Vec<&str> {
     let outside = expression.split('"').step_by(2);
     outside

@@ -49,7 +49,8 @@ pub(super) fn files(root: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Paths from the workspace's root that a text names; capitals stand for what differs and are no path.
+/// Paths from the workspace's root that a text names; capitals stand for what differs and are no
+/// path.
 pub(super) fn paths(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|sign: char| !sign.is_ascii_alphanumeric() && !"/._-#".contains(sign));
     let words = words.map(|word| word.trim_end_matches(['.', '/']));

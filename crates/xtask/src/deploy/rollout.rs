@@ -1,4 +1,5 @@
-//! Rollouts and evictions of a manifest: another replica is ready before one goes, and there are others.
+//! Rollouts and evictions of a manifest: another replica is ready before one goes, and there are
+//! others.
 
 use serde_json::Value;
 

@@ -1,7 +1,8 @@
-//! The security page: every threat in it names a test that shows the defence, or says that there is none.
+//! The security page: every threat in it names a test that shows the defence, or says that there is
+//! none.
 //!
-//! A row ends in links whose words are `module::name`, so that the page cannot promise what nobody checks: the test has
-//! to be in that file, and must not be one that is left out.
+//! A row ends in links whose words are `module::name`, so that the page cannot promise what nobody
+//! checks: the test has to be in that file, and must not be one that is left out.
 
 use std::fs;
 use std::path::Path;

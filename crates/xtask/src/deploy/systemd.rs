@@ -71,7 +71,8 @@ fn verify(unit: &Path) -> Result {
     Ok(())
 }
 
-/// `systemd-analyze security`, with the highest exposure that is allowed, in tenths; 100 is a service that may do everything.
+/// `systemd-analyze security`, with the highest exposure that is allowed, in tenths; 100 is a
+/// service that may do everything.
 fn exposed(unit: &Path, threshold: u8) -> Result {
     let mut analyze = Command::new("systemd-analyze");
     analyze

@@ -1,4 +1,5 @@
-//! The tools that judge: Debian's packages, and pinned ones from the registries of Python and Node.js.
+//! The tools that judge: Debian's packages, and pinned ones from the registries of Python and
+//! Node.js.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

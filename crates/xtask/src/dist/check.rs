@@ -11,7 +11,8 @@ use crate::deploy::Bench;
 use crate::deploy::report::{Report, none};
 use crate::{Result, command};
 
-/// Crates without which there would be no program: were they not listed, others would be missing too.
+/// Crates without which there would be no program: were they not listed, others would be missing
+/// too.
 const SURELY: [&str; 3] = ["hyper", "rustls", "tokio"];
 
 /// Makes it twice, unpacks it and looks.

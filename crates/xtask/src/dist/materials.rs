@@ -1,4 +1,5 @@
-//! What the program is compiled from: every crate that is linked into it on this platform, with its licence.
+//! What the program is compiled from: every crate that is linked into it on this platform, with its
+//! licence.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -64,8 +65,8 @@ fn of(metadata: &Metadata, name: &str) -> Result<Vec<Material>> {
     Ok(all.into_iter().collect())
 }
 
-/// The packages that are reached by ordinary dependencies. Those of build scripts, of tests and of macros run where it is
-/// compiled, and are not in the program.
+/// The packages that are reached by ordinary dependencies. Those of build scripts, of tests and of
+/// macros run where it is compiled, and are not in the program.
 fn linked<'m>(
     metadata: &'m Metadata,
     first: &'m PackageId,
@@ -126,7 +127,8 @@ fn is_text(path: &Path) -> bool {
     TEXTS.iter().any(|text| name.starts_with(text))
 }
 
-/// The bill of materials, in JSON by `CycloneDX` 1.6. It has no serial number, which would differ each time.
+/// The bill of materials, in JSON by `CycloneDX` 1.6. It has no serial number, which would differ
+/// each time.
 ///
 /// # Errors
 /// It cannot be written as JSON.

@@ -9,8 +9,8 @@
 //! | `whipstitch-VERSION.cdx.json` | what the program is compiled from, in `CycloneDX` |
 //! | `SHA256SUMS` | of all of them |
 //!
-//! The same commit and the same program give the same bytes: names in order, no owner, and one time for all, the commit's
-//! (`SOURCE_DATE_EPOCH` wins over it).
+//! The same commit and the same program give the same bytes: names in order, no owner, and one time
+//! for all, the commit's (`SOURCE_DATE_EPOCH` wins over it).
 
 mod archive;
 mod check;

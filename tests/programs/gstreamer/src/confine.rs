@@ -1,8 +1,9 @@
 //! Two settings on what the elements are made of.
 //!
-//! Where ICE looks is narrowed to loopback, and libnice's search for a router that opens ports (`UPnP`) is off, so that no
-//! packet leaves the machine. And the DTLS certificate is a given one (PEM, with its key): GStreamer 1.22 makes an RSA one,
-//! and the other side's DTLS knows ECDSA only.
+//! Where ICE looks is narrowed to loopback, and libnice's search for a router that opens ports
+//! (`UPnP`) is off, so that no packet leaves the machine. And the DTLS certificate is a given one
+//! (PEM, with its key): GStreamer 1.22 makes an RSA one, and the other side's DTLS knows ECDSA
+//! only.
 
 use std::process;
 

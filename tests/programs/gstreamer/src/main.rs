@@ -1,7 +1,9 @@
-//! GStreamer's WHIP and WHEP elements in the smallest pipeline that uses them: `gstreamer-client ELEMENT URL [TRACKS]`.
+//! GStreamer's WHIP and WHEP elements in the smallest pipeline that uses them: `gstreamer-client
+//! ELEMENT URL [TRACKS]`.
 //!
-//! The element is used as it is, but kept on loopback ([`confine`]). A player says `playing` when enough has come of
-//! each track: of sound and picture, unless it is told to wait for one. It ends when its standard input does, and at the first error, which it names.
+//! The element is used as it is, but kept on loopback ([`confine`]). A player says `playing` when
+//! enough has come of each track: of sound and picture, unless it is told to wait for one. It ends
+//! when its standard input does, and at the first error, which it names.
 
 mod confine;
 
@@ -22,10 +24,12 @@ const VP8: &str =
     "vp8enc deadline=1 keyframe-max-dist=15 ! rtpvp8pay ! application/x-rtp,payload=96";
 const OPUS: &str = "opusenc ! rtpopuspay ! application/x-rtp,payload=97";
 
-/// What `whepsrc` offers by default, but for the channels, without which Opus is not to be named (RFC 7587 §7).
+/// What `whepsrc` offers by default, but for the channels, without which Opus is not to be named
+/// (RFC 7587 §7).
 const STEREO: &str = "application/x-rtp,media=audio,payload=96,encoding-name=OPUS,clock-rate=48000,encoding-params=(string)2";
 
-/// Buffers of a track after which it counts as played: packets of `whepsrc`, decoded frames of `whepclientsrc`.
+/// Buffers of a track after which it counts as played: packets of `whepsrc`, decoded frames of
+/// `whepclientsrc`.
 const ENOUGH: u32 = 20;
 
 const USAGE: &str =

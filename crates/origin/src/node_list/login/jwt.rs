@@ -1,5 +1,5 @@
-//! How long a token is good for, as it says of itself (RFC 7519). Nothing is verified: the manager that gave it is the
-//! one that has to accept it.
+//! How long a token is good for, as it says of itself (RFC 7519). Nothing is verified: the manager
+//! that gave it is the one that has to accept it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,8 @@ use base64::{
 };
 use serde::Deserialize;
 
-/// The life of a token that says nothing, as Stream Manager 2.0 gives it unless configured otherwise.
+/// The life of a token that says nothing, as Stream Manager 2.0 gives it unless configured
+/// otherwise.
 const USUAL: Duration = Duration::from_mins(400);
 /// A token of shorter life is taken to live so long: clocks differ.
 const SHORTEST: Duration = Duration::from_secs(5);
@@ -22,14 +23,16 @@ const PAYLOAD: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The claims that are read, in seconds since 1970 (RFC 7519 §2, `NumericDate`: fractions are allowed).
+/// The claims that are read, in seconds since 1970 (RFC 7519 §2, `NumericDate`: fractions are
+/// allowed).
 #[derive(Default, Deserialize)]
 struct Claims {
     exp: Option<f64>,
     iat: Option<f64>,
 }
 
-/// The life of this token from `now` on. With `iat` it is `exp - iat`, whatever the manager's clock says.
+/// The life of this token from `now` on. With `iat` it is `exp - iat`, whatever the manager's clock
+/// says.
 pub(super) fn life(token: &str, now: SystemTime) -> Duration {
     let Claims { exp, iat } = claims(token).unwrap_or_default();
     let Some(end) = exp else { return USUAL };

@@ -28,8 +28,8 @@ impl Forward {
     /// The player's offer, if it may go on.
     ///
     /// # Errors
-    /// The client does not understand the counter-offer that it got a moment ago. That session is ended, if it is beyond
-    /// doubt that client's.
+    /// The client does not understand the counter-offer that it got a moment ago. That session is
+    /// ended, if it is beyond doubt that client's.
     pub(super) async fn not_again(
         &self,
         endpoint: &Endpoint,

@@ -1,4 +1,5 @@
-//! Protocol extensions: offered by a node, reached through us (RFC 9725 §4.9; draft-ietf-wish-whep, core extensions).
+//! Protocol extensions: offered by a node, reached through us (RFC 9725 §4.9; draft-ietf-wish-whep,
+//! core extensions).
 
 use http::{
     HeaderValue, Request, Response, StatusCode,
@@ -132,7 +133,8 @@ impl Forward {
         self.streams.pass(passed(response), &asked.exchange)
     }
 
-    /// A node's link to an extension, with a URL of ours; `None` if it leads elsewhere, or cannot be kept.
+    /// A node's link to an extension, with a URL of ours; `None` if it leads elsewhere, or cannot
+    /// be kept.
     pub(super) fn sealed_link(&self, place: Place<'_>, link: &Link) -> Option<Link> {
         let (id, node) = (place.exchange.id(), place.origin);
         let this = rewrite::Node {

@@ -1,18 +1,20 @@
-//! A client's DELETE that comes late: its publisher's session may be over at the node, and the place another one's.
+//! A client's DELETE that comes late: its publisher's session may be over at the node, and the
+//! place another one's.
 //!
-//! An encoder that lost its connection comes again under the same name as soon as the node has let go of it, and may say
-//! goodbye to its former session only then. Its new POST is not answered yet, so nothing says that there is a newer session,
-//! and the DELETE would end the stream that just began. So it waits for the answer, like a DELETE of ours
-//! ([`crate::sessions::under_way`]).
+//! An encoder that lost its connection comes again under the same name as soon as the node has let
+//! go of it, and may say goodbye to its former session only then. Its new POST is not answered yet,
+//! so nothing says that there is a newer session, and the DELETE would end the stream that just
+//! began. So it waits for the answer, like a DELETE of ours ([`crate::sessions::under_way`]).
 //!
-//! Where POSTs stay unanswered for longer than that, there is no such session any more, as when there is a newer one. That
-//! can be wrong: if the node then refuses them, the old session goes on until the node misses its media. To send the DELETE
-//! could be wrong, too, and would end a live stream, which nobody can mend.
+//! Where POSTs stay unanswered for longer than that, there is no such session any more, as when
+//! there is a newer one. That can be wrong: if the node then refuses them, the old session goes on
+//! until the node misses its media. To send the DELETE could be wrong, too, and would end a live
+//! stream, which nobody can mend.
 //!
-//! A player's DELETE never waits: Red5 keys a player by its `requestId`, which no other client has. But the same client comes
-//! again by it at once where its network is bad (red5pro-webrtc-sdk 15.2.0, `RenegotiationPolicy`), without the answer to
-//! its DELETE, and a node that still has the session answers 400. So the DELETE is known to be in flight, and the POST
-//! waits for it.
+//! A player's DELETE never waits: Red5 keys a player by its `requestId`, which no other client has.
+//! But the same client comes again by it at once where its network is bad (red5pro-webrtc-sdk
+//! 15.2.0, `RenegotiationPolicy`), without the answer to its DELETE, and a node that still has the
+//! session answers 400. So the DELETE is known to be in flight, and the POST waits for it.
 
 use std::time::Duration;
 
@@ -53,8 +55,8 @@ impl Forward {
     }
 }
 
-/// The turn of a DELETE of this publisher's session, to be held until the node's answer is there; `None` if another
-/// session has the place, or may have it.
+/// The turn of a DELETE of this publisher's session, to be held until the node's answer is there;
+/// `None` if another session has the place, or may have it.
 pub(crate) async fn turn(
     under_way: &UnderWay,
     newest: &Newest,

@@ -1,6 +1,8 @@
-//! The `Link`s of an answer: ICE servers, the node's and our own, and extensions, written as the client can read them.
+//! The `Link`s of an answer: ICE servers, the node's and our own, and extensions, written as the
+//! client can read them.
 //!
-//! What a node sends and is not well-formed goes no further: clients throw on it, or read half of it.
+//! What a node sends and is not well-formed goes no further: clients throw on it, or read half of
+//! it.
 
 use http::{HeaderMap, header::LINK};
 use tracing::{debug, warn};
@@ -37,15 +39,16 @@ impl Forward {
         if !configured.replace {
             servers.extend(others.iter().filter_map(|link| server(link, exchange)));
         }
-        // A TURN server without credentials makes a browser's `RTCPeerConnection` throw, and GStreamer's `whipsink` give
-        // up.
+        // A TURN server without credentials makes a browser's `RTCPeerConnection` throw, and
+        // GStreamer's `whipsink` give up.
         servers.retain(|server| !server.url.relays() || server.credentials.is_some());
         let offered = || offered.iter().take(MOST_EXTENSIONS);
         let mut links = Vec::new();
         match dialect.links() {
             Links::One => {
                 links.extend(ice::only_one(&servers).map(IceServer::to_link));
-                // Of links to both it reads the first only, and calls it an ICE server (red5pro-webrtc-sdk 15.2.0, getOptions).
+                // Of links to both it reads the first only, and calls it an ICE server
+                // (red5pro-webrtc-sdk 15.2.0, getOptions).
                 let statistics = || offered().find(|link| leads_to(link, extension::STATISTICS));
                 if links.is_empty()
                     && let Some(link) = statistics()
@@ -59,8 +62,9 @@ impl Forward {
             }
             Links::All => {
                 links.extend(distinct(&servers).map(IceServer::to_link));
-                // Not on an answer to `OPTIONS`, where MediaMTX (internal/protocols/whip/link_header.go, 2026-08) takes
-                // every link for an ICE server, and gives up at another.
+                // Not on an answer to `OPTIONS`, where MediaMTX
+                // (internal/protocols/whip/link_header.go, 2026-08) takes every link for an ICE
+                // server, and gives up at another.
                 if place.begins() {
                     links.extend(offered().filter_map(|link| self.sealed_link(place, link)));
                 }
@@ -82,8 +86,8 @@ fn bare(link: Link) -> Link {
     }
 }
 
-/// The servers that are configured, with credentials that this client can read: for each session its own, but for who
-/// cannot read those.
+/// The servers that are configured, with credentials that this client can read: for each session
+/// its own, but for who cannot read those.
 ///
 /// `now` is in seconds since 1970, as the TURN server compares it with its own clock.
 fn ours(
@@ -95,7 +99,8 @@ fn ours(
     match dialect.links() {
         Links::One => configured.for_everybody(),
         Links::Plain | Links::All => {
-            // Not the id of the request, which the client chooses: it must not choose who the TURN server takes it for.
+            // Not the id of the request, which the client chooses: it must not choose who the TURN
+            // server takes it for.
             let user = new_id();
             let user = user.to_str().unwrap_or_default();
             debug!(id = exchange.id(), user, "a user of the TURN servers");

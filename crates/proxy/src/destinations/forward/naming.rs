@@ -36,11 +36,12 @@ pub(super) struct Made<'a> {
 impl Forward {
     /// Gives the client a sealed URL in place of the node's own.
     ///
-    /// By now the session is there, so nothing that the node says of it ends it: a `Location` that cannot be used counts as
-    /// none.
+    /// By now the session is there, so nothing that the node says of it ends it: a `Location` that
+    /// cannot be used counts as none.
     ///
-    /// A `Location` counts with 201 and with the counter-offer 406 (draft-ietf-wish-whep); Red5's SDK makes do without
-    /// one, so a 201 without it means the usual resource path. Returns the session, if there is one.
+    /// A `Location` counts with 201 and with the counter-offer 406 (draft-ietf-wish-whep); Red5's
+    /// SDK makes do without one, so a 201 without it means the usual resource path. Returns the
+    /// session, if there is one.
     pub(super) fn name_session(
         &self,
         response: &mut Response<Body>,

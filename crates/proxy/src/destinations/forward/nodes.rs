@@ -48,7 +48,8 @@ impl Nodes {
         self
     }
 
-    /// The request as this node gets it, and its whole URL. `None` if there is none, which is looked at before.
+    /// The request as this node gets it, and its whole URL. `None` if there is none, which is
+    /// looked at before.
     fn addressed(
         &self,
         origin: &Origin,
@@ -110,7 +111,8 @@ impl Creating<'_> {
     /// The POST that is sent to this node now, as whoever might end a session there hears of it.
     async fn begin(&self, origin: &Origin, budget: &mut Budget) -> Creation {
         let mut creation = self.at(origin);
-        // Where a player's session will be is not known without a `requestId`, and nobody else's can be there.
+        // Where a player's session will be is not known without a `requestId`, and nobody else's
+        // can be there.
         if let Some(resource) = creation.place(None) {
             let begun = self.under_way.post((origin.named(), resource));
             // What it waits for is a DELETE of ours, not this node.

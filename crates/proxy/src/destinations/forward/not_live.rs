@@ -1,6 +1,6 @@
-//! A node that does not have the stream of a player answers 409 (Red5 Pro documentation, WHIP/WHEP configuration). So
-//! does this proxy, from a lookup; both are one thing to a player, with the status that is configured and the
-//! `Retry-After` that it counts from (draft-ietf-wish-whep §4.2).
+//! A node that does not have the stream of a player answers 409 (Red5 Pro documentation, WHIP/WHEP
+//! configuration). So does this proxy, from a lookup; both are one thing to a player, with the
+//! status that is configured and the `Retry-After` that it counts from (draft-ietf-wish-whep §4.2).
 
 use http::{Response, StatusCode, header::RETRY_AFTER};
 
@@ -9,7 +9,8 @@ use crate::{
     words::{config::NotLiveStatus, problem},
 };
 
-/// Gives the answer to a player's `POST` the configured status if it says that the stream is not live.
+/// Gives the answer to a player's `POST` the configured status if it says that the stream is not
+/// live.
 pub(super) fn settle(response: &mut Response<Body>, status: NotLiveStatus) {
     if response.status() == StatusCode::CONFLICT {
         *response.status_mut() = status.status();

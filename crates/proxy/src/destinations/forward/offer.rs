@@ -1,5 +1,6 @@
-//! Who makes the offer: a Red5 node answers a player's offer with one of its own, in a 201; a player that speaks
-//! draft-ietf-wish-whep takes the body of a 201 for an answer, and an offer only as the counter-offer 406 (§4.2).
+//! Who makes the offer: a Red5 node answers a player's offer with one of its own, in a 201; a
+//! player that speaks draft-ietf-wish-whep takes the body of a 201 for an answer, and an offer only
+//! as the counter-offer 406 (§4.2).
 //!
 //! | the node's answer | Red5's SDK, or nothing was offered | anybody else |
 //! |---|---|---|
@@ -33,7 +34,8 @@ pub(super) const MAX_SDP: usize = 256 * 1024;
 /// How long a counter-offer is good for: what the draft takes if nothing is said.
 const VALID_SECONDS: i64 = 30;
 
-/// The answer to a player's own offer, as the draft has it; and if it is a counter-offer, what that offers.
+/// The answer to a player's own offer, as the draft has it; and if it is a counter-offer, what that
+/// offers.
 ///
 /// # Errors
 /// The node refused with a 406 that is no offer, or its body broke off, or did not come in time.

@@ -1,4 +1,5 @@
-//! A node's session description, as clients can read it: not compressed, and with the media type that they compare.
+//! A node's session description, as clients can read it: not compressed, and with the media type
+//! that they compare.
 
 use bytes::BytesMut;
 use http::{
@@ -19,8 +20,8 @@ use crate::{
     words::{body, error::NodeFault},
 };
 
-/// The answer with its media type in the one spelling, and a description as it is meant. One that cannot be decoded, or is
-/// too long for it, passes as it came.
+/// The answer with its media type in the one spelling, and a description as it is meant. One that
+/// cannot be decoded, or is too long for it, passes as it came.
 ///
 /// # Errors
 /// A compressed description broke off, or did not come in time.

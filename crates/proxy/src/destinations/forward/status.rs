@@ -1,4 +1,5 @@
-//! The exact status of a success. RFC 9725 §4.1 lets a client bind no meaning to a code; its clients do all the same.
+//! The exact status of a success. RFC 9725 §4.1 lets a client bind no meaning to a code; its
+//! clients do all the same.
 //!
 //! | success of | is | for |
 //! |---|---|---|
@@ -43,13 +44,15 @@ pub(super) fn make_exact(method: &Method, response: &mut Response<Body>) {
     }
 }
 
-/// Finds out whether there is a body: one without a length may turn out to be none. Only if that takes longer than the
-/// budget goes, it is not known.
+/// Finds out whether there is a body: one without a length may turn out to be none. Only if that
+/// takes longer than the budget goes, it is not known.
 ///
-/// One that breaks off before it began is none, too: the node has done what it was asked for, and says so in the status.
+/// One that breaks off before it began is none, too: the node has done what it was asked for, and
+/// says so in the status.
 ///
 /// # Errors
-/// It broke off, and the node had announced what is in it: without the answer to an ICE restart the client cannot go on.
+/// It broke off, and the node had announced what is in it: without the answer to an ICE restart the
+/// client cannot go on.
 pub(super) async fn begun(
     response: Response<Body>,
     budget: &mut Budget,
@@ -61,7 +64,8 @@ pub(super) async fn begun(
     let body = match budget.pay(first(&mut body)).await {
         Some(Ok(Some(first))) => body::resumed(first, body),
         Some(Ok(None)) => body::empty(),
-        // What the media type says, not whether there is one: a servlet names text/html of nothing, too.
+        // What the media type says, not whether there is one: a servlet names text/html of nothing,
+        // too.
         Some(Err(error)) if is_answer(&head.headers) => {
             return Err(NodeFault::Sdp(Cause::of(&error, Duration::ZERO)));
         }
@@ -74,7 +78,8 @@ pub(super) async fn begun(
     Ok(Response::from_parts(head, body))
 }
 
-/// Whether this is the header of an answer to an ICE restart (RFC 9725 §4.3.3), or of a session description.
+/// Whether this is the header of an answer to an ICE restart (RFC 9725 §4.3.3), or of a session
+/// description.
 fn is_answer(headers: &HeaderMap) -> bool {
     matches!(
         headers::media(headers),

@@ -1,9 +1,10 @@
 //! Streams of server-sent events: answers without an end, which pass as they come.
 //!
-//! Each holds a connection to its node for as long as the client stays, so there is a limit of them; and nobody waits for
-//! their end when the process stops: it ends them, and the client asks again, elsewhere (HTML Living Standard, §9.2.3).
-//! A client that does not read cannot be told: as long as a frame waits for it, nobody asks this body for the next. So an
-//! exchange that became a stream of events is let go at that moment, whatever its client does.
+//! Each holds a connection to its node for as long as the client stays, so there is a limit of
+//! them; and nobody waits for their end when the process stops: it ends them, and the client asks
+//! again, elsewhere (HTML Living Standard, §9.2.3). A client that does not read cannot be told: as
+//! long as a frame waits for it, nobody asks this body for the next. So an exchange that became a
+//! stream of events is let go at that moment, whatever its client does.
 
 use std::{
     pin::Pin,
@@ -39,7 +40,8 @@ pub(crate) struct EventStreams {
 }
 
 impl EventStreams {
-    /// As many at once as there are places, until `close`; a task of `tasks` waits for that with each.
+    /// As many at once as there are places, until `close`; a task of `tasks` waits for that with
+    /// each.
     pub(crate) fn new(
         places: Places,
         close: CancellationToken,
@@ -64,7 +66,8 @@ impl EventStreams {
             return Ok(response);
         }
         let open = Open::new(self.places.take()?, self.metrics.clone());
-        // An nginx in front would collect events until its buffer is full (nginx documentation, proxy_buffering).
+        // An nginx in front would collect events until its buffer is full (nginx documentation,
+        // proxy_buffering).
         let headers = response.headers_mut();
         headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
         let (ending, over) = (Ending::default(), CancellationToken::new());

@@ -1,11 +1,13 @@
 //! Entity tags on their way: [`whipstitch_signaling::tag`] says what is meant.
 //!
 //! - An `ETag` of a node passes as it is, and so does the `If-Match` that holds it.
-//! - A new session whose node gives none gets one of ours, for clients that know tags: `MediaMTX` 1.20.1 gives up
-//!   without one where it finds `PATCH` among the allowed methods (internal/protocols/whip/client.go, `postOffer`).
-//! - `@eyevinn/whip-web-client` 1.1.7 (WHIPProtocol.ts, `updateIce`) sends the tag in a header `ETag`: that is
-//!   `If-Match` to a node.
-//! - A `DELETE` depends on no tag (RFC 9725 §4.2); simple-whip-client (src/whip-client.c, 2025-10) sends one.
+//! - A new session whose node gives none gets one of ours, for clients that know tags: `MediaMTX`
+//!   1.20.1 gives up without one where it finds `PATCH` among the allowed methods
+//!   (internal/protocols/whip/client.go, `postOffer`).
+//! - `@eyevinn/whip-web-client` 1.1.7 (WHIPProtocol.ts, `updateIce`) sends the tag in a header
+//!   `ETag`: that is `If-Match` to a node.
+//! - A `DELETE` depends on no tag (RFC 9725 §4.2); simple-whip-client (src/whip-client.c, 2025-10)
+//!   sends one.
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
@@ -40,8 +42,8 @@ pub(super) fn tell(answer: &mut HeaderMap, session: &Session) {
     }
 }
 
-/// Makes the condition of a request to a session the node's, or takes it out. `true` says that it is a trickle or an ICE
-/// restart, whose answer [`after`] has to see.
+/// Makes the condition of a request to a session the node's, or takes it out. `true` says that it
+/// is a trickle or an ICE restart, whose answer [`after`] has to see.
 ///
 /// # Errors
 /// In strict mode, where the condition does not hold.
@@ -74,9 +76,10 @@ pub(super) fn before(
 
 /// Lets a client live on that knows no tags, and gives one that goes by ours its next.
 ///
-/// What a node says with 405, 412 or 428 to a trickle is that it does not take these candidates. A client of
-/// draft-ietf-wish-whip-01 takes it for the end; 204 is the answer to candidates that are left out (RFC 9725 §4.3.2).
-/// `now` is in milliseconds since 1970; it only makes a tag differ from the one before it.
+/// What a node says with 405, 412 or 428 to a trickle is that it does not take these candidates. A
+/// client of draft-ietf-wish-whip-01 takes it for the end; 204 is the answer to candidates that are
+/// left out (RFC 9725 §4.3.2). `now` is in milliseconds since 1970; it only makes a tag differ from
+/// the one before it.
 pub(super) fn after(
     mut response: Response<Body>,
     session: &Session,

@@ -1,8 +1,8 @@
-//! What a node is told of a client's WebSocket, in the words of the Stream Manager's own proxy (Red5 Pro documentation,
-//! Stream Manager proxy, Headers).
+//! What a node is told of a client's WebSocket, in the words of the Stream Manager's own proxy
+//! (Red5 Pro documentation, Stream Manager proxy, Headers).
 //!
-//! Only WebSockets have these headers there, so only they have them here. A client's own are dropped with everything else
-//! that begins with `X-Forwarded-`.
+//! Only WebSockets have these headers there, so only they have them here. A client's own are
+//! dropped with everything else that begins with `X-Forwarded-`.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::ORIGIN};
 
@@ -12,8 +12,9 @@ const PORT: HeaderName = HeaderName::from_static("x-forwarded-for-meta-port");
 const SECURE: HeaderName = HeaderName::from_static("x-forwarded-for-meta-secure");
 const TYPE: HeaderName = HeaderName::from_static("x-forwarded-for-meta-type");
 
-/// Adds them. The port is the client's own, so it is left out behind a trusted proxy, which does not tell it. The type is
-/// `WEB` for a page and `DIRECT` for everything else, which sends no `Origin`.
+/// Adds them. The port is the client's own, so it is left out behind a trusted proxy, which does
+/// not tell it. The type is `WEB` for a page and `DIRECT` for everything else, which sends no
+/// `Origin`.
 pub(super) fn tell(headers: &mut HeaderMap, exchange: &Exchange) {
     let record = exchange.record();
     if let Some(peer) = record.peer.as_ref().filter(|_| !record.whence.trusted) {

@@ -1,7 +1,8 @@
 //! One direction of a session: raw bytes, and a goodbye between frames.
 //!
-//! An idle direction keeps no buffer: bytes are read into a scratch of the thread and written at once; only what the
-//! sink does not take stays, and nothing more is read until it is gone (so a slow reader slows the sender).
+//! An idle direction keeps no buffer: bytes are read into a scratch of the thread and written at
+//! once; only what the sink does not take stays, and nothing more is read until it is gone (so a
+//! slow reader slows the sender).
 
 use std::{
     cell::RefCell,
@@ -15,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::{Frames, Goodbye, ping};
 
-/// One read; a 16 KiB message with its header, or two TLS records, fit (measured: 16 KiB buffers cost 1.4 times the
-/// CPU for 16 KiB messages, 64 KiB ones gain nothing more).
+/// One read; a 16 KiB message with its header, or two TLS records, fit (measured: 16 KiB buffers
+/// cost 1.4 times the CPU for 16 KiB messages, 64 KiB ones gain nothing more).
 const SCRATCH: usize = 32 * 1024;
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
@@ -65,7 +66,8 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// `read` is what hyper had read already. It is let go here even if it is empty: it keeps hyper's buffers alive.
+    /// `read` is what hyper had read already. It is let go here even if it is empty: it keeps
+    /// hyper's buffers alive.
     pub(super) fn new(read: Bytes, to_node: bool) -> Self {
         let mut flow = Self {
             to_node,
@@ -95,10 +97,11 @@ impl Flow {
         }
     }
 
-    /// Whether our Close went out this way, or theirs did, and the source has said its own or is gone.
+    /// Whether our Close went out this way, or theirs did, and the source has said its own or is
+    /// gone.
     ///
-    /// A source that answered may have ended its connection at once, as a server should (RFC 6455 §7.1.1); then this
-    /// direction is finished already.
+    /// A source that answered may have ended its connection at once, as a server should (RFC 6455
+    /// §7.1.1); then this direction is finished already.
     pub(super) fn is_answered(&self) -> bool {
         match self.state {
             State::Silent => self.frames.closed(),
@@ -107,8 +110,9 @@ impl Flow {
         }
     }
 
-    /// What both ends did since the last call: whether the source may have sent bytes, and whether bytes wait for the sink
-    /// that took none. While bytes wait for the sink nothing is read, so the source cannot be called silent.
+    /// What both ends did since the last call: whether the source may have sent bytes, and whether
+    /// bytes wait for the sink that took none. While bytes wait for the sink nothing is read, so
+    /// the source cannot be called silent.
     pub(super) fn signs(&mut self) -> (bool, bool) {
         let Moved { read, written } = std::mem::take(&mut self.moved);
         let waiting = !self.pending.is_empty();
@@ -282,7 +286,8 @@ impl Flow {
         passed
     }
 
-    /// The frame under way ended in the middle of a read: its end, our Close, and then nothing more.
+    /// The frame under way ended in the middle of a read: its end, our Close, and then nothing
+    /// more.
     fn say_after(&mut self, passed: &[u8], dropped: &[u8]) {
         self.bytes += passed.len() as u64;
         self.pending.extend_from_slice(passed);

@@ -1,4 +1,5 @@
-//! Knows where frames begin and end in a stream of bytes (RFC 6455 §5.2), so that a Close can be put between two.
+//! Knows where frames begin and end in a stream of bytes (RFC 6455 §5.2), so that a Close can be
+//! put between two.
 //!
 //! Only headers are parsed, 2 to 14 bytes a frame; payloads are skipped by their length.
 
@@ -86,7 +87,8 @@ impl Frames {
     }
 
     fn parse_header(&mut self) {
-        // The second byte tells the length of the header; before it is whole there is nothing to parse.
+        // The second byte tells the length of the header; before it is whole there is nothing to
+        // parse.
         let [_, second, ..] = self.header;
         let length = match second & 0x7f {
             126 => 4,

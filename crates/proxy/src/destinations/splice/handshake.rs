@@ -40,10 +40,12 @@ pub(crate) const BODY: &str = "a WebSocket request has no body";
 const VERSION: &str = "Sec-WebSocket-Version must be 13, once";
 const KEY: &str = "Sec-WebSocket-Key must be 16 bytes in base64, once";
 
-/// Whether a request asks to become a WebSocket, in either protocol's way. Ask before hop-by-hop fields are gone.
+/// Whether a request asks to become a WebSocket, in either protocol's way. Ask before hop-by-hop
+/// fields are gone.
 ///
-/// A handshake that shows that a WebSocket is meant, and is not one, is refused whatever its URL: nobody behind us could
-/// do better with what is left of it, and its query holds credentials that are meant for a node.
+/// A handshake that shows that a WebSocket is meant, and is not one, is refused whatever its URL:
+/// nobody behind us could do better with what is left of it, and its query holds credentials that
+/// are meant for a node.
 ///
 /// # Errors
 /// The mistake, with its usual cause.
@@ -76,8 +78,8 @@ pub(crate) fn is_asked(request: &Request<Body>) -> Result<bool, BadRequest> {
         (Version::HTTP_11, _) => return wrong(METHOD),
         _ => return wrong(HTTP_10),
     }
-    // A body here is how a second request is smuggled past an upgrade. One of unknown length is read first, and has to be
-    // empty.
+    // A body here is how a second request is smuggled past an upgrade. One of unknown length is
+    // read first, and has to be empty.
     if request.body().size_hint().lower() > 0 {
         return wrong(BODY);
     }
@@ -119,8 +121,8 @@ impl Handshake {
         Ok(Self { key, version })
     }
 
-    /// The request for the node or the Stream Manager: the client's own headers, so that subprotocols and extensions are
-    /// agreed end to end.
+    /// The request for the node or the Stream Manager: the client's own headers, so that
+    /// subprotocols and extensions are agreed end to end.
     pub(super) fn to(
         &self,
         host: &str,
@@ -249,7 +251,8 @@ mod tests {
                 "{changes:?}"
             );
         };
-        // What nginx makes of it without a word about upgrades: HTTP/1.0, and both hop-by-hop fields gone.
+        // What nginx makes of it without a word about upgrades: HTTP/1.0, and both hop-by-hop
+        // fields gone.
         let stripped = [("upgrade", ""), ("connection", "close")];
         refused(V::HTTP_10, Method::GET, &stripped, HTTP_10);
         refused(V::HTTP_10, Method::GET, &[], HTTP_10);

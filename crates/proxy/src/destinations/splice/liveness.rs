@@ -1,8 +1,10 @@
-//! Finds a side of a session that has vanished: its host lost power, its process was stopped, or it reads nothing.
+//! Finds a side of a session that has vanished: its host lost power, its process was stopped, or it
+//! reads nothing.
 //!
-//! TCP alone does not tell. Its keepalive does not run while data is unacknowledged, the kernel of a stopped process
-//! acknowledges all the same, and one stream of an HTTP/2 connection has no keepalive of its own. So a relay looks at both
-//! sides at every tick, which costs an idle session a timer and a busy one nothing for each frame:
+//! TCP alone does not tell. Its keepalive does not run while data is unacknowledged, the kernel of
+//! a stopped process acknowledges all the same, and one stream of an HTTP/2 connection has no
+//! keepalive of its own. So a relay looks at both sides at every tick, which costs an idle session
+//! a timer and a busy one nothing for each frame:
 //!
 //! | the side | ticks | the relay |
 //! |---|---|---|
@@ -11,13 +13,13 @@
 //! | has sent nothing since that Ping | 1 | gives it up |
 //! | has taken none of the bytes that wait for it | 3 | gives it up |
 //!
-//! A peer has to answer a Ping with a Pong (RFC 6455 §5.5.2); that Pong goes on to the other side, where an unsolicited one
-//! is allowed and means nothing (§5.5.3).
+//! A peer has to answer a Ping with a Pong (RFC 6455 §5.5.2); that Pong goes on to the other side,
+//! where an unsolicited one is allowed and means nothing (§5.5.3).
 
 use std::time::Duration;
 
-/// Time between two looks. A silent side is pinged after 20 to 30 s and given up 10 s later; one that reads nothing, after
-/// 30 to 40 s.
+/// Time between two looks. A silent side is pinged after 20 to 30 s and given up 10 s later; one
+/// that reads nothing, after 30 to 40 s.
 pub(super) const TICK: Duration = Duration::from_secs(10);
 
 /// Ticks without a byte before a Ping.
@@ -69,7 +71,8 @@ impl Liveness {
             return Action::Wait;
         }
         if self.pinged {
-            // The Ping itself may still wait for a side that is slow to read: then it is judged by that.
+            // The Ping itself may still wait for a side that is slow to read: then it is judged by
+            // that.
             return if signs.blocked {
                 Action::Wait
             } else {
@@ -84,7 +87,8 @@ impl Liveness {
         }
     }
 
-    /// A Ping was sent. Without it the next tick asks again: a Ping has to wait for the end of a frame.
+    /// A Ping was sent. Without it the next tick asks again: a Ping has to wait for the end of a
+    /// frame.
     pub(super) fn pinged(&mut self) {
         self.pinged = true;
     }

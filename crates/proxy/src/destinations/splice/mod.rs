@@ -1,8 +1,9 @@
 //! Splice: a WebSocket from a client to a node, or to the Stream Manager itself.
 //!
-//! The node is dialled, and its 101 checked, before the client gets its own: a dead node is a normal 502, and no byte
-//! of a client reaches a node that did not agree. From then on raw bytes are relayed by a task of its own, outside
-//! hyper, so that extensions, masking and fragmentation stay between the client and the node.
+//! The node is dialled, and its 101 checked, before the client gets its own: a dead node is a
+//! normal 502, and no byte of a client reaches a node that did not agree. From then on raw bytes
+//! are relayed by a task of its own, outside hyper, so that extensions, masking and fragmentation
+//! stay between the client and the node.
 
 mod client_meta;
 mod flow;
@@ -139,8 +140,8 @@ impl Splice {
         Ok(self.begin(agreed, TokioIo::<TcpStream>::into_inner, over))
     }
 
-    /// Answers the client, and relays from then on in a task of its own. `into` takes the socket out of what hyper has, and
-    /// `over` is called at the end.
+    /// Answers the client, and relays from then on in a task of its own. `into` takes the socket
+    /// out of what hyper has, and `over` is called at the end.
     fn begin<I, N>(
         &self,
         agreed: Agreed,
@@ -161,7 +162,8 @@ impl Splice {
         let response = handshake.to_client(answer.headers());
         let (detach, drain) = (self.detach, self.close.clone());
         self.sessions.spawn(async move {
-            // The client's half completes when its 101 has been written; if it left before, there is nothing to do.
+            // The client's half completes when its 101 has been written; if it left before, there
+            // is nothing to do.
             match (node.await, client.await) {
                 (Ok(node), Ok(client)) => {
                     if let Ok(node) = node.downcast::<I>() {

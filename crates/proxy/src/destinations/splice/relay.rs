@@ -137,7 +137,8 @@ impl<N: Duplex> Relay<N> {
                     .linger
                     .get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
                 ready!(linger.as_mut().poll(cx));
-                // Not waited for any longer, but told: a TLS client would take the bare end for a cut.
+                // Not waited for any longer, but told: a TLS client would take the bare end for a
+                // cut.
                 let _ = Pin::new(&mut self.client).poll_shutdown(cx);
                 let _ = Pin::new(&mut self.node).poll_shutdown(cx);
                 return Poll::Ready(());
@@ -306,7 +307,8 @@ mod tests {
         let mut got = vec![0; goodbye.len()];
         ends.client.read_exact(&mut got).await.unwrap();
         assert_eq!(got, goodbye);
-        // The node's side is in the middle of one: it gets the rest first, and nothing that comes after it.
+        // The node's side is in the middle of one: it gets the rest first, and nothing that comes
+        // after it.
         let mut more = second.to_vec();
         more.extend(frame(b"too late", true));
         more.extend([0x88, 0x80, 1, 2, 3, 4]);
@@ -436,7 +438,8 @@ mod tests {
         assert_eq!(ends.relay.await.unwrap().ended, Ended::ClientLost);
     }
 
-    /// RFC 6455 §7.1.1: after both Closes the server ends the connection, and this proxy is one to its client.
+    /// RFC 6455 §7.1.1: after both Closes the server ends the connection, and this proxy is one to
+    /// its client.
     #[tokio::test(start_paused = true)]
     async fn a_drain_does_not_wait_for_a_client_that_leaves_ending_tcp_to_the_server() {
         let mut ends = ends_in_memory();
@@ -458,7 +461,8 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_stops_holds_the_sender() {
         let mut ends = ends().await;
-        // Nobody reads at the client's end: what the node can send is what the buffers on the way hold.
+        // Nobody reads at the client's end: what the node can send is what the buffers on the way
+        // hold.
         let chunk = vec![0x82; 64 * 1024];
         let mut sent = 0;
         while let Ok(written) =

@@ -1,7 +1,7 @@
 //! WebSockets to the Stream Manager itself: its administration's events, and its conference pages'.
 //!
-//! They are carried as those to nodes are, with the same limits and the same end, over TLS if the manager speaks it. Which
-//! paths may be one is decided in [`crate::layers::routing`].
+//! They are carried as those to nodes are, with the same limits and the same end, over TLS if the
+//! manager speaks it. Which paths may be one is decided in [`crate::layers::routing`].
 
 use http::{Request, Response, StatusCode, uri::PathAndQuery};
 use hyper::upgrade::OnUpgrade;

@@ -13,12 +13,13 @@ use whipstitch_signaling::{
     Api, Route, headers::is_hop_by_hop, query::unescaped, web_origin::WebOrigin,
 };
 
-/// `OPTIONS` is not a safelisted method: Red5's SDK needs it listed. Players decide on trickle by finding `PATCH`.
+/// `OPTIONS` is not a safelisted method: Red5's SDK needs it listed. Players decide on trickle by
+/// finding `PATCH`.
 const SIGNALING: HeaderValue = HeaderValue::from_static("OPTIONS, POST, PATCH, DELETE, GET, HEAD");
 const MANAGER: HeaderValue =
     HeaderValue::from_static("OPTIONS, POST, PATCH, DELETE, GET, HEAD, PUT");
-/// Listed whether they are asked for or not; `*` would not cover `Authorization` (Fetch, CORS protocol). `ETag` as a
-/// request header is what some clients send in place of `If-Match`.
+/// Listed whether they are asked for or not; `*` would not cover `Authorization` (Fetch, CORS
+/// protocol). `ETag` as a request header is what some clients send in place of `If-Match`.
 const HEADERS: &str = "Authorization, Content-Type, If-Match, ETag, Accept, Link, Last-Event-ID, traceparent, X-Requested-With";
 const EXPOSED: &str = "Location, Link, ETag, Accept-Patch, Accept-Post, Retry-After, WWW-Authenticate, \
      Access-Control-Allow-Methods, Session-Host, X-Request-Id, Server-Timing";
@@ -71,15 +72,17 @@ impl Rules {
     }
 }
 
-/// The request headers that are allowed: the usual ones, and whatever else a preflight asks for. Without credentials a
-/// page can send nothing that another client could not, so a list of ours would only break those that add headers to each
-/// request, as error reporters do (`sentry-trace`, `baggage`). What never goes on is not allowed either.
+/// The request headers that are allowed: the usual ones, and whatever else a preflight asks for.
+/// Without credentials a page can send nothing that another client could not, so a list of ours
+/// would only break those that add headers to each request, as error reporters do (`sentry-trace`,
+/// `baggage`). What never goes on is not allowed either.
 pub(super) fn headers(asked: &HeaderMap) -> HeaderValue {
     let asked = asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
     joined(HEADERS, names(asked).filter(|name| !stays_here(name)))
 }
 
-/// The answer's headers that a page may read: ours, and those that the node or the Stream Manager lets it read.
+/// The answer's headers that a page may read: ours, and those that the node or the Stream Manager
+/// lets it read.
 pub(super) fn exposed(answer: &HeaderMap) -> HeaderValue {
     joined(
         EXPOSED,

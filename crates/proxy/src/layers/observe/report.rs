@@ -1,4 +1,5 @@
-//! What is told of an exchange when it is over: to the metrics, to whoever asks what went wrong lately, and to the log.
+//! What is told of an exchange when it is over: to the metrics, to whoever asks what went wrong
+//! lately, and to the log.
 
 use std::{fmt, sync::atomic::Ordering};
 
@@ -73,7 +74,8 @@ impl Report {
         }
     }
 
-    /// Whether the body has to be taken away: over HTTP/2 hyper sends it even to a HEAD, which breaks the protocol.
+    /// Whether the body has to be taken away: over HTTP/2 hyper sends it even to a HEAD, which
+    /// breaks the protocol.
     pub(super) fn forbids_body(&self) -> bool {
         self.method == Method::HEAD && self.version == Version::HTTP_2
     }
@@ -186,8 +188,8 @@ impl Report {
         Reason::of(answerer, problem, self.status, delivery)
     }
 
-    /// Only the Stream Manager's paths are written, and only so far: ours hold stream names, which have a field of
-    /// their own, and session tokens, which are secrets.
+    /// Only the Stream Manager's paths are written, and only so far: ours hold stream names, which
+    /// have a field of their own, and session tokens, which are secrets.
     fn path(&self) -> Option<&str> {
         let is_managers = self.exchange.subject() == Subject::Manager;
         let path = is_managers.then(|| self.uri.path())?;

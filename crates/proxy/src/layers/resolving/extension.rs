@@ -14,8 +14,9 @@ use crate::{
 };
 
 impl Resolver {
-    /// The extension of a sealed URL. It lives as long as the URL of the session that it was offered with, and ends with
-    /// that session's DELETE, or when a newer one takes its place, as far as this replica has seen it.
+    /// The extension of a sealed URL. It lives as long as the URL of the session that it was
+    /// offered with, and ends with that session's DELETE, or when a newer one takes its place, as
+    /// far as this replica has seen it.
     pub(super) async fn extension(
         &self,
         url: ExtensionUrl,

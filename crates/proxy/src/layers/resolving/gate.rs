@@ -48,9 +48,10 @@ impl Resolver {
         }
     }
 
-    /// The node that a client named. One that the manager has not named lately may still be one that it names for the
-    /// client's own stream, so it is asked. That is done for every address that is refused, so that neither the answer
-    /// nor the time it takes tells one refusal from another.
+    /// The node that a client named. One that the manager has not named lately may still be one
+    /// that it names for the client's own stream, so it is asked. That is done for every address
+    /// that is refused, so that neither the answer nor the time it takes tells one refusal from
+    /// another.
     pub(super) async fn admit(
         &self,
         claim: Claim<'_>,
@@ -75,8 +76,8 @@ impl Resolver {
         self.gate(claim, budget).await
     }
 
-    /// Whether the manager's forward proxy may be led to this target: a node, at the port of nodes. Nobody vouches for one
-    /// that is not known, and every refusal is the same.
+    /// Whether the manager's forward proxy may be led to this target: a node, at the port of nodes.
+    /// Nobody vouches for one that is not known, and every refusal is the same.
     pub(super) async fn forwardable(
         &self,
         target: &ForwardTarget,
@@ -97,7 +98,8 @@ impl Resolver {
         }
     }
 
-    /// Lets the manager name the nodes of a client's stream to the gate. Whoever guesses hears nothing of what it said.
+    /// Lets the manager name the nodes of a client's stream to the gate. Whoever guesses hears
+    /// nothing of what it said.
     async fn vouch(
         &self,
         lookup: &Lookup,
@@ -127,8 +129,8 @@ fn is_called(node: &Origin, host: &str) -> bool {
     }
 }
 
-/// How many nodes the manager names when it vouches for one: all that can take a stream, where the client's own hints
-/// leave the number to us.
+/// How many nodes the manager names when it vouches for one: all that can take a stream, where the
+/// client's own hints leave the number to us.
 const ALL_ENDPOINTS: usize = 16;
 
 /// What a client named is its mistake if it is no address, and none of its business otherwise.

@@ -1,7 +1,7 @@
 //! `host=`: the node that a client names, by its handle or by its address.
 //!
-//! red5pro-webrtc-sdk 12.0.0 and later send back what `Session-Host` said. A page may put an address of its own there, as
-//! it does for a WebSocket; that one has to pass the same gate.
+//! red5pro-webrtc-sdk 12.0.0 and later send back what `Session-Host` said. A page may put an
+//! address of its own there, as it does for a WebSocket; that one has to pass the same gate.
 
 use http::uri::PathAndQuery;
 use tracing::info;
@@ -16,12 +16,13 @@ use crate::{
     words::error::{BadRequest, Denied, defect},
 };
 
-/// Longest time for which a handle leads somewhere, in milliseconds: it is for the `POST` after an `OPTIONS`, and the node
-/// may be another's after a while.
+/// Longest time for which a handle leads somewhere, in milliseconds: it is for the `POST` after an
+/// `OPTIONS`, and the node may be another's after a while.
 const MOST_AGE: u64 = 5 * 60 * 1000;
 
 impl Resolver {
-    /// The nodes of a `POST`, as far as the client tells: by `host=`, or by its `OPTIONS` of a moment ago.
+    /// The nodes of a `POST`, as far as the client tells: by `host=`, or by its `OPTIONS` of a
+    /// moment ago.
     pub(super) async fn told(
         &self,
         client: Option<&Client>,
@@ -44,8 +45,9 @@ impl Resolver {
         })
     }
 
-    /// The node that `host=` names; `None` if there is no such key, or a handle that has grown old or was sealed with a key
-    /// that is not here: a replica with another key file, or a start before this one, gave it, and the client meant no harm.
+    /// The node that `host=` names; `None` if there is no such key, or a handle that has grown old
+    /// or was sealed with a key that is not here: a replica with another key file, or a start
+    /// before this one, gave it, and the client meant no harm.
     pub(super) async fn named(
         &self,
         lookup: &Lookup,
@@ -77,8 +79,8 @@ impl Resolver {
     }
 }
 
-/// The node of a session, a handle or an extension of ours that the gate does not let through any more. The client hears
-/// the same as of any other; the log, why.
+/// The node of a session, a handle or an extension of ours that the gate does not let through any
+/// more. The client hears the same as of any other; the log, why.
 pub(super) fn no_longer_allowed(exchange: &Exchange) -> impl FnOnce(Refusal) -> Error {
     let id = exchange.id();
     move |refusal| {

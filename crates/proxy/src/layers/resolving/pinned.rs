@@ -6,9 +6,11 @@ use super::Resolver;
 use crate::sessions::known_sessions::Client;
 
 impl Resolver {
-    /// The nodes of the `OPTIONS` before this `POST`, if both ask the same; the lookup is what both ask.
+    /// The nodes of the `OPTIONS` before this `POST`, if both ask the same; the lookup is what both
+    /// ask.
     ///
-    /// The one that answered is let in by the gate again, as the node of a session is: nobody but the manager has named it.
+    /// The one that answered is let in by the gate again, as the node of a session is: nobody but
+    /// the manager has named it.
     pub(super) async fn pinned(
         &self,
         client: Option<&Client>,
@@ -24,7 +26,8 @@ impl Resolver {
         *lookup = lookup.clone().with_hints(pin.hints);
         let node = pin.nodes.iter().next()?.named();
         self.allowed.admit(Claim::Session(node)).await.ok()?;
-        // As they were found: the gate knows this one by its address, and the pin by its name, if it has one.
+        // As they were found: the gate knows this one by its address, and the pin by its name, if
+        // it has one.
         Some(pin.nodes)
     }
 }

@@ -59,7 +59,8 @@ impl Rules {
     pub(super) fn decide(&self, mut clean: Clean) -> Result<Decision, Error> {
         if health_check::is_one(&clean.request, clean.websocket) {
             clean.exchange.is_about(Subject::Manager, None);
-            // It holds no place among `limits.in_flight`, so it carries nothing that a place would have to wait for.
+            // It holds no place among `limits.in_flight`, so it carries nothing that a place would
+            // have to wait for.
             *clean.request.body_mut() = body::empty();
             clean.request.headers_mut().remove(header::CONTENT_LENGTH);
             return self.with_body(clean, Ask::Manager { names_nodes: false });
@@ -148,7 +149,8 @@ impl Rules {
             Method::OPTIONS => {}
             Method::POST => match expect_media(&clean.request, SDP, |media| media == Media::Sdp) {
                 Ok(()) => {}
-                // A player may leave the offer to the server (draft-murillo-whep-00 §4.2): no body, no type.
+                // A player may leave the offer to the server (draft-murillo-whep-00 §4.2): no body,
+                // no type.
                 Err(otherwise) if role == Role::Play && may_be_empty(clean.request.body()) => {
                     let ask = Ask::Endpoint { role, key, form };
                     return self.signaling(clean, ask, Takes::Nothing(otherwise));
@@ -281,9 +283,10 @@ impl Rules {
 }
 
 impl Rules {
-    /// Whether a path that is the manager's here is one of its administration there. `stream_manager.strip_prefix` and a
-    /// path of `stream_manager.url` change it on its way, so what the manager gets is judged too, and what a client would
-    /// have had to write to get the same.
+    /// Whether a path that is the manager's here is one of its administration there.
+    /// `stream_manager.strip_prefix` and a path of `stream_manager.url` change it on its way, so
+    /// what the manager gets is judged too, and what a client would have had to write to get the
+    /// same.
     fn is_guarded(&self, path: &str, websocket: bool) -> Result<bool, Error> {
         if self.base.has_path() && has_dots(path) {
             return Err(BadRequest::Path.into());
@@ -301,7 +304,8 @@ impl Rules {
                     this path is neither";
                 return Err(BadRequest::Handshake(what).into());
             }
-            // The same over HTTP. Signalling that is written plainly has its own way, with the gate on it.
+            // The same over HTTP. Signalling that is written plainly has its own way, with the gate
+            // on it.
             if self.api == Api::V1 && signals(&form) {
                 return Err(BadRequest::Disguised.into());
             }
@@ -319,7 +323,8 @@ impl Rules {
     }
 }
 
-/// The path in its one spelling, and the query as it came; with what clients write in the wrong place, or leave out.
+/// The path in its one spelling, and the query as it came; with what clients write in the wrong
+/// place, or leave out.
 fn meant(clean: &Clean) -> PathAndQuery {
     let sent = clean.request.uri().path_and_query().cloned();
     let sent = sent.unwrap_or(PathAndQuery::from_static("/"));
@@ -373,8 +378,8 @@ fn expect_media(
     }
 }
 
-/// GET and HEAD of an endpoint: 2xx and no content (RFC 9725 §4.1); HEAD of a WHEP endpoint tells players by its type
-/// what the URL is (draft-ietf-wish-whep, §4.1).
+/// GET and HEAD of an endpoint: 2xx and no content (RFC 9725 §4.1); HEAD of a WHEP endpoint tells
+/// players by its type what the URL is (draft-ietf-wish-whep, §4.1).
 fn described(method: &Method, role: Role) -> Response<Body> {
     let mut response = no_content();
     if method == Method::HEAD && role == Role::Play {

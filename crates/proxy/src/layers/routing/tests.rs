@@ -186,8 +186,8 @@ async fn the_rest_is_the_managers_but_not_its_administration() {
     );
 }
 
-/// A path that changes on its way is judged by what the manager gets, too.
-/// A container reads all of these as WHIP or WHEP, and the Stream Manager's own proxy for that goes to any `host=`.
+/// A path that changes on its way is judged by what the manager gets, too. A container reads all of
+/// these as WHIP or WHEP, and the Stream Manager's own proxy for that goes to any `host=`.
 #[tokio::test]
 async fn signalling_in_disguise_is_not_the_managers() {
     for uri in [

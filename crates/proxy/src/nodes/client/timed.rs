@@ -65,8 +65,8 @@ where
     }
 }
 
-/// When a connection was made. Every answer over it has this among its extensions: whether that was for this very
-/// request, or long before, only the times tell.
+/// When a connection was made. Every answer over it has this among its extensions: whether that was
+/// for this very request, or long before, only the times tell.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Made {
     /// When it began.

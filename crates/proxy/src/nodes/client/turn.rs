@@ -1,5 +1,6 @@
-//! Whose turn it is while a request is on its way: the client's, to send the next piece of its body, or the
-//! destination's, to take it and to answer. Only the destination is blamed for a wait on the destination.
+//! Whose turn it is while a request is on its way: the client's, to send the next piece of its
+//! body, or the destination's, to take it and to answer. Only the destination is blamed for a wait
+//! on the destination.
 
 use std::{
     pin::Pin,
@@ -59,7 +60,8 @@ impl Turn {
         clock.before + clock.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Ends when the destination has had more time than it gets: in all of its turns, or in a single one.
+    /// Ends when the destination has had more time than it gets: in all of its turns, or in a
+    /// single one.
     pub(super) async fn overrun(&self, patience: Patience) {
         loop {
             let (left, since) = {
@@ -184,7 +186,8 @@ mod tests {
                 sleep(PATIENCE * 5).await;
                 send.send(Ok(piece())).await.unwrap();
             };
-            // The client is waited for as long as it takes; the destination, which never answers, from then on.
+            // The client is waited for as long as it takes; the destination, which never answers,
+            // from then on.
             let waits = async { tokio::join!(client, body.frame()) };
             let overrun = turn.overrun(patience);
             let (_, ()) = tokio::join!(waits, overrun);
@@ -231,7 +234,8 @@ mod tests {
         let turn = Turn::default();
         let (send, mut body) = body_of(&turn);
         let began = Instant::now();
-        // Both take four seconds a turn: the client to send a piece, the destination to want the next one.
+        // Both take four seconds a turn: the client to send a piece, the destination to want the
+        // next one.
         let client = async {
             loop {
                 sleep(Duration::from_secs(4)).await;

@@ -161,7 +161,8 @@ struct Came {
     tries: u32,
 }
 
-/// Sends a request with a body to the nodes of `first`; a further lookup names those of `second`, after a while.
+/// Sends a request with a body to the nodes of `first`; a further lookup names those of `second`,
+/// after a while.
 async fn send(method: Method, moods: &[Mood], first: &[u8], second: Option<(u64, &[u8])>) -> Came {
     let body = match method {
         Method::OPTIONS => body::empty(),

@@ -75,8 +75,9 @@ impl Subscriber for Names {
     fn exit(&self, _: &Id) {}
 }
 
-/// Writes lines before anybody listens. A line that another test's thread, to which nobody listens, is the first to write
-/// while there is one listener would stay unheard: tracing asks that thread alone.
+/// Writes lines before anybody listens. A line that another test's thread, to which nobody listens,
+/// is the first to write while there is one listener would stay unheard: tracing asks that thread
+/// alone.
 fn met(write: impl Fn()) {
     write();
 }

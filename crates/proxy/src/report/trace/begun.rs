@@ -10,7 +10,8 @@ use super::{
     tracestate::{self, TRACESTATE},
 };
 
-/// What an exchange has to do with traces. Made without an allocation unless there are spans of ours.
+/// What an exchange has to do with traces. Made without an allocation unless there are spans of
+/// ours.
 #[derive(Clone, Default)]
 pub(crate) enum Traced {
     /// Nothing.
@@ -42,7 +43,8 @@ pub(crate) struct Ours {
 }
 
 impl Traced {
-    /// The trace of a request with this header, from a forwarder that is trusted or from anybody else.
+    /// The trace of a request with this header, from a forwarder that is trusted or from anybody
+    /// else.
     pub(crate) fn begin(headers: &HeaderMap, trusted: bool, tracing: Option<&Tracing>) -> Self {
         let told = Traceparent::of(headers);
         let Some(tracing) = tracing else {

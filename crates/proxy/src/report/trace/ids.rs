@@ -1,4 +1,5 @@
-//! The ids of traces and spans. All zeros is no id (W3C Trace Context §3.2.2), so it cannot be said here.
+//! The ids of traces and spans. All zeros is no id (W3C Trace Context §3.2.2), so it cannot be said
+//! here.
 
 use std::{
     fmt,
@@ -68,7 +69,8 @@ impl fmt::Display for SpanId {
     }
 }
 
-/// 64 bits that nobody outside of this process can foresee: a keyed hash of a counter. No secret rests on them.
+/// 64 bits that nobody outside of this process can foresee: a keyed hash of a counter. No secret
+/// rests on them.
 fn bits() -> u64 {
     static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);

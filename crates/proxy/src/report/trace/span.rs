@@ -9,7 +9,8 @@ use http::HeaderValue;
 
 use super::{SpanId, TraceId};
 
-/// A part of a trace that is over. It holds no value of a query, no token, and no path but the Stream Manager's own.
+/// A part of a trace that is over. It holds no value of a query, no token, and no path but the
+/// Stream Manager's own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
     /// Where it belongs, and which one it is.
@@ -63,8 +64,8 @@ pub enum Side {
     Internal,
 }
 
-/// Something that is known of a span, under the name that OpenTelemetry's semantic conventions have for it, or
-/// `whipstitch.*`.
+/// Something that is known of a span, under the name that OpenTelemetry's semantic conventions have
+/// for it, or `whipstitch.*`.
 pub type Attribute = (&'static str, Value);
 
 /// What is known.

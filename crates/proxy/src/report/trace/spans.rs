@@ -1,4 +1,5 @@
-//! The spans of an exchange that is over, and of a WebSocket that is, made from what their records know.
+//! The spans of an exchange that is over, and of a WebSocket that is, made from what their records
+//! know.
 //!
 //! | span | whose | when |
 //! |---|---|---|
@@ -109,7 +110,8 @@ impl Exchanged<'_> {
     }
 }
 
-/// The WebSocket of an exchange, of which there is something to tell when it is over. Holds nothing else of the exchange.
+/// The WebSocket of an exchange, of which there is something to tell when it is over. Holds nothing
+/// else of the exchange.
 pub(crate) struct Life {
     trace: TraceId,
     parent: SpanId,

@@ -33,8 +33,8 @@ impl Traceparent {
         }
     }
 
-    /// `version "-" trace-id "-" parent-id "-" flags`, in lower case. What is longer has a higher version, and is read as
-    /// far as it is known (§4.3).
+    /// `version "-" trace-id "-" parent-id "-" flags`, in lower case. What is longer has a higher
+    /// version, and is read as far as it is known (§4.3).
     fn parse(text: &[u8]) -> Option<Self> {
         let dash = |at| text.get(at) == Some(&b'-');
         if !(dash(2) && dash(35) && dash(52)) {

@@ -1,5 +1,5 @@
-//! `tracestate`: what the systems on the way keep in a trace. It passes on, within the bounds of W3C Trace Context level 2
-//! §3.3.
+//! `tracestate`: what the systems on the way keep in a trace. It passes on, within the bounds of
+//! W3C Trace Context level 2 §3.3.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 

@@ -6,8 +6,8 @@
 //! | `192.0.2.1:4711`, `[2001:db8::1]`, `[2001:db8::1]:4711` | this address (RFC 7239 §6; Azure's gateways write the port) |
 //! | `unknown`, `_hidden`, a name, anything else | nobody: who is further left cannot be told |
 //!
-//! Most forwarders write one of the two families and pass on what a client wrote in the other. So where both speak they
-//! have to agree, or neither is believed.
+//! Most forwarders write one of the two families and pass on what a client wrote in the other. So
+//! where both speak they have to agree, or neither is believed.
 
 use std::{
     fmt,
@@ -45,7 +45,8 @@ impl fmt::Display for Scheme {
 /// What is said, as far as it is believed.
 #[derive(Debug, Default)]
 pub(super) struct Said {
-    /// From the place beside the one that is connected to the client, which is the last; empty if it cannot be told.
+    /// From the place beside the one that is connected to the client, which is the last; empty if
+    /// it cannot be told.
     pub(super) way: Vec<IpAddr>,
     /// By which the client came.
     pub(super) scheme: Option<Scheme>,
@@ -118,7 +119,8 @@ fn standard(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Option<Said
     })
 }
 
-/// The places up to the first that is not trusted. None at all if one cannot be told, or if there are too many.
+/// The places up to the first that is not trusted. None at all if one cannot be told, or if there
+/// are too many.
 fn way(
     places: impl Iterator<Item = Option<IpAddr>>,
     trusts: impl Fn(IpAddr) -> bool,
@@ -136,8 +138,8 @@ fn way(
     way
 }
 
-/// The items of a list, the last one first, over all lines. A quote that a client left open joins no item of a
-/// forwarder's to its own, since nothing is read from the left.
+/// The items of a list, the last one first, over all lines. A quote that a client left open joins
+/// no item of a forwarder's to its own, since nothing is read from the left.
 fn from_right<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
     let lines = headers.get_all(name).iter().rev();
     let items = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));

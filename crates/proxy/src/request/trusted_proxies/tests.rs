@@ -1,6 +1,7 @@
 use super::*;
 
-/// What is read of these header lines at a connection from `10.0.0.1`, which is trusted as all of `10.0.0.0/8` is.
+/// What is read of these header lines at a connection from `10.0.0.1`, which is trusted as all of
+/// `10.0.0.0/8` is.
 fn read(lines: &[(&str, &str)]) -> Whence {
     read_from("10.0.0.1", lines)
 }
@@ -190,7 +191,8 @@ fn scheme_and_host_are_those_of_the_clients_own_place() {
         (https, "a.example".to_owned()),
         "whoever asked"
     );
-    // The outer forwarder wrote the first, the inner one the second; before that, what the client made up.
+    // The outer forwarder wrote the first, the inner one the second; before that, what the client
+    // made up.
     let two = [(FOR, "192.0.2.1, 10.2.2.2"), (PROTO, "http, https, http")];
     assert_eq!(of(&two).0, https);
     let one = [(FOR, "192.0.2.1, 10.2.2.2"), (PROTO, "https")];

@@ -68,7 +68,8 @@ impl Drop for Unanswered<'_> {
     }
 }
 
-/// A session that a node has made. Until the client has its answer it is nobody's, and is left behind when dropped.
+/// A session that a node has made. Until the client has its answer it is nobody's, and is left
+/// behind when dropped.
 pub(crate) struct Unclaimed {
     made: Option<(Creation, Option<HeaderValue>)>,
     named: Option<Named>,

@@ -30,7 +30,8 @@ use crate::{
     words::{body, config::Timeouts},
 };
 
-/// The pauses before each further DELETE, where one failed: the first may have met a connection that had just closed.
+/// The pauses before each further DELETE, where one failed: the first may have met a connection
+/// that had just closed.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
 /// Sees to what was left behind.
@@ -150,8 +151,8 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
             self.timeouts.abandoned,
         );
         loop {
-            // Before each: one that failed may have been carried out, and the place be somebody else's by now. Whose it is
-            // cannot be told while somebody asks for it.
+            // Before each: one that failed may have been carried out, and the place be somebody
+            // else's by now. Whose it is cannot be told while somebody asks for it.
             let Some(begun) = self.under_way.delete(&place, patience).await else {
                 return Outcome::Unknown;
             };

@@ -15,8 +15,8 @@ pub(crate) enum Outcome {
     Replaced,
     /// The node did not end it, although it was told to.
     Failed,
-    /// The POST was not answered, so it is not known whether there is one; or others at its place were not, so it is not
-    /// known whose.
+    /// The POST was not answered, so it is not known whether there is one; or others at its place
+    /// were not, so it is not known whose.
     Unknown,
     /// There was no room for it.
     Dropped,

@@ -22,7 +22,8 @@ use crate::{
     words::{body, config::Timeouts},
 };
 
-/// A node that answers each DELETE with the next of these, and then with 200; it remembers where and when.
+/// A node that answers each DELETE with the next of these, and then with 200; it remembers where
+/// and when.
 #[derive(Clone)]
 struct Node {
     answers: Arc<Mutex<VecDeque<u16>>>,
@@ -308,8 +309,8 @@ async fn another_session_at_the_same_place_is_left_alone() {
     assert_eq!(scene.settled().await.0, "deleted 2, replaced 1");
 }
 
-/// A second POST at the place of one that was left behind, at every moment; the node gives the place to whoever comes
-/// last, and a DELETE ends whatever is there when it arrives.
+/// A second POST at the place of one that was left behind, at every moment; the node gives the
+/// place to whoever comes last, and a DELETE ends whatever is there when it arrives.
 #[tokio::test(start_paused = true)]
 async fn the_session_of_a_post_that_was_under_way_at_the_same_place_is_left_alone() {
     let tenths = |count: u64| Duration::from_millis(100 * count);

@@ -52,8 +52,8 @@ impl How {
 }
 
 impl Ender {
-    /// Ends sessions of `live`, and none that `memory` knows to be another by now. What has to be asked of a node is asked
-    /// on `tasks`.
+    /// Ends sessions of `live`, and none that `memory` knows to be another by now. What has to be
+    /// asked of a node is asked on `tasks`.
     pub fn new(
         live: Live,
         directory: Arc<dyn Directory>,
@@ -77,8 +77,9 @@ impl Ender {
         self.0.how.store(Arc::new(how));
     }
 
-    /// Begins to end the session of this id, and does not wait for it: a WebSocket gets a Close between two frames, on
-    /// both sides; a WHIP or WHEP session a DELETE at its node. What kind it is, or `None` if there is no such session.
+    /// Begins to end the session of this id, and does not wait for it: a WebSocket gets a Close
+    /// between two frames, on both sides; a WHIP or WHEP session a DELETE at its node. What kind it
+    /// is, or `None` if there is no such session.
     pub fn end(&self, id: SessionId) -> Option<Kind> {
         let session = self.0.live.get(id)?;
         info!(%id, kind = session.kind().label(), node = %session.node(), "the operator ends a session");

@@ -21,8 +21,8 @@ pub(super) const MAX: usize = 20_000;
 pub(super) struct Place {
     node: IpAddr,
     resource: PathAndQuery,
-    /// Red5 keys a publisher by its name, so that a new one at a place means the end of the former. Players may share a
-    /// place, and are told apart by their time.
+    /// Red5 keys a publisher by its name, so that a new one at a place means the end of the former.
+    /// Players may share a place, and are told apart by their time.
     player_since: Option<u64>,
 }
 

@@ -18,7 +18,8 @@ use crate::{Exchange, report::trace::TraceId, request::trusted_proxies::Scheme};
 /// Longest piece of a `User-Agent` that is kept, in bytes.
 const MAX_AGENT: usize = 128;
 
-/// Longest `Authorization` that is kept for a DELETE by the operator, in bytes: there are up to 20 000 sessions.
+/// Longest `Authorization` that is kept for a DELETE by the operator, in bytes: there are up to 20
+/// 000 sessions.
 const MAX_AUTHORIZATION: usize = 2048;
 
 /// Names a session of this process: hexadecimal digits.
@@ -119,7 +120,8 @@ impl About {
         }
     }
 
-    /// The client made it with this `Authorization`. A copy, since a field keeps the whole header of its request.
+    /// The client made it with this `Authorization`. A copy, since a field keeps the whole header
+    /// of its request.
     pub(crate) fn authorized_by(mut self, field: Option<&HeaderValue>) -> Self {
         let kept = field.filter(|field| field.len() <= MAX_AUTHORIZATION);
         let copied = kept.and_then(|field| HeaderValue::from_bytes(field.as_bytes()).ok());
@@ -235,7 +237,8 @@ impl LiveSession {
         }
     }
 
-    /// The application, and the room if there is one; of a WebSocket to the Stream Manager, the beginning of its path.
+    /// The application, and the room if there is one; of a WebSocket to the Stream Manager, the
+    /// beginning of its path.
     pub fn scope(&self) -> &str {
         &self.scope
     }

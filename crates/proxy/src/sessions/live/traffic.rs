@@ -19,8 +19,8 @@ pub struct Sides {
 const CLIENT_GONE: u8 = 1;
 const NODE_GONE: u8 = 2;
 
-/// Counts of one session. One task writes, so that a plain store does for an addition, and relaxed order: nothing else
-/// is read by what is read here.
+/// Counts of one session. One task writes, so that a plain store does for an addition, and relaxed
+/// order: nothing else is read by what is read here.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     began: Instant,
@@ -114,7 +114,8 @@ impl Traffic {
         );
     }
 
-    /// Bytes a second, both ways: between the last two samples, or over all its life before the first.
+    /// Bytes a second, both ways: between the last two samples, or over all its life before the
+    /// first.
     pub(super) fn rate(&self) -> u64 {
         match self.rate.load(Ordering::Relaxed) {
             u64::MAX => {

@@ -32,8 +32,8 @@ pub(in crate::commands) enum Place {
 }
 
 impl Place {
-    /// From the flag, the variable, the configuration, or where it usually is. A mistake elsewhere in the configuration
-    /// is no hindrance: that is what `whipstitch check` is for.
+    /// From the flag, the variable, the configuration, or where it usually is. A mistake elsewhere
+    /// in the configuration is no hindrance: that is what `whipstitch check` is for.
     pub(super) fn find(reach: &Reach, around: &Surroundings) -> Result<Self, Failure> {
         if let Some(text) = &reach.admin {
             return Self::read(text, "--admin");

@@ -10,7 +10,8 @@ use serde_json::json;
 use super::*;
 use crate::commands::Style;
 
-/// A socket that answers the next connection with these bytes, after it has read a request's header.
+/// A socket that answers the next connection with these bytes, after it has read a request's
+/// header.
 fn served(folder: &tempfile::TempDir, answer: Vec<u8>) -> PathBuf {
     let path = folder.path().join("admin.sock");
     let listener = UnixListener::bind(&path).unwrap();

@@ -1,4 +1,5 @@
-//! What was imported → the text of a configuration file, with a comment on every line about where it came from.
+//! What was imported → the text of a configuration file, with a comment on every line about where
+//! it came from.
 
 use std::{
     fmt::Write as _,

@@ -1,5 +1,5 @@
-//! Java's properties files, as `java.util.Properties.load(InputStream)` reads them: ISO 8859-1, `\uXXXX`, lines that go
-//! on behind a backslash, keys that end at `=`, `:` or a blank.
+//! Java's properties files, as `java.util.Properties.load(InputStream)` reads them: ISO 8859-1,
+//! `\uXXXX`, lines that go on behind a backslash, keys that end at `=`, `:` or a blank.
 
 use std::fmt;
 
@@ -30,7 +30,8 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Why these bytes are no properties file, although Java would read them: its grammar takes any text for keys.
+/// Why these bytes are no properties file, although Java would read them: its grammar takes any
+/// text for keys.
 pub(super) fn is_something_else(bytes: &[u8]) -> Option<&'static str> {
     let control = |byte: &u8| *byte == 0x7f || (*byte < 0x20 && !b"\t\n\x0c\r".contains(byte));
     if bytes.iter().any(control) {
@@ -131,7 +132,8 @@ fn without_blanks(text: &[char]) -> &[char] {
     text.get(blanks..).unwrap_or_default()
 }
 
-/// The text that is meant; none where Java refuses it. A character may be two `\uXXXX`, as in UTF-16.
+/// The text that is meant; none where Java refuses it. A character may be two `\uXXXX`, as in
+/// UTF-16.
 fn unescaped(text: &[char]) -> Option<String> {
     let mut units: Vec<u16> = Vec::with_capacity(text.len());
     let mut rest = text.iter().copied();
@@ -178,7 +180,8 @@ mod tests {
             .collect()
     }
 
-    /// The examples of the documentation of `java.util.Properties.load(Reader)`, and the corners of its grammar.
+    /// The examples of the documentation of `java.util.Properties.load(Reader)`, and the corners of
+    /// its grammar.
     #[test]
     fn as_java_reads_it() {
         for (text, key, value) in [

@@ -48,7 +48,8 @@ pub(super) struct Imported {
     pub(super) token: Option<Token>,
     /// Where that stood.
     pub(super) token_source: Option<Source>,
-    /// Names of other properties, with the reason; the names are fit to be printed, and no value is here.
+    /// Names of other properties, with the reason; the names are fit to be printed, and no value is
+    /// here.
     pub(super) left_out: Vec<(String, &'static str)>,
 }
 

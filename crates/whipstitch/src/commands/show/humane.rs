@@ -94,7 +94,8 @@ pub(in crate::commands) fn clock(unix_millis: i64, now: Option<i64>) -> String {
     }
 }
 
-/// Text without what a terminal would obey: control characters, and those that turn the direction of writing.
+/// Text without what a terminal would obey: control characters, and those that turn the direction
+/// of writing.
 pub(in crate::commands) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for one in text.chars() {

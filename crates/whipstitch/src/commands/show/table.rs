@@ -28,7 +28,8 @@ impl Column {
     }
 }
 
-/// Rows below headings; nothing where there are no rows. A row lacks no cell; missing ones are empty.
+/// Rows below headings; nothing where there are no rows. A row lacks no cell; missing ones are
+/// empty.
 pub(in crate::commands) fn table(columns: &[Column], rows: &[Vec<String>], style: Style) -> String {
     if rows.is_empty() {
         return String::new();

@@ -33,8 +33,8 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     }
 }
 
-/// Whether the kernel refuses the second of these addresses. Port 0 asks for any free port. `[::]` and `0.0.0.0` may
-/// share a port or not, as the host is set; that is left to the kernel.
+/// Whether the kernel refuses the second of these addresses. Port 0 asks for any free port. `[::]`
+/// and `0.0.0.0` may share a port or not, as the host is set; that is left to the kernel.
 fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() != 0
         && a.port() == b.port()

@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use super::{Config, Finding};
 use crate::config::pem;
 
-/// Longest name of a Unix socket, in bytes: `sun_path` holds 108 with a zero at its end, and the socket is made under a
-/// name that is a little longer.
+/// Longest name of a Unix socket, in bytes: `sun_path` holds 108 with a zero at its end, and the
+/// socket is made under a name that is a little longer.
 const LONGEST: usize = 100;
 
 pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {

@@ -4,7 +4,8 @@ use whipstitch_signaling::ice::{Credentials, IceServer, IceUrl, TurnSecret};
 
 use super::{Config, Finding, pem, secret_word};
 
-/// Most servers that make sense; browsers warn from five on, as each one slows the search for a way.
+/// Most servers that make sense; browsers warn from five on, as each one slows the search for a
+/// way.
 const MOST: usize = 8;
 
 pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {

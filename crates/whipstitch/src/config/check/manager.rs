@@ -34,7 +34,8 @@ fn ca_file(config: &Config, found: &mut Vec<Finding>) {
         return;
     };
     let key = "stream_manager.ca_file";
-    // What cannot be used at the start is a mistake, and nothing else; the first look may know better why.
+    // What cannot be used at the start is a mistake, and nothing else; the first look may know
+    // better why.
     if let Err(error) = Roots::read(path) {
         let what = match pem::check(path, pem::Block::Certificate) {
             Err(what) => what,

@@ -1,4 +1,5 @@
-//! URLs and host names: what they may hold. No message repeats a URL, since one may hold a password.
+//! URLs and host names: what they may hold. No message repeats a URL, since one may hold a
+//! password.
 
 use http::uri::Authority;
 use whipstitch_origin::{BaseUrl, BaseUrlError};

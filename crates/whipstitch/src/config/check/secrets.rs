@@ -4,8 +4,8 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use super::{Config, Finding, pem};
 
-/// A warning for each file that is open to all. That its group can read it is customary, as for Debian's `ssl-cert`; the
-/// file of session keys is judged alike, beside its other rules.
+/// A warning for each file that is open to all. That its group can read it is customary, as for
+/// Debian's `ssl-cert`; the file of session keys is judged alike, beside its other rules.
 pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     let files = [
         ("tls.key", &config.tls.key),

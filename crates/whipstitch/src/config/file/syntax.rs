@@ -1,8 +1,9 @@
 //! What TOML's parser says about a text, boiled down to what is certainly true.
 //!
-//! The parser goes on after an error. After a slip inside one value, or a second key of the same name, what follows is
-//! sound; after anything else, such as a bracket that is never closed, it is guesswork, and a page of complaints about
-//! one missing bracket helps nobody. So the first error of that sort ends the reading.
+//! The parser goes on after an error. After a slip inside one value, or a second key of the same
+//! name, what follows is sound; after anything else, such as a bracket that is never closed, it is
+//! guesswork, and a page of complaints about one missing bracket helps nobody. So the first error
+//! of that sort ends the reading.
 
 use std::ops::Range;
 
@@ -90,7 +91,8 @@ impl Verdict {
         verdict
     }
 
-    /// Whether what ends here is at or behind the cut, so that nobody knows what it was meant to be.
+    /// Whether what ends here is at or behind the cut, so that nobody knows what it was meant to
+    /// be.
     pub(super) fn hides(&self, end: usize) -> bool {
         self.cut.is_some_and(|cut| cut <= end)
     }
@@ -106,7 +108,8 @@ impl Verdict {
     }
 }
 
-/// The spans of all values that hold no others and no line break: a mistake in one ends with its line.
+/// The spans of all values that hold no others and no line break: a mistake in one ends with its
+/// line.
 fn one_line_values(
     value: &DeValue<'_>,
     span: &Range<usize>,

@@ -31,7 +31,8 @@ pub(super) struct Exporter<C> {
     collector: C,
     resource: Vec<Attribute>,
     metrics: SpanMetrics,
-    /// What the collector made of the last request; none before the first. The log tells of changes.
+    /// What the collector made of the last request; none before the first. The log tells of
+    /// changes.
     was: Option<Was>,
 }
 
@@ -67,7 +68,8 @@ impl<C: Takes> Exporter<C> {
         self.metrics.dropped.inc_by(batch.len() as u64);
     }
 
-    /// Fills a batch and sends it, however often that takes. May be dropped at any time: what is not sent is in `batch`.
+    /// Fills a batch and sends it, however often that takes. May be dropped at any time: what is
+    /// not sent is in `batch`.
     async fn send_next(&mut self, batch: &mut Vec<Span>) {
         self.fill(batch).await;
         let mut pause = PAUSE;

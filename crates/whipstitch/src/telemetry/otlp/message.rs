@@ -1,5 +1,6 @@
-//! `ExportTraceServiceRequest` and what is in it, by the numbers of `opentelemetry/proto/trace/v1/trace.proto` and its
-//! neighbours (OpenTelemetry protocol buffers 1.9). What is not known is left out, as proto3 has it.
+//! `ExportTraceServiceRequest` and what is in it, by the numbers of
+//! `opentelemetry/proto/trace/v1/trace.proto` and its neighbours (OpenTelemetry protocol buffers
+//! 1.9). What is not known is left out, as proto3 has it.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +10,8 @@ use super::wire::{Field, Message, find};
 
 /// Where the names of attributes are from.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.38.0";
-/// `SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK`: the bit below says whether the parent is another process's.
+/// `SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK`: the bit below says whether the parent is another
+/// process's.
 const KNOWS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 /// The flags of the trace: sampled, or it would not be here.

@@ -4,7 +4,8 @@ use std::fs;
 
 use whipstitch_proxy::trace::{Attribute, TraceId};
 
-/// Where the kernel and the system say what this host is called; the first is hidden by `ProcSubset=pid` of systemd.
+/// Where the kernel and the system say what this host is called; the first is hidden by
+/// `ProcSubset=pid` of systemd.
 const NAMES: [&str; 2] = ["/proc/sys/kernel/hostname", "/etc/hostname"];
 
 /// Its attributes.

@@ -73,7 +73,8 @@ pub(super) enum Field<'m> {
     Bytes(&'m [u8]),
 }
 
-/// The last field of this number, as protobuf has it; none if there is none, or the message is broken before its end.
+/// The last field of this number, as protobuf has it; none if there is none, or the message is
+/// broken before its end.
 pub(super) fn find(mut message: &[u8], wanted: u64) -> Option<Field<'_>> {
     let mut found = None;
     while !message.is_empty() {

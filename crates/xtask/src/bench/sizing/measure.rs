@@ -78,7 +78,8 @@ impl<'t> Stand<'t> {
         }
     }
 
-    /// What the process and an idle WebSocket over TLS hold; the latter is the slope between an eighth of `most` and all.
+    /// What the process and an idle WebSocket over TLS hold; the latter is the slope between an
+    /// eighth of `most` and all.
     pub(super) async fn sockets(&self, most: u32, figures: &mut Figures) -> Result {
         let none = held(self.target).await?;
         let few = most / 8;
@@ -120,7 +121,8 @@ impl<'t> Stand<'t> {
         Ok(open)
     }
 
-    /// Memory of a live WHIP session, its stream's remembered lookup included; nothing is open for it.
+    /// Memory of a live WHIP session, its stream's remembered lookup included; nothing is open for
+    /// it.
     pub(super) async fn sessions(&mut self, most: u32, figures: &mut Figures) -> Result {
         let few = most / 8;
         self.publish(few).await?;

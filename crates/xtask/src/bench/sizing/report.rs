@@ -8,9 +8,11 @@ use crate::Result;
 
 /// Numbers of sessions that the second table reckons for.
 const CROWDS: [u32; 4] = [1000, 4000, 7000, 20_000];
-/// Messages of a session's signalling, both ways together: lookup of a stream, offer, answer, candidates.
+/// Messages of a session's signalling, both ways together: lookup of a stream, offer, answer,
+/// candidates.
 const MESSAGES: f64 = 30.0;
-/// What is added to the memory that was measured: buffers of those who speak, and what an allocator keeps.
+/// What is added to the memory that was measured: buffers of those who speak, and what an allocator
+/// keeps.
 const SPARE: f64 = 1.5;
 
 /// What is measured.
@@ -124,7 +126,8 @@ impl Figures {
         Ok(table)
     }
 
-    /// What so many sessions take; every one of them comes within the same minute and goes within the next.
+    /// What so many sessions take; every one of them comes within the same minute and goes within
+    /// the next.
     fn crowds(&self) -> Result<String> {
         let (base, socket) = (self.value(Figure::Base)?, self.value(Figure::Socket)?);
         let each_socket = self.value(Figure::Opened)? + self.value(Figure::Message)? * MESSAGES;

@@ -1,4 +1,5 @@
-//! The forward proxy of Stream Manager 2.0: what has to be true of a request before its target is looked at.
+//! The forward proxy of Stream Manager 2.0: what has to be true of a request before its target is
+//! looked at.
 
 use http::{HeaderMap, Method, header::AUTHORIZATION};
 use whipstitch_signaling::{Api, ForwardTarget};

@@ -1,6 +1,6 @@
-//! What is said of a span: the names of OpenTelemetry's semantic conventions for HTTP where they have one. `url.path` and
-//! `url.full` hold stream names and session tokens, so they are not said; of the Stream Manager's paths, what the access
-//! line says.
+//! What is said of a span: the names of OpenTelemetry's semantic conventions for HTTP where they
+//! have one. `url.path` and `url.full` hold stream names and session tokens, so they are not said;
+//! of the Stream Manager's paths, what the access line says.
 
 use std::{borrow::Cow, net::SocketAddr, sync::atomic::Ordering};
 

@@ -4,7 +4,8 @@ use http::Method;
 
 use crate::request::exchange::Subject;
 
-/// The method as an attribute, and as it stands in the name of a span (OpenTelemetry, semantic conventions for HTTP spans).
+/// The method as an attribute, and as it stands in the name of a span (OpenTelemetry, semantic
+/// conventions for HTTP spans).
 pub(super) fn method(method: &Method) -> (&'static str, &'static str) {
     let known = match *method {
         Method::GET => "GET",
@@ -21,7 +22,8 @@ pub(super) fn method(method: &Method) -> (&'static str, &'static str) {
     (known, known)
 }
 
-/// The template of the URLs that this is one of; none for those of the Stream Manager, which we do not know.
+/// The template of the URLs that this is one of; none for those of the Stream Manager, which we do
+/// not know.
 pub(super) fn route(subject: Subject, path: &str) -> Option<&'static str> {
     let is_of_2_0 = path.starts_with("/as/v1/proxy/");
     Some(match (subject, is_of_2_0) {
