@@ -19,7 +19,7 @@ mod status;
 mod streams;
 mod tags;
 
-use std::sync::{Arc, Mutex, atomic::Ordering};
+use std::sync::{Arc, atomic::Ordering};
 
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
@@ -40,19 +40,23 @@ use whipstitch_signaling::{
     socket::{SocketQueryError, Why},
 };
 
-use self::{extensions::Place, naming::Made, nodes::Creating};
+use self::{
+    extensions::Place,
+    naming::Made,
+    nodes::{CreateGuard, Creating},
+};
 pub(crate) use self::{late::turn, nodes::Nodes, streams::EventStreams};
 use crate::{
     Body, Error, Exchange, Metrics,
     destinations::public_url::Public,
-    nodes::failover::{Carrier, Failover},
+    nodes::failover::{Carrier, Failover, NodeAnswer},
     request::{
         budget::Budget,
         clock::WallClock,
         message::{Endpoint, Goal, Known, ToNode},
     },
     sessions::{
-        abandoned::{self, Abandoned, Unclaimed},
+        abandoned::{self, Abandoned},
         countered::Countered,
         creation,
         known_sessions::{Client, KnownSessions},
@@ -132,9 +136,12 @@ impl Forward {
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         let method = request.method().clone();
-        let (origin, mut response) = self
-            .any(&self.nodes, endpoint, &asked.exchange, request, budget)
-            .await?;
+        let asking = self.any(&self.nodes, endpoint, &asked.exchange, request, budget);
+        let NodeAnswer {
+            origin,
+            mut response,
+            guard: (),
+        } = asking.await?;
         let mut handle = None;
         if is_pinning(&method, response.status()) {
             handle = self.handle(endpoint, &origin);
@@ -174,12 +181,18 @@ impl Forward {
             authorization: request.headers().get(AUTHORIZATION).cloned(),
             since: self.newest.moment(),
             under_way: &self.under_way,
-            last: Mutex::default(),
         };
         let answer = self.any(&creating, endpoint, exchange, request, budget);
-        let (origin, mut response) = answer.await?;
-        // From here on whatever comes between leaves a session behind.
-        let mut unclaimed = Unclaimed::of(creating.at(&origin), &response, &self.abandoned);
+        // The orphan guard comes inside the answer: an early return orphans the node's session.
+        let NodeAnswer {
+            origin,
+            mut response,
+            guard:
+                CreateGuard {
+                    mut unclaimed,
+                    pending: _pending,
+                },
+        } = answer.await?;
         let is_created = response.status() == StatusCode::CREATED;
         if is_created && endpoint.lookup.role == Role::Publish {
             self.directory.published(&endpoint.lookup.key);
@@ -239,7 +252,8 @@ impl Forward {
             .map_err(BadRequest::from)?;
         let turn = self.turn(known, &method, budget).await?;
         let failover = self.failover(&self.nodes, &asked.exchange);
-        let mut response = failover.only(&known.origin, request, budget).await?;
+        let answer = failover.only(&known.origin, request, budget).await?;
+        let mut response = answer.response;
         if method == Method::PATCH {
             response = plain::described(response, budget).await?;
             response = status::begun(response, budget).await?;
@@ -260,7 +274,7 @@ impl Forward {
         unmoved(response)
     }
 
-    /// Asks nodes until one can serve; that node, and its answer.
+    /// Asks nodes until one can serve.
     async fn any<C: Carrier>(
         &self,
         nodes: &C,
@@ -268,7 +282,7 @@ impl Forward {
         exchange: &Exchange,
         request: Request<Body>,
         budget: &mut Budget,
-    ) -> Result<(Origin, Response<Body>), Error> {
+    ) -> Result<NodeAnswer<C::Guard>, Error> {
         let failover = self.failover(nodes, exchange);
         let answer = failover.any(endpoint, request, budget).await;
         if is_false_lead(&answer) {
@@ -369,9 +383,9 @@ fn is_pinning(method: &Method, status: StatusCode) -> bool {
 
 /// Whether an answer says that the lookup which led to the node did not hold: the node does not
 /// have the stream, or not the means for it.
-fn is_false_lead(answer: &Result<(Origin, Response<Body>), Error>) -> bool {
+fn is_false_lead<G>(answer: &Result<NodeAnswer<G>, Error>) -> bool {
     match answer {
-        Ok((_, response)) => {
+        Ok(NodeAnswer { response, .. }) => {
             response.status().is_server_error() || response.status() == StatusCode::NOT_FOUND
         }
         Err(error) => matches!(error, Error::Node(_)),

@@ -32,28 +32,43 @@ use crate::{
 /// Most nodes that one request is sent to.
 const MAX_TRIES: usize = 8;
 
-/// Whoever can send a request to a node.
+/// Sends a request to one node, once.
 pub(crate) trait Carrier: Sync {
-    /// Sends it once, and tells what it had to wait for.
+    /// What the caller has to hold as long as it holds an answer; `()` if nothing.
+    type Guard: Send;
+
+    /// Sends it once, and records in `phases` what it waited for.
     fn carry(
         &self,
         origin: &Origin,
         request: Request<Body>,
         budget: &mut Budget,
         phases: &Phases,
-    ) -> impl Future<Output = Result<Response<Body>, Failed>> + Send;
+    ) -> impl Future<Output = Result<NodeAnswer<Self::Guard>, Failed>> + Send;
 }
 
-/// Sends requests to nodes, and says what became of it.
+/// The answer of a node, with what the carrier ties to it: a guard inside the answer cannot be
+/// lost between the two.
+#[derive(Debug)]
+pub(crate) struct NodeAnswer<G> {
+    /// The node.
+    pub(crate) origin: Origin,
+    /// Its answer.
+    pub(crate) response: Response<Body>,
+    /// The carrier's own.
+    pub(crate) guard: G,
+}
+
+/// What one try comes to.
+type Tried<G> = Result<NodeAnswer<G>, Failed>;
+
+/// Sends requests to nodes, and reports the outcome of each try to the directory.
 pub(crate) struct Failover<'a, A> {
     pub(crate) nodes: &'a A,
     pub(crate) directory: &'a dyn Directory,
     pub(crate) metrics: &'a Metrics,
     pub(crate) exchange: &'a Exchange,
 }
-
-/// The last try.
-type Last = (Origin, Result<Response<Body>, Failed>);
 
 impl<A: Carrier> Failover<'_, A> {
     /// Asks this node and no other.
@@ -62,64 +77,68 @@ impl<A: Carrier> Failover<'_, A> {
         origin: &Origin,
         request: Request<Body>,
         budget: &mut Budget,
-    ) -> Result<Response<Body>, Error> {
+    ) -> Result<NodeAnswer<A::Guard>, Error> {
         self.attempt(origin, request, budget).await.map_err(error)
     }
 
-    /// Asks one node after the other until one can serve; that node, and its answer.
+    /// Asks one node after the other until one can serve.
     pub(crate) async fn any(
         &self,
         endpoint: &Endpoint,
         request: Request<Body>,
         budget: &mut Budget,
-    ) -> Result<(Origin, Response<Body>), Error> {
+    ) -> Result<NodeAnswer<A::Guard>, Error> {
         let (parts, body) = request.into_parts();
-        let mut way = Way {
+        let mut tries = Tries {
             creates: !matches!(parts.method, Method::OPTIONS | Method::GET | Method::HEAD),
             parts,
             body: Lender::new(body),
             tried: Vec::new(),
             last: None,
         };
-        if !self.all_of(&endpoint.candidates, &mut way, budget).await
+        if !self.all_of(&endpoint.candidates, &mut tries, budget).await
             && let Some(candidates) = self.others(endpoint, budget).await
         {
-            self.all_of(&candidates, &mut way, budget).await;
+            self.all_of(&candidates, &mut tries, budget).await;
         }
-        let (origin, answer) = way.last.ok_or(Error::Internal)?;
-        answer.map(|answer| (origin, answer)).map_err(error)
+        tries.last.ok_or(Error::Internal)?.map_err(error)
     }
 
-    /// Whether that was the end of it.
-    async fn all_of(&self, candidates: &Candidates, way: &mut Way, budget: &mut Budget) -> bool {
+    /// Tries these, one after the other; whether no further node may be tried.
+    async fn all_of(
+        &self,
+        candidates: &Candidates,
+        tries: &mut Tries<A::Guard>,
+        budget: &mut Budget,
+    ) -> bool {
         for origin in candidates.iter() {
-            if way.tried.contains(&origin.addr()) {
+            if tries.tried.contains(&origin.addr()) {
                 continue;
             }
-            let Some(request) = way.request() else {
+            let Some(request) = tries.request() else {
                 return true;
             };
-            if way.tried.len() >= MAX_TRIES {
+            if tries.tried.len() >= MAX_TRIES {
                 return true;
             }
-            if way.last.is_some() {
+            if tries.last.is_some() {
                 if budget.is_over() {
                     return true;
                 }
                 self.metrics.failed_over();
             }
-            way.tried.push(origin.addr());
+            tries.tried.push(origin.addr());
             let answer = self.attempt(origin, request, budget).await;
-            let over = !way.goes_on(&answer);
-            way.last = Some((origin.clone(), answer));
-            if over {
+            let is_over = !tries.may_continue(&answer);
+            tries.last = Some(answer);
+            if is_over {
                 return true;
             }
         }
         false
     }
 
-    /// What the manager answers to a wider question, since no node that it named can serve.
+    /// What the manager answers to a wider lookup, since no node that it named can serve.
     async fn others(&self, endpoint: &Endpoint, budget: &mut Budget) -> Option<Candidates> {
         self.directory.forget(&endpoint.lookup);
         let began = Instant::now();
@@ -142,42 +161,43 @@ impl<A: Carrier> Failover<'_, A> {
         origin: &Origin,
         request: Request<Body>,
         budget: &mut Budget,
-    ) -> Result<Response<Body>, Failed> {
+    ) -> Tried<A::Guard> {
         self.exchange.goes_to(origin.addr());
         let began = budget.begins();
         let answer = self
             .nodes
             .carry(origin, request, budget, self.exchange.phases())
             .await;
-        if let Some(outcome) = outcome(&answer, budget.was_fair(began)) {
+        let status = answer.as_ref().map(|answer| answer.response.status());
+        if let Some(outcome) = outcome(status, budget.was_fair(began)) {
             self.directory.report(origin, outcome);
         }
         answer
     }
 }
 
-/// One request on its way from node to node.
-struct Way {
+/// The tries of one request.
+struct Tries<G> {
     parts: http::request::Parts,
     body: Lender,
-    /// Whether it makes something at the node that takes it.
+    /// Whether it creates something at the node that takes it.
     creates: bool,
     tried: Vec<SocketAddr>,
-    last: Option<Last>,
+    last: Option<Tried<G>>,
 }
 
-impl Way {
-    /// The request for one more try, if it is still whole.
+impl<G> Tries<G> {
+    /// The request for one more try, if no earlier try has read of its body.
     fn request(&self) -> Option<Request<Body>> {
         Some(Request::from_parts(self.parts.clone(), self.body.lend()?))
     }
 
     /// Whether another node may be asked after this.
-    fn goes_on(&self, answer: &Result<Response<Body>, Failed>) -> bool {
+    fn may_continue(&self, answer: &Tried<G>) -> bool {
         match answer {
             Err(Failed::NotConnected(_) | Failed::OutOfTime(_)) => true,
             Err(Failed::Broken(_)) => !self.creates,
-            Ok(answer) => !self.creates && is_unable(answer.status()),
+            Ok(answer) => !self.creates && is_unable(answer.response.status()),
             Err(Failed::Body(_) | Failed::Timeout(_)) => false,
         }
     }
@@ -186,13 +206,11 @@ impl Way {
 /// What a try says about the node; nothing, if the client did not do its part, or if the node did
 /// not have its `fair` share of the time.
 ///
-/// To hang up on a request is no more than to be unable: it may be the request, and one client who
-/// sends that again and again must not take a node from everybody at once.
-pub(crate) fn outcome<B>(answer: &Result<Response<B>, Failed>, fair: bool) -> Option<Outcome> {
+/// A node that hangs up counts as unable and no more: the request may be the reason, and one client
+/// that repeats it must not take a node away from all clients at once.
+pub(crate) fn outcome(answer: Result<StatusCode, &Failed>, fair: bool) -> Option<Outcome> {
     match answer {
-        Ok(answer) if is_unable(answer.status()) => {
-            Some(Outcome::Unable(Cause::Status(answer.status().as_u16())))
-        }
+        Ok(status) if is_unable(status) => Some(Outcome::Unable(Cause::Status(status.as_u16()))),
         Ok(_) => Some(Outcome::Answered),
         Err(Failed::Broken(cause)) => Some(Outcome::Unable(cause.clone())),
         Err(Failed::NotConnected(cause)) => Some(Outcome::Unreachable(cause.clone())),

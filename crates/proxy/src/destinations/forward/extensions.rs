@@ -101,7 +101,10 @@ impl Forward {
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         let failover = self.failover(&self.nodes, &asked.exchange);
-        let mut response = failover.only(&offered.origin, request, budget).await?;
+        let mut response = failover
+            .only(&offered.origin, request, budget)
+            .await?
+            .response;
         let status = response.status();
         // What the client has already (RFC 9110 §15.4.5) leads nowhere else.
         if status.is_redirection() && status != StatusCode::NOT_MODIFIED {

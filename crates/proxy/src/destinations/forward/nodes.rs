@@ -1,8 +1,8 @@
 //! The nodes, as whoever sends a request to one sees them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, Uri, uri::Scheme};
+use http::{HeaderValue, Request, Uri, uri::Scheme};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use tokio::time::Instant;
 use whipstitch_origin::{Cause, Directory, Origin};
@@ -12,11 +12,11 @@ use crate::{
     Body,
     nodes::{
         client::{self, Failed, Sent, Timed},
-        failover::Carrier,
+        failover::{Carrier, NodeAnswer},
     },
     request::{budget::Budget, message::Endpoint, phases::Phases},
     sessions::{
-        abandoned::{Abandoned, Unanswered},
+        abandoned::{Abandoned, Unanswered, Unclaimed},
         creation::Creation,
         newest::Arrival,
         under_way::{UnderWay, Work},
@@ -62,24 +62,30 @@ impl Nodes {
 }
 
 impl Carrier for Nodes {
+    type Guard = ();
+
     async fn carry(
         &self,
         origin: &Origin,
         request: Request<Body>,
         budget: &mut Budget,
         phases: &Phases,
-    ) -> Result<Response<Body>, Failed> {
+    ) -> Result<NodeAnswer<()>, Failed> {
         let Some((request, uri)) = self.addressed(origin, request) else {
             return Err(Failed::NotConnected(unusable()));
         };
         let mut sent = Sent::new(&self.client, request, uri, None);
         let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
         budget.spend(sent.spent());
-        answer.map(|response| response.map(body::incoming))
+        answer.map(|response| NodeAnswer {
+            origin: origin.clone(),
+            response: response.map(body::incoming),
+            guard: (),
+        })
     }
 }
 
-/// The nodes, to a client that wants a session of one of them.
+/// The nodes, for a `POST` that creates a session.
 pub(super) struct Creating<'a> {
     pub(super) nodes: &'a Nodes,
     pub(super) abandoned: &'a Abandoned,
@@ -89,13 +95,19 @@ pub(super) struct Creating<'a> {
     /// When this `POST` came, in the order of all.
     pub(super) since: Arrival,
     pub(super) under_way: &'a UnderWay,
-    /// The POST to the node that was asked last, until it is known what came of it.
-    pub(super) last: Mutex<Option<Arc<Work>>>,
+}
+
+/// What is held with the answer to a `POST`.
+pub(super) struct CreateGuard {
+    /// The session that the answer speaks of, if it does.
+    pub(super) unclaimed: Option<Unclaimed>,
+    /// Keeps DELETEs for the slot waiting until the new session is registered.
+    pub(super) pending: Option<Arc<Work>>,
 }
 
 impl Creating<'_> {
-    /// The POST that is sent to this node now.
-    pub(super) fn at(&self, origin: &Origin) -> Creation {
+    /// The `POST` that is sent to this node now.
+    fn at(&self, origin: &Origin) -> Creation {
         Creation {
             origin: origin.clone(),
             target: self.asked.target.clone(),
@@ -108,7 +120,7 @@ impl Creating<'_> {
         }
     }
 
-    /// The POST that is sent to this node now, as whoever might end a session there hears of it.
+    /// Registers the pending `POST`, so that a concurrent DELETE for the same slot waits for it.
     async fn begin(&self, origin: &Origin, budget: &mut Budget) -> Creation {
         let mut creation = self.at(origin);
         // Where a player's session will be is not known without a `requestId`, and nobody else's
@@ -118,20 +130,20 @@ impl Creating<'_> {
             // What it waits for is a DELETE of ours, not this node.
             creation.under_way = budget.pay_ourselves(begun).await.map(Arc::new);
         }
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.clone_from(&creation.under_way);
         creation
     }
 }
 
 impl Carrier for Creating<'_> {
+    type Guard = CreateGuard;
+
     async fn carry(
         &self,
         origin: &Origin,
         request: Request<Body>,
         budget: &mut Budget,
         phases: &Phases,
-    ) -> Result<Response<Body>, Failed> {
+    ) -> Result<NodeAnswer<CreateGuard>, Failed> {
         let Some((request, uri)) = self.nodes.addressed(origin, request) else {
             return Err(Failed::NotConnected(unusable()));
         };
@@ -143,8 +155,17 @@ impl Carrier for Creating<'_> {
         }
         let sent = Sent::new(&self.nodes.client, request, uri, None);
         let sent = Unanswered::new(sent, creation, self.abandoned);
-        let answer = sent.answered(budget, phases).await;
-        answer.map(|response| response.map(body::incoming))
+        let (response, mut creation) = sent.answered(budget, phases).await?;
+        let pending = creation.under_way.take();
+        let guard = CreateGuard {
+            unclaimed: Unclaimed::of(creation, &response, self.abandoned),
+            pending,
+        };
+        Ok(NodeAnswer {
+            origin: origin.clone(),
+            response: response.map(body::incoming),
+            guard,
+        })
     }
 }
 
@@ -238,7 +259,6 @@ mod tests {
             authorization: None,
             since: Arrival::default(),
             under_way: &under_way,
-            last: Mutex::default(),
         };
         let place = creating.at(&origin).place(None).unwrap();
         let delete = under_way.delete(&(origin.named(), place), SECOND).await;

@@ -107,7 +107,8 @@ impl Splice {
         let answer = self
             .try_node(&origin, asked, &mut budget, exchange.phases())
             .await;
-        if let Some(outcome) = failover::outcome(&answer, budget.was_fair(began)) {
+        let status = answer.as_ref().map(Response::status);
+        if let Some(outcome) = failover::outcome(status, budget.was_fair(began)) {
             self.directory.report(&origin, outcome);
         }
         let answer = answer.map_err(failover::error)?;

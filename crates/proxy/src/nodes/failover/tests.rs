@@ -45,13 +45,15 @@ struct Nodes {
 }
 
 impl Carrier for Nodes {
+    type Guard = ();
+
     async fn carry(
         &self,
         origin: &Origin,
         request: Request<Body>,
         budget: &mut Budget,
         _: &Phases,
-    ) -> Result<Response<Body>, Failed> {
+    ) -> Result<NodeAnswer<()>, Failed> {
         let number = number(origin);
         let mood = self.moods[usize::from(number) - 1];
         match mood {
@@ -72,7 +74,11 @@ impl Carrier for Nodes {
         match mood {
             Answers(status) => {
                 let answer = Response::builder().status(status);
-                Ok(answer.body(body::full(number.to_string())).unwrap())
+                Ok(NodeAnswer {
+                    origin: origin.clone(),
+                    response: answer.body(body::full(number.to_string())).unwrap(),
+                    guard: (),
+                })
             }
             Silent => {
                 let _ = budget.pay(std::future::pending::<()>()).await;
@@ -223,7 +229,10 @@ async fn send_asked(
     let answer = failover.any(&endpoint, request, &mut budget).await;
     let took = began.elapsed();
     let of = match answer {
-        Ok((origin, answer)) => format!("{} {}", number(&origin), answer.status().as_u16()),
+        Ok(answer) => {
+            let status = answer.response.status();
+            format!("{} {}", number(&answer.origin), status.as_u16())
+        }
         Err(error) => crate::words::problem::Kind::of(&error).to_string(),
     };
     Came {

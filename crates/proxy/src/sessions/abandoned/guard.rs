@@ -36,21 +36,24 @@ impl<'a> Unanswered<'a> {
         }
     }
 
-    /// The answer, awaited as long as the budget goes.
+    /// The answer and what it answers, awaited as long as the budget lasts.
     pub(crate) async fn answered(
         mut self,
         budget: &mut Budget,
         phases: &Phases,
-    ) -> Result<Response<Incoming>, Failed> {
+    ) -> Result<(Response<Incoming>, Creation), Failed> {
         let Some((sent, _)) = &mut self.waits else {
             return Err(Failed::Broken(Cause::Closed));
         };
         let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
         budget.spend(sent.spent());
-        if !matches!(answer, Err(Failed::Timeout(_))) {
-            self.waits = None;
+        // After a timeout the answer may still come, so both stay here, for the `Drop`.
+        if let Err(timeout @ Failed::Timeout(_)) = answer {
+            return Err(timeout);
         }
-        answer
+        let waited = self.waits.take();
+        let creation = waited.map(|(_, creation)| creation);
+        Ok((answer?, creation.ok_or(Failed::Broken(Cause::Closed))?))
     }
 }
 

@@ -205,7 +205,7 @@ impl<C: Carrier + Send + 'static> Janitor<C> {
             why: failed.to_string(),
             passes: true,
         })?;
-        match answer.status() {
+        match answer.response.status() {
             status if status.is_success() => Ok(Outcome::Deleted),
             status if creation::is_over(status) => Ok(Outcome::Gone),
             status => Err(NotEnded {

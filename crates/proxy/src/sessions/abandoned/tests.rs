@@ -16,7 +16,10 @@ use whipstitch_signaling::{Role, StreamKey, tag::Tag};
 use super::*;
 use crate::{
     Body, Exchange, Live,
-    nodes::{client::Failed, failover::Carrier},
+    nodes::{
+        client::Failed,
+        failover::{Carrier, NodeAnswer},
+    },
     request::{budget::Budget, clock::WallClock, phases::Phases},
     sessions::{known_sessions::KnownSessions, newest::Newest, under_way::UnderWay},
     words::{body, config::Timeouts},
@@ -36,13 +39,15 @@ struct Node {
 const LET_IN: u16 = 1;
 
 impl Carrier for Node {
+    type Guard = ();
+
     async fn carry(
         &self,
-        _: &Origin,
+        origin: &Origin,
         request: Request<Body>,
         _: &mut Budget,
         _: &Phases,
-    ) -> Result<Response<Body>, Failed> {
+    ) -> Result<NodeAnswer<()>, Failed> {
         let asked = (request.uri().to_string(), self.began.elapsed());
         self.asked.lock().unwrap().push(asked);
         match self.answers.lock().unwrap().pop_front().unwrap_or(200) {
@@ -53,7 +58,11 @@ impl Carrier for Node {
                 self.newest.remember(Role::Publish, &newer);
                 Err(Failed::Broken(whipstitch_origin::Cause::Closed))
             }
-            status => Ok(answer(status, None, "")),
+            status => Ok(NodeAnswer {
+                origin: origin.clone(),
+                response: answer(status, None, ""),
+                guard: (),
+            }),
         }
     }
 }

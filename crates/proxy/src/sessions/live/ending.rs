@@ -157,7 +157,7 @@ async fn ask(
     headers.extend(session.authorization().map(|field| (AUTHORIZATION, field)));
     let phases = Phases::default();
     let answer = how.nodes.carry(origin, request, &mut budget, &phases).await;
-    answer.map(|answer| answer.status())
+    answer.map(|answer| answer.response.status())
 }
 
 impl fmt::Debug for Ender {
