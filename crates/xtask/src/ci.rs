@@ -13,7 +13,7 @@ fn run_all() -> Result<Vec<String>> {
         let apart = "tests/programs/gstreamer/Cargo.toml";
         command::run(&mut cargo(["fmt", "--check", "--manifest-path", apart]))
     })?;
-    step("arrows", arrows::run)?;
+    step("arrows", || arrows::run(arrows::Options::default()))?;
     step("lints", || command::run(&mut clippy()))?;
     let closing = step("tests", test::run)?;
     step("docs", || command::run(&mut docs()))?;

@@ -56,8 +56,8 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
-    /// Check which of our crates depends on which
-    Arrows,
+    /// Check which crate depends on which, and that modules import each other without cycles
+    Arrows(arrows::Options),
     /// Measure the whole stack beside nginx and HAProxy: TLS in, plain node out
     #[cfg(feature = "bench")]
     Bench(bench::Options),
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
         Chore::Deb => deploy::package(),
         Chore::Dist(options) => dist::run(options),
         Chore::Reference { check } => reference::run(check),
-        Chore::Arrows => arrows::run(),
+        Chore::Arrows(options) => arrows::run(options),
         #[cfg(feature = "bench")]
         Chore::Bench(options) => bench::run(&options),
         #[cfg(not(feature = "bench"))]

@@ -1,4 +1,4 @@
-//! `cargo xtask arrows`: which of our crates may know which.
+//! Which crate of the workspace may depend on which.
 
 use std::fmt;
 
@@ -54,7 +54,7 @@ struct Edge {
 ///
 /// # Errors
 /// When an edge breaks a rule, or a crate has none; each is named.
-pub(crate) fn run() -> Result {
+pub(super) fn run() -> Result {
     let (crates, edges) = workspace()?;
     let complaints = complaints(&crates, &edges);
     if complaints.is_empty() {
@@ -89,7 +89,7 @@ fn complaints(crates: &[String], edges: &[Edge]) -> Vec<String> {
     let lawless = crates
         .iter()
         .filter(|name| rule(name).is_none())
-        .map(|name| format!("{name}: no rule says what it may depend on; give it one in crates/xtask/src/arrows.rs"));
+        .map(|name| format!("{name}: no rule says what it may depend on; give it one in crates/xtask/src/arrows/crates.rs"));
     let broken = edges.iter().filter_map(|edge| {
         let rule = rule(&edge.from)?;
         (!rule.allows(edge)).then(|| format!("{edge}: {} {rule}", edge.from))
