@@ -7,10 +7,8 @@
 //! lately or a configured network holds it. A name is turned into addresses once, all of them are
 //! held against the same rules, and one of them is dialled.
 
-mod name;
 mod origin;
 mod ours;
-mod refusal;
 mod rules;
 mod special;
 
@@ -27,19 +25,20 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
-use crate::{Cause, Metrics, config::Nodes, connect::ManagerAddress, resolve::Resolver};
-
-pub(crate) use special::is_one_host;
-use {
-    name::HostName,
+pub use self::origin::Origin;
+use self::{
     ours::Listeners,
     rules::Rules,
     special::{Standing, standing},
 };
-pub use {
-    name::{NamePattern, NamePatternError},
-    origin::Origin,
+use crate::{
+    cause::Cause,
+    config::Nodes,
+    connect::ManagerAddress,
+    metrics::Metrics,
+    net::{HostName, is_one_host},
     refusal::Refusal,
+    resolve::Resolver,
 };
 
 /// Most named nodes remembered at once.

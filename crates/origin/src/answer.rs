@@ -5,6 +5,10 @@ use std::{collections::HashSet, sync::Arc};
 
 use serde::Deserialize;
 
+/// Longest answer to a lookup that is read, in bytes.
+pub const MAX_ANSWER: usize = 64 * 1024;
+/// Longest list of streams or of nodes that is read, in bytes.
+pub const MAX_LIST: usize = 1024 * 1024;
 /// Most different addresses taken from one answer.
 const MAX_ADDRESSES: usize = 1024;
 /// Longest piece of a foreign text that is quoted, in characters.

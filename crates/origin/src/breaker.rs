@@ -2,7 +2,7 @@
 //! client asks.
 //!
 //! After three faults in a row, and a probe that fails as well, no caller waits for the manager any
-//! more: every question is answered at once with [`ManagerFault::Shunned`], and a probe a second
+//! more: every question is answered at once with [`ManagerFault::CircuitOpen`], and a probe a second
 //! finds out when it is back. The probe is a question of our own, and it alone opens and closes: a
 //! client may know questions that the manager cannot answer, or not soon.
 //!
@@ -166,7 +166,7 @@ impl Breaker {
         asker: Asker,
     ) -> Result<Candidates, LookupError> {
         if self.is_open() {
-            return Err(ManagerFault::Shunned.into());
+            return Err(ManagerFault::CircuitOpen.into());
         }
         self.lock().last_asked = Some(Instant::now());
         let answer = self.0.source.ask(lookup, asker).await;

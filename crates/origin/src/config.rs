@@ -7,7 +7,10 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration
 use serde::{Deserialize, Serialize};
 use whipstitch_signaling::Api;
 
-use crate::{address_map::Mapping, admit::NamePattern, asker::ByNetwork};
+use crate::{
+    asker::ByNetwork,
+    net::{Mapping, NamePattern},
+};
 
 /// `[stream_manager]`: the source of truth. Its `Debug` leaves out a user name and password in the
 /// URL.

@@ -2,14 +2,13 @@
 
 mod hints;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
-use thiserror::Error;
 use whipstitch_signaling::{Role, StreamKey};
 
 pub(crate) use self::hints::NODE_GROUP;
 pub use self::hints::{Hints, HintsError};
-use crate::{Cause, Network, Origin, stream_manager};
+use crate::{Network, Origin};
 
 /// Nodes that the second, wider question asks for when those of the first answer fail.
 const SPARES: usize = 4;
@@ -162,84 +161,6 @@ impl Candidates {
 impl fmt::Debug for Candidates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-/// Why no node is known.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum LookupError {
-    /// The Stream Manager answered that it has none: the stream is not live, or no node is free.
-    #[error("the Stream Manager has no node for this stream{}", said(.0.as_deref()))]
-    NotFound(Option<Arc<str>>),
-    /// The Stream Manager did not give a usable answer.
-    #[error("the Stream Manager {0}")]
-    Manager(ManagerFault),
-    /// Too many questions are under way.
-    #[error("too many lookups are under way")]
-    Busy,
-    /// Every address that it named is one that must not be dialled.
-    #[error("the Stream Manager named only addresses that may not be dialled: {0}")]
-    Refused(Refused),
-}
-
-fn said(message: Option<&str>) -> String {
-    message
-        .map(|message| format!(": it says {message:?}"))
-        .unwrap_or_default()
-}
-
-/// The first address that the manager named and that was refused, with the reason.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{address:?} {refusal}")]
-pub struct Refused {
-    /// As the manager wrote it, cut to a printable length.
-    pub address: Arc<str>,
-    /// The reason.
-    pub refusal: crate::Refusal,
-}
-
-/// What the Stream Manager did instead of answering. `Display` is for clients, and says no more
-/// than they may know; the operator gets [`ManagerFault::cause`].
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ManagerFault {
-    /// No connection, or one that broke.
-    #[error("cannot be reached")]
-    Unreachable(Cause),
-    /// No whole answer within this time.
-    #[error("did not answer in time")]
-    Timeout(Duration),
-    /// A status that is neither success nor "no such stream".
-    #[error("answered with status {0}")]
-    Status(u16),
-    /// Something that is not an answer of the event API.
-    #[error("answered with something that is not a node")]
-    NotAnAnswer,
-    /// Nothing that could be used, several times in a row: it is not asked until a probe got an
-    /// answer.
-    #[error("has not answered lately")]
-    Shunned,
-    /// More than any honest answer.
-    #[error("answered with more than 64 KiB")]
-    TooLong,
-}
-
-impl ManagerFault {
-    /// Whether the manager answered over HTTP, though with nothing that can be used: it can be
-    /// reached.
-    pub(crate) const fn is_an_answer(&self) -> bool {
-        matches!(self, Self::Status(_) | Self::NotAnAnswer | Self::TooLong)
-    }
-
-    /// Why, for the operator; `None` while the circuit breaker is open, which knows it.
-    pub fn cause(&self) -> Option<Cause> {
-        Some(match self {
-            Self::Unreachable(cause) => cause.clone(),
-            Self::Timeout(after) => Cause::Timeout(*after),
-            Self::Status(status) => Cause::Status(*status),
-            Self::NotAnAnswer => Cause::NotJson,
-            Self::TooLong => Cause::TooLong(stream_manager::MAX_ANSWER),
-            Self::Shunned => return None,
-        })
     }
 }
 

@@ -18,7 +18,6 @@
 mod admin;
 pub mod login;
 mod reply;
-mod seen;
 mod token;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -35,7 +34,6 @@ use self::admin::{AdminApi, CallError};
 use crate::{AllowedOrigins, Metrics, config, connect::ManagerAddress};
 
 pub use login::{LoginError, Password, SecretError, User};
-pub use seen::{LoginSeen, NodeListSeen};
 pub use token::{AccessToken, TokenError};
 
 /// Most node groups that are looked at.
@@ -89,7 +87,8 @@ impl NodeList {
                     () = now.notified() => self.admin.retry_now(),
                 }
                 let found = self.poll().await;
-                self.metrics.polled(&found);
+                self.metrics
+                    .polled(found.as_ref().copied().map_err(ToString::to_string));
                 log(before.as_ref(), &found);
                 before = Some(found);
             }

@@ -13,6 +13,7 @@ use whipstitch_signaling::{
     coding::{self, Coding},
 };
 
+pub use crate::answer::{MAX_ANSWER, MAX_LIST};
 use crate::{
     AllowedOrigins, Asker, BaseUrl, Candidates, Cause, Claim, Lookup, LookupError, ManagerFault,
     Metrics, Refusal, Source,
@@ -20,14 +21,8 @@ use crate::{
     api::{self, ManagerApi},
     config,
     connect::{Clients, ManagerAddress},
-    lookup::Refused,
+    error::Refused,
 };
-
-/// Longest answer that is read, in bytes.
-pub const MAX_ANSWER: usize = 64 * 1024;
-/// Longest answer that is read for the nodes in it while it passes to a client, in bytes: a list of
-/// all streams.
-pub const MAX_LIST: usize = 1024 * 1024;
 
 /// Says for which client a lookup is made. Stream Manager 16.0 chooses the region by it; the name
 /// of the header is inferred.
@@ -221,12 +216,6 @@ impl fmt::Debug for StreamManager {
         f.debug_struct("StreamManager")
             .field("base", &self.base)
             .finish_non_exhaustive()
-    }
-}
-
-impl From<ManagerFault> for LookupError {
-    fn from(fault: ManagerFault) -> Self {
-        Self::Manager(fault)
     }
 }
 

@@ -88,7 +88,7 @@ async fn a_minute_without_a_manager_fails_no_publish_of_a_known_stream() {
     }
     let publishes = TaskTracker::new();
     let waits: Arc<Mutex<Vec<Duration>>> = Arc::default();
-    let mut shunned = 0;
+    let mut held_back = 0;
     let began = Instant::now();
     for number in 0..60 * PUBLISHES_A_SECOND {
         let second = number / PUBLISHES_A_SECOND;
@@ -107,8 +107,8 @@ async fn a_minute_without_a_manager_fails_no_publish_of_a_known_stream() {
             let answer = directory
                 .locate(&unknown, Asker::UNKNOWN, Purpose::Session)
                 .await;
-            if answer == Err(ManagerFault::Shunned.into()) {
-                shunned += 1;
+            if answer == Err(ManagerFault::CircuitOpen.into()) {
+                held_back += 1;
                 assert!(asked.elapsed() < Duration::from_millis(50));
             } else {
                 assert!(matches!(answer, Err(LookupError::Manager(_))), "{answer:?}");
@@ -136,7 +136,7 @@ async fn a_minute_without_a_manager_fails_no_publish_of_a_known_stream() {
     assert_eq!(waits.len(), 1_200, "all succeed");
     let longest = waits.iter().max().unwrap();
     assert!(*longest <= Duration::from_millis(50), "{longest:?}");
-    assert!(shunned >= 55, "{shunned}");
+    assert!(held_back >= 55, "{held_back}");
     let asked = manager.asked.load(Ordering::SeqCst) - STREAMS;
     assert!(asked <= 65, "{asked} questions in a minute");
 

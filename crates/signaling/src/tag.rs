@@ -1,37 +1,35 @@
-//! Entity tags of sessions, and who compares them (RFC 9725 §4.3.1).
+//! Entity tags of sessions, and which side compares them (RFC 9725 §4.3.1).
 //!
-//! A client that trickles sends the tag of its ICE session as `If-Match`; one that begins a new one
-//! (an ICE restart) sends `*`. Red5's nodes know no tags, and some clients do not begin without
-//! one, so they get one of ours. It says to which session it belongs, and no node hears of it.
+//! A client that trickles sends the tag of its ICE session as `If-Match`; for an ICE restart it
+//! sends `*`. Red5's nodes have no tags, and some clients do not trickle without one, so the proxy
+//! gives one of its own. That tag names its session, and it is never forwarded to a node.
 //!
-//! | the tag is | `If-Match` | lenient | strict |
+//! | tag of the session | `If-Match` | lenient | strict |
 //! |---|---|---|---|
-//! | nobody's: the client knows none | none, or any | goes on | goes on |
-//! | the node's | none | goes on | 428 |
-//! | the node's | any | goes on, the node compares | goes on, the node compares |
-//! | ours | none | goes on | 428 |
-//! | ours | `*` | goes on | goes on |
-//! | ours | this session's | goes on without it | goes on without it |
-//! | ours | any other | goes on, without it if it is one of ours | 412 |
+//! | none: the client knows none | none, or any | forwarded | forwarded |
+//! | the node's | none | forwarded | 428 |
+//! | the node's | any | forwarded, the node compares | forwarded, the node compares |
+//! | ours | none | forwarded | 428 |
+//! | ours | `*` | forwarded | forwarded |
+//! | ours | this session's | forwarded without it | forwarded without it |
+//! | ours | any other | forwarded, without it if it is one of ours | 412 |
 //!
-//! red5pro-webrtc-sdk 11.0.0 to 15 speak draft-ietf-wish-whip-01, which has no tags: they never
-//! send one, and take 405, 412 and 428 for the end of a publish.
+//! red5pro-webrtc-sdk 11.0.0 to 15 implement draft-ietf-wish-whip-01, which has no tags: they never
+//! send one, and they treat 405, 412 and 428 as the end of a publish.
 //!
-//! After an ICE restart a session has another tag, of which its URL knows nothing. Of those that we
-//! gave, any is taken.
+//! An ICE restart changes the tag, but not the session URL. Any of the tags that the proxy gave to
+//! the session is accepted.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::session::Session;
-
-/// What our tags begin with, and no node's should.
+/// Prefix of our tags; no node's tag should have it.
 const OURS: &str = "\"whipstitch-";
 
-/// Whose entity tag the client of a session goes by.
+/// The source of a session's entity tag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tag {
-    /// Nobody's: the client knows none.
+    /// The client got none.
     #[default]
     None,
     /// The node's.
@@ -40,16 +38,16 @@ pub enum Tag {
     Ours,
 }
 
-/// What becomes of the `If-Match` of a request that goes on.
+/// What to do with the `If-Match` of a request that is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// The node hears it, if there is one.
+    /// Forward it to the node, if there is one.
     Passes,
-    /// It was for us.
+    /// Remove it: the tag is ours.
     Stays,
 }
 
-/// Why a request does not go on.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Unmatched {
     /// 428: there is no `If-Match`.
@@ -60,27 +58,28 @@ pub enum Unmatched {
     Stale,
 }
 
-/// The tag of a new session.
-pub fn first(session: &Session) -> String {
-    format!("{OURS}{:x}\"", session.issued_at)
+/// The tag of a new session; `issued_at` is in milliseconds since 1970.
+pub fn first(issued_at: u64) -> String {
+    format!("{OURS}{issued_at:x}\"")
 }
 
-/// The tag of a session after an ICE restart; `now` is in milliseconds since 1970.
-pub fn next(session: &Session, now: u64) -> String {
-    format!("{OURS}{:x}-{now:x}\"", session.issued_at)
+/// The tag of the same session after an ICE restart at `now`, in milliseconds since 1970.
+pub fn next(issued_at: u64, now: u64) -> String {
+    format!("{OURS}{issued_at:x}-{now:x}\"")
 }
 
-/// What becomes of a request to a session that depends on its tag: a trickle or an ICE restart.
+/// Judges the `If-Match` of a trickle or an ICE restart. `tag` and `issued_at` are the session's.
 ///
 /// # Errors
 /// In strict mode, [`Unmatched`]; never for a client that knows no tags.
 pub fn judge(
-    session: &Session,
+    tag: Tag,
+    issued_at: u64,
     if_match: Option<&str>,
     strict: bool,
 ) -> Result<Condition, Unmatched> {
     let Some(if_match) = if_match else {
-        return match session.tag {
+        return match tag {
             Tag::Nodes | Tag::Ours if strict => Err(Unmatched::Missing),
             _ => Ok(Condition::Passes),
         };
@@ -88,7 +87,8 @@ pub fn judge(
     let tags = || if_match.split(',').map(str::trim);
     // The example in RFC 9725 §4.3.3 has it in quotes.
     let is_any = |tag: &str| matches!(tag, "*" | "\"*\"");
-    if session.tag == Tag::Ours && strict && !tags().any(|tag| is_any(tag) || is_of(session, tag)) {
+    let fits = |tag: &str| is_any(tag) || is_of(issued_at, tag);
+    if tag == Tag::Ours && strict && !tags().any(fits) {
         return Err(Unmatched::Stale);
     }
     Ok(if tags().any(|tag| tag.contains(OURS)) {
@@ -98,17 +98,16 @@ pub fn judge(
     })
 }
 
-/// Whether it is a tag that we gave for this session. The comparison is the strong one (RFC 9110
-/// §13.1.1).
-fn is_of(session: &Session, tag: &str) -> bool {
+/// Whether we gave this tag to the session of `issued_at`, by strong comparison (RFC 9110 §13.1.1).
+fn is_of(issued_at: u64, tag: &str) -> bool {
     let Some(of) = tag.strip_prefix(OURS).and_then(|tag| tag.strip_suffix('"')) else {
         return false;
     };
-    let issued_at = of.split_once('-').map_or(of, |(issued_at, _)| issued_at);
-    issued_at == format!("{:x}", session.issued_at)
+    let own = of.split_once('-').map_or(of, |(own, _)| own);
+    own == format!("{issued_at:x}")
 }
 
-/// Whether this is an entity tag (RFC 9110 §8.8.3), as it has to be in `If-Match`.
+/// Whether this is an entity tag in the syntax of RFC 9110 §8.8.3, which `If-Match` requires.
 pub fn is_tag(value: &str) -> bool {
     let opaque = value.strip_prefix("W/").unwrap_or(value);
     let inner = opaque
@@ -123,19 +122,9 @@ pub fn is_tag(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::uri::PathAndQuery;
     use proptest::prelude::*;
 
     use super::*;
-
-    fn session(tag: Tag, issued_at: u64) -> Session {
-        Session {
-            node: "10.0.0.5".parse().unwrap(),
-            resource: PathAndQuery::from_static("/live/whip/resource/s1"),
-            issued_at,
-            tag,
-        }
-    }
 
     const AT: u64 = 1_790_000_000_123;
 
@@ -143,9 +132,9 @@ mod tests {
     fn the_table_holds() {
         use Condition::{Passes, Stays};
         use Unmatched::{Missing, Stale};
-        let own = first(&session(Tag::Ours, AT));
-        let restarted = next(&session(Tag::Ours, AT), AT + 5000);
-        let of_another = first(&session(Tag::Ours, AT + 1));
+        let own = first(AT);
+        let restarted = next(AT, AT + 5000);
+        let of_another = first(AT + 1);
         let weak = format!("W/{own}");
         let two = format!("\"xyzzy\", {own}");
         for (tag, if_match, lenient, strict) in [
@@ -166,21 +155,15 @@ mod tests {
             (Tag::Ours, Some("\"xyzzy\""), Ok(Passes), Err(Stale)),
             (Tag::Ours, Some(""), Ok(Passes), Err(Stale)),
         ] {
-            let session = session(tag, AT);
-            let judged = |strict| judge(&session, if_match, strict);
+            let judged = |strict| judge(tag, AT, if_match, strict);
             assert_eq!(judged(false), lenient, "{tag:?} {if_match:?}");
             assert_eq!(judged(true), strict, "{tag:?} {if_match:?}, strict");
         }
     }
 
     #[test]
-    fn a_tag_is_in_quotes_and_a_word_is_none() {
-        for tag in [
-            "\"\"",
-            "\"xyzzy\"",
-            "W/\"x\"",
-            &first(&session(Tag::Ours, AT)),
-        ] {
+    fn a_tag_is_quoted() {
+        for tag in ["\"\"", "\"xyzzy\"", "W/\"x\"", &first(AT)] {
             assert!(is_tag(tag), "{tag}");
         }
         for word in [
@@ -199,10 +182,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_value_is_taken_and_none_of_ours_reaches_a_node(value in ".{0,60}", strict: bool) {
-            let session = session(Tag::Ours, AT);
-            for value in [value.clone(), format!("{value}{}", first(&session))] {
-                if judge(&session, Some(&value), strict) == Ok(Condition::Passes) {
+        fn any_value_is_accepted_and_none_of_our_tags_reaches_a_node(value in ".{0,60}", strict: bool) {
+            for value in [value.clone(), format!("{value}{}", first(AT))] {
+                if judge(Tag::Ours, AT, Some(&value), strict) == Ok(Condition::Passes) {
                     prop_assert!(!value.contains(OURS));
                 }
                 is_tag(&value);

@@ -7,7 +7,7 @@ use std::{
 
 use http::uri::Authority;
 
-use super::{Refusal, name::HostName};
+use crate::{net::HostName, refusal::Refusal};
 
 /// The HTTP address of a node that may be dialled.
 ///

@@ -2,8 +2,10 @@
 
 use ipnet::IpNet;
 
-use super::name::{HostName, NamePattern};
-use crate::{address_map::AddressMap, config::Nodes};
+use crate::{
+    config::Nodes,
+    net::{AddressMap, HostName, NamePattern},
+};
 
 /// Networks, names, and private addresses.
 #[derive(Debug)]

@@ -117,12 +117,6 @@ impl Special {
     }
 }
 
-/// Whether an address can be dialled at all: nobody answers at the unspecified one, and many at a
-/// multicast one.
-pub(crate) fn is_one_host(ip: IpAddr) -> bool {
-    !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -85,7 +85,8 @@ fn lookup(name: &str) -> Lookup {
     )
 }
 
-const SHUNNED: Result<Candidates, LookupError> = Err(LookupError::Manager(ManagerFault::Shunned));
+const CIRCUIT_OPEN: Result<Candidates, LookupError> =
+    Err(LookupError::Manager(ManagerFault::CircuitOpen));
 
 #[tokio::test(start_paused = true)]
 async fn after_three_faults_in_a_row_nobody_waits() {
@@ -113,7 +114,7 @@ async fn after_three_faults_in_a_row_nobody_waits() {
         sleep(PATIENCE + Duration::from_millis(1)).await;
         assert!(breaker.is_open());
         let began = Instant::now();
-        assert_eq!(ask().await, SHUNNED);
+        assert_eq!(ask().await, CIRCUIT_OPEN);
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
 }
@@ -133,7 +134,7 @@ async fn a_probe_a_second_and_no_more_finds_out_when_it_is_back() {
         sleep(PATIENCE + Duration::from_millis(1)).await;
         let (asked, began) = (moody.asked.load(Ordering::SeqCst), Instant::now());
         for _ in 0..6_000 {
-            assert_eq!(breaker.ask(&stream).await, SHUNNED);
+            assert_eq!(breaker.ask(&stream).await, CIRCUIT_OPEN);
             sleep(Duration::from_millis(10)).await;
         }
         let seconds = usize::try_from(began.elapsed().as_secs()).unwrap();

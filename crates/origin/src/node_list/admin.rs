@@ -20,9 +20,10 @@ use whipstitch_signaling::{
 
 use super::{AccessToken, PollError, login::Login, reply};
 use crate::{
-    BaseUrl, Cause, Metrics, config,
+    BaseUrl, Cause, Metrics,
+    answer::MAX_LIST,
+    config,
     connect::{Clients, ManagerAddress},
-    stream_manager::MAX_LIST,
 };
 
 /// Longest piece of a secret's file that is read, in bytes: more than any secret.

@@ -36,8 +36,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::admin::{self, CallError, Calls};
-use super::seen::LoginSeen;
-use crate::{Metrics, stream_manager::MAX_ANSWER};
+use crate::{
+    answer::MAX_ANSWER,
+    metrics::{LoginOutcome, LoginSeen, Metrics},
+};
 
 pub use secret::{Password, SecretError, User};
 
@@ -161,7 +163,7 @@ impl Login {
                 let error = LoginError::TokenRejected;
                 self.refuse(error.clone(), token.digest);
                 let outcome = Err(error);
-                self.metrics.logged_in(&outcome);
+                self.metrics.logged_in(outcome_of(&outcome));
                 self.tell(&outcome);
                 outcome
             }
@@ -190,7 +192,7 @@ impl Login {
             return Err(refused.error.clone());
         }
         let answer = log_in(calls, &self.url, &user, &password).await;
-        self.metrics.logged_in(&answer);
+        self.metrics.logged_in(outcome_of(&answer));
         match answer {
             Ok(token) => Ok(Some(self.keep(&token, digest)?)),
             Err(error) => {
@@ -304,6 +306,15 @@ async fn log_in(
         (1..=MAX_TOKEN).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic())
     };
     Some(answer.token).filter(is_one).ok_or(LoginError::NoToken)
+}
+
+/// The label of a login's result.
+fn outcome_of<T>(result: &Result<T, LoginError>) -> LoginOutcome {
+    match result {
+        Ok(_) => LoginOutcome::Ok,
+        Err(error) if error.is_refusal() => LoginOutcome::Refused,
+        Err(_) => LoginOutcome::Failed,
+    }
 }
 
 impl fmt::Debug for Login {

@@ -227,7 +227,7 @@ impl Kind {
                 ManagerFault::Unreachable(_)
                 | ManagerFault::Status(_)
                 | ManagerFault::NotAnAnswer
-                | ManagerFault::Shunned
+                | ManagerFault::CircuitOpen
                 | ManagerFault::TooLong,
             ) => Self::ManagerUnreachable,
             Error::Overloaded { .. }

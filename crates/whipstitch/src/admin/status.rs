@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::SystemTime};
 use http::{Response, StatusCode};
 use serde::Serialize;
 use tokio::time::Instant;
-use whipstitch_origin::node_list::{LoginSeen, NodeListSeen};
+use whipstitch_origin::metrics::{LoginSeen, NodeListSeen};
 use whipstitch_signaling::query;
 
 use super::{

@@ -35,7 +35,7 @@ impl TwoPoll {
         self.poll.list.poll().await
     }
 
-    fn login(&self) -> LoginSeen {
+    fn login(&self) -> crate::metrics::LoginSeen {
         self.poll.metrics.manager().login.unwrap()
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn of(answer: &HeaderMap, dialect: Dialect) -> Tag {
 /// Tells the client of a new session its tag, if it is one of ours.
 pub(super) fn tell(answer: &mut HeaderMap, session: &Session) {
     if session.tag == Tag::Ours
-        && let Ok(tag) = HeaderValue::try_from(tag::first(session))
+        && let Ok(tag) = HeaderValue::try_from(tag::first(session.issued_at))
     {
         answer.insert(ETAG, tag);
     }
@@ -67,7 +67,12 @@ pub(super) fn before(
         headers.insert(IF_MATCH, tag);
     }
     let if_match = joined(headers);
-    match tag::judge(session, if_match.as_deref(), strict && is_fragment)? {
+    match tag::judge(
+        session.tag,
+        session.issued_at,
+        if_match.as_deref(),
+        strict && is_fragment,
+    )? {
         Condition::Passes => {}
         Condition::Stays => drop(headers.remove(IF_MATCH)),
     }
@@ -104,7 +109,7 @@ pub(super) fn after(
             response.map(|_| body::empty())
         }
         Tag::Ours if is_restart(&response) => {
-            if let Ok(next) = HeaderValue::try_from(tag::next(session, now)) {
+            if let Ok(next) = HeaderValue::try_from(tag::next(session.issued_at, now)) {
                 response.headers_mut().entry(ETAG).or_insert(next);
             }
             response

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::admit::is_one_host;
+use super::is_one_host;
 
 /// An entry of `nodes.map`: `203.0.113.7=10.0.0.7`, or networks of one size,
 /// `198.51.100.0/24=10.1.2.0/24`.
