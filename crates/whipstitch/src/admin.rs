@@ -61,7 +61,7 @@ pub(crate) use self::{
     socket::{AdminSocket, SocketFile},
     view::{Standings, View},
 };
-use crate::{config::InForce, shutdown::Shutdown, telemetry::LogLevel};
+use crate::{config::LiveConfig, shutdown::Shutdown, telemetry::LogLevel};
 
 /// What the admin interface knows. Cheap to clone: all clones are one.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ pub(crate) struct Facts {
     pub(crate) delay: Duration,
     pub(crate) deadline: Duration,
     pub(crate) config_file: Option<PathBuf>,
-    pub(crate) in_force: InForce,
+    pub(crate) live_config: LiveConfig,
 }
 
 /// As many as may listen to `/events` at once.

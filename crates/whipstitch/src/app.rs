@@ -28,7 +28,7 @@ use whipstitch_proxy::{
 pub use crate::admin::SocketError;
 use crate::{
     admin::{AdminSocket, Reloadable, Reloader, SocketFile},
-    config::{Config, InForce, Origins, Sources},
+    config::{Config, LiveConfig, Origins, Sources},
     inherited::Inherited,
     metrics,
     readiness::Stage,
@@ -148,8 +148,8 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 /// # Errors
 /// What could not be read, bound or understood.
 pub fn start_with(config: Config, mut context: Context) -> Result<Running, StartError> {
-    let in_force = InForce::new(config, &context.origins);
-    let counts = in_force.counts();
+    let live_config = LiveConfig::new(config, &context.origins);
+    let counts = live_config.snapshot();
     let config = &counts.config;
     let shutdown = Shutdown::default();
     let registry = registry()?;
@@ -199,7 +199,7 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
     running.reloader = Reloader::new(Reloadable {
         settings: context.sources.take().map(|sources| Reconfigure {
             sources,
-            in_force: in_force.clone(),
+            live_config: live_config.clone(),
             current: current.clone(),
             dependencies,
             ender: ender.clone(),
@@ -220,7 +220,7 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
             seen: &seen,
             tls: &tls,
             ender,
-            in_force,
+            live_config,
         },
         context,
         registry,

@@ -16,8 +16,8 @@ use whipstitch_proxy::config::Ice;
 use whipstitch_signaling::ice::{Credentials, IceServers, TurnSecret};
 
 use crate::{
+    config::secret_file,
     reread::{Asked, Reloads, Reread},
-    secret_word,
 };
 
 /// How often the files are looked at. Their content is compared, as they may change by a swapped
@@ -128,7 +128,7 @@ fn read(config: &Ice, digests: &RandomState) -> Result<(IceServers, u64), IceFil
             words.push(text.trim().to_owned());
             Ok::<_, std::convert::Infallible>(text.to_owned())
         };
-        secret_word::read(path, kept).map_err(IceFileError)
+        secret_file::read(path, kept).map_err(IceFileError)
     };
     let wrong = |path: &Path, error| IceFileError(format!("{} {error}", path.display()));
     let secret = config.turn_secret_file.as_deref();

@@ -2,10 +2,9 @@
 //! is rotated by replacing the file.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     hash::{BuildHasher, RandomState},
     io::{self, ErrorKind, Read},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -17,18 +16,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use whipstitch_signaling::session::{KeyError, SessionKeys};
 
-use crate::reread::{Asked, Reloads, Reread};
+use crate::{
+    config::session_key_file,
+    reread::{Asked, Reloads, Reread},
+};
 
 /// How often the file is looked at. Its content is compared, not its time: a Kubernetes secret
 /// changes by swapping a symbolic link, and a watch on the file would be lost with it.
 const LOOK: Duration = Duration::from_secs(10);
 /// Longest file that is read, in bytes; 16 keys take less than one thousand.
 const LONGEST: u64 = 64 * 1024;
-
-/// What it means that the file is not there.
-pub(crate) const MISSING: &str = "does not exist: until it does, session URLs are sealed with a key that ends with \
-    this process, and PATCH and DELETE fail after a restart and on other replicas; make one with `openssl rand -base64 \
-    32` and put the same file on every replica";
 
 /// A key file, as it was when it was last looked at.
 #[derive(Debug)]
@@ -71,7 +68,7 @@ impl KeyFile {
                 Ok(file(Some(text), None, keys))
             }
             Err(KeyFileError::Unreadable(path, error)) if error.kind() == ErrorKind::NotFound => {
-                warn!(file = %path.display(), "sessions.key_file {MISSING}");
+                warn!(file = %path.display(), "sessions.key_file {}", session_key_file::MISSING);
                 let missing = KeyFileError::Unreadable(path, error).to_string();
                 let keys = SessionKeys::random().map_err(malformed)?;
                 Ok(file(None, Some(missing), keys))
@@ -184,17 +181,6 @@ fn read(path: &Path) -> Result<String, KeyFileError> {
     Ok(text)
 }
 
-/// Whether there is no such file.
-pub(crate) fn is_missing(path: &Path) -> bool {
-    fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
-}
-
-/// Whether everybody may read it. A group may: it is how Kubernetes (`fsGroup`) and systemd
-/// (`SupplementaryGroups=`) hand root's files to a service.
-pub(crate) fn is_open_to_all(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
-}
-
 /// A key file that cannot be used.
 #[derive(Debug, Error)]
 pub enum KeyFileError {
@@ -208,6 +194,8 @@ pub enum KeyFileError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use http::uri::PathAndQuery;
     use prometheus::Registry;
     use whipstitch_signaling::{Role, StreamKey, session::Session, tag::Tag};

@@ -10,7 +10,7 @@ use whipstitch_origin::Cached;
 use whipstitch_proxy::{Current, Dependencies, Settings, live::Ender, stack};
 
 use crate::{
-    config::{self, Change, Config, InForce, Loaded, Mistakes, Sources, keys::Key},
+    config::{self, Change, Config, LiveConfig, Loaded, Mistakes, Sources, keys::Key},
     open_files,
     telemetry::LogLevel,
 };
@@ -21,7 +21,7 @@ const MOST_WORDS: usize = 1000;
 /// Reads the configuration again, and whom it concerns.
 pub(crate) struct Reconfigure {
     pub(crate) sources: Sources,
-    pub(crate) in_force: InForce,
+    pub(crate) live_config: LiveConfig,
     pub(crate) current: Current,
     pub(crate) dependencies: Dependencies,
     pub(crate) ender: Ender,
@@ -48,7 +48,7 @@ impl Reconfigure {
     pub(crate) async fn reload(&self) -> Outcome {
         let outcome = self.read().await;
         if matches!(outcome, Outcome::Failed(_)) {
-            self.in_force.refuse();
+            self.live_config.reject();
         }
         outcome
     }
@@ -71,13 +71,13 @@ impl Reconfigure {
         for warning in warnings.into_iter().chain(unfit) {
             warn!("{warning}");
         }
-        let change = self.in_force.compare(&config, &origins);
-        let (now, later) = (change.now.clone(), change.later.clone());
+        let change = self.live_config.compare(&config, &origins);
+        let (now, later) = (change.applied.clone(), change.restart_required.clone());
         if let Err(error) = self.apply(&change) {
             error!(%error, "the configuration cannot be taken up");
             return Outcome::Failed(error.to_string());
         }
-        self.in_force.take_up(change);
+        self.live_config.apply(change);
         if !now.is_empty() {
             info!(keys = %Keys(&now), "settings taken up");
         }
@@ -89,7 +89,7 @@ impl Reconfigure {
 
     fn apply(&self, change: &Change) -> io::Result<()> {
         let concerns = |sections: &[&str]| {
-            let mut keys = change.now.iter();
+            let mut keys = change.applied.iter();
             keys.any(|key| sections.contains(&key.split().0))
         };
         let config = change.config();

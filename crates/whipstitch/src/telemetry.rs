@@ -5,7 +5,7 @@
 //! the journal each begins with its priority.
 
 mod dropped;
-pub(crate) mod filter;
+
 mod journal;
 mod level;
 mod otlp;
@@ -32,13 +32,13 @@ use tracing_subscriber::{
 };
 
 pub(crate) use dropped::LinesDropped;
-pub use filter::FilterError;
 use journal::Prioritized;
 pub use level::{LevelError, LogLevel, Temporary};
-pub use otlp::{Endpoint, EndpointError, OtlpError};
+pub use otlp::OtlpError;
 pub(crate) use otlp::{SpanMetrics, start as export_spans};
+pub use whipstitch_config::log_filter::FilterError;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, log_filter};
 
 /// Most lines that wait to be written.
 const LINES: usize = 16_384;
@@ -52,7 +52,7 @@ const LAST_LINES: Duration = Duration::from_millis(1500);
 /// # Errors
 /// The filter is not one.
 pub fn init(log: &Log) -> Result<(Flush, LogLevel), FilterError> {
-    let filter = filter::parse(&log.filter)?;
+    let filter = log_filter::parse(&log.filter)?;
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(LINES)

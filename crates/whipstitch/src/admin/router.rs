@@ -189,7 +189,7 @@ fn show(admin: &Admin, route: Route<'_>, parts: &request::Parts) -> Response<Bod
         Route::History => answer::json(&parts_of.history.shown()),
         Route::Events => events::listen(admin, &parts.method),
         Route::Config => answer::json(&super::settings::shown(
-            &parts_of.facts.in_force.counts().settings,
+            &parts_of.facts.live_config.snapshot().settings,
         )),
         Route::Clients => red5::clients(&parts_of.live, query),
         Route::Client(id) => red5::client(&parts_of.live, id),

@@ -156,7 +156,7 @@ pub(super) fn status(admin: &Admin) -> Status {
         sessions: Sessions {
             http: sessions.http,
             sockets: sessions.sockets,
-            limit_sockets: facts.in_force.counts().config.limits.sockets,
+            limit_sockets: facts.live_config.snapshot().config.limits.sockets,
             forgotten: sessions.forgotten,
         },
         requests: Requests {
@@ -270,7 +270,7 @@ impl Level {
         let (now, until) = match &parts.log {
             Some(log) => log.now(),
             None => (
-                parts.facts.in_force.counts().config.log.filter.clone(),
+                parts.facts.live_config.snapshot().config.log.filter.clone(),
                 None,
             ),
         };
@@ -295,7 +295,7 @@ pub(super) fn readyz(admin: &Admin, asked: &str) -> Response<Body> {
         return answer::text(status, format!("{word}\n"));
     }
     let (manager, count) = (Manager::of(admin), admin.0.live.count());
-    let limit = admin.0.facts.in_force.counts().config.limits.sockets;
+    let limit = admin.0.facts.live_config.snapshot().config.limits.sockets;
     let certificates = admin.0.certificates.iter().map(|store| shown(store));
     let days: Vec<String> = certificates
         .map(|certificate| match certificate.days_left() {

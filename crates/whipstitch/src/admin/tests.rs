@@ -64,7 +64,7 @@ fn admin() -> Admin {
             delay: Duration::ZERO,
             deadline: Duration::from_secs(30),
             config_file: None,
-            in_force: InForce::new(Config::default(), &Origins::default()),
+            live_config: LiveConfig::new(Config::default(), &Origins::default()),
         },
         history: History::default(),
         listeners: listeners(),

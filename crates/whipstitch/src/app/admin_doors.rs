@@ -11,7 +11,7 @@ use whipstitch_signaling::Api;
 use super::{Context, Finding, Running, Seen, StartError, Tls};
 use crate::{
     admin::{Admin, AdminSocket, Door, Facts, History, Parts, View, listeners},
-    config::{Config, InForce},
+    config::{Config, LiveConfig},
     metrics::{self, Sources},
     shutdown::Shutdown,
 };
@@ -58,7 +58,7 @@ pub(super) struct AdminSees<'a> {
     pub(super) seen: &'a Seen,
     pub(super) tls: &'a Tls,
     pub(super) ender: Ender,
-    pub(super) in_force: InForce,
+    pub(super) live_config: LiveConfig,
 }
 
 /// The service behind all doors.
@@ -74,7 +74,7 @@ pub(super) fn admin_service(
         seen,
         tls,
         ender,
-        in_force,
+        live_config,
     } = sees;
     let log = context.log.clone();
     let view = View::new(finding);
@@ -93,7 +93,7 @@ pub(super) fn admin_service(
         certificates: tls.store.clone(),
         reloader: running.reloader.clone(),
         log,
-        facts: facts(config, running, context, in_force.clone()),
+        facts: facts(config, running, context, live_config.clone()),
         history: History::default(),
         listeners: listeners(),
     }))
@@ -110,7 +110,7 @@ fn sources(sees: &AdminSees<'_>, view: View) -> Sources {
         live: sees.seen.live.clone(),
         view,
         reloader: sees.running.reloader.clone(),
-        in_force: sees.in_force.clone(),
+        live_config: sees.live_config.clone(),
         runtime: Handle::current().metrics(),
     }
 }
@@ -126,7 +126,7 @@ fn process_registry() -> Result<Registry, StartError> {
 }
 
 /// What does not change.
-fn facts(config: &Config, running: &Running, context: Context, in_force: InForce) -> Facts {
+fn facts(config: &Config, running: &Running, context: Context, live_config: LiveConfig) -> Facts {
     Facts {
         started: SystemTime::now(),
         https: running.https.clone(),
@@ -141,6 +141,6 @@ fn facts(config: &Config, running: &Running, context: Context, in_force: InForce
         delay: config.shutdown.delay,
         deadline: config.shutdown.deadline,
         config_file: context.config_file,
-        in_force,
+        live_config,
     }
 }

@@ -12,7 +12,7 @@ use whipstitch_proxy::{Live, Places, Room};
 use crate::{
     admin::{Reloader, Reloads, Standings, View},
     certificates::{self, Shown, Validity},
-    config::InForce,
+    config::LiveConfig,
     readiness::Stage,
     shutdown::Shutdown,
 };
@@ -29,7 +29,7 @@ pub(crate) struct Sources {
     pub(crate) live: Live,
     pub(crate) view: View,
     pub(crate) reloader: Reloader,
-    pub(crate) in_force: InForce,
+    pub(crate) live_config: LiveConfig,
     pub(crate) runtime: RuntimeMetrics,
 }
 
@@ -93,8 +93,8 @@ impl Sources {
             nodes: self.view.standings(),
             lookups: self.view.remembered(),
             reloads: self.reloader.reloads(),
-            refused: self.in_force.is_refused(),
-            waiting: self.in_force.waiting(),
+            refused: self.live_config.is_rejected(),
+            waiting: self.live_config.restart_required(),
             runtime: Runtime::of(&self.runtime),
         }
     }

@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
-use super::filter::{self, FilterError};
+use crate::config::log_filter::{self, FilterError};
 
 /// The longest that a change lasts.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -87,7 +87,7 @@ impl LogLevel {
     /// # Errors
     /// Why it stays as it is.
     pub fn configure(&self, filter: &str) -> Result<(), LevelError> {
-        let parsed = filter::parse(filter)?;
+        let parsed = log_filter::parse(filter)?;
         let mut changed = self.lock();
         if changed.now.is_none() {
             (self.0.set)(parsed).map_err(LevelError::Refused)?;
@@ -111,7 +111,7 @@ impl LogLevel {
         if !(Duration::from_secs(1)..=LONGEST).contains(&lasts) {
             return Err(LevelError::Duration);
         }
-        let parsed = filter::parse(filter)?;
+        let parsed = log_filter::parse(filter)?;
         let mut changed = self.lock();
         (self.0.set)(parsed).map_err(LevelError::Refused)?;
         let now = Temporary {
@@ -143,7 +143,7 @@ impl LogLevel {
             return;
         }
         let configured = changed.configured.clone();
-        let filter = filter::parse(&configured);
+        let filter = log_filter::parse(&configured);
         let set = filter
             .map_err(|error| error.to_string())
             .and_then(|filter| (self.0.set)(filter));

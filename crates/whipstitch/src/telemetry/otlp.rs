@@ -19,9 +19,11 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use whipstitch_proxy::trace::{Span, SpanSink, Tracing};
 
-pub use self::collector::{Endpoint, EndpointError};
 use self::{collector::Collector, exporter::Exporter};
-use crate::{config, shutdown::Shutdown};
+use crate::{
+    config::{self, CollectorUrl, CollectorUrlError},
+    shutdown::Shutdown,
+};
 
 /// Most spans that wait to be sent, besides a batch under way.
 const QUEUE: usize = 2048;
@@ -31,7 +33,7 @@ const QUEUE: usize = 2048;
 pub enum OtlpError {
     /// It is no URL of a collector.
     #[error("tracing.otlp {0}")]
-    Endpoint(#[from] EndpointError),
+    Endpoint(#[from] CollectorUrlError),
     /// The system's certificate roots cannot be read.
     #[error("the system's certificate roots cannot be read, which an https collector needs: {0}")]
     Roots(#[source] io::Error),
@@ -78,7 +80,7 @@ pub(crate) fn start(
     let Some(url) = &tracing.otlp else {
         return Ok(None);
     };
-    let collector = Collector::new(Endpoint::parse(url)?).map_err(OtlpError::Roots)?;
+    let collector = Collector::new(CollectorUrl::parse(url)?).map_err(OtlpError::Roots)?;
     let (queue, waiting) = mpsc::channel(QUEUE);
     let exporter = Exporter::new(waiting, collector, metrics.clone());
     shutdown

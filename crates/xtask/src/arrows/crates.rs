@@ -21,7 +21,17 @@ const RULES: &[(&str, May)] = &[
     (
         "whipstitch",
         May::Know(&[
+            "whipstitch-config",
             "whipstitch-doctor",
+            "whipstitch-ingress",
+            "whipstitch-proxy",
+            "whipstitch-origin",
+            "whipstitch-signaling",
+        ]),
+    ),
+    (
+        "whipstitch-config",
+        May::Know(&[
             "whipstitch-ingress",
             "whipstitch-proxy",
             "whipstitch-origin",
@@ -179,6 +189,8 @@ mod tests {
             ("whipstitch-ingress", "whipstitch-signaling"),
             ("whipstitch-proxy", "whipstitch-ingress"),
             ("whipstitch-proxy", "whipstitch"),
+            ("whipstitch-proxy", "whipstitch-config"),
+            ("whipstitch-config", "whipstitch"),
             ("whipstitch-minicluster", "whipstitch-signaling"),
             ("whipstitch-doctor", "whipstitch-signaling"),
             ("whipstitch-proxy", "whipstitch-doctor"),

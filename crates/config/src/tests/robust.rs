@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::Case;
-use crate::config::keys::keys;
+use crate::keys::keys;
 
 /// Text that looks enough like a configuration to get past the syntax.
 fn almost_toml() -> impl Strategy<Value = String> {

@@ -3,7 +3,7 @@
 use whipstitch_proxy::trace::{Parents, Ratio};
 
 use super::{Config, Finding};
-use crate::telemetry::Endpoint;
+use crate::CollectorUrl;
 
 pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     let tracing = &config.tracing;
@@ -18,7 +18,7 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
         }
         return;
     };
-    if let Err(error) = Endpoint::parse(url) {
+    if let Err(error) = CollectorUrl::parse(url) {
         found.push(Finding::new(["tracing.otlp"], error.to_string()));
     }
     if tracing.parents == Parents::Anyone {

@@ -2,7 +2,7 @@
 
 mod addresses;
 mod admin;
-pub(crate) mod bounds;
+pub mod bounds;
 mod credentials;
 mod ice;
 mod manager;
@@ -18,8 +18,8 @@ use ipnet::IpNet;
 use whipstitch_ingress::CertStore;
 use whipstitch_signaling::session::SessionKeys;
 
-use super::{Config, pem};
-use crate::{secret_word as word, session_keys, telemetry::filter};
+use super::{Config, files};
+use crate::{log_filter, secret_file, session_key_file};
 
 /// Something that a configuration breaks.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ fn secret_word<T, E: Display>(
     parse: impl FnOnce(&str) -> Result<T, E>,
     found: &mut Vec<Finding>,
 ) {
-    if let Err(what) = word::read(path, parse) {
+    if let Err(what) = secret_file::read(path, parse) {
         found.push(Finding::new([key], what));
     }
 }
@@ -110,8 +110,8 @@ fn certificate(config: &Config, found: &mut Vec<Finding>) {
     let https = !config.listen.https.is_empty();
     let before = found.len();
     for (key, path, block) in [
-        ("tls.cert", &config.tls.cert, pem::Block::Certificate),
-        ("tls.key", &config.tls.key, pem::Block::PrivateKey),
+        ("tls.cert", &config.tls.cert, files::Block::Certificate),
+        ("tls.key", &config.tls.key, files::Block::PrivateKey),
     ] {
         match path {
             None if https => {
@@ -123,7 +123,7 @@ fn certificate(config: &Config, found: &mut Vec<Finding>) {
             }
             None => {}
             Some(path) => {
-                if let Err(what) = pem::check(path, block) {
+                if let Err(what) = files::check(path, block) {
                     found.push(Finding::new([key], what));
                 } else if !https {
                     let what = "is not used: no address in listen.https";
@@ -163,17 +163,17 @@ fn session_key(config: &Config, found: &mut Vec<Finding>) {
         return;
     };
     let key = ["sessions.key_file"];
-    if pem::is_a_name(path).is_ok() && session_keys::is_missing(path) {
-        let what = format!("{} {}", path.display(), session_keys::MISSING);
+    if files::is_a_name(path).is_ok() && session_key_file::is_missing(path) {
+        let what = format!("{} {}", path.display(), session_key_file::MISSING);
         found.push(Finding::new(key, what).warning());
         return;
     }
-    let keys = pem::readable(path).and_then(|text| {
+    let keys = files::readable(path).and_then(|text| {
         SessionKeys::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
     });
     match keys {
         Err(what) => found.push(Finding::new(key, what)),
-        Ok(_) if session_keys::is_open_to_all(path) => {
+        Ok(_) if session_key_file::is_open_to_all(path) => {
             let what = format!("{} can be read by everybody; chmod o-r", path.display());
             found.push(Finding::new(key, what).warning());
         }
@@ -205,7 +205,7 @@ fn lookups(config: &Config, found: &mut Vec<Finding>) {
 }
 
 fn log_filter(config: &Config, found: &mut Vec<Finding>) {
-    if let Err(error) = filter::parse(&config.log.filter) {
+    if let Err(error) = log_filter::parse(&config.log.filter) {
         let what = format!(
             "is not a filter such as \"info\" or \"info,whipstitch_origin=debug\": {error}"
         );

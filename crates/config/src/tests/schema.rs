@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::RIGHT;
-use crate::config::{Kind, keys::keys, schema};
+use crate::{Kind, keys::keys, schema};
 
 fn complaints(text: &str) -> Vec<String> {
     let schema = schema();
@@ -60,7 +60,7 @@ fn nothing_that_is_read_is_refused() {
         "stream_manager.url = 'https://gateway/red5/sm/'",
         "ice.servers = ['TURNS:turn.example.com?transport=tcp']",
     ] {
-        let config = toml::from_str::<crate::config::Config>(line);
+        let config = toml::from_str::<crate::Config>(line);
         assert!(config.is_ok(), "{line}: {config:?}");
         assert_eq!(complaints(line), [""; 0], "{line}");
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::{SECTIONS, keys};
-use crate::config::Config;
+use crate::Config;
 
 #[test]
 fn the_table_names_exactly_the_keys_that_serde_knows() {

@@ -86,7 +86,7 @@ pub(super) fn is_a_name(path: &Path) -> Result<(), String> {
 
 /// The text of a file, which must not be empty, without the byte order mark that some editors
 /// write.
-pub(crate) fn readable(path: &Path) -> Result<String, String> {
+pub fn readable(path: &Path) -> Result<String, String> {
     let bytes = bytes(path)?;
     if matches!(&*bytes, [0xfe, 0xff, ..] | [0xff, 0xfe, ..]) {
         let name = path.display();

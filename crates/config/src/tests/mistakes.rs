@@ -1,7 +1,7 @@
 use insta::assert_snapshot;
 
 use super::{Case, RIGHT};
-use crate::config::{Kind, keys::keys};
+use crate::{Kind, keys::keys};
 
 fn printed(file: &str) -> String {
     Case::file(file).printed()
@@ -408,7 +408,7 @@ fn no_password_is_repeated() {
     let url = "http://admin:s3cret@manager:5080";
     let file = format!("stream_manager.url = '{url}'\nlisten.http = ['{url}']\n");
     assert!(!printed(&file).contains("s3cret"));
-    let mut config = crate::config::Config::default();
+    let mut config = crate::Config::default();
     config.stream_manager.url = Some(url.to_owned());
     assert!(!format!("{config:?}").contains("s3cret"));
 }

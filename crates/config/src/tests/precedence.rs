@@ -1,7 +1,7 @@
 use std::{path::Path, time::Duration};
 
 use super::{Case, RIGHT};
-use crate::config::{Config, LogFormat};
+use crate::{Config, LogFormat};
 
 fn config(case: &Case<'_>) -> Config {
     case.load().unwrap().config
@@ -127,7 +127,7 @@ fn every_key_for_a_file_starts_at_the_folder() {
         let config = Case::file(&file).load_in(folder.path()).unwrap().config;
         toml::Table::try_from(config).unwrap()
     });
-    for key in crate::config::keys::keys().filter(|key| key.kind == crate::config::Kind::Path) {
+    for key in crate::keys::keys().filter(|key| key.kind == crate::Kind::Path) {
         let (section, name) = key.split();
         let mut paths = generations
             .iter()

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::{Config, Finding};
-use crate::config::pem;
+use crate::files;
 
 /// Longest name of a Unix socket, in bytes: `sun_path` holds 108 with a zero at its end, and the
 /// socket is made under a name that is a little longer.
@@ -18,7 +18,7 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
         return;
     };
     let key = ["admin.socket"];
-    if let Err(what) = pem::is_a_name(socket) {
+    if let Err(what) = files::is_a_name(socket) {
         found.push(Finding::new(key, what));
         return;
     }

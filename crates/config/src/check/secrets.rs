@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use super::{Config, Finding, pem};
+use super::{Config, Finding, files};
 
 /// A warning for each file that is open to all. That its group can read it is customary, as for
 /// Debian's `ssl-cert`; the file of session keys is judged alike, beside its other rules.
@@ -24,7 +24,7 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     for (key, path) in files {
         let Some(path) = path else { continue };
         // A certificate in the place of a key is another mistake, and no secret.
-        if key == "tls.key" && !pem::is_secret(path) {
+        if key == "tls.key" && !files::is_secret(path) {
             continue;
         }
         let open = fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o006 != 0);

@@ -1,6 +1,6 @@
 //! What to say about names that nobody knows, and what was probably meant.
 
-use crate::config::{
+use crate::{
     keys::{Key, SECTIONS, Section, keys},
     nearest::nearest,
 };
@@ -22,7 +22,7 @@ pub(super) fn outside(name: &str) -> String {
 /// About a section.
 pub(super) fn section(name: &str) -> (String, Option<&'static Section>) {
     let meant = nearest(name, SECTIONS.iter().map(|section| section.name), SLIP);
-    let meant = meant.and_then(crate::config::keys::section);
+    let meant = meant.and_then(crate::keys::section);
     let what = match meant {
         Some(meant) => format!("no such section; did you mean [{}]?", meant.name),
         None => format!("no such section; there are {}", section_names()),

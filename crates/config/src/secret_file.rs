@@ -3,16 +3,16 @@
 
 use std::{fmt::Display, path::Path};
 
-use crate::config::pem;
+use crate::files;
 
 /// Reads the word; `parse` says what it has to be like.
 ///
 /// # Errors
 /// In words: the file cannot be read, or holds something else.
-pub(crate) fn read<T, E: Display>(
+pub fn read<T, E: Display>(
     path: &Path,
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<T, String> {
-    let text = pem::readable(path)?;
+    let text = files::readable(path)?;
     parse(&text).map_err(|error| format!("{} {error}", path.display()))
 }

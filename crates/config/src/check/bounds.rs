@@ -9,21 +9,21 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly
 use toml::Value;
 
 use super::Finding;
-use crate::config::{
+use crate::{
     Config, Kind, days,
     keys::{Key, keys},
 };
 
 /// The most that a number may be.
-pub(crate) const MOST_COUNT: i64 = 10_000_000;
+pub const MOST_COUNT: i64 = 10_000_000;
 /// The most nodes that the Stream Manager is asked for; no request tries more than a few of them.
 const MOST_ENDPOINTS: i64 = 64;
 /// The most that a size may be, in bytes: 1 GiB.
-pub(crate) const MOST_BYTES: i64 = 1 << 30;
+pub const MOST_BYTES: i64 = 1 << 30;
 /// The key whose zero means that there is none of it.
 const PROBE: &str = "stream_manager.probe";
 /// The longest that a time may be: 365 days of 24 hours.
-pub(crate) const MOST_TIME: Duration = Duration::from_hours(8760);
+pub const MOST_TIME: Duration = Duration::from_hours(8760);
 
 /// Holds every duration, number, size and port against its bounds.
 pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
@@ -83,7 +83,7 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
 }
 
 /// The most that this number may be.
-pub(crate) fn most(key: &Key) -> i64 {
+pub fn most(key: &Key) -> i64 {
     match key.path {
         "lookup.publish_endpoints" | "lookup.play_endpoints" => MOST_ENDPOINTS,
         _ => MOST_COUNT,

@@ -199,7 +199,7 @@ fn placed(finding: Finding, composed: &Composed, file: Option<&str>) -> Mistake 
 ///
 /// # Errors
 /// What is wrong, in words.
-pub(crate) fn peek(sources: &Sources, key: &Key) -> Result<Option<toml::Value>, String> {
+pub fn peek(sources: &Sources, key: &Key) -> Result<Option<toml::Value>, String> {
     let environment = environment::read(&sources.environment);
     let path = sources
         .file

@@ -79,7 +79,8 @@ pub struct Mistakes {
 }
 
 impl Mistakes {
-    pub(crate) fn new(mut mistakes: Vec<Mistake>, warnings: Vec<Mistake>) -> Self {
+    /// Sorts both lists by file and line.
+    pub fn new(mut mistakes: Vec<Mistake>, warnings: Vec<Mistake>) -> Self {
         mistakes.sort_by(in_reading_order);
         Self { mistakes, warnings }
     }

@@ -2,7 +2,7 @@
 
 use whipstitch_signaling::ice::{Credentials, IceServer, IceUrl, TurnSecret};
 
-use super::{Config, Finding, pem, secret_word};
+use super::{Config, Finding, files, secret_word};
 
 /// Most servers that make sense; browsers warn from five on, as each one slows the search for a
 /// way.
@@ -89,7 +89,7 @@ fn relays(config: &Config, found: &mut Vec<Finding>) {
 
 /// Whether the fixed password is one that Red5's SDK cannot read.
 fn illegible(config: &Config, item: usize) -> Option<String> {
-    let text = pem::readable(config.ice.credential_file.as_deref()?).ok()?;
+    let text = files::readable(config.ice.credential_file.as_deref()?).ok()?;
     let server = IceServer {
         url: config.ice.servers.get(item)?.clone(),
         credentials: Credentials::fixed(config.ice.username.as_deref()?, &text).ok(),

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 const LONGEST: usize = 64;
 
 /// The candidate that differs from `word` in the fewest letters, at most `most` of them.
-pub(crate) fn nearest<'a>(
+pub fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
     most: usize,

@@ -10,10 +10,10 @@ use tracing_subscriber::{
     filter::{LevelFilter, ParseError},
 };
 
-use crate::config::nearest;
+use crate::nearest;
 
 /// What directives are about: kinds of lines, and the crates whose modules they are.
-const TARGETS: [&str; 10] = [
+const TARGETS: [&str; 11] = [
     "access",
     "session",
     "whipstitch",
@@ -24,6 +24,7 @@ const TARGETS: [&str; 10] = [
     "whipstitch_origin",
     "whipstitch_proxy",
     "whipstitch_signaling",
+    "whipstitch_telemetry",
 ];
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
@@ -31,7 +32,7 @@ const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 ///
 /// # Errors
 /// The directive that is none.
-pub(crate) fn parse(text: &str) -> Result<EnvFilter, FilterError> {
+pub fn parse(text: &str) -> Result<EnvFilter, FilterError> {
     for directive in text.split(',') {
         let word = directive.trim();
         // What stands in brackets is a span, whatever it is called.
@@ -120,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_targets_are_those_of_the_crates_that_are_linked() {
-        let manifest = include_str!("../../Cargo.toml");
+        let manifest = include_str!("../../whipstitch/Cargo.toml");
         let linked = manifest
             .lines()
             .filter_map(|line| line.split_once(['.', ' ']))

@@ -2,7 +2,7 @@
 
 use whipstitch_origin::{BaseUrl, connect::Roots};
 
-use super::{Config, Finding, pem};
+use super::{Config, Finding, files};
 
 pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
     let manager = &config.stream_manager;
@@ -37,7 +37,7 @@ fn ca_file(config: &Config, found: &mut Vec<Finding>) {
     // What cannot be used at the start is a mistake, and nothing else; the first look may know
     // better why.
     if let Err(error) = Roots::read(path) {
-        let what = match pem::check(path, pem::Block::Certificate) {
+        let what = match files::check(path, files::Block::Certificate) {
             Err(what) => what,
             Ok(()) => format!("{} {error}", path.display()),
         };

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::{Case, RIGHT};
-use crate::config::{Config, Origins, effective, keys::keys};
+use crate::{Config, Origins, effective, keys::keys};
 
 /// Key, value and origin of one key, as JSON.
 fn shown(case: &Case<'_>, path: &str) -> serde_json::Value {

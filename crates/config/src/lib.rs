@@ -5,20 +5,24 @@
 //! composes them. Precedence, highest first: flag, environment, file, default.
 
 mod check;
+mod collector_url;
 mod compose;
 mod days;
 mod effective;
 mod environment;
 mod file;
-mod in_force;
+pub mod files;
 pub mod keys;
 mod kind;
+mod live;
 mod load;
+pub mod log_filter;
 mod mistake;
 mod nearest;
-pub(crate) mod pem;
 mod retired;
 mod schema;
+pub mod secret_file;
+pub mod session_key_file;
 mod summary;
 
 use std::{path::PathBuf, time::Duration};
@@ -32,15 +36,14 @@ use whipstitch_proxy::{
     trace::{Parents, Ratio},
 };
 
-pub(crate) use check::bounds;
-pub use check::{Finding, findings};
+pub use check::{Finding, bounds, findings};
+pub use collector_url::{CollectorUrl, CollectorUrlError};
 pub use effective::{Effective, Origin, Origins, effective};
-pub use in_force::{Change, Counts, InForce};
 pub use kind::Kind;
-pub(crate) use load::peek;
-pub use load::{Loaded, Sources, load};
+pub use live::{Change, LiveConfig, Snapshot};
+pub use load::{Loaded, Sources, load, peek};
 pub use mistake::{Mistake, Mistakes, Place};
-pub(crate) use nearest::nearest;
+pub use nearest::nearest;
 pub use schema::schema;
 
 /// Everything that can be set, one field a section. `Config::default()` is complete but for
