@@ -84,8 +84,10 @@ pub(super) fn is_a_name(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The text of a file, which must not be empty, without the byte order mark that some editors
-/// write.
+/// The text of a file, without the byte order mark that some editors write.
+///
+/// # Errors
+/// In words: the file cannot be read, is empty, too long, or not UTF-8.
 pub fn readable(path: &Path) -> Result<String, String> {
     let bytes = bytes(path)?;
     if matches!(&*bytes, [0xfe, 0xff, ..] | [0xff, 0xfe, ..]) {
