@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::command::{self, cargo};
-use crate::{FEATURES, Result, arrows, reference, test};
+use crate::{FEATURES, Result, arrows, reference, test, words};
 
 /// Runs every check, stops at the first that fails, and closes with the runners' lines.
 fn run_all() -> Result<Vec<String>> {
@@ -14,6 +14,7 @@ fn run_all() -> Result<Vec<String>> {
         command::run(&mut cargo(["fmt", "--check", "--manifest-path", apart]))
     })?;
     step("arrows", || arrows::run(arrows::Options::default()))?;
+    step("words", words::check)?;
     step("lints", || command::run(&mut clippy()))?;
     let closing = step("tests", test::run)?;
     step("docs", || command::run(&mut docs()))?;

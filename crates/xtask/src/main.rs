@@ -1,5 +1,5 @@
 //! The chores of the workspace: `cargo xtask test | ci | deploy | deb | dist | reference | arrows |
-//! bench`.
+//! words | bench`.
 
 mod arrows;
 #[cfg(feature = "bench")]
@@ -15,6 +15,7 @@ mod reference;
 mod rerun;
 mod tally;
 mod test;
+mod words;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,8 @@ enum Chore {
     },
     /// Check which crate depends on which, and that modules import each other without cycles
     Arrows(arrows::Options),
+    /// List the words of the old style with what to write instead, and lines that are too wide
+    Words,
     /// Measure the whole stack beside nginx and HAProxy: TLS in, plain node out
     #[cfg(feature = "bench")]
     Bench(bench::Options),
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Chore::Dist(options) => dist::run(options),
         Chore::Reference { check } => reference::run(check),
         Chore::Arrows(options) => arrows::run(options),
+        Chore::Words => words::run(),
         #[cfg(feature = "bench")]
         Chore::Bench(options) => bench::run(&options),
         #[cfg(not(feature = "bench"))]

@@ -1,8 +1,8 @@
 //! `cargo xtask arrows`: which crate may depend on which, and which module on which.
 //!
 //! - [`crates`]: every dependency between crates of the workspace is one that the design allows.
-//! - [`modules`]: no import cycle between sibling modules, and the rooms of a crate import downwards
-//!   only.
+//! - [`modules`]: no import cycle between sibling modules, and the rooms of a crate import
+//!   downwards only.
 //!
 //! Messages name file and line, as a compiler's do.
 
