@@ -14,8 +14,6 @@
 pub mod collector;
 #[path = "harness/deployment.rs"]
 pub mod deployment;
-#[path = "harness/easy_node.rs"]
-pub mod easy_node;
 #[path = "harness/gateway.rs"]
 pub mod gateway;
 #[path = "harness/http.rs"]
@@ -34,6 +32,8 @@ pub mod raw_node;
 pub mod round_robin;
 #[path = "harness/sdk.rs"]
 pub mod sdk;
+#[path = "harness/stub_node.rs"]
+pub mod stub_node;
 #[path = "harness/trusting.rs"]
 pub mod trusting;
 #[path = "harness/websocket.rs"]

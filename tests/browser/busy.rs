@@ -95,12 +95,12 @@ impl Busy {
             let player = Player::new().await.expect("a player");
             self.offer = player.offer().await.expect("its offer");
             let stream = STREAMS[number % 2];
-            let countered = self
+            let counter_offer = self
                 .send(client, "POST", &endpoint("whep", stream), &self.offer)
                 .await;
-            assert_eq!(countered.status, 406, "{}", countered.text());
-            let answer = player.accept(&countered.text()).await.expect("taken");
-            let session = path_of(countered.header("location"));
+            assert_eq!(counter_offer.status, 406, "{}", counter_offer.text());
+            let answer = player.accept(&counter_offer.text()).await.expect("taken");
+            let session = path_of(counter_offer.header("location"));
             let patched = self.send(client, "PATCH", &session, &answer).await;
             assert_eq!(patched.status, 204, "{}", patched.text());
             player.wait_for_frames(5, SOON).await.expect("media");
@@ -131,8 +131,8 @@ impl Busy {
         let (refused, _) = raw(&self.proxy.h1, metadata, &more).await;
         assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
         let target = endpoint("whep", STREAMS[2]);
-        let countered = self.send(62, "POST", &target, &self.offer).await;
-        let session = path_of(countered.header("location"));
+        let counter_offer = self.send(62, "POST", &target, &self.offer).await;
+        let session = path_of(counter_offer.header("location"));
         for node in self.deployment.cluster.nodes() {
             node.fail(Fault::Status(503, "no".to_owned())).await;
         }
@@ -152,7 +152,7 @@ impl Busy {
 
     /// People come and go, more and fewer of them, for as long as this is polled; the manager is
     /// quick, and less so.
-    pub(crate) async fn goes_on(&mut self) {
+    pub(crate) async fn run(&mut self) {
         for moment in 0_usize.. {
             let wave = [1, 2, 4, 7, 9, 8, 5, 3][moment / 12 % 8];
             if moment % 12 == 0 {
@@ -162,7 +162,7 @@ impl Busy {
             }
             for dialogue in self.dialogues.iter_mut().take(wave) {
                 let text = "x".repeat(900 * wave);
-                dialogue.say(serde_json::json!({"chat": text})).await;
+                dialogue.send(serde_json::json!({"chat": text})).await;
             }
             let this = &*self;
             let visits = (0..wave).map(|number| this.visit(100 + number, moment));

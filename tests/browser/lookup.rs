@@ -42,8 +42,8 @@ async fn publishes_and_plays_in_the_region_that_is_demanded() {
                 publish_and_play(&page).await;
                 for role in ["publish", "play"] {
                     page.wait_for_node(role, &[node]).await;
-                    let told = page.text(role, "node").await;
-                    assert!(told.contains(region), "{api:?} {query}: {told}");
+                    let node = page.text(role, "node").await;
+                    assert!(node.contains(region), "{api:?} {query}: {node}");
                 }
                 stop(&page).await;
             }

@@ -272,7 +272,7 @@ async fn says_in_words_what_went_wrong() {
         let page = Page::open(
             &browser,
             &demo.https_url(),
-            "nobody",
+            "missing",
             transport,
             Source::Generated,
         )
@@ -401,7 +401,7 @@ async fn screenshots_for_people_to_look_at() {
     let page = Page::open(
         &browser,
         &demo.https_url(),
-        "nobody",
+        "missing",
         Transport::Http,
         Source::Generated,
     )

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use whipstitch_minicluster::{Fault, peer::Publisher};
 use whipstitch_tests::{
     Deployment, Proxy,
-    easy_node::{EasyNode, crowd},
+    stub_node::{StubNode, create_sessions},
     websocket::Dialogue,
 };
 
@@ -136,14 +136,14 @@ async fn audience(deployment: &Deployment, proxy: &Proxy) -> Vec<Dialogue> {
         );
         let opened = Dialogue::open(&proxy.h1, &target).await;
         let mut dialogue = opened.expect("a WebSocket");
-        dialogue.hear().await;
+        dialogue.receive().await;
         dialogues.push(dialogue);
     }
-    let nobody = proxy
+    let missing = proxy
         .h2
-        .sdp("POST", "/live/whep/endpoint/nobody", "v=0\r\n")
+        .sdp("POST", "/live/whep/endpoint/missing", "v=0\r\n")
         .await;
-    assert_eq!(nobody.problem(), "not-live");
+    assert_eq!(missing.problem(), "not-live");
     let metadata = "/streammanager/?id=x&host=169.254.169.254&app=live";
     assert!(Dialogue::open(&proxy.h1, metadata).await.is_err());
     dialogues
@@ -155,7 +155,7 @@ async fn closed(dialogue: &mut Dialogue) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_status_page_shows_all_and_changes_what_it_is_told_to() {
+async fn the_status_page_shows_everything_and_its_buttons_work() {
     let _one = ONE.lock().await;
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
@@ -245,7 +245,7 @@ async fn the_status_page_on_every_screen() {
     let browser = Browser::start().await;
     let page = StatusPage::open(&browser, &busy.proxy).await;
     tokio::select! {
-        () = busy.goes_on() => unreachable!("it goes on"),
+        () = busy.run() => unreachable!("it goes on"),
         () = pictures(&page) => {}
     }
     browser.close().await;
@@ -275,14 +275,14 @@ async fn pictures(page: &StatusPage<'_>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_page_turns_over_nine_thousand_nine_hundred_sessions() {
     let _one = ONE.lock().await;
-    let (deployment, node) = (Deployment::start().await, EasyNode::start(31).await);
+    let (deployment, node) = (Deployment::start().await, StubNode::start(31).await);
     let proxy = node.proxy(&deployment);
     let players = |room: usize| {
         (0..99)
             .map(move |id| format!("/live/room{room:02}/whep/endpoint/s?requestId=p-{room}-{id}"))
     };
     let all: Vec<_> = (0..100).flat_map(players).collect();
-    crowd(&proxy, &all).await;
+    create_sessions(&proxy, &all).await;
     let browser = Browser::start().await;
     let page = StatusPage::open(&browser, &proxy).await;
     page.until_rows("sessions", 50).await;
@@ -297,7 +297,7 @@ async fn the_status_page_turns_over_nine_thousand_nine_hundred_sessions() {
 
     // One more of a room makes a page of its own; when it ends, whoever looks at it is not left
     // with nothing.
-    crowd(
+    create_sessions(
         &proxy,
         &["room07-1", "room07-2"].map(|id| format!("/live/room07/whep/endpoint/s?requestId={id}")),
     )

@@ -1,5 +1,5 @@
 //! A collector of spans: takes OTLP over HTTP, reads it with the decoder of OpenTelemetry's own
-//! crate, and remembers what it was told.
+//! crate, and keeps every span that it received.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
@@ -22,13 +22,13 @@ use crate::{deployment::SOON, raw_node::read_head};
 /// It listens as long as this is held.
 pub struct Collector {
     addr: SocketAddr,
-    told: watch::Receiver<Vec<Told>>,
+    received: watch::Receiver<Vec<Span>>,
     listening: AbortOnDropHandle<()>,
 }
 
 /// One span.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Span {
     /// The trace, in digits.
     pub trace: String,
     /// Which span, in digits.
@@ -63,11 +63,11 @@ impl Collector {
     #[expect(clippy::disallowed_methods, reason = "the handle ends it")]
     pub async fn at(addr: SocketAddr) -> Self {
         let listener = TcpListener::bind(addr).await.unwrap();
-        let (tell, told) = watch::channel(Vec::new());
+        let (sender, received) = watch::channel(Vec::new());
         Self {
             addr: listener.local_addr().unwrap(),
-            told,
-            listening: AbortOnDropHandle::new(tokio::spawn(listen(listener, Arc::new(tell)))),
+            received,
+            listening: AbortOnDropHandle::new(tokio::spawn(listen(listener, Arc::new(sender)))),
         }
     }
 
@@ -87,39 +87,46 @@ impl Collector {
         format!("http://{}", self.addr)
     }
 
-    /// Waits until it was told of so many spans; all of them.
-    pub async fn spans(&self, at_least: usize) -> Vec<Told> {
-        let mut told = self.told.clone();
-        let enough = told.wait_for(|told| told.len() >= at_least);
+    /// Waits until this many spans have arrived; returns all of them.
+    pub async fn spans(&self, at_least: usize) -> Vec<Span> {
+        let mut received = self.received.clone();
+        let enough = received.wait_for(|received| received.len() >= at_least);
         let enough = timeout(SOON, enough).await;
-        if let Ok(told) = enough {
-            return told.unwrap().clone();
+        if let Ok(received) = enough {
+            return received.unwrap().clone();
         }
-        panic!("not {at_least} spans in time: {:#?}", self.told.borrow());
+        panic!(
+            "not {at_least} spans in time: {:#?}",
+            self.received.borrow()
+        );
     }
 
-    /// Waits until it was told of a span of this name; the first.
-    pub async fn span(&self, name: &str) -> Told {
-        let mut told = self.told.clone();
-        let there = |told: &Vec<Told>| told.iter().any(|span| span.name == name);
-        let there = timeout(SOON, told.wait_for(there)).await;
-        let Ok(told) = there else {
-            panic!("no span {name} in time: {:#?}", self.told.borrow());
+    /// Waits until a span of this name has arrived; returns the first.
+    pub async fn span(&self, name: &str) -> Span {
+        let mut received = self.received.clone();
+        let there = |received: &Vec<Span>| received.iter().any(|span| span.name == name);
+        let there = timeout(SOON, received.wait_for(there)).await;
+        let Ok(received) = there else {
+            panic!("no span {name} in time: {:#?}", self.received.borrow());
         };
-        let told = told.unwrap();
-        told.iter().find(|span| span.name == name).unwrap().clone()
+        let received = received.unwrap();
+        received
+            .iter()
+            .find(|span| span.name == name)
+            .unwrap()
+            .clone()
     }
 }
 
 /// One connection after the other: an exporter has one.
-async fn listen(listener: TcpListener, tell: Arc<watch::Sender<Vec<Told>>>) {
+async fn listen(listener: TcpListener, sender: Arc<watch::Sender<Vec<Span>>>) {
     while let Ok((socket, _)) = listener.accept().await {
-        serve(socket, &tell).await;
+        serve(socket, &sender).await;
     }
 }
 
 /// Until the connection ends.
-async fn serve(mut socket: TcpStream, tell: &watch::Sender<Vec<Told>>) {
+async fn serve(mut socket: TcpStream, sender: &watch::Sender<Vec<Span>>) {
     while let Ok(1..) = socket.peek(&mut [0]).await {
         let head = read_head(&mut socket).await;
         assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
@@ -133,28 +140,28 @@ async fn serve(mut socket: TcpStream, tell: &watch::Sender<Vec<Told>>) {
         let mut body = vec![0; length.unwrap().parse().unwrap()];
         socket.read_exact(&mut body).await.unwrap();
         let request = ExportTraceServiceRequest::decode(&*body).unwrap();
-        tell.send_modify(|told| told.extend(read(request)));
+        sender.send_modify(|received| received.extend(read(request)));
         let answer =
             b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
         socket.write_all(answer).await.unwrap();
     }
 }
 
-fn read(request: ExportTraceServiceRequest) -> Vec<Told> {
-    let mut told = Vec::new();
+fn read(request: ExportTraceServiceRequest) -> Vec<Span> {
+    let mut received = Vec::new();
     for of_resource in request.resource_spans {
         let resource = attributes(&of_resource.resource.unwrap_or_default().attributes);
         let spans = of_resource
             .scope_spans
             .iter()
             .flat_map(|scope| &scope.spans);
-        told.extend(spans.map(|span| told_of(span, &resource)));
+        received.extend(spans.map(|span| read_span(span, &resource)));
     }
-    told
+    received
 }
 
-fn told_of(span: &otlp::Span, resource: &BTreeMap<String, String>) -> Told {
-    Told {
+fn read_span(span: &otlp::Span, resource: &BTreeMap<String, String>) -> Span {
+    Span {
         trace: digits(&span.trace_id),
         span: digits(&span.span_id),
         parent: digits(&span.parent_span_id),

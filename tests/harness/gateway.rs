@@ -26,14 +26,14 @@ use crate::raw_node::read_head;
 
 /// What reached a gateway.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct GatewayRequest {
     /// The name in the client's hello.
     pub server_name: Option<String>,
     /// The header of the request as it came.
     pub head: String,
 }
 
-impl Asked {
+impl GatewayRequest {
     /// Method, path and query.
     pub fn line(&self) -> &str {
         self.head
@@ -55,7 +55,7 @@ impl Asked {
 pub struct Gateway {
     addr: SocketAddr,
     folder: TempDir,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<GatewayRequest>>>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -84,7 +84,7 @@ impl Gateway {
                     let server_name = client.get_ref().1.server_name().map(str::to_owned);
                     let head = read_head(&mut client).await;
                     let changed = change(&head, from, to);
-                    seen.lock().unwrap().push(Asked { server_name, head });
+                    seen.lock().unwrap().push(GatewayRequest { server_name, head });
                     let Some(changed) = changed else {
                         let none = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
                         let _ = client.write_all(none).await;
@@ -116,7 +116,7 @@ impl Gateway {
     }
 
     /// Every request so far.
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<GatewayRequest> {
         self.asked.lock().unwrap().clone()
     }
 }

@@ -24,7 +24,7 @@ pub struct Kept {
 }
 
 /// An answer that still comes, over a connection of its own, which ends when this is dropped.
-pub struct Open {
+pub struct StreamingReply {
     /// Its status.
     pub status: StatusCode,
     /// Its header.
@@ -33,7 +33,7 @@ pub struct Open {
     _connection: Kept,
 }
 
-impl Open {
+impl StreamingReply {
     /// The next piece; `None` at the end.
     pub async fn next(&mut self) -> Option<Bytes> {
         loop {
@@ -85,11 +85,11 @@ impl Kept {
     }
 
     /// Sends a request, and gives its answer as soon as its header is there.
-    pub async fn open(mut self, request: Request<impl Into<Bytes>>) -> Open {
+    pub async fn open(mut self, request: Request<impl Into<Bytes>>) -> StreamingReply {
         let answer = async { self.sent(request).await.await.unwrap() };
         let answer = tokio::time::timeout(SOON, answer).await;
         let (parts, body) = answer.expect("an answer in time").into_parts();
-        Open {
+        StreamingReply {
             status: parts.status,
             headers: parts.headers,
             body,

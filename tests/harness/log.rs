@@ -25,14 +25,14 @@ struct Lines {
     more: watch::Sender<()>,
 }
 
-/// Starts to listen. To be called before what is to be heard.
-pub fn listen() {
+/// Starts to capture. To be called before what is to be heard.
+pub fn capture() {
     // The first call counts; there is one log in a process.
     let _ = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_env_filter(EnvFilter::new("access=info,session=info"))
-        .with_writer(Heard)
+        .with_writer(Capture)
         .try_init();
 }
 
@@ -54,9 +54,9 @@ pub async fn line(target: &str, id: &str) -> Value {
     found[0].clone()
 }
 
-struct Heard;
+struct Capture;
 
-impl io::Write for Heard {
+impl io::Write for Capture {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text: Value = serde_json::from_slice(line)?;
         let is_chosen = text["id"].as_str().is_some_and(|id| id.starts_with(CHOSEN));
@@ -74,7 +74,7 @@ impl io::Write for Heard {
     }
 }
 
-impl MakeWriter<'_> for Heard {
+impl MakeWriter<'_> for Capture {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {

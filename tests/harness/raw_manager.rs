@@ -13,12 +13,12 @@ use tokio::{
 };
 
 /// Target and `X-Forwarded-For` of a lookup.
-pub type Asked = (String, Option<String>);
+pub type Lookup = (String, Option<String>);
 
 /// A manager on a free port of loopback, until it is dropped.
 pub struct RawManager {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<Lookup>>>,
     _serving: JoinSet<()>,
 }
 
@@ -30,7 +30,7 @@ impl RawManager {
     ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (asked, body) = (Arc::<Mutex<Vec<Asked>>>::default(), Arc::new(body));
+        let (asked, body) = (Arc::<Mutex<Vec<Lookup>>>::default(), Arc::new(body));
         let keeps = asked.clone();
         let mut serving = JoinSet::new();
         serving.spawn(async move {
@@ -53,7 +53,7 @@ impl RawManager {
     }
 
     /// What was asked since the last call, without the proxy's own probes.
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<Lookup> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 }
@@ -76,7 +76,7 @@ async fn serve(mut socket: TcpStream, answer: impl Fn(&str) -> String) {
 
 fn answer(
     head: &str,
-    asked: &Mutex<Vec<Asked>>,
+    asked: &Mutex<Vec<Lookup>>,
     body: &dyn Fn(&str, Option<&str>) -> String,
 ) -> String {
     let target = head.split(' ').nth(1).unwrap().to_owned();

@@ -68,12 +68,12 @@ impl RawNode {
     }
 
     /// Takes a connection and says nothing.
-    pub async fn silent(&self) -> TcpStream {
+    pub async fn accept_silently(&self) -> TcpStream {
         self.listener.accept().await.unwrap().0
     }
 
     /// Whether nobody has connected.
-    pub fn untouched(&self) -> bool {
+    pub fn unconnected(&self) -> bool {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         self.listener.poll_accept(&mut context).is_pending()
     }

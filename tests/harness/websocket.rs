@@ -131,14 +131,14 @@ impl Dialogue {
     }
 
     /// Sends a frame.
-    pub async fn say(&mut self, frame: Value) {
+    pub async fn send(&mut self, frame: Value) {
         futures_util::SinkExt::send(&mut self.0, Message::text(frame.to_string()))
             .await
             .unwrap();
     }
 
     /// The next text frame; pings are answered on the way.
-    pub async fn hear(&mut self) -> Value {
+    pub async fn receive(&mut self) -> Value {
         loop {
             match self.next().await {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
@@ -149,9 +149,9 @@ impl Dialogue {
     }
 
     /// The next text frame for which `wanted` holds.
-    pub async fn hear_until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub async fn receive_until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
-            let frame = self.hear().await;
+            let frame = self.receive().await;
             if wanted(&frame) {
                 return frame;
             }

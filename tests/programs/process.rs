@@ -11,7 +11,7 @@ use tokio::{
 
 use whipstitch_tests::Deployment;
 
-use crate::stage::{PATIENCE, Stage};
+use crate::setup::{PATIENCE, Setup};
 
 /// One such client. It ends with this value.
 pub(crate) struct Process {
@@ -21,13 +21,13 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it. What it trusts over TLS is the stage's throw-away certificate, checked as any
+    /// Starts it. What it trusts over TLS is the setup's throw-away certificate, checked as any
     /// other.
-    pub(crate) fn start(stage: &Stage, command: &mut Command) -> Self {
-        Self::run(&stage.deployment, command)
+    pub(crate) fn start(setup: &Setup, command: &mut Command) -> Self {
+        Self::run(&setup.deployment, command)
     }
 
-    /// The same, without a stage.
+    /// The same, without a setup.
     pub(crate) fn run(deployment: &Deployment, command: &mut Command) -> Self {
         let complaints = NamedTempFile::new().unwrap();
         let certificate = deployment.certificate.file("cert.pem");

@@ -4,7 +4,7 @@ use http::Method;
 use tokio::process::Command;
 use whipstitch_minicluster::Config;
 
-use crate::{process::Process, programs, stage::Stage};
+use crate::{process::Process, programs, setup::Setup};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/programs/scripts");
 
@@ -17,7 +17,7 @@ enum Stack {
 
 impl Stack {
     /// One script plays and publishes.
-    fn start(self, stage: &Stage, role: &str, url: &str) -> Process {
+    fn start(self, setup: &Setup, role: &str, url: &str) -> Process {
         let mut command = match self {
             Self::Aiortc => {
                 let mut python = Command::new("python3");
@@ -34,7 +34,7 @@ impl Stack {
                 node
             }
         };
-        Process::start(stage, command.args([role, url]))
+        Process::start(setup, command.args([role, url]))
     }
 
     /// Publishes, and plays what it publishes.
@@ -43,17 +43,17 @@ impl Stack {
             whep_answers,
             ..Config::default()
         };
-        let stage = Stage::with(config).await;
-        let publisher = self.start(&stage, "publish", &stage.https(stream));
-        stage.watch(stream).await;
-        let mut player = self.start(&stage, "play", &stage.play(stream));
+        let setup = Setup::with(config).await;
+        let publisher = self.start(&setup, "publish", &setup.https(stream));
+        setup.watch(stream).await;
+        let mut player = self.start(&setup, "play", &setup.play(stream));
         player.plays().await;
-        let answers = stage.played(&Method::PATCH, stream).len();
+        let answers = setup.played(&Method::PATCH, stream).len();
         assert_eq!(answers, usize::from(!whep_answers));
         player.stop().await;
-        stage.player_is_over(stream).await;
+        setup.player_is_over(stream).await;
         publisher.stop().await;
-        stage.is_over(stream).await;
+        setup.is_over(stream).await;
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::{process::Command, time::timeout};
 use whipstitch_minicluster::peer::Publisher;
 use whipstitch_tests::Deployment;
 
-use crate::{process::Process, programs, stage::PATIENCE};
+use crate::{process::Process, programs, setup::PATIENCE};
 
 const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -28,8 +28,8 @@ async fn a_collector_of_others_reads_every_span() {
     python.env("PYTHONPATH", programs().join("python"));
     python.env("PYTHONDONTWRITEBYTECODE", "1");
     let mut collector = Process::run(&deployment, &mut python);
-    let said = timeout(PATIENCE, collector.line()).await.unwrap();
-    let port = said.strip_prefix("listening ").unwrap();
+    let line = timeout(PATIENCE, collector.line()).await.unwrap();
+    let port = line.strip_prefix("listening ").unwrap();
 
     let mut config = deployment.config();
     config.tracing.otlp = Some(format!("http://127.0.0.1:{port}"));

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use whipstitch_minicluster::Config;
 
-use crate::{chrome::Browser, page::Pages, stage::Stage};
+use crate::{chrome::Browser, page::Pages, setup::Setup};
 
 /// A browser with the page on it.
 struct Clients {
@@ -28,17 +28,17 @@ impl Clients {
             "const done = arguments[arguments.length - 1]; \
              window.{function}(...[...arguments].slice(0, -1)).then(() => done(\"done\"), (error) => done(`${{error.stack}}`));"
         );
-        let said = self.browser.client.execute_async(&script, arguments).await;
-        let said = said.expect("the page answers");
-        said.as_str().expect("text").to_owned()
+        let result = self.browser.client.execute_async(&script, arguments).await;
+        let result = result.expect("the page answers");
+        result.as_str().expect("text").to_owned()
     }
 
     async fn call(&self, function: &str, arguments: Vec<Value>) {
         assert_eq!(self.ask(function, arguments).await, "done", "{function}");
     }
 
-    async fn publish(&self, client: &str, stage: &Stage, stream: &str) {
-        let url = stage.https(stream);
+    async fn publish(&self, client: &str, setup: &Setup, stream: &str) {
+        let url = setup.https(stream);
         self.call("publish", vec![json!(client), json!(url)]).await;
     }
 
@@ -53,17 +53,17 @@ fn tokens(requests: &[HeaderMap]) -> Vec<&str> {
 }
 
 async fn publishes(client: &str, stream: &str) {
-    let (stage, page) = (Stage::set().await, Clients::open().await);
-    page.publish(client, &stage, stream).await;
-    stage.watch(stream).await;
+    let (setup, page) = (Setup::start().await, Clients::open().await);
+    page.publish(client, &setup, stream).await;
+    setup.watch(stream).await;
 
-    let posts = stage.published(&Method::POST, stream);
+    let posts = setup.published(&Method::POST, stream);
     assert_eq!(tokens(&posts), ["Bearer a-token"]);
-    let trickled = stage.published(&Method::PATCH, stream);
+    let trickled = setup.published(&Method::PATCH, stream);
     assert!(!trickled.is_empty(), "{client} sends its candidates");
 
     page.stop("publish").await;
-    stage.is_over(stream).await;
+    setup.is_over(stream).await;
     page.browser.console_is_quiet().await;
     page.browser.close().await;
 }
@@ -83,22 +83,22 @@ async fn whip_web_client_of_eyevinn() {
 
 /// A player plays what the same page publishes, from a node that answers its offer.
 async fn plays(player: &str, stream: &str) {
-    let stage = Stage::with(Config {
+    let setup = Setup::with(Config {
         whep_answers: true,
         ..Config::default()
     })
     .await;
     let page = Clients::open().await;
-    page.publish("whip-whep", &stage, stream).await;
-    stage.watch(stream).await;
-    let url = stage.play(stream);
+    page.publish("whip-whep", &setup, stream).await;
+    setup.watch(stream).await;
+    let url = setup.play(stream);
     page.call("play", vec![json!(player), json!(url)]).await;
-    let posts = stage.played(&Method::POST, stream);
+    let posts = setup.played(&Method::POST, stream);
     assert_eq!(tokens(&posts), ["Bearer a-token"]);
     page.stop("play").await;
-    stage.player_is_over(stream).await;
+    setup.player_is_over(stream).await;
     page.stop("publish").await;
-    stage.is_over(stream).await;
+    setup.is_over(stream).await;
     // The console may have something to say: of candidates that were still on their way when it
     // stopped.
     page.browser.close().await;
@@ -117,14 +117,17 @@ async fn webrtc_player_of_eyevinn_plays_from_a_node_that_answers() {
 /// whip-whep 1.2.0 knows no counter-offer (`whep.js`, `view`), and says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn whep_client_of_medooze_cannot_play_from_a_node_that_offers() {
-    let (stage, page) = (Stage::set().await, Clients::open().await);
+    let (setup, page) = (Setup::start().await, Clients::open().await);
     let stream = "medooze-refused";
-    page.publish("whip-whep", &stage, stream).await;
-    stage.watch(stream).await;
-    let arguments = vec![json!("whip-whep"), json!(stage.play(stream))];
-    let said = page.ask("play", arguments).await;
-    assert!(said.contains("Request rejected with status 406"), "{said}");
-    assert_eq!(stage.played(&Method::POST, stream).len(), 1);
+    page.publish("whip-whep", &setup, stream).await;
+    setup.watch(stream).await;
+    let arguments = vec![json!("whip-whep"), json!(setup.play(stream))];
+    let result = page.ask("play", arguments).await;
+    assert!(
+        result.contains("Request rejected with status 406"),
+        "{result}"
+    );
+    assert_eq!(setup.played(&Method::POST, stream).len(), 1);
     page.browser.close().await;
 }
 
@@ -132,18 +135,18 @@ async fn whep_client_of_medooze_cannot_play_from_a_node_that_offers() {
 /// then it leaves the offer to the node (src/adapters/WHEPAdapter.ts, `sendOffer`).
 #[tokio::test(flavor = "multi_thread")]
 async fn webrtc_player_of_eyevinn_plays_from_a_node_that_offers() {
-    let (stage, page) = (Stage::set().await, Clients::open().await);
+    let (setup, page) = (Setup::start().await, Clients::open().await);
     let stream = "eyevinn-offered";
-    page.publish("whip-whep", &stage, stream).await;
-    stage.watch(stream).await;
+    page.publish("whip-whep", &setup, stream).await;
+    setup.watch(stream).await;
     let player = "@eyevinn/webrtc-player";
-    page.call("play", vec![json!(player), json!(stage.play(stream))])
+    page.call("play", vec![json!(player), json!(setup.play(stream))])
         .await;
-    let posts = stage.played(&Method::POST, stream);
+    let posts = setup.played(&Method::POST, stream);
     assert_eq!(tokens(&posts), ["Bearer a-token"; 2]);
     page.stop("play").await;
     // Its own, and the one that it did not understand.
-    stage.players_are_over(stream, 2).await;
+    setup.players_are_over(stream, 2).await;
     page.stop("publish").await;
     page.browser.close().await;
 }

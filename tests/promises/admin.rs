@@ -69,7 +69,7 @@ async fn dialogue(deployment: &Deployment, proxy: &Proxy, id: usize) -> Dialogue
         id % 10
     );
     let mut dialogue = Dialogue::open(&proxy.h1, &target).await.unwrap();
-    dialogue.hear().await;
+    dialogue.receive().await;
     dialogue
 }
 
@@ -131,7 +131,7 @@ async fn a_hundred_sessions_are_listed_searched_sorted_paged_and_one_is_ended() 
     let before = all_rows[7].clone();
     let one = format!("/sessions/{}", before["id"].as_str().unwrap());
     dialogues[7]
-        .say(json!({"padding": "x".repeat(5_000)}))
+        .send(json!({"padding": "x".repeat(5_000)}))
         .await;
     let from_client = |row: &Value| row["from_client_bytes"].as_u64().unwrap();
     let after = until(&proxy, &one, |row| {
@@ -180,13 +180,13 @@ async fn a_hundred_sessions_are_listed_searched_sorted_paged_and_one_is_ended() 
     until(&proxy, "/sessions", |all| all["total"] == 99).await;
     assert_eq!(proxy.admin.get(&one).await.status, 404);
     assert_eq!(post(&proxy, &format!("{one}/end"), "").await.status, 404);
-    dialogues[8].say(json!({"still": "there"})).await;
+    dialogues[8].send(json!({"still": "there"})).await;
     drop(dialogues);
     until(&proxy, "/sessions", |all| all["total"] == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whip_sessions_are_remembered_until_their_delete_and_can_be_ended() {
+async fn whip_sessions_are_listed_until_their_delete_and_can_be_terminated() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let offer = Publisher::new().await.unwrap().offer().await.unwrap();
@@ -274,7 +274,7 @@ async fn a_drain_on_demand_leaves_a_process_that_answers_until_it_is_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_is_taken_up_at_once() {
+async fn a_reload_applies_a_new_certificate_at_once() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let before = show(&proxy, "/status").await;
@@ -318,11 +318,11 @@ async fn a_certificate_is_taken_up_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_went_wrong_is_there_to_see_and_no_value_of_a_query() {
+async fn incidents_are_shown_without_query_values() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let secret = "hunter2";
-    let player = format!("/live/whep/endpoint/nobody?token={secret}");
+    let player = format!("/live/whep/endpoint/missing?token={secret}");
     assert_eq!(
         proxy.h1.bare("OPTIONS", &player).await.problem(),
         "not-live"
@@ -341,7 +341,7 @@ async fn what_went_wrong_is_there_to_see_and_no_value_of_a_query() {
     );
     assert_eq!(
         (&refusal["stream"], &refusal["client"]),
-        (&json!("live/nobody"), &json!("127.0.0.1"))
+        (&json!("live/missing"), &json!("127.0.0.1"))
     );
     assert_eq!(
         (&error["kind"], &error["status"]),
@@ -364,7 +364,7 @@ async fn what_went_wrong_is_there_to_see_and_no_value_of_a_query() {
     let forgotten = post(
         &proxy,
         "/lookups/forget",
-        "{\"scope\":\"live\",\"stream\":\"nobody\"}",
+        "{\"scope\":\"live\",\"stream\":\"missing\"}",
     )
     .await;
     assert_eq!(forgotten.text(), "{\"forgotten\":1}");
@@ -372,7 +372,7 @@ async fn what_went_wrong_is_there_to_see_and_no_value_of_a_query() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_come_until_the_end() {
+async fn events_are_sent_until_shutdown() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let (mut io, _) = proxy.admin.connect().await;

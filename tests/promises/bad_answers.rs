@@ -26,7 +26,7 @@ fn posts(deployment: &Deployment) -> [u64; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_nodes_that_were_not_asked_for_the_first_is_taken_and_no_other() {
+async fn of_unrequested_nodes_only_the_first_is_used() {
     let deployment = Deployment::start().await;
     let [first, second] = [0, 1].map(|node| deployment.cluster.nodes()[node].ip());
     // More than were asked for, of a region that was not asked for; of 1.x a list where an object

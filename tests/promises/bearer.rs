@@ -136,7 +136,7 @@ async fn a_publisher_and_a_player_reach_their_node_with_a_query() {
     assert_eq!(missing.problem(), "not-live");
     let shown = shown(&proxy).await;
     assert!(shown.contains("not-live") && !shown.contains(SECRET));
-    let lookups = deployment.cluster.seen().asked();
+    let lookups = deployment.cluster.seen().lookup_targets();
     assert!(!lookups.is_empty() && lookups.iter().all(|asked| !asked.contains(SECRET)));
     let of_manager = deployment.cluster.seen().requests_to(Server::Manager);
     assert!(
@@ -163,7 +163,7 @@ async fn a_websocket_reaches_its_node_with_a_query() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delete_of_ours_has_it_too() {
+async fn a_delete_sent_by_the_proxy_carries_the_token_too() {
     let node = RawNode::start(31).await;
     let deployment = Deployment::start().await;
     let mut config = config(&deployment);
@@ -214,16 +214,16 @@ async fn a_delete_of_ours_has_it_too() {
     let id = listed["sessions"][0]["id"].as_str().unwrap();
     let request =
         Request::post(format!("/sessions/{id}/end")).header("content-type", "application/json");
-    let told = proxy.admin.send(request.body("{}".to_owned()).unwrap());
-    let (told, (delete, _)) = tokio::join!(told, node.answer(0, ended));
-    assert_eq!(told.status, 202);
+    let accepted = proxy.admin.send(request.body("{}".to_owned()).unwrap());
+    let (accepted, (delete, _)) = tokio::join!(accepted, node.answer(0, ended));
+    assert_eq!(accepted.status, 202);
     let first = "DELETE /live/whip/resource/s2?token=s3cret HTTP/1.1\r\n";
     assert!(delete.starts_with(first), "{delete}");
     assert!(!delete.contains("authorization"), "{delete}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_translated_is_a_400_that_no_node_hears() {
+async fn a_token_that_cannot_be_translated_is_a_400_and_reaches_no_node() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy_with(config(&deployment));
     let long = "x".repeat(7000);
@@ -261,7 +261,7 @@ async fn what_cannot_be_translated_is_a_400_that_no_node_hears() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_header_passes_where_it_is_not_to_be_translated() {
+async fn the_header_passes_unchanged_where_translation_is_off() {
     let deployment = Deployment::start().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("whipstitch.toml");

@@ -15,7 +15,7 @@ use whipstitch_tests::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_says_no_length_is_cut_at_the_limit_too() {
+async fn an_upload_without_a_length_is_cut_at_the_limit_too() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let head = "POST /live/whip/endpoint/s1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n\
@@ -40,7 +40,7 @@ async fn status(client: &Client, bytes: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_does_not_finish_is_told_so_and_nobody_else_is_blamed() {
+async fn an_unfinished_body_is_a_client_error_and_reaches_no_node() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.timeouts.connect = Duration::from_millis(100);
@@ -85,7 +85,7 @@ async fn raw_node(last: u8) -> (Deployment, RawNode, Proxy) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_are_not_altered_by_a_byte() {
+async fn bodies_are_forwarded_byte_for_byte() {
     let (_deployment, node, proxy) = raw_node(5).await;
     let odd: Vec<u8> = b"v=0\r\ns= \t\n\n\x00\xff\xfe\r\r\n".repeat(300);
     let mut answer =
@@ -125,7 +125,7 @@ async fn bodies_are_not_altered_by_a_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_points_elsewhere_is_not_followed() {
+async fn a_redirect_of_a_node_is_not_followed() {
     let (_deployment, node, proxy) = raw_node(6).await;
     let answer = b"HTTP/1.1 307 Temporary Redirect\r\nContent-Length: 0\r\n\
         Location: http://10.9.9.9:5080/live/whip/endpoint/s1\r\n\r\n";
@@ -141,12 +141,12 @@ async fn a_node_that_points_elsewhere_is_not_followed() {
 /// libcurl takes the reset that ends an HTTP/2 stream whose body was not read for a failure, and
 /// shows no answer.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_does_not_come_before_the_request_was_read() {
+async fn the_answer_is_sent_only_after_the_request_was_read() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     for target in [
         "/live/whip/endpoint/a%00",
-        "/live/whep/endpoint/nobody",
+        "/live/whep/endpoint/missing",
         "/live/whip/resource/s1/x",
     ] {
         let (pieces, upload) = mpsc::channel(1);
@@ -160,7 +160,7 @@ async fn an_answer_does_not_come_before_the_request_was_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_never_ends_is_answered_all_the_same() {
+async fn a_request_that_never_ends_is_still_answered() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let (_pieces, upload) = mpsc::channel(1);

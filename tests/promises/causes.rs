@@ -63,7 +63,7 @@ async fn an_idle_proxy_knows_within_a_second_of_its_start_whether_the_manager_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_probe_that_is_answered_with_an_error_makes_no_idle_proxy_fail() {
+async fn an_error_answer_to_an_idle_probe_does_not_mark_the_manager_down() {
     let deployment = Deployment::start().await;
     let manager = deployment.cluster.manager();
     let error = r#"{"errorMessage":"unexpected"}"#;
@@ -97,7 +97,7 @@ async fn an_idle_probe_that_is_answered_with_an_error_makes_no_idle_proxy_fail()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_probe_asks_anything_where_it_is_switched_off_and_none_asks_to_publish() {
+async fn probes_can_be_switched_off_and_never_ask_to_publish() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     let quiet = deployment.proxy_with(config.clone());
@@ -113,7 +113,7 @@ async fn no_probe_asks_anything_where_it_is_switched_off_and_none_asks_to_publis
         }
     };
     tokio::time::timeout(SOON, several).await.unwrap();
-    for lookup in deployment.cluster.seen().asked() {
+    for lookup in deployment.cluster.seen().lookup_targets() {
         assert!(lookup.contains("action=subscribe"), "{lookup}");
     }
 }
@@ -152,7 +152,7 @@ async fn the_cause_reaches_the_operator_and_no_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_is_not_trusted_is_named_in_the_words_of_the_verifier() {
+async fn an_untrusted_certificate_is_reported_with_the_verifiers_reason() {
     let deployment = Deployment::start().await;
     let tls = deployment.proxy();
     let mut config = deployment.config();
@@ -181,14 +181,14 @@ async fn check_online(flags: String) -> (u8, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_online_goes_the_way_step_by_step_and_says_where_it_ends() {
+async fn check_online_tries_each_step_and_names_the_one_that_failed() {
     let deployment = Deployment::start().await;
     let port = deployment.cluster.node_port();
     let url = deployment.cluster.manager_url();
-    let (code, said) = check_online(format!("--stream-manager {url}")).await;
-    assert_eq!(code, 0, "{said}");
+    let (code, shown) = check_online(format!("--stream-manager {url}")).await;
+    assert_eq!(code, 0, "{shown}");
     for step in ["ok       TCP", "ok       API", "ok       lookup"] {
-        assert!(said.contains(step), "{said}");
+        assert!(shown.contains(step), "{shown}");
     }
 
     let proxy = deployment.proxy();
@@ -199,23 +199,23 @@ async fn check_online_goes_the_way_step_by_step_and_says_where_it_ends() {
     let flags = format!(
         "--stream-manager {url} --allow-nodes 127.0.0.0/8 --node-port {port} --stream live/s1"
     );
-    let (code, said) = check_online(flags).await;
-    assert_eq!(code, 0, "{said}");
-    assert!(said.contains("ok       node"), "{said}");
+    let (code, shown) = check_online(flags).await;
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("ok       node"), "{shown}");
 
     let wrong = closed_port().await.port();
     let flags = format!(
         "--stream-manager {url} --allow-nodes 127.0.0.0/8 --node-port {wrong} --stream live/s1"
     );
-    let (code, said) = check_online(flags).await;
-    assert_eq!(code, 78, "{said}");
-    assert!(said.contains("FAILED   node"), "{said}");
-    assert!(said.contains("connection refused"), "{said}");
-    assert!(said.contains("is nodes.port right"), "{said}");
+    let (code, shown) = check_online(flags).await;
+    assert_eq!(code, 78, "{shown}");
+    assert!(shown.contains("FAILED   node"), "{shown}");
+    assert!(shown.contains("connection refused"), "{shown}");
+    assert!(shown.contains("is nodes.port right"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_online_names_each_cause_and_its_cure() {
+async fn check_online_names_each_cause_and_its_fix() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let tls = proxy.h1.addr().port();
@@ -245,11 +245,15 @@ async fn check_online_names_each_cause_and_its_cure() {
             ["FAILED   API", "if this is a Stream Manager at all"],
         ),
     ] {
-        let (code, said) = check_online(format!("--stream-manager {url}")).await;
+        let (code, shown) = check_online(format!("--stream-manager {url}")).await;
         for words in words {
-            assert!(said.contains(words), "{url}: {said}");
+            assert!(shown.contains(words), "{url}: {shown}");
         }
-        assert_eq!(code, if said.contains("FAILED") { 78 } else { 0 }, "{said}");
+        assert_eq!(
+            code,
+            if shown.contains("FAILED") { 78 } else { 0 },
+            "{shown}"
+        );
     }
     // A plain 404, as Traefik answers for a host or a path that it has no rule for.
     let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -265,18 +269,18 @@ async fn check_online_names_each_cause_and_its_cure() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let config = format!("[stream_manager]\nurl = \"http://{addr}\"\napi = \"{api}\"\n");
         std::fs::write(file.path(), config).unwrap();
-        let (_, said) = check_online(format!("--config {}", file.path().display())).await;
+        let (_, shown) = check_online(format!("--config {}", file.path().display())).await;
         let words = format!("are stream_manager.{words} right");
-        assert!(said.contains("warning  API"), "{said}");
-        assert!(said.contains(&words), "{said}");
-        assert!(!said.contains("ok       lookup"), "{said}");
+        assert!(shown.contains("warning  API"), "{shown}");
+        assert!(shown.contains(&words), "{shown}");
+        assert!(!shown.contains("ok       lookup"), "{shown}");
     }
     serves.abort();
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = silent.local_addr().unwrap();
-    let (code, said) = check_online(format!("--stream-manager http://{addr}")).await;
-    assert_eq!(code, 78, "{said}");
-    assert!(said.contains("timeout after 2 s"), "{said}");
+    let (code, shown) = check_online(format!("--stream-manager http://{addr}")).await;
+    assert_eq!(code, 78, "{shown}");
+    assert!(shown.contains("timeout after 2 s"), "{shown}");
 
     // They take the connection, and the handshake does not come to its end.
     let closing = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -284,11 +288,11 @@ async fn check_online_names_each_cause_and_its_cure() {
     let serves = tokio_util::task::TaskTracker::new()
         .spawn(async move { while closing.accept().await.is_ok() {} });
     for (addr, why) in [(addr, "timeout after 5 s"), (closes, "connection ")] {
-        let (code, said) = check_online(format!("--stream-manager https://{addr}")).await;
-        assert_eq!(code, 78, "{said}");
+        let (code, shown) = check_online(format!("--stream-manager https://{addr}")).await;
+        assert_eq!(code, 78, "{shown}");
         let words = format!("FAILED   TLS        the handshake did not come to its end: {why}");
-        assert!(said.contains(&words), "{said}");
-        assert!(!said.contains("ok       TLS"), "{said}");
+        assert!(shown.contains(&words), "{shown}");
+        assert!(!shown.contains("ok       TLS"), "{shown}");
     }
     serves.abort();
 
@@ -313,8 +317,8 @@ async fn check_online_names_each_cause_and_its_cure() {
             let _ = socket.write_all(answer.as_bytes()).await;
         }
     });
-    let (code, said) = check_online(format!("--stream-manager http://{addr}")).await;
+    let (code, shown) = check_online(format!("--stream-manager http://{addr}")).await;
     serves.abort();
-    assert_eq!(code, 78, "{said}");
-    assert!(said.contains("set stream_manager.api = \"2\""), "{said}");
+    assert_eq!(code, 78, "{shown}");
+    assert!(shown.contains("set stream_manager.api = \"2\""), "{shown}");
 }

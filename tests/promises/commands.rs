@@ -14,14 +14,14 @@ use whipstitch_minicluster::peer::Publisher;
 use whipstitch_tests::{Deployment, Proxy, websocket::Dialogue};
 
 /// A proxy with an admin socket.
-struct Stage {
+struct Setup {
     deployment: Deployment,
     proxy: Proxy,
     socket: PathBuf,
     _folder: TempDir,
 }
 
-impl Stage {
+impl Setup {
     async fn start() -> Self {
         Self::with(|_| {}).await
     }
@@ -69,7 +69,7 @@ impl Stage {
         let node = self.deployment.cluster.nodes()[0].ip();
         let target = format!("/streammanager/?id=subscriber-1&host={node}&app=live");
         let mut dialogue = Dialogue::open(&self.proxy.h1, &target).await.unwrap();
-        dialogue.hear().await;
+        dialogue.receive().await;
         dialogue
     }
 }
@@ -89,13 +89,13 @@ pub(crate) async fn run(line: &str) -> Exit {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn status_is_one_look() {
-    let stage = Stage::start().await;
-    stage.publish("/live/whip/endpoint/s1").await;
-    let json = stage.json("status").await;
+async fn status_summarises_the_proxy() {
+    let setup = Setup::start().await;
+    setup.publish("/live/whip/endpoint/s1").await;
+    let json = setup.json("status").await;
     assert_eq!(json["state"], "ready");
-    let text = stage.text("status").await;
-    let https = stage.proxy.h1.addr().to_string();
+    let text = setup.text("status").await;
+    let https = setup.proxy.h1.addr().to_string();
     for words in [
         ": ready",
         &*https,
@@ -108,7 +108,7 @@ async fn status_is_one_look() {
         assert!(text.contains(words), "{words} in {text}");
     }
     // The same over the address, with and without a scheme.
-    let admin = stage.proxy.admin.addr();
+    let admin = setup.proxy.admin.addr();
     for place in [admin.to_string(), format!("http://{admin}")] {
         assert_eq!(run(&format!("status --admin {place}")).await.code, 0);
     }
@@ -116,52 +116,52 @@ async fn status_is_one_look() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_are_listed_searched_and_ended() {
-    let stage = Stage::start().await;
+    let setup = Setup::start().await;
     for stream in ["alpha", "beta"] {
-        stage
+        setup
             .publish(&format!("/live/whip/endpoint/{stream}"))
             .await;
     }
-    let mut dialogue = stage.socket().await;
+    let mut dialogue = setup.socket().await;
     assert_eq!(
-        stage.json("sessions").await["sessions"]
+        setup.json("sessions").await["sessions"]
             .as_array()
             .unwrap()
             .len(),
         3
     );
-    let found = stage.json("sessions --search alph").await;
+    let found = setup.json("sessions --search alph").await;
     assert_eq!(
         (&found["matching"], &found["sessions"][0]["stream"]),
         (&1.into(), &"alpha".into())
     );
-    let text = stage.text("sessions --search alph").await;
+    let text = setup.text("sessions --search alph").await;
     assert!(
         text.contains("live/alpha") && text.contains("1 session with \"alph\", among 3"),
         "{text}"
     );
-    let by_name = stage.json("sessions --sort stream --limit 1").await;
+    let by_name = setup.json("sessions --sort stream --limit 1").await;
     assert_eq!(by_name["sessions"].as_array().unwrap().len(), 1);
 
-    let all = stage.json("sessions").await;
+    let all = setup.json("sessions").await;
     let socket = all["sessions"]
         .as_array()
         .unwrap()
         .iter()
         .find(|one| one["kind"] == "socket");
     let id = socket.unwrap()["id"].as_str().unwrap();
-    assert!(stage.text(&format!("sessions end {id}")).await.contains(id));
+    assert!(setup.text(&format!("sessions end {id}")).await.contains(id));
     let Message::Close(Some(close)) = dialogue.next().await else {
         panic!("not a Close")
     };
     assert_eq!(close.code, CloseCode::Away);
     dialogue.close().await;
-    stage
+    setup
         .proxy
         .until_metric("whipstitch_sockets_open", 0.0)
         .await;
-    assert_eq!(stage.json("sessions").await["total"], 2);
-    let gone = stage.run(&format!("sessions end {id}")).await;
+    assert_eq!(setup.json("sessions").await["total"], 2);
+    let gone = setup.run(&format!("sessions end {id}")).await;
     assert!(
         gone.code == 1 && gone.err.contains("session"),
         "{}",
@@ -170,60 +170,60 @@ async fn sessions_are_listed_searched_and_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_and_lookups_and_what_is_forgotten() {
-    let stage = Stage::start().await;
-    stage.publish("/live/room1/whip/endpoint/s1").await;
-    let nodes = stage.text("nodes").await;
+async fn nodes_and_lookups_are_listed_and_can_be_forgotten() {
+    let setup = Setup::start().await;
+    setup.publish("/live/room1/whip/endpoint/s1").await;
+    let nodes = setup.text("nodes").await;
     assert!(
         nodes.contains("healthy") && nodes.contains("1 node"),
         "{nodes}"
     );
-    let lookups = stage.text("lookups").await;
+    let lookups = setup.text("lookups").await;
     assert!(
         lookups.contains("live/room1/s1") && lookups.contains("1 answer"),
         "{lookups}"
     );
     assert_eq!(
-        stage.text("lookups forget live/other").await,
+        setup.text("lookups forget live/other").await,
         "0 answers forgotten\n"
     );
     assert_eq!(
-        stage.text("lookups forget live/room1/s1").await,
+        setup.text("lookups forget live/room1/s1").await,
         "1 answer forgotten\n"
     );
-    assert_eq!(stage.json("lookups").await["total"], 0);
+    assert_eq!(setup.json("lookups").await["total"], 0);
     assert_eq!(
-        stage.text("lookups forget --all").await,
+        setup.text("lookups forget --all").await,
         "0 answers forgotten\n"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drain_is_waited_for() {
-    let stage = Stage::start().await;
-    let mut dialogue = stage.socket().await;
+async fn drain_wait_returns_when_the_drain_is_over() {
+    let setup = Setup::start().await;
+    let mut dialogue = setup.socket().await;
     let client = async {
         let close = dialogue.next().await;
         assert!(matches!(close, Message::Close(Some(_))), "{close:?}");
         dialogue.close().await;
     };
-    let (drained, ()) = tokio::join!(stage.run("drain --wait"), client);
+    let (drained, ()) = tokio::join!(setup.run("drain --wait"), client);
     assert_eq!((drained.code, &*drained.err), (0, ""), "{}", drained.out);
     assert!(drained.out.starts_with("drained"), "{}", drained.out);
     // It is still there, and not ready.
-    assert_eq!(stage.run("status").await.code, 1);
+    assert_eq!(setup.run("status").await.code, 1);
     // Twice is no mistake.
-    assert_eq!(stage.run("drain --wait").await.code, 0);
+    assert_eq!(setup.run("drain --wait").await.code, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drain_that_takes_too_long_is_bad_news() {
+async fn a_drain_that_takes_too_long_fails() {
     // Load balancers would be waited for all that time.
-    let stage = Stage::with(|config| config.shutdown.delay = Duration::from_mins(1)).await;
-    let late = stage.run("drain --wait --timeout 100ms").await;
+    let setup = Setup::with(|config| config.shutdown.delay = Duration::from_mins(1)).await;
+    let late = setup.run("drain --wait --timeout 100ms").await;
     assert_eq!(late.code, 1, "{}{}", late.out, late.err);
     assert!(late.out.starts_with("not drained after"), "{}", late.out);
-    let status = stage.run("status").await;
+    let status = setup.run("status").await;
     assert!(
         status.code == 1 && status.out.contains("draining"),
         "{}",
@@ -232,28 +232,28 @@ async fn a_drain_that_takes_too_long_is_bad_news() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reload_says_what_failed() {
-    let stage = Stage::start().await;
-    assert!(stage.text("reload").await.contains("certificates"));
-    let certificate = stage.deployment.certificate.file("cert.pem");
+async fn a_reload_reports_what_failed() {
+    let setup = Setup::start().await;
+    assert!(setup.text("reload").await.contains("certificates"));
+    let certificate = setup.deployment.certificate.file("cert.pem");
     fs::write(certificate, "no certificate").unwrap();
-    let failed = stage.run("reload").await;
+    let failed = setup.run("reload").await;
     assert_eq!(failed.code, 1, "{}{}", failed.out, failed.err);
     assert!(failed.out.contains("failed: "), "{}", failed.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_level_is_told_and_a_wrong_one_refused() {
-    let stage = Stage::start().await;
-    assert_eq!(stage.json("log-level").await["until_at"], Value::Null);
+async fn the_log_level_is_shown_and_an_unknown_one_refused() {
+    let setup = Setup::start().await;
+    assert_eq!(setup.json("log-level").await["until_at"], Value::Null);
     // This process has no log that could be changed; another test asks one that has.
-    assert_eq!(stage.run("log-level debug").await.code, 1);
+    assert_eq!(setup.run("log-level debug").await.code, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_over_tcp_are_taken_from_this_machine_only() {
-    let stage = Stage::start().await;
-    let admin = stage.proxy.admin.addr();
+async fn changes_over_tcp_are_accepted_from_this_machine_only() {
+    let setup = Setup::start().await;
+    let admin = setup.proxy.admin.addr();
     assert_eq!(
         run(&format!("lookups forget --all --admin {admin}"))
             .await
@@ -270,10 +270,10 @@ async fn changes_over_tcp_are_taken_from_this_machine_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_has_ended_is_not_there() {
-    let stage = Stage::start().await;
-    assert_eq!(stage.run("status").await.code, 0);
-    let Stage { proxy, socket, .. } = stage;
+async fn commands_fail_once_the_proxy_has_stopped() {
+    let setup = Setup::start().await;
+    assert_eq!(setup.run("status").await.code, 0);
+    let Setup { proxy, socket, .. } = setup;
     proxy.drain().await;
     let exit = run(&format!("status --admin {}", socket.display())).await;
     assert!(

@@ -64,7 +64,7 @@ async fn a_conference_publishes_a_camera_and_a_screen_beside_it() {
         assert!(sdk.delete().await.status.is_success());
     }
     // What is the node's reaches it, and what is the manager's is not asked of it.
-    let asked = deployment.cluster.seen().asked();
+    let asked = deployment.cluster.seen().lookup_targets();
     assert!(
         asked
             .iter()

@@ -37,7 +37,7 @@ async fn many_first_requests_are_one_lookup() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_hints_of_a_client_reach_the_manager_as_they_are() {
+async fn the_hints_of_a_client_reach_the_manager_unchanged() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let target = "/live/room1/whip/endpoint/s1?signal=true&region=us-east-1&strict=true&password=x";
@@ -92,7 +92,7 @@ async fn a_manager_that_does_not_answer_properly_is_a_503_and_an_array_is_an_ans
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_must_not_be_dialled_is_not_whoever_names_it() {
+async fn a_forbidden_address_is_never_dialled() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     for address in [
@@ -155,7 +155,7 @@ async fn a_manager_that_is_slow_or_gone_is_not_waited_for_longer_than_configured
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_refuses_is_passed_over_for_one_of_a_wider_answer() {
+async fn a_refusing_node_is_skipped_for_one_of_a_wider_lookup() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let publisher = Publisher::new().await.unwrap();
@@ -172,7 +172,7 @@ async fn a_node_that_refuses_is_passed_over_for_one_of_a_wider_answer() {
     let created = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", &offer).await;
     assert_eq!(created.status, 201, "{}", created.text());
     assert_eq!(
-        deployment.cluster.seen().asked(),
+        deployment.cluster.seen().lookup_targets(),
         [
             "live/s1?action=broadcast",
             "live/s1?action=broadcast&endpoints=4"
@@ -202,7 +202,7 @@ async fn lookups_around(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_publisher_left_or_a_node_does_not_know_is_looked_up_anew() {
+async fn a_stream_that_ended_or_that_its_node_does_not_know_is_looked_up_again() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.lookup.play_ttl = Duration::from_mins(1);

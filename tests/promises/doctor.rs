@@ -153,7 +153,7 @@ async fn players_pass_where_nodes_answer_offers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bare_node_fails_as_it_should() {
+async fn a_node_without_a_proxy_fails_the_expected_rules() {
     let deployment = Deployment::start().await;
     let node = deployment.cluster.node(0).unwrap();
     let (code, document) = examined(&format!("http://{}", node.address())).await;
@@ -176,7 +176,7 @@ async fn a_bare_node_fails_as_it_should() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_manager_in_trouble_is_told_in_words() {
+async fn a_manager_failure_is_reported_in_words() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     for node in deployment.cluster.nodes() {
@@ -306,15 +306,15 @@ async fn a_server_that_breaks_one_rule_fails_at_that_rule() {
 }
 
 #[tokio::test]
-async fn redirects_are_bounded_and_the_token_stays_at_home() {
-    static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+async fn redirects_are_bounded_and_never_carry_the_token() {
+    static RECEIVED: Mutex<Vec<String>> = Mutex::new(Vec::new());
     static TARGET: Mutex<String> = Mutex::new(String::new());
     let (elsewhere, _other) = spoiled(|request, _| {
         let token = request
             .headers()
             .get("authorization")
             .map(|value| value.to_str().unwrap().to_owned());
-        HEARD.lock().unwrap().push(token.unwrap_or_default());
+        RECEIVED.lock().unwrap().push(token.unwrap_or_default());
     })
     .await;
     *TARGET.lock().unwrap() = format!("http://{elsewhere}/s");
@@ -337,10 +337,10 @@ async fn redirects_are_bounded_and_the_token_stays_at_home() {
         file.display()
     );
     let exit = doctor(&line).await;
-    let heard = HEARD.lock().unwrap().clone();
+    let received = RECEIVED.lock().unwrap().clone();
     assert!(
-        !heard.is_empty() && heard.iter().all(String::is_empty),
-        "{heard:?}"
+        !received.is_empty() && received.iter().all(String::is_empty),
+        "{received:?}"
     );
     assert!(!exit.out.contains("secret"), "{}", exit.out);
     assert!(exit.out.contains("does not hear the token"), "{}", exit.out);
@@ -403,7 +403,7 @@ async fn players_of_a_live_stream_leave_it_as_they_found_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_stops_it_leaves_nothing_behind() {
+async fn an_interrupted_run_leaves_no_session() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let url = https(&proxy);
@@ -431,7 +431,7 @@ async fn whoever_stops_it_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_examined_ends_with_2_and_words() {
+async fn an_unusable_target_exits_with_2_and_a_reason() {
     let closed = {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap()
@@ -471,7 +471,7 @@ async fn what_cannot_be_examined_ends_with_2_and_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_is_not_trusted_is_named() {
+async fn an_untrusted_certificate_is_reported() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let exit = doctor(&https(&proxy)).await;

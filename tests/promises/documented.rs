@@ -149,7 +149,7 @@ async fn the_number_of_endpoints_is_the_clients() {
             let reply = proxy.h1.bare("OPTIONS", &asked).await;
             assert_eq!(reply.status, status, "{api:?} {hints}");
         }
-        let asked = deployment.cluster.seen().asked();
+        let asked = deployment.cluster.seen().lookup_targets();
         for question in &asked {
             let number = question.matches("endpoints=").count();
             assert!(number <= 1, "{question}");

@@ -19,7 +19,7 @@ async fn every_socket_gets_a_close_and_every_request_its_answer() {
     let mut dialogues = Vec::new();
     for _ in 0..20 {
         let mut dialogue = Dialogue::open(&proxy.h1, &target).await.unwrap();
-        dialogue.hear().await;
+        dialogue.receive().await;
         dialogues.push(dialogue);
     }
     deployment
@@ -65,7 +65,7 @@ async fn every_socket_gets_a_close_and_every_request_its_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_never_reads_does_not_hold_the_end_up() {
+async fn a_client_that_never_reads_does_not_delay_the_drain() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.shutdown.deadline = Duration::from_millis(300);

@@ -36,8 +36,8 @@ async fn send(client: &Client, request: Builder) -> Reply {
     client.send(request.body(FRAGMENT).unwrap()).await
 }
 
-/// The last trickle that a node heard.
-fn heard(deployment: &Deployment) -> SeenRequest {
+/// The last trickle that a node received.
+fn last_trickle(deployment: &Deployment) -> SeenRequest {
     let requests = deployment.cluster.seen().requests().into_iter();
     let mut trickles = requests.filter(|request| request.method == "PATCH");
     trickles.next_back().unwrap()
@@ -46,7 +46,7 @@ fn heard(deployment: &Deployment) -> SeenRequest {
 /// `MediaMTX` 1.20.1 as a client (internal/protocols/whip/client.go): no tag is the end where
 /// `PATCH` is allowed, and so is a trickle that is not a 204, or a `DELETE` that is not a 200.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_needs_a_tag_gets_one_and_no_node_hears_of_it() {
+async fn a_client_that_needs_an_etag_gets_one_and_no_node_sees_it() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let options = proxy.h1.bare("OPTIONS", ENDPOINT).await;
@@ -78,12 +78,15 @@ async fn who_needs_a_tag_gets_one_and_no_node_hears_of_it() {
             (204, ""),
             "{name}"
         );
-        let heard = heard(&deployment);
-        assert!(!heard.headers.contains_key("if-match") && !heard.headers.contains_key("etag"));
+        let last_trickle = last_trickle(&deployment);
+        assert!(
+            !last_trickle.headers.contains_key("if-match")
+                && !last_trickle.headers.contains_key("etag")
+        );
     }
     // It restarts ICE, which is the node's to judge.
     send(&proxy.h1, patch(&session).header("if-match", "*")).await;
-    assert_eq!(heard(&deployment).headers["if-match"], "*");
+    assert_eq!(last_trickle(&deployment).headers["if-match"], "*");
     // simple-whip-client.
     let delete = Request::delete(&session).header("if-match", tag);
     let ended = proxy.h1.send(delete.body("").unwrap()).await;
@@ -91,7 +94,7 @@ async fn who_needs_a_tag_gets_one_and_no_node_hears_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_strict_replica_asks_for_it_and_never_red5s_sdk() {
+async fn only_a_strict_replica_requires_if_match_and_never_of_red5s_sdk() {
     let deployment = Deployment::start().await;
     let lenient = deployment.proxy_with(replica(&deployment, false));
     let strict = deployment.proxy_with(replica(&deployment, true));
@@ -141,7 +144,7 @@ async fn only_a_strict_replica_asks_for_it_and_never_red5s_sdk() {
 
 /// What draft-ietf-wish-whip-01 told servers to say is what its client dies of.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_trickle_of_red5s_sdk_is_refused_with_what_ends_it() {
+async fn no_trickle_of_red5s_sdk_gets_a_status_that_ends_it() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let publisher = Publisher::new().await.unwrap();
@@ -175,7 +178,7 @@ async fn no_trickle_of_red5s_sdk_is_refused_with_what_ends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_node_says_of_tags_and_patches_passes_both_ways() {
+async fn a_nodes_own_etags_and_accept_patch_pass_both_ways() {
     let (deployment, node) = (Deployment::start().await, RawNode::start(8).await);
     let manager = deployment.cluster.manager();
     manager.lie(Lie::ServerAddress(node.addr().ip().to_string()));

@@ -8,7 +8,8 @@ use whipstitch::config::Config;
 use whipstitch_minicluster::{Config as ClusterConfig, Node, NodeConfig, peer::Publisher};
 use whipstitch_signaling::Api;
 use whipstitch_tests::{
-    Client, Deployment, Reply, deployment::SOON, http::path_of, kept::Open, raw_node::RawNode,
+    Client, Deployment, Reply, deployment::SOON, http::path_of, kept::StreamingReply,
+    raw_node::RawNode,
 };
 
 const EVENTS: &str = "urn:ietf:params:whep:ext:core:server-sent-events";
@@ -58,14 +59,14 @@ async fn post(client: &Client, target: &str, body: &'static str) -> Reply {
 }
 
 /// The stream of events of a session.
-async fn listen(client: &Client, session: &Reply) -> Open {
+async fn listen(client: &Client, session: &Reply) -> StreamingReply {
     let events = offered(session, EVENTS).unwrap();
     let made = post(client, &events, r#"["active"]"#).await;
     assert_eq!(made.status, 201, "{}", made.text());
     open(client, &path_of(made.header("location"))).await
 }
 
-async fn open(client: &Client, target: &str) -> Open {
+async fn open(client: &Client, target: &str) -> StreamingReply {
     let request = Request::get(target).header("accept", "text/event-stream");
     client.keep().await.open(request.body("").unwrap()).await
 }
@@ -74,12 +75,12 @@ async fn open(client: &Client, target: &str) -> Open {
 async fn until_listeners(node: &Node, count: usize) {
     let reached = async {
         // Polls another part of the same process: there is nothing to be woken by.
-        while node.listeners() != count {
+        while node.event_streams() != count {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let reached = tokio::time::timeout(SOON, reached).await;
-    assert!(reached.is_ok(), "{} listeners", node.listeners());
+    assert!(reached.is_ok(), "{} listeners", node.event_streams());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +99,7 @@ async fn an_event_arrives_when_it_is_sent_and_not_at_the_end() {
             .await;
         for event in ["event: active\ndata: {}\n\n", "data: 2\n\n"] {
             let sent = Instant::now();
-            assert_eq!(node.tell(event), 1);
+            assert_eq!(node.send_event(event), 1);
             assert_eq!(events.next().await.unwrap(), event);
             let took = sent.elapsed();
             assert!(took < Duration::from_secs(1), "{took:?}");
@@ -113,7 +114,7 @@ async fn an_event_arrives_when_it_is_sent_and_not_at_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_extension_takes_and_makes_is_its_own_matter() {
+async fn an_extensions_bodies_and_resources_are_passed_through() {
     let deployment = offering().await;
     let proxy = deployment.proxy();
     let session = play(&proxy.h2, "s1").await;
@@ -153,7 +154,7 @@ async fn what_an_extension_takes_and_makes_is_its_own_matter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_url_of_one_stream_is_none_of_anothers() {
+async fn the_url_of_one_stream_does_not_open_another() {
     let deployment = offering().await;
     let proxy = deployment.proxy();
     let session = play(&proxy.h1, "s1").await;
@@ -195,7 +196,7 @@ async fn the_url_of_one_stream_is_none_of_anothers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_of_a_session_ends_what_was_offered_with_it() {
+async fn the_end_of_a_session_ends_its_extensions() {
     let deployment = offering().await;
     let proxy = deployment.proxy();
     let events = "urn:ietf:params:whip:ext:core:server-sent-events";
@@ -216,7 +217,7 @@ async fn the_end_of_a_session_ends_what_was_offered_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_of_events_are_bounded_and_end_with_the_process() {
+async fn event_streams_are_bounded_and_end_with_the_process() {
     let deployment = offering().await;
     let mut config = deployment.config();
     config.limits.event_streams = 1;
@@ -228,12 +229,15 @@ async fn streams_of_events_are_bounded_and_end_with_the_process() {
     assert_eq!(refused.problem(), "overloaded");
     let node = &deployment.cluster.nodes()[0];
     until_listeners(node, 1).await;
-    node.tell("data: last\n\n");
+    node.send_event("data: last\n\n");
     assert_eq!(first.next().await.unwrap(), "data: last\n\n");
     let began = Instant::now();
     let (drained, end) = tokio::join!(proxy.drain(), first.next());
     assert_eq!((drained, end), (whipstitch::shutdown::Drained::Whole, None));
-    assert!(began.elapsed() < SOON / 2, "nobody waits for its end");
+    assert!(
+        began.elapsed() < SOON / 2,
+        "the drain does not wait for its end"
+    );
 }
 
 /// Waits until nothing more comes in that is not read.
@@ -251,7 +255,7 @@ async fn until_full(socket: &TcpStream) {
 
 /// Its client is there, and reads nothing: there is always a frame that waits for it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_of_events_that_nobody_reads_does_not_hold_the_end_up() {
+async fn an_unread_event_stream_does_not_delay_the_drain() {
     let deployment = offering().await;
     let proxy = deployment.proxy();
     let session = play(&proxy.h1, "s1").await;
@@ -265,7 +269,7 @@ async fn a_stream_of_events_that_nobody_reads_does_not_hold_the_end_up() {
     // More than all buffers on the way hold together.
     let event = format!("data: {}\n\n", "x".repeat(1024 * 1024)).leak();
     for _ in 0..40 {
-        assert_eq!(node.tell(event), 1);
+        assert_eq!(node.send_event(event), 1);
     }
     until_full(&client).await;
     let began = Instant::now();
@@ -294,14 +298,14 @@ async fn stream_manager_2_0_has_a_form_of_its_own() {
     assert_eq!(post(&proxy.h2, &layer, "{}").await.status, 200);
     let mut events = listen(&proxy.h2, &session).await;
     let node = &deployment.cluster.nodes()[0];
-    node.tell("data: 1\n\n");
+    node.send_event("data: 1\n\n");
     assert_eq!(events.next().await.unwrap(), "data: 1\n\n");
     let elsewhere = layer.replacen("/s1/", "/s2/", 1);
     assert_eq!(post(&proxy.h2, &elsewhere, "{}").await.status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_reads_one_link_gets_statistics_only_without_an_ice_server() {
+async fn clients_that_read_one_link_get_statistics_only_without_an_ice_server() {
     let deployment = offering().await;
     let proxy = deployment.proxy();
     let mut config = deployment.config();
@@ -334,7 +338,7 @@ async fn who_reads_one_link_gets_statistics_only_without_an_ice_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_link_that_leads_elsewhere_is_left_out() {
+async fn only_links_to_other_hosts_are_left_out() {
     let deployment = Deployment::with(ClusterConfig {
         nodes: vec![NodeConfig::new([127, 0, 0, 2].into())],
         ..ClusterConfig::default()

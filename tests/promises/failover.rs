@@ -65,7 +65,7 @@ async fn a_post_that_a_node_took_is_seen_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_goes_on_to_the_next_node_and_a_post_does_not() {
+async fn an_options_is_retried_at_the_next_node_and_a_post_is_not() {
     for status in [502, 503] {
         let deployment = Deployment::start().await;
         let proxy = deployment.proxy();

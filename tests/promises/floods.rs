@@ -57,7 +57,7 @@ fn stream_of(number: u32) -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_floods_http2_is_told_to_go_and_others_are_served() {
+async fn an_http2_flood_ends_its_connection_and_others_are_served() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     // Whatever ends the connection has to be the flood, not its age.

@@ -39,7 +39,7 @@ fn reached(deployment: &Deployment) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_is_not_to_the_letter_is_a_404_and_reaches_nobody() {
+async fn an_altered_token_is_a_404_and_reaches_no_node() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy_with(with_key(&deployment, KEY));
     let session = publish(&proxy.plain).await;
@@ -69,7 +69,7 @@ async fn a_token_that_is_not_to_the_letter_is_a_404_and_reaches_nobody() {
             (refused.status.as_u16(), &*refused.problem()),
             (404, "unknown-session")
         );
-        assert!(refused.text().len() < 300, "nobody is told why");
+        assert!(refused.text().len() < 300, "the reason is not revealed");
     }
 
     // As it is, but too old, or before a proxy that has another key.
@@ -91,7 +91,7 @@ async fn a_token_that_is_not_to_the_letter_is_a_404_and_reaches_nobody() {
 
 /// The replica that answered the `OPTIONS` has another key file, or was started anew since.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handle_of_another_key_leads_nowhere_and_is_nobodys_fault() {
+async fn a_handle_of_another_key_is_ignored_without_an_error() {
     let deployment = Deployment::start().await;
     let (before, after) = (deployment.proxy(), deployment.proxy());
     let mut sdk = Sdk::publisher(&before.h1, Release::V15, "s1", "");

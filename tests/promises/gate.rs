@@ -44,7 +44,7 @@ impl Canaries {
     }
 
     /// Asks the kernel, not the runtime, which may not have heard of a connection yet.
-    fn untouched(&self) -> bool {
+    fn unconnected(&self) -> bool {
         let would_block = |listener: &std::net::TcpListener| {
             listener
                 .accept()
@@ -81,7 +81,7 @@ async fn handshake(client: &Client, query: &str) -> (u16, String) {
 }
 
 /// Problem bodies that tell which address was meant would be a map of the network behind.
-fn tells_no_address(body: &str) {
+fn names_no_address(body: &str) {
     for piece in [
         "127.",
         "169.254",
@@ -98,7 +98,7 @@ fn tells_no_address(body: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_spelling_of_a_client_reaches_what_is_no_node() {
+async fn no_spelling_by_a_client_reaches_anything_but_nodes() {
     let (deployment, canaries) = (Deployment::start().await, Canaries::start().await);
     let mut config = deployment.config();
     config.nodes.port = canaries.port();
@@ -125,12 +125,12 @@ async fn refuses(proxy: &Proxy, canaries: &Canaries, number: usize, host: &str) 
     let id = ["s1", "subscriber-1b31"][number % 2];
     let (status, body) = handshake(&proxy.plain, &format!("id={id}&{host}&app=live")).await;
     assert!(matches!(status, 400 | 403), "{host}: {status} {body}");
-    tells_no_address(&body);
-    assert!(canaries.untouched(), "{host}");
+    names_no_address(&body);
+    assert!(canaries.unconnected(), "{host}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refused_and_unknown_are_told_apart_by_nobody() {
+async fn refused_and_unknown_hosts_get_the_same_answer() {
     let (deployment, canaries) = (Deployment::start().await, Canaries::start().await);
     let mut config = deployment.config();
     config.nodes.port = canaries.port();
@@ -153,7 +153,7 @@ async fn refused_and_unknown_are_told_apart_by_nobody() {
         answers.iter().all(|answer| *answer == answers[0]),
         "{answers:?}"
     );
-    assert!(canaries.untouched());
+    assert!(canaries.unconnected());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,7 +179,7 @@ async fn every_refusal_waits_for_the_manager() {
         assert!(took[0] >= SLOW, "{kind}: {took:?}");
         assert!(took[EACH / 2] < SLOW * 10, "{kind}: {took:?}");
     }
-    assert!(canaries.untouched());
+    assert!(canaries.unconnected());
 }
 
 async fn publish(proxy: &Proxy, stream: &str) -> whipstitch_tests::Reply {
@@ -188,7 +188,7 @@ async fn publish(proxy: &Proxy, stream: &str) -> whipstitch_tests::Reply {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_lie_of_the_manager_reaches_what_is_no_node() {
+async fn no_false_answer_of_the_manager_reaches_anything_but_nodes() {
     let (deployment, canaries) = (Deployment::start().await, Canaries::start().await);
     let mut config = deployment.config();
     config.nodes.port = canaries.port();
@@ -202,7 +202,7 @@ async fn no_lie_of_the_manager_reaches_what_is_no_node() {
             matches!(reply.status.as_u16(), 502..=504),
             "{address:?}: {reply:?}"
         );
-        tells_no_address(&reply.text());
+        names_no_address(&reply.text());
         // What passes through us to a page is learned by the same rules.
         let api = format!("/streammanager/api/4.0/event/live/s{number}?action=broadcast");
         proxy.plain.get(&api).await;
@@ -212,12 +212,12 @@ async fn no_lie_of_the_manager_reaches_what_is_no_node() {
         let query = format!("id=subscriber-1&host={host}&app=live");
         let (status, body) = handshake(&proxy.plain, &query).await;
         assert!(matches!(status, 400 | 403), "{address:?}: {status} {body}");
-        assert!(canaries.untouched(), "{address:?}");
+        assert!(canaries.unconnected(), "{address:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_manager_that_is_broken_is_an_error_soon() {
+async fn a_broken_manager_is_an_error_at_once() {
     let (deployment, canaries) = (Deployment::start().await, Canaries::start().await);
     let mut config = deployment.config();
     config.nodes.port = canaries.port();
@@ -256,7 +256,7 @@ async fn a_manager_that_is_broken_is_an_error_soon() {
         asked.elapsed()
     );
     assert!(reply.status.is_server_error(), "{reply:?}");
-    assert!(canaries.untouched());
+    assert!(canaries.unconnected());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -278,11 +278,11 @@ async fn a_redirect_of_the_manager_is_not_followed() {
         manager.answer(0, redirect.as_bytes())
     );
     assert!(reply.status.is_server_error(), "{reply:?}");
-    assert!(canary.untouched());
+    assert!(canary.unconnected());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn our_own_doors_are_no_nodes() {
+async fn our_own_listeners_are_no_nodes() {
     let deployment = Deployment::start().await;
     let free = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let port = port_of(&[free]);
@@ -336,7 +336,7 @@ async fn a_name_is_dialled_only_if_every_address_of_it_may_be() {
         .get("/streammanager/api/4.0/event/live/s1?action=broadcast")
         .await;
     assert_eq!(handshake(&shut.plain, query).await.0, 403);
-    assert!(node.untouched());
+    assert!(node.unconnected());
 
     config.nodes.allow = vec!["127.0.0.1/32".parse().unwrap(), "::1/128".parse().unwrap()];
     let open = deployment.proxy_with(config);

@@ -103,7 +103,7 @@ async fn nonsense_gets_an_answer_or_a_close() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_says_nothing_or_not_all_is_cut() {
+async fn silent_and_unfinished_requests_are_cut_off() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.connections.handshake_timeout = Duration::from_millis(300);

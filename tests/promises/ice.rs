@@ -171,7 +171,7 @@ async fn the_nodes_own_servers_can_be_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_node_sends_malformed_goes_no_further() {
+async fn malformed_links_of_a_node_are_dropped() {
     let (deployment, node) = raw().await;
     let mut config = deployment.config();
     config.nodes.port = node.addr().port();
@@ -227,22 +227,22 @@ async fn a_player_of_the_draft_gets_the_nodes_offer_as_a_counter_offer() {
 
     let viewer = Player::new().await.unwrap();
     let offered = viewer.offer().await.unwrap();
-    let countered = proxy
+    let counter_offer = proxy
         .h2
         .sdp("POST", "/live/whep/endpoint/s1", &offered)
         .await;
-    assert_eq!(countered.status, 406, "{}", countered.text());
-    let media = countered.header("content-type");
+    assert_eq!(counter_offer.status, 406, "{}", counter_offer.text());
+    let media = counter_offer.header("content-type");
     assert!(
         media.starts_with("application/sdp; valid-until=\"") && media.ends_with(" GMT\""),
         "{media}"
     );
     assert_eq!(
-        links(&countered),
+        links(&counter_offer),
         [r#"<stun:s.example.com>; rel="ice-server""#]
     );
-    let session = path_of(countered.header("location"));
-    let answer = viewer.accept(&countered.text()).await.unwrap();
+    let session = path_of(counter_offer.header("location"));
+    let answer = viewer.accept(&counter_offer.text()).await.unwrap();
     assert_eq!(proxy.h1.sdp("PATCH", &session, &answer).await.status, 204);
     let counts = viewer.wait_for_frames(20, SOON).await.unwrap();
     assert!(counts.keyframes > 0, "{counts:?}");
@@ -260,7 +260,7 @@ async fn a_player_of_the_draft_gets_the_nodes_offer_as_a_counter_offer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_406_that_is_no_offer_is_taken_for_one_by_nobody() {
+async fn a_406_without_an_offer_is_no_counter_offer() {
     let (deployment, node) = raw().await;
     let manager = deployment.cluster.manager();
     manager.lie(Lie::ServerAddress(node.addr().ip().to_string()));
@@ -274,8 +274,8 @@ async fn a_406_that_is_no_offer_is_taken_for_one_by_nobody() {
         );
         let play = proxy.h1.sdp("POST", endpoint, "v=0");
         let (refused, _) = tokio::join!(play, node.answer(3, answer.as_bytes()));
-        let said = (refused.status.as_u16(), refused.problem());
-        assert_eq!(said, (502, "node-answer".into()), "{media}");
+        let result = (refused.status.as_u16(), refused.problem());
+        assert_eq!(result, (502, "node-answer".into()), "{media}");
         // Red5's SDK knows what its node means.
         let target = format!("{endpoint}&signal=true");
         let play = proxy.h1.sdp("POST", &target, "v=0");
@@ -301,12 +301,12 @@ async fn a_counter_offer_without_a_location_can_be_answered() {
     let play = proxy
         .h1
         .sdp("POST", "/live/whep/endpoint/s1?requestId=a", "v=0");
-    let (countered, _) = tokio::join!(play, node.answer(3, answer.as_bytes()));
+    let (counter_offer, _) = tokio::join!(play, node.answer(3, answer.as_bytes()));
     assert_eq!(
-        (countered.status.as_u16(), &*countered.text()),
+        (counter_offer.status.as_u16(), &*counter_offer.text()),
         (406, offer)
     );
-    let session = path_of(countered.header("location"));
+    let session = path_of(counter_offer.header("location"));
     let patch = proxy.h1.sdp("PATCH", &session, "v=0");
     let (answered, (head, _)) =
         tokio::join!(patch, node.answer(3, b"HTTP/1.1 204 No Content\r\n\r\n"));

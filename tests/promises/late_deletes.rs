@@ -22,7 +22,7 @@ const TAKEN: &str = "HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\nConnection: c
 const ENDED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// A publisher at a node that has just let go of its name.
-struct Scene {
+struct Setup {
     _deployment: Deployment,
     proxy: Proxy,
     node: RawNode,
@@ -37,22 +37,22 @@ struct Again {
     _connection: Kept,
 }
 
-impl Scene {
-    async fn set(last: u8) -> Self {
+impl Setup {
+    async fn start(last: u8) -> Self {
         let (deployment, node) = (Deployment::start().await, RawNode::start(last).await);
         let mut config = deployment.config();
         config.nodes.port = node.addr().port();
         config.nodes.allow = vec!["127.0.0.0/8".parse().unwrap()];
         let proxy = deployment.proxy_with(config);
-        let mut scene = Self {
+        let mut setup = Self {
             _deployment: deployment,
             proxy,
             node,
             former: String::new(),
         };
-        let created = scene.publish().await.answered(CREATED).await;
-        scene.former = path_of(created.header("location"));
-        scene
+        let created = setup.publish().await.answered(CREATED).await;
+        setup.former = path_of(created.header("location"));
+        setup
     }
 
     async fn publish(&self) -> Again {
@@ -61,7 +61,7 @@ impl Scene {
         let mut connection = self.proxy.h2.keep().await;
         let answer = connection.begin(request.body("v=0").unwrap()).await;
         let got = async {
-            let mut node = self.node.silent().await;
+            let mut node = self.node.accept_silently().await;
             read_head(&mut node).await;
             node.read_exact(&mut [0; 3]).await.unwrap();
             node
@@ -86,59 +86,59 @@ impl Again {
     }
 }
 
-fn said(reply: &Reply) -> (u16, String) {
+fn outcome(reply: &Reply) -> (u16, String) {
     (reply.status.as_u16(), reply.problem())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_not_sent_where_a_newer_session_begins() {
-    let scene = Scene::set(71).await;
+async fn a_late_delete_is_not_sent_while_a_newer_session_is_created() {
+    let setup = Setup::start(71).await;
     let unknown = (404, "unknown-session".to_owned());
-    let again = scene.publish().await;
-    assert_eq!(said(&scene.delete(&scene.former).await), unknown);
-    assert!(scene.node.untouched());
+    let again = setup.publish().await;
+    assert_eq!(outcome(&setup.delete(&setup.former).await), unknown);
+    assert!(setup.node.unconnected());
     let created = again.answered(CREATED).await;
-    assert_eq!(said(&scene.delete(&scene.former).await), unknown);
-    assert!(scene.node.untouched());
+    assert_eq!(outcome(&setup.delete(&setup.former).await), unknown);
+    assert!(setup.node.unconnected());
     let newer = path_of(created.header("location"));
-    let (ended, (head, _)) = tokio::join!(scene.delete(&newer), scene.node.answer(0, ENDED));
+    let (ended, (head, _)) = tokio::join!(setup.delete(&newer), setup.node.answer(0, ENDED));
     assert_eq!(ended.status, 200);
     assert!(head.starts_with("DELETE /live/whip/resource/s1 "), "{head}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_sent_once_the_newer_one_was_refused() {
-    let scene = Scene::set(72).await;
-    let again = scene.publish().await;
+async fn a_late_delete_is_sent_once_the_newer_session_was_refused() {
+    let setup = Setup::start(72).await;
+    let again = setup.publish().await;
     let refused = async {
         let waiting = "whipstitch_requests_in_flight";
-        scene.proxy.until_metric(waiting, 2.0).await;
-        assert!(scene.node.untouched());
+        setup.proxy.until_metric(waiting, 2.0).await;
+        assert!(setup.node.unconnected());
         assert_eq!(again.answered(TAKEN).await.status, 409);
-        scene.node.answer(0, ENDED).await
+        setup.node.answer(0, ENDED).await
     };
-    let (ended, (head, _)) = tokio::join!(scene.delete(&scene.former), refused);
+    let (ended, (head, _)) = tokio::join!(setup.delete(&setup.former), refused);
     assert_eq!(ended.status, 200, "{}", ended.text());
     assert!(head.starts_with("DELETE /live/whip/resource/s1 "), "{head}");
 }
 
 /// The operator's word does not end it either.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_ends_the_session_that_was_seen_and_no_newer_one() {
-    let scene = Scene::set(74).await;
-    let listed = scene.proxy.admin.get("/sessions").await;
+async fn an_operator_terminates_the_listed_session_and_no_newer_one() {
+    let setup = Setup::start(74).await;
+    let listed = setup.proxy.admin.get("/sessions").await;
     let listed: serde_json::Value = serde_json::from_slice(&listed.body).unwrap();
     let id = listed["sessions"][0]["id"].as_str().unwrap();
     let end = Request::post(format!("/sessions/{id}/end"));
     let end = end.header("content-type", "application/json");
-    let again = scene.publish().await;
-    let told = scene.proxy.admin.send(end.body("{}").unwrap()).await;
-    assert_eq!(told.status, 202);
+    let again = setup.publish().await;
+    let accepted = setup.proxy.admin.send(end.body("{}").unwrap()).await;
+    assert_eq!(accepted.status, 202);
     // Its DELETE would be at the node by now.
-    let sent = tokio::time::timeout(Duration::from_millis(750), scene.node.silent()).await;
+    let sent = tokio::time::timeout(Duration::from_millis(750), setup.node.accept_silently()).await;
     assert!(sent.is_err(), "it was sent");
     let newer = path_of(again.answered(CREATED).await.header("location"));
-    let (ended, _) = tokio::join!(scene.delete(&newer), scene.node.answer(0, ENDED));
+    let (ended, _) = tokio::join!(setup.delete(&newer), setup.node.answer(0, ENDED));
     assert_eq!(ended.status, 200);
-    assert!(scene.node.untouched());
+    assert!(setup.node.unconnected());
 }

@@ -33,8 +33,8 @@ fn phases(line: &Value) -> Vec<&'static str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_line_of_an_exchange_tells_where_its_time_went() {
-    log::listen();
+async fn the_line_of_an_exchange_shows_where_its_time_went() {
+    log::capture();
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let clients: [(&str, &Client); 3] = [
@@ -63,8 +63,8 @@ async fn the_line_of_an_exchange_tells_where_its_time_went() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_new_connection_is_a_connection_that_was_waited_for() {
-    log::listen();
+async fn only_a_new_connection_counts_as_connect_time() {
+    log::capture();
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let (manager, node) = (deployment.cluster.manager(), &deployment.cluster.nodes()[0]);
@@ -107,7 +107,7 @@ async fn only_a_new_connection_is_a_connection_that_was_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_asks_is_told_only_if_that_is_wanted() {
+async fn server_timing_is_sent_only_if_configured() {
     let deployment = Deployment::start().await;
     let silent = deployment.proxy();
     let target = "/live/whip/endpoint/s1";
@@ -134,7 +134,7 @@ async fn whoever_asks_is_told_only_if_that_is_wanted() {
         let exposed = node.header("access-control-expose-headers");
         assert!(exposed.contains("Server-Timing"), "{exposed}");
         assert_eq!(names(&client.get("/none").await), ["manager", "total"]);
-        let problem = client.bare("POST", "/live/whep/endpoint/nobody").await;
+        let problem = client.bare("POST", "/live/whep/endpoint/missing").await;
         assert_eq!(names(&problem), ["lookup", "total"]);
         assert_eq!(names(&client.get(target).await), ["total"]);
     }

@@ -34,8 +34,8 @@ fn status(line: &Value) -> (&str, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_answered_is_told() {
-    log::listen();
+async fn the_line_names_who_answered() {
+    log::capture();
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let manager = deployment.cluster.manager();
@@ -72,7 +72,13 @@ async fn who_answered_is_told() {
         client.send(asked.body("").unwrap()).await;
         let line = log::line("access", &id("preflight")).await;
         assert_eq!(status(&line), ("preflight", 204));
-        let line = ask(client, "POST", "/live/whep/endpoint/nobody", &id("problem")).await;
+        let line = ask(
+            client,
+            "POST",
+            "/live/whep/endpoint/missing",
+            &id("problem"),
+        )
+        .await;
         assert_eq!(status(&line), ("not-live", 409));
         // Nor of a problem's.
         let line = ask(client, "HEAD", "/as/v1/proxy/forward/x", &id("refused")).await;
@@ -92,8 +98,8 @@ async fn before(last: u8) -> (Proxy, RawNode, RawNode) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_did_not_end_an_answer_is_told() {
-    log::listen();
+async fn the_line_names_who_broke_an_answer_off() {
+    log::capture();
     let (proxy, manager, node) = before(41).await;
     let half = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nhalf";
     let endpoint = format!("{ENDPOINT}?host={}", node.addr().ip());
@@ -117,8 +123,8 @@ async fn who_did_not_end_an_answer_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_client_left_is_told() {
-    log::listen();
+async fn the_line_says_when_the_client_left() {
+    log::capture();
     let (proxy, raw, _) = before(43).await;
     for (client, name) in [(&proxy.h1, "h1"), (&proxy.h2, "h2")] {
         let id = format!("log-left-{name}-before");
@@ -127,7 +133,7 @@ async fn when_the_client_left_is_told() {
         let answer = kept.begin(asked).await;
         let (gone, mut manager) = tokio::join!(
             async { tokio::time::timeout(SHORT, answer).await.is_err() },
-            raw.silent()
+            raw.accept_silently()
         );
         assert!(gone);
         read_head(&mut manager).await;
@@ -140,7 +146,7 @@ async fn when_the_client_left_is_told() {
         let kept = client.keep().await;
         let asked = request("GET", "/", &id).body("").unwrap();
         let manager = async {
-            let mut manager = raw.silent().await;
+            let mut manager = raw.accept_silently().await;
             read_head(&mut manager).await;
             let half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
             manager.write_all(half).await.unwrap();
@@ -158,8 +164,8 @@ async fn when_the_client_left_is_told() {
 const SHORT: std::time::Duration = std::time::Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_end_of_the_process_cut_off_is_told() {
-    log::listen();
+async fn the_line_names_what_a_shutdown_cut_off() {
+    log::capture();
     let deployment = Deployment::with(ClusterConfig {
         nodes: vec![NodeConfig::new([127, 0, 0, 2].into())],
         extensions: true,

@@ -65,13 +65,13 @@ async fn over(id: &str) -> (String, String, Value) {
     (text("ended_by"), text("reason"), line.clone())
 }
 
-fn said(line: &(String, String, Value)) -> (&str, &str) {
+fn ended_by(line: &(String, String, Value)) -> (&str, &str) {
     (&line.0, &line.1)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_says_who_ended_it_and_with_which_code() {
-    log::listen();
+    log::capture();
     let (_deployment, proxy, node) = before(51).await;
 
     let (mut client, mut at_node) = socket(&proxy, &node, "log-ws-client").await;
@@ -85,7 +85,7 @@ async fn a_websocket_says_who_ended_it_and_with_which_code() {
     at_node.write_all(&[0x88, 0x00]).await.unwrap();
     drop(at_node);
     let line = over("log-ws-client").await;
-    assert_eq!(said(&line), ("client", "close"));
+    assert_eq!(ended_by(&line), ("client", "close"));
     let (_, _, line) = line;
     assert_eq!(
         (&line["close_code"], &line["received"], &line["sent"]),
@@ -104,7 +104,7 @@ async fn a_websocket_says_who_ended_it_and_with_which_code() {
     drop(client);
     let line = over("log-ws-node").await;
     assert_eq!(
-        (said(&line), &line.2["close_code"]),
+        (ended_by(&line), &line.2["close_code"]),
         (("node", "close"), &1001.into())
     );
 
@@ -112,20 +112,20 @@ async fn a_websocket_says_who_ended_it_and_with_which_code() {
     drop(client);
     let line = over("log-ws-client-lost").await;
     assert_eq!(
-        (said(&line), &line.2["close_code"]),
+        (ended_by(&line), &line.2["close_code"]),
         (("client", "lost"), &Value::Null)
     );
     drop(at_node);
 
     let (client, at_node) = socket(&proxy, &node, "log-ws-node-lost").await;
     drop(at_node);
-    assert_eq!(said(&over("log-ws-node-lost").await), ("node", "lost"));
+    assert_eq!(ended_by(&over("log-ws-node-lost").await), ("node", "lost"));
     drop(client);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_operator_ended_is_told_from_a_drain() {
-    log::listen();
+async fn a_session_that_an_operator_ended_is_logged_differently_from_a_drained_one() {
+    log::capture();
     let (_deployment, proxy, node) = before(52).await;
     let (client, at_node) = socket(&proxy, &node, "log-ws-operator").await;
     let (stays, stays_too) = socket(&proxy, &node, "log-ws-drain").await;
@@ -137,11 +137,11 @@ async fn what_the_operator_ended_is_told_from_a_drain() {
     drop((client, at_node));
     let line = over("log-ws-operator").await;
     assert_eq!(
-        (said(&line), &line.2["session"]),
+        (ended_by(&line), &line.2["session"]),
         (("proxy", "operator"), &id.into())
     );
     drop_when_closed(proxy, stays, stays_too).await;
-    assert_eq!(said(&over("log-ws-drain").await), ("proxy", "drain"));
+    assert_eq!(ended_by(&over("log-ws-drain").await), ("proxy", "drain"));
 }
 
 /// Drains, and hangs up at both ends when a Close has come.
@@ -188,8 +188,8 @@ async fn ask(proxy: &Proxy, node: &RawNode, method: &str, session: &str, status:
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_whip_session_says_how_it_was_left() {
-    log::listen();
+async fn a_whip_session_says_how_it_ended() {
+    log::capture();
     let (_deployment, proxy, node) = before(53).await;
 
     let session = publish(&proxy, &node, "log-whip-deleted", "a").await;
@@ -197,7 +197,7 @@ async fn a_whip_session_says_how_it_was_left() {
     assert!(log::lines("session", "log-whip-deleted").is_empty());
     ask(&proxy, &node, "DELETE", &session, 200).await;
     let line = over("log-whip-deleted").await;
-    assert_eq!(said(&line), ("client", "deleted"));
+    assert_eq!(ended_by(&line), ("client", "deleted"));
     let (_, _, line) = line;
     assert_eq!(
         (&line["kind"], &line["stream"]),
@@ -220,13 +220,13 @@ async fn a_whip_session_says_how_it_was_left() {
     ] {
         let session = publish(&proxy, &node, id, &format!("b{status}{method}")).await;
         ask(&proxy, &node, method, &session, status).await;
-        assert_eq!(said(&over(id).await), ("node", "gone"));
+        assert_eq!(ended_by(&over(id).await), ("node", "gone"));
     }
 
     publish(&proxy, &node, "log-whip-replaced", "c").await;
     publish(&proxy, &node, "log-whip-operator", "c").await;
     assert_eq!(
-        said(&over("log-whip-replaced").await),
+        ended_by(&over("log-whip-replaced").await),
         ("client", "replaced")
     );
     let all = proxy.admin.get("/sessions").await;
@@ -237,7 +237,7 @@ async fn a_whip_session_says_how_it_was_left() {
     let (_, (head, _)) = tokio::join!(post(&proxy, &end), node.answer(0, yes));
     assert!(head.starts_with("DELETE "), "{head}");
     assert_eq!(
-        said(&over("log-whip-operator").await),
+        ended_by(&over("log-whip-operator").await),
         ("proxy", "operator")
     );
 }

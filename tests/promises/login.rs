@@ -1,5 +1,5 @@
 //! Stream Manager 2.0: with a user and a password the nodes of the manager's list are known to a
-//! replica that never asked for a stream, and a login that is refused is told and not hammered.
+//! replica that never asked for a stream, and a login that is refused is status and not hammered.
 
 use std::{
     fs,
@@ -34,13 +34,13 @@ fn own_address() -> IpAddr {
 
 /// A cluster with one node, and the configuration of a proxy that may dial it only if the manager
 /// names it.
-struct Stage {
+struct Setup {
     deployment: Deployment,
     config: Config,
     node: IpAddr,
 }
 
-impl Stage {
+impl Setup {
     async fn with_password(password: &str) -> Self {
         let node = own_address();
         let deployment = Deployment::with(ClusterConfig {
@@ -53,14 +53,14 @@ impl Stage {
         config.stream_manager.user_file = Some(deployment.certificate.file("user"));
         config.stream_manager.password_file = Some(deployment.certificate.file("password"));
         config.nodes.allow = Vec::new();
-        let stage = Self {
+        let setup = Self {
             deployment,
             config,
             node,
         };
-        fs::write(stage.deployment.certificate.file("user"), "admin\n").unwrap();
-        stage.write_password(password);
-        stage
+        fs::write(setup.deployment.certificate.file("user"), "admin\n").unwrap();
+        setup.write_password(password);
+        setup
     }
 
     fn write_password(&self, password: &str) {
@@ -82,7 +82,7 @@ impl Stage {
     }
 
     /// Nodes on loopback would need `nodes.allow`, which would be enough by itself.
-    fn tells_nothing_of_nodes(&self) -> bool {
+    fn nodes_are_on_loopback(&self) -> bool {
         self.node.is_loopback()
     }
 }
@@ -104,21 +104,21 @@ async fn manager(proxy: &Proxy) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_in_service_are_known_after_a_login() {
-    let stage = Stage::with_password("minicluster\n").await;
-    let proxy = stage.deployment.proxy_with(stage.config.clone());
+    let setup = Setup::with_password("minicluster\n").await;
+    let proxy = setup.deployment.proxy_with(setup.config.clone());
     proxy.until_metric(POLLED, 1.0).await;
     assert!((proxy.metric(OK).await - 1.0).abs() < f64::EPSILON);
-    let told = manager(&proxy).await;
-    assert_eq!(told["login"]["state"], "accepted", "{told}");
-    assert!(told["login"]["token_ends_at"].is_u64(), "{told}");
-    assert_eq!(told["node_list"]["state"], "known", "{told}");
-    if !stage.tells_nothing_of_nodes() {
-        assert_eq!(told["node_list"]["nodes"], 1, "{told}");
-        assert_eq!(stage.met(&proxy).await, [101, 200]);
-        assert!(stage.deployment.cluster.seen().asked().is_empty());
+    let status = manager(&proxy).await;
+    assert_eq!(status["login"]["state"], "accepted", "{status}");
+    assert!(status["login"]["token_ends_at"].is_u64(), "{status}");
+    assert_eq!(status["node_list"]["state"], "known", "{status}");
+    if !setup.nodes_are_on_loopback() {
+        assert_eq!(status["node_list"]["nodes"], 1, "{status}");
+        assert_eq!(setup.met(&proxy).await, [101, 200]);
+        assert!(setup.deployment.cluster.seen().lookup_targets().is_empty());
     }
     // Its own tokens are not known to the manager any more.
-    stage.deployment.cluster.manager().forget_tokens();
+    setup.deployment.cluster.manager().forget_tokens();
     reload(&proxy).await;
     proxy.until_metric(OK, 2.0).await;
     proxy.until_metric(POLLED, 2.0).await;
@@ -126,24 +126,24 @@ async fn nodes_in_service_are_known_after_a_login() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_login_is_told_and_ends_with_the_right_password() {
-    let stage = Stage::with_password("s3cret").await;
-    let mut config = stage.config.clone();
+async fn a_refused_login_is_reported_until_the_password_is_right() {
+    let setup = Setup::with_password("s3cret").await;
+    let mut config = setup.config.clone();
     // It polls at once again, and the manager hears of one login only.
     config.nodes.poll = Duration::from_millis(50);
-    let proxy = stage.deployment.proxy_with(config);
+    let proxy = setup.deployment.proxy_with(config);
     proxy.until_metric(REFUSED, 1.0).await;
     proxy.until_metric(FAILING, 1.0).await;
-    let told = manager(&proxy).await;
-    assert_eq!(told["login"]["state"], "refused", "{told}");
-    let error = told["login"]["error"].as_str().unwrap();
+    let status = manager(&proxy).await;
+    assert_eq!(status["login"]["state"], "refused", "{status}");
+    let error = status["login"]["error"].as_str().unwrap();
     assert!(
         error.contains("status 401") && error.contains("password_file"),
         "{error}"
     );
-    assert_eq!(told["node_list"]["state"], "failing");
-    assert!(!told.to_string().contains("s3cret"));
-    assert_eq!(stage.met(&proxy).await, [403, 403]);
+    assert_eq!(status["node_list"]["state"], "failing");
+    assert!(!status.to_string().contains("s3cret"));
+    assert_eq!(setup.met(&proxy).await, [403, 403]);
     let polls = proxy.metric(FAILED).await;
     let more = async {
         // Polls a counter in another part of the same process: there is nothing to be woken by.
@@ -152,20 +152,20 @@ async fn a_refused_login_is_told_and_ends_with_the_right_password() {
         }
     };
     timeout(SOON, more).await.unwrap();
-    let logins = stage.deployment.cluster.seen();
+    let logins = setup.deployment.cluster.seen();
     assert_eq!(logins.received(Server::Manager, &Method::PUT), 1);
 
-    stage.write_password("minicluster");
+    setup.write_password("minicluster");
     proxy.until_metric(OK, 1.0).await;
     proxy.until_metric(FAILING, 0.0).await;
-    if !stage.tells_nothing_of_nodes() {
+    if !setup.nodes_are_on_loopback() {
         let known = async {
             while proxy.metric(POLLED).await < 1.0 {
                 tokio::time::sleep(PAUSE).await;
             }
         };
         timeout(SOON, known).await.unwrap();
-        assert_eq!(stage.met(&proxy).await, [101, 200]);
+        assert_eq!(setup.met(&proxy).await, [101, 200]);
     }
     assert_eq!(manager(&proxy).await["login"]["state"], "accepted");
 }

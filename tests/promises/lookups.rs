@@ -13,7 +13,7 @@ async fn options(proxy: &Proxy, target: &str) -> u16 {
 }
 
 fn asked(deployment: &Deployment) -> Vec<String> {
-    deployment.cluster.seen().asked()
+    deployment.cluster.seen().lookup_targets()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +60,7 @@ async fn a_variant_that_the_manager_does_not_know_is_looked_up_by_its_base() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hints_pass_byte_for_byte_and_each_their_own_are_asked_for_apart() {
+async fn hints_pass_byte_for_byte_and_different_hints_are_separate_lookups() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let all = "region=us%2Deast-1&zone=a+b%20c&strict=false&transcode=&geozone=";
@@ -102,7 +102,7 @@ async fn a_number_of_endpoints_is_the_clients_if_it_gives_one() {
         let target = format!("/live/{role}/endpoint/s1?endpoints=3&region=eu");
         options(&proxy, &target).await;
     }
-    let asked = deployment.cluster.seen().asked();
+    let asked = deployment.cluster.seen().lookup_targets();
     let hints = "&endpoints=3&region=eu";
     assert_eq!(
         asked,
@@ -142,5 +142,8 @@ async fn a_thousand_first_callers_of_whom_half_hang_up_are_one_lookup() {
         .cluster
         .seen()
         .lookups(Action::Broadcast, "live", "s1");
-    assert_eq!((lookups, deployment.cluster.seen().asked().len()), (1, 1));
+    assert_eq!(
+        (lookups, deployment.cluster.seen().lookup_targets().len()),
+        (1, 1)
+    );
 }

@@ -51,7 +51,7 @@ fn token(deployment: &Deployment) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lookups_pages_and_the_node_list_take_one_way() {
+async fn lookups_pages_and_the_node_list_use_the_same_address() {
     let deployment = deployment().await;
     let gateway = gateway(&deployment, "sm.example.com", ("/red5/sm/", "/")).await;
     let mut config = behind(&deployment, &gateway, "/red5/sm");
@@ -120,7 +120,7 @@ async fn a_certificate_of_another_authority_or_name_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_behind_a_router_is_asked_itself() {
+async fn a_service_behind_a_router_is_asked_directly() {
     let deployment = deployment().await;
     // As as-streams behind Traefik, which has taken the prefix away.
     let gateway = gateway(&deployment, "127.0.0.1", ("/streams/", "/as/v1/streams/")).await;

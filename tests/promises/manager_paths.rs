@@ -61,14 +61,14 @@ async fn the_health_check_passes_with_every_setting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_health_check_passes_while_all_places_are_taken() {
+async fn the_health_check_passes_while_all_permits_are_in_use() {
     let (deployment, manager, mut config) = with_raw_manager(21).await;
     config.limits.in_flight = 1;
     let proxy = deployment.proxy_with(config);
     let page = proxy.plain.get("/slow.html");
     let checks = async {
         // It has the one place, and gets no answer.
-        let mut slow = manager.silent().await;
+        let mut slow = manager.accept_silently().await;
         let refused = proxy.plain.get("/other.html").await;
         assert_eq!(refused.problem(), "overloaded");
         let answer = manager.answer(0, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
@@ -214,7 +214,7 @@ async fn only_what_is_the_managers_own_is_carried() {
     }
     let (endpoint, _) = over_h2(&proxy.h2, "/live/whip/endpoint/s1").await;
     assert_eq!(endpoint.status(), 405);
-    assert!(manager.untouched());
+    assert!(manager.unconnected());
     let mut open = config;
     open.proxy.admin_api = true;
     let open = deployment.proxy_with(open);
@@ -247,7 +247,8 @@ async fn a_manager_that_does_not_switch_properly_is_never_spliced() {
         );
         assert_eq!(answer.status(), status, "{says}");
     }
-    let ((answer, _), _silent) = tokio::join!(raw(&proxy.h1, CONFERENCE, ""), manager.silent());
+    let ((answer, _), _silent) =
+        tokio::join!(raw(&proxy.h1, CONFERENCE, ""), manager.accept_silently());
     assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
     drop(manager);
     let (answer, _) = raw(&proxy.h1, CONFERENCE, "").await;
@@ -255,7 +256,7 @@ async fn a_manager_that_does_not_switch_properly_is_never_spliced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_are_forwarded_to_nodes_and_to_nobody_else() {
+async fn requests_are_forwarded_to_nodes_only() {
     let (deployment, manager, mut config) = with_raw_manager(26).await;
     let port = config.nodes.port;
     config.stream_manager.api = Api::V2;
@@ -334,7 +335,7 @@ async fn requests_are_forwarded_to_nodes_and_to_nobody_else() {
         assert_eq!(refused.problem(), "forward-proxy", "{bearer:?}");
     }
     assert_eq!(ask("PATCH", &good, "Bearer abc").await.status, 405);
-    assert!(manager.untouched());
+    assert!(manager.unconnected());
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let (passed, (head, _)) =
         tokio::join!(ask("POST", &good, "bearer abc"), manager.answer(0, answer));

@@ -96,7 +96,7 @@ async fn socket_in_socket_out() {
         "{upgraded:?}"
     );
     dialogue
-        .say(json!({"log": "INFO", "message": "done"}))
+        .send(json!({"log": "INFO", "message": "done"}))
         .await;
     dialogue.close().await;
 }
@@ -114,19 +114,19 @@ async fn publish_by_socket(client: &Client, publisher: &Publisher) -> IpAddr {
     let target = format!("/streammanager/?id=socket1&host={node}&app=live");
     let mut dialogue = Dialogue::open(client, &target).await.unwrap();
     assert_eq!(
-        dialogue.hear().await["data"]["code"],
+        dialogue.receive().await["data"]["code"],
         "NetConnection.Connect.Success"
     );
     dialogue
-        .say(json!({"isAvailable": "socket1", "bundle": true}))
+        .send(json!({"isAvailable": "socket1", "bundle": true}))
         .await;
-    assert_eq!(dialogue.hear().await["isAvailable"], false);
+    assert_eq!(dialogue.receive().await["isAvailable"], false);
     let offer = json!({"sdp": {"type": "offer", "sdp": publisher.offer().await.unwrap()}});
     dialogue
-        .say(json!({"handleOffer": "socket1", "transport": "udp", "data": offer}))
+        .send(json!({"handleOffer": "socket1", "transport": "udp", "data": offer}))
         .await;
     let answer = dialogue
-        .hear_until(|frame| frame["data"]["sdp"]["type"] == "answer")
+        .receive_until(|frame| frame["data"]["sdp"]["type"] == "answer")
         .await;
     publisher
         .answer(answer["data"]["sdp"]["sdp"].as_str().unwrap())
@@ -134,14 +134,14 @@ async fn publish_by_socket(client: &Client, publisher: &Publisher) -> IpAddr {
         .unwrap();
     end_candidates(&mut dialogue).await;
     dialogue
-        .say(json!({"publish": "socket1", "mode": "live", "keyFramerate": 3000}))
+        .send(json!({"publish": "socket1", "mode": "live", "keyFramerate": 3000}))
         .await;
     let available =
         |frame: &serde_json::Value| frame["data"]["code"] == "NetConnection.DataChannel.Available";
-    dialogue.hear_until(available).await;
+    dialogue.receive_until(available).await;
     // The last frame, and the Close right behind it: if the frame were lost, the node would tear
     // the stream down.
-    dialogue.say(json!({"switchChannel": "red5pro"})).await;
+    dialogue.send(json!({"switchChannel": "red5pro"})).await;
     dialogue.close().await;
     node
 }
@@ -150,10 +150,10 @@ async fn publish_by_socket(client: &Client, publisher: &Publisher) -> IpAddr {
 async fn end_candidates(dialogue: &mut Dialogue) {
     let end = json!({"candidate": {"type": "candidate", "candidate": ""}});
     dialogue
-        .say(json!({"handleCandidate": "socket1", "data": end}))
+        .send(json!({"handleCandidate": "socket1", "data": end}))
         .await;
     dialogue
-        .hear_until(|frame| frame["data"]["code"] == "NetConnection.ICE.TrickleCompleted")
+        .receive_until(|frame| frame["data"]["code"] == "NetConnection.ICE.TrickleCompleted")
         .await;
 }
 
@@ -163,16 +163,16 @@ async fn play_by_socket(client: &Client, player: &Player) -> Dialogue {
     let target = format!("/streammanager?id=subscriber-1b31&host={node}&app=live");
     let mut dialogue = Dialogue::open(client, &target).await.unwrap();
     assert_eq!(
-        dialogue.hear().await["data"]["code"],
+        dialogue.receive().await["data"]["code"],
         "NetConnection.Connect.Success"
     );
-    dialogue.say(json!({"isAvailable": "socket1"})).await;
-    assert_eq!(dialogue.hear().await["isAvailable"], true);
+    dialogue.send(json!({"isAvailable": "socket1"})).await;
+    assert_eq!(dialogue.receive().await["isAvailable"], true);
     let request = json!({"requestOffer": "socket1", "requestId": "subscriber-1b31", "transport": "udp",
         "datachannel": false, "doNotSwitch": true});
-    dialogue.say(request).await;
+    dialogue.send(request).await;
     let offer = dialogue
-        .hear_until(|frame| frame["data"]["sdp"]["type"] == "offer")
+        .receive_until(|frame| frame["data"]["sdp"]["type"] == "offer")
         .await;
     let answer = player
         .accept(offer["data"]["sdp"]["sdp"].as_str().unwrap())
@@ -180,11 +180,11 @@ async fn play_by_socket(client: &Client, player: &Player) -> Dialogue {
         .unwrap();
     let answer = json!({"sdp": {"type": "answer", "sdp": answer}});
     dialogue
-        .say(json!({"handleAnswer": "socket1", "requestId": "subscriber-1b31", "data": answer}))
+        .send(json!({"handleAnswer": "socket1", "requestId": "subscriber-1b31", "data": answer}))
         .await;
     end_candidates(&mut dialogue).await;
     dialogue
-        .say(json!({"subscribe": "socket1", "requestId": "subscriber-1b31"}))
+        .send(json!({"subscribe": "socket1", "requestId": "subscriber-1b31"}))
         .await;
     dialogue
 }

@@ -18,7 +18,7 @@ use whipstitch_tests::{
 /// Most series that a proxy may have, `process_*` included.
 const MOST: usize = 440;
 /// A defect of the proxy: no client can ask for it.
-const NOBODY_CAN: &str = "internal";
+const UNREACHABLE: &str = "internal";
 /// Long enough for an answer on loopback.
 const SHORT: Duration = Duration::from_millis(300);
 const WHIP: &str = "/live/whip/endpoint";
@@ -121,7 +121,7 @@ async fn clients(deployment: &Deployment) -> BTreeSet<String> {
         &format!("{WHIP}/a%2fb")[..],
         &format!("{WHIP}/s1?host=%zz"),
         &format!("{WHIP}/s1?host=169.254.169.254"),
-        "/live/whep/endpoint/nobody",
+        "/live/whep/endpoint/missing",
         "/streammanager/api/4.0/admin/nodegroup",
     ] {
         proxy.h1.sdp("POST", target, "v=0").await;
@@ -328,7 +328,7 @@ async fn a_storm_of_everything_adds_no_series() {
     let missed: Vec<_> = all.filter(|kind| !reached.contains(*kind)).collect();
     assert_eq!(
         missed,
-        [NOBODY_CAN],
+        [UNREACHABLE],
         "the storm reaches every problem that there is"
     );
 }

@@ -40,7 +40,7 @@ async fn regional(nodes: Vec<IpAddr>) -> RawManager {
 
 /// Four nodes with a live stream, a manager with two regions of two, and a proxy that believes whom
 /// it is told it speaks for.
-async fn scene(set: impl FnOnce(&mut Config)) -> (Deployment, RawManager, Proxy) {
+async fn setup(set: impl FnOnce(&mut Config)) -> (Deployment, RawManager, Proxy) {
     let node = |last| NodeConfig::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)));
     let deployment = Deployment::with(ClusterConfig {
         nodes: (2..6).map(node).collect(),
@@ -86,7 +86,7 @@ async fn region(deployment: &Deployment, proxy: &Proxy, request: Request<&'stati
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_network_gets_its_region_and_one_that_is_named_is_shared() {
-    let (deployment, regional, proxy) = scene(|config| {
+    let (deployment, regional, proxy) = setup(|config| {
         config.lookup.play_ttl = Duration::from_mins(1);
     })
     .await;
@@ -137,8 +137,8 @@ async fn each_network_gets_its_region_and_one_that_is_named_is_shared() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_by_network_off_all_share_what_the_first_was_told() {
-    let (deployment, regional, proxy) = scene(|config| {
+async fn with_by_network_off_all_share_the_first_answer() {
+    let (deployment, regional, proxy) = setup(|config| {
         config.lookup.play_ttl = Duration::from_mins(1);
         config.lookup.by_network = "off".parse().unwrap();
     })
@@ -171,7 +171,7 @@ async fn players(client: &Client, from: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_players_of_two_hundred_networks() {
-    let (deployment, regional, proxy) = scene(|_| {}).await;
+    let (deployment, regional, proxy) = setup(|_| {}).await;
     let began = Instant::now();
     join_all((0..AT_ONCE).map(|from| players(&proxy.plain, from))).await;
     let took = began.elapsed();

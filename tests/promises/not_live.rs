@@ -11,15 +11,15 @@ fn with_status(deployment: &Deployment, status: u16) -> Config {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_player_is_told_to_come_back_with_the_status_that_it_knows() {
+async fn a_player_is_asked_to_retry_with_the_status_that_it_expects() {
     let deployment = Deployment::start().await;
     let node = &deployment.cluster.nodes()[0];
     for status in [409, 404] {
         let proxy = deployment.proxy_with(with_status(&deployment, status));
         for target in [
-            "/live/whep/endpoint/nobody",
-            "/live/whep/endpoint/nobody?requestId=subscriber-1&signal=true",
-            "/live/whep/nobody",
+            "/live/whep/endpoint/missing",
+            "/live/whep/endpoint/missing?requestId=subscriber-1&signal=true",
+            "/live/whep/missing",
         ] {
             let unknown = proxy.h1.sdp("POST", target, "v=0").await;
             assert_eq!(unknown.status, status, "{target}");
@@ -74,7 +74,7 @@ async fn a_player_recognises_an_endpoint_by_a_head() {
     assert_eq!(
         deployment.cluster.seen().requests().len(),
         0,
-        "nobody was asked"
+        "no server was asked"
     );
     // Any other page of that name is the manager's, and no publisher asks so whether there is an
     // endpoint.

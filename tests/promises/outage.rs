@@ -95,7 +95,7 @@ async fn is_over(deployment: &Deployment, proxy: &Proxy, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_known_goes_on_and_what_is_not_fails_fast() {
+async fn cached_streams_keep_working_and_unknown_ones_fail_fast() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.stream_manager.timeout = Duration::from_millis(300);

@@ -54,7 +54,7 @@ async fn each_of_two_transcoded_publishes_is_a_lookup_of_its_own() {
     assert_eq!(proxy.h1.bare("OPTIONS", &target).await.status, 200);
     publish(&proxy, &target).await;
     assert_eq!(publish_lookups(&deployment), 3);
-    let asked = deployment.cluster.seen().asked();
+    let asked = deployment.cluster.seen().lookup_targets();
     assert!(
         asked
             .iter()
@@ -64,7 +64,7 @@ async fn each_of_two_transcoded_publishes_is_a_lookup_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_publisher_that_was_refused_is_not_refused_by_what_is_remembered() {
+async fn a_refused_publisher_is_not_refused_again_from_the_cache() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy_with(lasting(&deployment));
     let manager = deployment.cluster.manager();
@@ -104,25 +104,27 @@ async fn a_stream_that_was_not_live_plays_once_it_is_published_by_websocket() {
     let node = deployment.cluster.nodes()[0].ip();
     let target = format!("/streammanager/?id=s1&host={node}&app=live");
     let mut dialogue = Dialogue::open(&proxy.h1, &target).await.unwrap();
-    dialogue.hear().await;
+    dialogue.receive().await;
     // The stream is not there before its offer, and that is not remembered.
     assert_eq!(play(&proxy).await, 409);
     let publisher = Publisher::with_data_channel().await.unwrap();
     let offer = json!({"sdp": {"type": "offer", "sdp": publisher.offer().await.unwrap()}});
     dialogue
-        .say(json!({"handleOffer": "s1", "transport": "udp", "data": offer}))
+        .send(json!({"handleOffer": "s1", "transport": "udp", "data": offer}))
         .await;
     let answer = dialogue
-        .hear_until(|frame| frame["data"]["sdp"]["type"] == "answer")
+        .receive_until(|frame| frame["data"]["sdp"]["type"] == "answer")
         .await;
     let answer = answer["data"]["sdp"]["sdp"].as_str().unwrap().to_owned();
     publisher.answer(&answer).await.unwrap();
     let end = json!({"candidate": {"type": "candidate", "candidate": ""}});
     dialogue
-        .say(json!({"handleCandidate": "s1", "data": end}))
+        .send(json!({"handleCandidate": "s1", "data": end}))
         .await;
-    dialogue.say(json!({"publish": "s1", "mode": "live"})).await;
+    dialogue
+        .send(json!({"publish": "s1", "mode": "live"}))
+        .await;
     let available = |frame: &Value| frame["data"]["code"] == "NetConnection.DataChannel.Available";
-    dialogue.hear_until(available).await;
+    dialogue.receive_until(available).await;
     assert_eq!(play(&proxy).await, 200);
 }

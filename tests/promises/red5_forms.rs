@@ -24,9 +24,9 @@ async fn whip_at_the_managers_application_has_the_scope_of_app() {
     assert_eq!(created.status, 201, "{}", created.text());
     let session = path_of(created.header("location"));
     assert!(session.starts_with("/live/whip/resource/s1/"), "{session}");
-    let heard = deployment.cluster.seen().requests_to(Server::Node(1));
+    let requests = deployment.cluster.seen().requests_to(Server::Node(1));
     assert_eq!(
-        heard[0].target,
+        requests[0].target,
         "/live/whip/endpoint/s1?signal=true&x=a%20b"
     );
     // As SDKs from 13 on end it: the endpoint's own URL, with the connection parameters.
@@ -64,7 +64,7 @@ async fn whip_at_the_managers_application_has_the_scope_of_app() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_is_told_of_a_websockets_client_as_the_manager_tells_it() {
+async fn a_node_gets_a_websockets_client_address_as_the_manager_sends_it() {
     let (deployment, node) = (Deployment::start().await, RawNode::start(31).await);
     let mut config = deployment.config();
     config.nodes.port = node.addr().port();

@@ -24,15 +24,15 @@ const TIMES: usize = 50;
 /// How long a slow node takes for everything.
 const SLOW: Duration = Duration::from_millis(50);
 
-struct Scene {
+struct Setup {
     deployment: Deployment,
     proxy: Proxy,
     api: Api,
     _publisher: Publisher,
 }
 
-impl Scene {
-    async fn set(api: Api) -> Self {
+impl Setup {
+    async fn start(api: Api) -> Self {
         let deployment = Deployment::start().await;
         let mut config = deployment.config();
         config.stream_manager.api = api;
@@ -89,9 +89,9 @@ fn endpoint(api: Api, role: &str, stream: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_in_a_row_make_fifty_sessions_and_leave_none() {
     for api in [Api::V1, Api::V2] {
-        let scene = Scene::set(api).await;
-        for client in [&scene.proxy.h1, &scene.proxy.h2] {
-            let mut sdk = scene.player(client, "subscriber-1b31");
+        let setup = Setup::start(api).await;
+        for client in [&setup.proxy.h1, &setup.proxy.h2] {
+            let mut sdk = setup.player(client, "subscriber-1b31");
             for number in 0..TIMES {
                 assert_eq!(sdk.options().await.status, 200, "{api:?} {number}");
                 let offered = sdk.post("").await;
@@ -100,7 +100,7 @@ async fn fifty_in_a_row_make_fifty_sessions_and_leave_none() {
                 assert!(ended.status.is_success(), "{api:?} {number}: {ended:?}");
             }
         }
-        scene.nothing_is_left().await;
+        setup.nothing_is_left().await;
     }
 }
 
@@ -108,15 +108,15 @@ async fn fifty_in_a_row_make_fifty_sessions_and_leave_none() {
 /// the next session over the same connection. Over another connection, as with HTTP/1.1, a `POST`
 /// can overtake the `DELETE`, and only the node can say then that it is one too many.
 #[tokio::test(flavor = "multi_thread")]
-async fn it_does_not_wait_for_the_end_of_the_session_before() {
+async fn a_new_session_does_not_wait_for_the_delete_of_the_previous_one() {
     for api in [Api::V1, Api::V2] {
-        let scene = Scene::set(api).await;
-        let mut sdk = scene.player(&scene.proxy.h2, "subscriber-1b31");
+        let setup = Setup::start(api).await;
+        let mut sdk = setup.player(&setup.proxy.h2, "subscriber-1b31");
         sdk.keep().await;
         sdk.options().await;
         assert_eq!(sdk.post("").await.status, 201);
         // The answers to `DELETE` and `OPTIONS` come at the same time then.
-        for node in scene.deployment.cluster.nodes() {
+        for node in setup.deployment.cluster.nodes() {
             node.fail(Fault::Delay(SLOW)).await;
         }
         for number in 0..TIMES / 2 {
@@ -129,15 +129,15 @@ async fn it_does_not_wait_for_the_end_of_the_session_before() {
             assert!(ended.status.is_success(), "{api:?} {number}: {ended:?}");
         }
         assert!(sdk.delete().await.status.is_success());
-        scene.nothing_is_left().await;
+        setup.nothing_is_left().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_picture_comes_back_each_time() {
     for api in [Api::V1, Api::V2] {
-        let scene = Scene::set(api).await;
-        let mut sdk = scene.player(&scene.proxy.h2, "subscriber-1b31");
+        let setup = Setup::start(api).await;
+        let mut sdk = setup.player(&setup.proxy.h2, "subscriber-1b31");
         for _ in 0..3 {
             assert_eq!(sdk.options().await.status, 200);
             let viewer = Player::new().await.unwrap();
@@ -149,16 +149,16 @@ async fn the_picture_comes_back_each_time() {
             viewer.wait_for_frames(5, SOON).await.unwrap();
             assert!(sdk.delete().await.status.is_success());
         }
-        scene.nothing_is_left().await;
+        setup.nothing_is_left().await;
     }
 }
 
 /// Fifty players at once, each five times: none takes the place of another.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_players_do_it_at_once() {
-    let scene = Scene::set(Api::V2).await;
+    let setup = Setup::start(Api::V2).await;
     let players = (0..TIMES).map(|number| {
-        let mut sdk = scene.player(&scene.proxy.h1, &format!("subscriber-{number:x}"));
+        let mut sdk = setup.player(&setup.proxy.h1, &format!("subscriber-{number:x}"));
         async move {
             for _ in 0..5 {
                 assert_eq!(sdk.options().await.status, 200);
@@ -169,7 +169,7 @@ async fn many_players_do_it_at_once() {
         }
     });
     futures_util::future::join_all(players).await;
-    scene.nothing_is_left().await;
+    setup.nothing_is_left().await;
 }
 
 const CREATED: &[u8] =
@@ -200,7 +200,7 @@ async fn a_post_waits_for_the_delete_of_its_own_request_id_and_no_other_post_doe
     let ended = browser
         .begin(Request::delete(session).body("").unwrap())
         .await;
-    let mut deleting = node.silent().await;
+    let mut deleting = node.accept_silently().await;
     let head = read_head(&mut deleting).await;
     let expected = "DELETE /live/whep/resource/s1?requestId=a ";
     assert!(head.starts_with(expected), "{head}");
@@ -210,7 +210,7 @@ async fn a_post_waits_for_the_delete_of_its_own_request_id_and_no_other_post_doe
     let (other, (head, _)) = tokio::join!(other, node.answer(0, CREATED));
     assert!(head.contains("requestId=b "), "{head}");
     assert_eq!(other.status, 201);
-    assert!(node.untouched());
+    assert!(node.unconnected());
 
     deleting.write_all(ENDED).await.unwrap();
     let (ended, again, (head, _)) = tokio::join!(ended, again, node.answer(0, CREATED));

@@ -3,10 +3,10 @@
 
 mod bodies;
 mod cors;
-mod empty;
+mod empty_bodies;
 mod failed_upgrade;
 mod idle_connections;
-mod own_words;
+mod node_locations;
 mod parser_refusals;
 mod pem_files;
 mod spellings;

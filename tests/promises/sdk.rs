@@ -134,7 +134,7 @@ async fn every_release_plays_what_its_node_offers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_post_adds_is_asked_together_with_what_the_options_asked() {
+async fn the_posts_lookup_combines_its_hints_with_those_of_the_options() {
     let node = |last: u8, region: &str| NodeConfig {
         region: region.into(),
         ..NodeConfig::new([127, 0, 0, last].into())
@@ -151,7 +151,7 @@ async fn what_the_post_adds_is_asked_together_with_what_the_options_asked() {
     let publisher = Publisher::new().await.unwrap();
     let created = sdk.post(&publisher.offer().await.unwrap()).await;
     assert_eq!(created.status, 201, "{}", created.text());
-    let questions = deployment.cluster.seen().asked();
+    let questions = deployment.cluster.seen().lookup_targets();
     assert_eq!(questions.len(), 2, "{questions:?}");
     for hint in ["transcode=true", "region=eu", "strict=true"] {
         assert!(questions[1].contains(hint), "{questions:?}");
@@ -217,7 +217,7 @@ async fn a_node_that_dies_after_its_options_is_failed_over_like_any_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_a_forwarder_nobody_gets_the_node_of_another() {
+async fn behind_a_trusted_proxy_no_client_gets_the_node_of_another() {
     let deployment = Deployment::with(Config {
         provisions: vec![StreamKey::new("live", "s1")],
         ..Config::default()
@@ -241,7 +241,7 @@ async fn behind_a_forwarder_nobody_gets_the_node_of_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_host_is_a_handle_that_leads_back_and_tells_nothing() {
+async fn a_session_host_is_an_opaque_handle_that_leads_back() {
     let deployment = Deployment::start().await;
     let (proxy, other) = (deployment.proxy(), {
         let mut config = deployment.config();
@@ -321,7 +321,7 @@ async fn a_session_host_is_a_handle_that_leads_back_and_tells_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_is_no_handle_passes_the_gate_or_is_told_why_not() {
+async fn a_host_that_is_no_handle_passes_the_gate_or_is_refused_with_a_reason() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.nodes.allow = vec![deployment.cluster.nodes()[1].ip().into()];
@@ -344,8 +344,8 @@ async fn a_host_that_is_no_handle_passes_the_gate_or_is_told_why_not() {
         let at_session = format!("/live/whip/resource/s1?{host}");
         for (method, target) in [("POST", &at_endpoint), ("DELETE", &at_session)] {
             let refused = proxy.h1.sdp(method, target, "v=0").await;
-            let said = (refused.status.as_u16(), refused.problem());
-            assert_eq!(said, (status, slug.to_owned()), "{method} {host}");
+            let result = (refused.status.as_u16(), refused.problem());
+            assert_eq!(result, (status, slug.to_owned()), "{method} {host}");
         }
     }
     assert!(asked(&deployment).is_empty());
@@ -360,7 +360,7 @@ async fn a_host_that_is_no_handle_passes_the_gate_or_is_told_why_not() {
     let seen = asked(&deployment);
     assert_eq!(seen[0].server, Server::Node(1));
     assert_eq!(seen[0].target, format!("{endpoint}?a=b&token=x"));
-    // With a token the token decides, whatever else is said.
+    // With a token the token decides, whatever else the request says.
     let session = format!("{}?host=undefined", path_of(created.header("location")));
     assert_eq!(proxy.h1.bare("DELETE", &session).await.status, 200);
 }

@@ -148,7 +148,7 @@ async fn an_explicit_options_is_the_nodes_and_a_get_is_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_node_should_see_is_refused_with_the_rule() {
+async fn requests_that_no_node_should_see_are_refused_with_the_rule() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let client = &proxy.h1;
@@ -192,7 +192,7 @@ async fn what_no_node_should_see_is_refused_with_the_rule() {
             409,
             "not-live",
             client
-                .sdp("POST", "/live/whep/endpoint/nobody", "v=0")
+                .sdp("POST", "/live/whep/endpoint/missing", "v=0")
                 .await,
         ),
     ] {
@@ -251,7 +251,7 @@ async fn a_node_that_is_gone_is_a_502_and_one_that_is_silent_a_504() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn switched_off_only_the_manager_is_left() {
+async fn with_the_proxy_disabled_only_the_manager_is_reachable() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.proxy.enabled = false;
@@ -368,7 +368,7 @@ async fn where_clients_cannot_be_told_apart_a_token_is_needed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_nodes_own_address_stays_with_us() {
+async fn the_nodes_own_address_is_not_exposed() {
     let (deployment, node) = (Deployment::start().await, RawNode::start(7).await);
     let mut config = deployment.config();
     config.nodes.port = node.addr().port();

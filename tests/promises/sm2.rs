@@ -104,7 +104,7 @@ async fn nothing_is_forwarded_and_the_administration_is_shut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hints_reach_the_manager_as_its_api_calls_them() {
+async fn hints_reach_the_manager_under_the_names_of_its_api() {
     // Without a provision a transcoder is a 404.
     let deployment = Deployment::with(ClusterConfig {
         provisions: vec![StreamKey::new("live", "s1")],
@@ -131,7 +131,7 @@ async fn hints_reach_the_manager_as_its_api_calls_them() {
         );
     }
     assert_eq!(
-        deployment.cluster.seen().asked(),
+        deployment.cluster.seen().lookup_targets(),
         [
             "minicluster/publish/live/s1?",
             "default/publish/live/s1?",
@@ -150,11 +150,11 @@ async fn hints_reach_the_manager_as_its_api_calls_them() {
             "{group}"
         );
     }
-    assert_eq!(deployment.cluster.seen().asked().len(), 6);
+    assert_eq!(deployment.cluster.seen().lookup_targets().len(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_manager_says_is_told_from_what_it_should_not() {
+async fn refusals_of_the_manager_differ_from_its_malformed_answers() {
     let deployment = Deployment::start().await;
     let mut config = config(&deployment);
     config.nodes.allow.clear();
@@ -167,14 +167,14 @@ async fn what_the_manager_says_is_told_from_what_it_should_not() {
     };
     let not_live = proxy
         .h1
-        .sdp("POST", "/as/v1/proxy/whep/live/nobody", "v=0")
+        .sdp("POST", "/as/v1/proxy/whep/live/missing", "v=0")
         .await;
     assert_eq!(
         (not_live.status.as_u16(), &*not_live.problem()),
         (409, "not-live")
     );
     assert!(
-        not_live.text().contains("Stream nobody is not live"),
+        not_live.text().contains("Stream missing is not live"),
         "{}",
         not_live.text()
     );
@@ -256,15 +256,15 @@ async fn a_host_passes_the_gate_or_is_a_403() {
             "{host}"
         );
     }
-    assert!(canary.untouched());
+    assert!(canary.unconnected());
 
     // One that may be dialled is, without asking the manager; and its name is not enough to end a
     // session there.
-    let before = deployment.cluster.seen().asked().len();
+    let before = deployment.cluster.seen().lookup_targets().len();
     let publisher = Publisher::new().await.unwrap();
     let target = format!("/as/v1/proxy/whip/live/s1?host={node}&nodeGroup=default");
     let session = publish(&proxy.h1, &publisher, &target).await;
-    assert_eq!(deployment.cluster.seen().asked().len(), before);
+    assert_eq!(deployment.cluster.seen().lookup_targets().len(), before);
     let stranger = Request::delete(&target).header("user-agent", "somebody else");
     let refused = proxy.h1.send(stranger.body("").unwrap()).await;
     assert_eq!(refused.problem(), "unknown-session");
@@ -282,7 +282,7 @@ async fn a_host_passes_the_gate_or_is_a_403() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_passes_by_in_a_list_is_known() {
+async fn a_node_seen_in_a_list_is_known() {
     let mut config_of_cluster = ClusterConfig::default();
     config_of_cluster.nodes.truncate(1);
     let deployment = Deployment::with(config_of_cluster).await;

@@ -43,7 +43,7 @@ async fn versions_and_protocols_are_agreed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_visit_resumes() {
+async fn a_second_connection_resumes() {
     use rustls::HandshakeKind;
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();

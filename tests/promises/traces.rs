@@ -1,4 +1,4 @@
-//! Traces: what a collector is told fits what a forwarder said and what a node heard, and no
+//! Traces: what a collector is told fits what a forwarder exported and what a node received, and no
 //! collector is in anybody's way.
 
 use std::{
@@ -14,7 +14,7 @@ use whipstitch::config::Config;
 use whipstitch_minicluster::{SeenRequest, Server, peer::Publisher};
 use whipstitch_tests::{
     Client, Deployment, Proxy, Reply,
-    collector::{Collector, Told},
+    collector::{Collector, Span},
     deployment::SOON,
     http::path_of,
     websocket::raw,
@@ -28,7 +28,7 @@ fn traceparent() -> String {
 }
 
 /// A proxy that tells a collector, and believes forwarders on loopback if it is to.
-fn telling(deployment: &Deployment, url: String, change: impl FnOnce(&mut Config)) -> Proxy {
+fn exporting(deployment: &Deployment, url: String, change: impl FnOnce(&mut Config)) -> Proxy {
     let mut config = deployment.config();
     config.tracing.otlp = Some(url);
     change(&mut config);
@@ -52,7 +52,7 @@ async fn publish(client: &Client, target: &str) -> Reply {
 }
 
 /// The last request that a node got.
-fn heard(deployment: &Deployment) -> SeenRequest {
+fn last_request(deployment: &Deployment) -> SeenRequest {
     let requests = deployment.cluster.seen().requests();
     let mut of_nodes = requests
         .into_iter()
@@ -66,16 +66,16 @@ fn header(request: &SeenRequest, name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_goes_from_the_forwarder_through_us_to_the_node() {
+async fn a_trace_continues_from_the_trusted_proxy_to_the_node() {
     let (deployment, collector) = (Deployment::start().await, Collector::start().await);
-    let proxy = telling(&deployment, collector.url(), trusting);
+    let proxy = exporting(&deployment, collector.url(), trusting);
     let target = "/live/whip/endpoint/s1?token=SECRET&requestId=SECRET";
     let created = publish(&proxy.plain, target).await;
     assert_eq!(created.status, 201);
-    let request = heard(&deployment);
+    let request = last_request(&deployment);
 
     let spans = collector.spans(4).await;
-    let spans: BTreeMap<&str, &Told> = spans.iter().map(|span| (&*span.name, span)).collect();
+    let spans: BTreeMap<&str, &Span> = spans.iter().map(|span| (&*span.name, span)).collect();
     let [server, lookup, call, connect] = [
         "POST /{scope}/whip/endpoint/{stream}",
         "lookup",
@@ -122,16 +122,19 @@ async fn a_trace_goes_from_the_forwarder_through_us_to_the_node() {
     let deleted = collector
         .span("DELETE /{scope}/whip/resource/{stream}/{token}")
         .await;
-    assert_ne!(deleted.trace, TRACE, "nobody named that one");
-    let said = format!("{spans:?}{deleted:?}");
+    assert_ne!(deleted.trace, TRACE, "the client sent no trace");
+    let exported = format!("{spans:?}{deleted:?}");
     let token = session.rsplit('/').next().unwrap();
-    assert!(!said.contains("SECRET") && !said.contains(token), "{said}");
+    assert!(
+        !exported.contains("SECRET") && !exported.contains(token),
+        "{exported}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_trace_is_no_parent_of_ours() {
     let (deployment, collector) = (Deployment::start().await, Collector::start().await);
-    let proxy = telling(&deployment, collector.url(), |_| {});
+    let proxy = exporting(&deployment, collector.url(), |_| {});
     let created = publish(&proxy.h2, "/live/whip/endpoint/s1").await;
     assert_eq!(created.status, 201);
     let server = collector.span("POST /{scope}/whip/endpoint/{stream}").await;
@@ -139,16 +142,16 @@ async fn a_strangers_trace_is_no_parent_of_ours() {
     assert_eq!((&*server.parent, &*server.state), ("", ""));
     assert_eq!(server.links, [TRACE]);
     let call = collector.span("POST node").await;
-    let request = heard(&deployment);
+    let request = last_request(&deployment);
     let ours = format!("00-{}-{}-03", server.trace, call.span);
     assert_eq!(header(&request, "traceparent"), ours);
     assert_eq!(header(&request, "tracestate"), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_sampled_is_not_told() {
+async fn unsampled_traces_are_not_exported() {
     let (deployment, collector) = (Deployment::start().await, Collector::start().await);
-    let proxy = telling(&deployment, collector.url(), |config| {
+    let proxy = exporting(&deployment, collector.url(), |config| {
         trusting(config);
         config.tracing.sample = 0.0.try_into().unwrap();
     });
@@ -163,7 +166,7 @@ async fn what_is_not_sampled_is_not_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_belongs_to_the_trace_of_its_handshake() {
     let (deployment, collector) = (Deployment::start().await, Collector::start().await);
-    let proxy = telling(&deployment, collector.url(), trusting);
+    let proxy = exporting(&deployment, collector.url(), trusting);
     let node = deployment.cluster.nodes()[0].ip();
     let target = format!("/streammanager/?id=subscriber-1&host={node}&app=live");
     let line = format!("traceparent: {}\r\n", traceparent());
@@ -171,7 +174,7 @@ async fn a_websocket_belongs_to_the_trace_of_its_handshake() {
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
     let call = collector.span("GET node").await;
     let ours = format!("00-{TRACE}-{}-01", call.span);
-    assert_eq!(header(&heard(&deployment), "traceparent"), ours);
+    assert_eq!(header(&last_request(&deployment), "traceparent"), ours);
     let server = collector.span("GET /streammanager").await;
     assert_eq!((&*server.trace, &*server.parent), (TRACE, PARENT));
     drop(socket);
@@ -185,7 +188,7 @@ async fn a_websocket_belongs_to_the_trace_of_its_handshake() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_collector_what_came_goes_on() {
+async fn without_a_collector_incoming_trace_headers_pass_unchanged() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     assert_eq!(
@@ -194,14 +197,14 @@ async fn without_a_collector_what_came_goes_on() {
     );
     let node = deployment.cluster.nodes()[0].ip();
     let target = format!("/streammanager/?id=subscriber-1&host={node}&app=live");
-    let posted = heard(&deployment);
+    let posted = last_request(&deployment);
     let lines = format!(
         "traceparent: {}\r\ntracestate: rojo=1,congo=2\r\n",
         traceparent()
     );
     let (head, _socket) = raw(&proxy.plain, &target, &lines).await;
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-    let opened = heard(&deployment);
+    let opened = last_request(&deployment);
     let page = Request::get("/page")
         .header("traceparent", traceparent())
         .header("tracestate", "rojo=1,congo=2");
@@ -245,14 +248,14 @@ async fn many(proxy: &Proxy, count: usize) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_hangs_is_in_nobodys_way() {
+async fn a_hung_collector_delays_no_request() {
     let deployment = Deployment::start().await;
     // The kernel takes connections, and nobody reads from them.
     let hangs = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
         .await
         .unwrap();
     let url = format!("http://{}", hangs.local_addr().unwrap());
-    let proxy = telling(&deployment, url, |_| {});
+    let proxy = exporting(&deployment, url, |_| {});
     let longest = many(&proxy, 3000).await;
     assert!(longest < Duration::from_secs(2), "{longest:?}");
     let dropped = proxy.metric("whipstitch_spans_dropped_total").await;
@@ -266,9 +269,9 @@ async fn a_collector_that_hangs_is_in_nobodys_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_comes_back_is_told_what_waited() {
+async fn a_collector_that_comes_back_gets_the_queued_spans() {
     let (deployment, collector) = (Deployment::start().await, Collector::start().await);
-    let proxy = telling(&deployment, collector.url(), |_| {});
+    let proxy = exporting(&deployment, collector.url(), |_| {});
     many(&proxy, 2).await;
     collector.spans(2).await;
     let addr = collector.addr();
@@ -289,7 +292,7 @@ async fn a_collector_that_comes_back_is_told_what_waited() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_spans_are_sent_before_the_end() {
     let (deployment, collector) = (Deployment::start().await, Collector::start().await);
-    let proxy = telling(&deployment, collector.url(), |_| {});
+    let proxy = exporting(&deployment, collector.url(), |_| {});
     many(&proxy, 5).await;
     let began = Instant::now();
     proxy.drain().await;

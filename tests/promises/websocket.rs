@@ -172,7 +172,7 @@ async fn the_subscribers_transcript_is_relayed_byte_for_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_nobody_named_is_a_403_and_no_connection() {
+async fn an_unknown_host_is_a_403_and_no_connection() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     let canary = RawNode::start(9).await;
@@ -204,7 +204,7 @@ async fn a_host_that_nobody_named_is_a_403_and_no_connection() {
         .await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{host}: {answer}");
     }
-    assert!(canary.untouched());
+    assert!(canary.unconnected());
     assert!(
         (proxy
             .metric(r#"whipstitch_origin_refused_total{reason="special"}"#)
@@ -242,13 +242,13 @@ async fn a_node_that_does_not_switch_properly_is_never_spliced() {
     node.heal().await;
     let mut dialogue = Dialogue::open(&proxy.h1, &target).await.unwrap();
     assert_eq!(
-        dialogue.hear().await["data"]["code"],
+        dialogue.receive().await["data"]["code"],
         "NetConnection.Connect.Success"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn there_is_room_for_so_many_and_no_more() {
+async fn sockets_beyond_the_limit_are_refused() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.limits.sockets = 2;
@@ -294,13 +294,13 @@ async fn over_http2_it_is_one_stream_among_others() {
     assert!(!opened.headers().contains_key("sec-websocket-accept"));
     let mut dialogue = Dialogue::over(stream.unwrap()).await;
     assert_eq!(
-        dialogue.hear().await["data"]["code"],
+        dialogue.receive().await["data"]["code"],
         "NetConnection.Connect.Success"
     );
     dialogue
-        .say(serde_json::json!({"isAvailable": "s1", "bundle": true}))
+        .send(serde_json::json!({"isAvailable": "s1", "bundle": true}))
         .await;
-    assert_eq!(dialogue.hear().await["isAvailable"], false);
+    assert_eq!(dialogue.receive().await["isAvailable"], false);
     // A shutdown ends the stream with a Close, and then the connection.
     let (drained, close) = tokio::join!(proxy.drain(), async {
         let close = dialogue.next().await;
@@ -312,7 +312,7 @@ async fn over_http2_it_is_one_stream_among_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_handshake_is_not_taken_for_one() {
+async fn an_incomplete_handshake_is_not_treated_as_one() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let node = &deployment.cluster.nodes()[0];
@@ -331,7 +331,7 @@ async fn what_is_no_handshake_is_not_taken_for_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_cannot_be_dialled_is_asked_about_anew() {
+async fn a_node_that_cannot_be_dialled_is_looked_up_again() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     assert_eq!(

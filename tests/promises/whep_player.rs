@@ -52,7 +52,7 @@ async fn attempt(proxy: &Proxy, id: &str) -> (u16, Option<u16>, Sdk) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn players_that_ask_for_ever_cost_few_lookups_and_play_as_soon_as_it_is_live() {
+async fn players_that_retry_for_ever_cost_few_lookups_and_play_as_soon_as_it_is_live() {
     let (deployment, proxy) = scene().await;
     let ids: Vec<String> = (0..PLAYERS)
         .map(|number| format!("subscriber-{number:x}"))

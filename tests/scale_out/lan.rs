@@ -74,11 +74,12 @@ pub(crate) fn inside(test: &str, body: impl FnOnce()) {
         .output()
         .expect("the test runs in its network");
     // Without the words of the runner inside, which would be counted as those of another test.
-    let said = String::from_utf8_lossy(&run.stdout);
+    let output = String::from_utf8_lossy(&run.stdout);
     let is_ours = |line: &&str| {
         !line.is_empty() && !line.starts_with("test ") && !line.starts_with("running ")
     };
-    said.lines()
+    output
+        .lines()
         .filter(is_ours)
         .for_each(|line| println!("{line}"));
     assert!(
@@ -153,13 +154,13 @@ impl Drop for Lan {
 }
 
 fn ip(words: &str) {
-    let said = Command::new("ip")
+    let output = Command::new("ip")
         .args(words.split(' '))
         .output()
         .expect("`ip` runs: it is in Debian's iproute2");
     assert!(
-        said.status.success(),
+        output.status.success(),
         "`ip {words}` failed: {}; network namespaces need root",
-        String::from_utf8_lossy(&said.stderr).trim()
+        String::from_utf8_lossy(&output.stderr).trim()
     );
 }

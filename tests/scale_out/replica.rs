@@ -104,10 +104,10 @@ impl Replica {
 
     /// Ends it as systemd and Kubernetes do, and starts it anew; the new process.
     pub(crate) async fn restart(&mut self, shared: &Shared) -> u32 {
-        let told = Command::new("kill")
+        let killed = Command::new("kill")
             .args(["-TERM", &self.pid().to_string()])
             .status();
-        assert!(told.unwrap().success());
+        assert!(killed.unwrap().success());
         let ended = async {
             loop {
                 if let Some(status) = self.child.try_wait().unwrap() {

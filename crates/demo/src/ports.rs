@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_this_machine_lacks_is_told_as_such() {
+    fn an_address_that_this_machine_lacks_is_reported_as_such() {
         let elsewhere = IpAddr::from([192, 0, 2, 1]); // TEST-NET-1, RFC 5737
         let error = check(&Options::free_ports(), &[elsewhere])
             .unwrap_err()

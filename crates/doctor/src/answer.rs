@@ -78,9 +78,9 @@ impl Answer {
         let media = self.media_type();
         let text = if media.ends_with("json") {
             let json: serde_json::Value = serde_json::from_str(&self.body).unwrap_or_default();
-            let said = ["detail", "errorMessage", "error", "message"];
-            let said = said.iter().find_map(|key| json.get(key)?.as_str());
-            said.unwrap_or_default().to_owned()
+            let detail = ["detail", "errorMessage", "error", "message"];
+            let detail = detail.iter().find_map(|key| json.get(key)?.as_str());
+            detail.unwrap_or_default().to_owned()
         } else if media == "text/plain" {
             self.body.clone()
         } else {
@@ -97,19 +97,19 @@ impl Answer {
 
 /// What came of one request.
 #[derive(Clone, Debug)]
-pub(crate) enum Came {
+pub(crate) enum Exchange {
     /// An answer.
     Answer(Box<Answer>),
     /// None, in words.
-    Silence(String),
+    NoAnswer(String),
 }
 
-impl Came {
+impl Exchange {
     /// The answer, if there is one.
     pub(crate) fn answer(&self) -> Option<&Answer> {
         match self {
             Self::Answer(answer) => Some(answer),
-            Self::Silence(_) => None,
+            Self::NoAnswer(_) => None,
         }
     }
 }

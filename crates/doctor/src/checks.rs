@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::{
     Role,
-    answer::{Answer, Came},
+    answer::{Answer, Exchange},
     rule::{Outcome, Unmet, failed, failed_set, skipped},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
 };
 
 /// Why most rules are skipped where nothing was published or played: the rule of the `POST` says
@@ -17,11 +17,15 @@ pub(crate) const NO_SESSION: &str = "no session was made";
 ///
 /// # Errors
 /// Skipped if the step was not taken, failed if nothing came.
-pub(crate) fn answer<'t>(visit: &'t Transcript, act: Act, then: &str) -> Result<&'t Answer, Unmet> {
-    match visit.came(act) {
-        Some(Came::Answer(answer)) => Ok(answer),
-        Some(Came::Silence(words)) => failed(format!("{}: {words}", act.words()), then),
-        None => skipped(why_not(visit, act)),
+pub(crate) fn answer<'t>(
+    visit: &'t Transcript,
+    step: Step,
+    then: &str,
+) -> Result<&'t Answer, Unmet> {
+    match visit.came(step) {
+        Some(Exchange::Answer(answer)) => Ok(answer),
+        Some(Exchange::NoAnswer(words)) => failed(format!("{}: {words}", step.words()), then),
+        None => skipped(why_not(visit, step)),
     }
 }
 
@@ -38,7 +42,7 @@ pub(crate) fn created(visit: &Transcript) -> Result<&Answer, Unmet> {
 
 /// The offer's answer has one of these statuses, unless there is nothing to publish to or to play.
 pub(crate) fn post(visit: &Transcript, statuses: &[u16], then: &str) -> Outcome {
-    let post = answer(visit, Act::Post, then)?;
+    let post = answer(visit, Step::Post, then)?;
     if statuses.contains(&post.status) {
         return Ok(());
     }
@@ -46,7 +50,7 @@ pub(crate) fn post(visit: &Transcript, statuses: &[u16], then: &str) -> Outcome 
         return skipped(reason);
     }
     if visit.role == Role::Play
-        && !visit.client.habits.counter.takes_406()
+        && !visit.client.behaviour.counter.takes_406()
         && post.status == 406
         && post.is_offer()
     {
@@ -57,9 +61,9 @@ pub(crate) fn post(visit: &Transcript, statuses: &[u16], then: &str) -> Outcome 
     failed_set(shown(visit, post), then, advice(post))
 }
 
-/// Why a refusal need not be a failure: nobody said that this is here, or that the stream is live.
+/// Why a refusal need not be a failure: the operator did not say that this is here, or that the stream is live.
 fn not_offered(visit: &Transcript, post: &Answer) -> Option<String> {
-    if !visit.said && matches!(post.status, 404 | 405 | 501) {
+    if !visit.required && matches!(post.status, 404 | 405 | 501) {
         return Some(format!("not offered: POST {}", post.status));
     }
     if visit.role == Role::Play && !visit.live && matches!(post.status, 404 | 409) {
@@ -91,26 +95,26 @@ pub(crate) fn advice(answer: &Answer) -> &'static str {
 }
 
 /// A step has one of these statuses.
-pub(crate) fn status(visit: &Transcript, act: Act, statuses: &[u16], then: &str) -> Outcome {
-    one_of(visit, act, |status| statuses.contains(&status), then)
+pub(crate) fn status(visit: &Transcript, step: Step, statuses: &[u16], then: &str) -> Outcome {
+    one_of(visit, step, |status| statuses.contains(&status), then)
 }
 
 /// A step is answered with any of 200 to 299.
-pub(crate) fn success(visit: &Transcript, act: Act, then: &str) -> Outcome {
-    one_of(visit, act, |status| (200..300).contains(&status), then)
+pub(crate) fn success(visit: &Transcript, step: Step, then: &str) -> Outcome {
+    one_of(visit, step, |status| (200..300).contains(&status), then)
 }
 
-fn one_of(visit: &Transcript, act: Act, good: impl Fn(u16) -> bool, then: &str) -> Outcome {
-    if act == Act::Delete && visit.elsewhere {
+fn one_of(visit: &Transcript, step: Step, good: impl Fn(u16) -> bool, then: &str) -> Outcome {
+    if step == Step::Delete && visit.elsewhere {
         return skipped(
             "the session is on a server that you did not name, which does not hear the token",
         );
     }
-    let answer = answer(visit, act, then)?;
+    let answer = answer(visit, step, then)?;
     if good(answer.status) {
         return Ok(());
     }
-    let came = shown_of(act, answer);
+    let came = shown_of(step, answer);
     match answer.status {
         412 | 428 => failed_set(came, then, "proxy.strict_etags = false"),
         401 | 403 => failed_set(
@@ -124,7 +128,7 @@ fn one_of(visit: &Transcript, act: Act, good: impl Fn(u16) -> bool, then: &str) 
 
 /// The whole `POST`, redirects included, takes less than so many seconds.
 pub(crate) fn within(visit: &Transcript, seconds: u64, then: &str) -> Outcome {
-    let post = answer(visit, Act::Post, then)?;
+    let post = answer(visit, Step::Post, then)?;
     if post.took < Duration::from_secs(seconds) {
         return Ok(());
     }
@@ -143,7 +147,9 @@ pub(crate) fn location(visit: &Transcript, then: &str) -> Outcome {
     };
     match &visit.session {
         None => failed(format!("Location: {}", without_query(location)), then),
-        Some(session) if visit.client.habits.page && visit.endpoint.secure && !session.secure => {
+        Some(session)
+            if visit.client.behaviour.page && visit.endpoint.secure && !session.secure =>
+        {
             failed_set(
                 format!("Location: {}", without_query(location)),
                 "the browser refuses a URL without TLS on a page with it (mixed content)",
@@ -189,17 +195,22 @@ fn shown(visit: &Transcript, answer: &Answer) -> String {
     format!("POST {}: {}", visit.endpoint.shown(), answer.shown())
 }
 
-fn shown_of(act: Act, answer: &Answer) -> String {
-    format!("{} {}: {}", act.words(), answer.url.shown(), answer.shown())
+fn shown_of(step: Step, answer: &Answer) -> String {
+    format!(
+        "{} {}: {}",
+        step.words(),
+        answer.url.shown(),
+        answer.shown()
+    )
 }
 
-fn why_not(visit: &Transcript, act: Act) -> &'static str {
-    match act {
-        Act::Delete
-        | Act::Trickle
-        | Act::AnswerPatch
-        | Act::PreflightTrickle
-        | Act::PreflightDelete => {
+fn why_not(visit: &Transcript, step: Step) -> &'static str {
+    match step {
+        Step::Delete
+        | Step::Trickle
+        | Step::AnswerPatch
+        | Step::PreflightTrickle
+        | Step::PreflightDelete => {
             if visit.created().is_none() {
                 NO_SESSION
             } else if visit.session.is_none() {

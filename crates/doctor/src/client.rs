@@ -14,14 +14,14 @@ pub(crate) struct Client {
     /// Publish or play.
     pub(crate) role: Role,
     /// How it speaks.
-    pub(crate) habits: Habits,
+    pub(crate) behaviour: Behaviour,
     /// What it wants.
     pub(crate) rules: &'static [Rule],
 }
 
 /// How a client speaks.
 #[derive(Clone, Copy)]
-pub(crate) struct Habits {
+pub(crate) struct Behaviour {
     /// Its `User-Agent`.
     pub(crate) agent: &'static str,
     /// Whether it is a script on a page: the browser asks leave first, and hides what is not
@@ -30,7 +30,7 @@ pub(crate) struct Habits {
     /// Whether it sends an `OPTIONS` of its own.
     pub(crate) options: bool,
     /// What Red5's SDK adds to URLs; nothing for others.
-    pub(crate) speech: Speech,
+    pub(crate) url_style: UrlStyle,
     /// Which requests have `Authorization`, if there is a token.
     pub(crate) bearer: Bearer,
     /// The redirects of a `POST` that it follows with the same method and body.
@@ -38,7 +38,7 @@ pub(crate) struct Habits {
     /// The session's URL by the answer to `POST`, the endpoint and the client's own arithmetic.
     pub(crate) session: fn(&Answer, &Url) -> Option<Url>,
     /// What it does with an offer of the server's.
-    pub(crate) counter: Counter,
+    pub(crate) counter: CounterOffer,
     /// The headers of its trickle beside `Content-Type`; `None` if it sends none this time.
     pub(crate) trickle: fn(&Transcript) -> Option<Headers>,
     /// The headers of its `DELETE`.
@@ -46,35 +46,35 @@ pub(crate) struct Habits {
     /// Whether it has to be asked what else the RFC and the draft want.
     pub(crate) probes: bool,
     /// What it does while it has its session.
-    pub(crate) encore: Encore,
+    pub(crate) extra: Extra,
     /// Whether it is played at all only against a Stream Manager, and only by URLs that it can
     /// make.
     pub(crate) needs: Needs,
 }
 
-impl Habits {
+impl Behaviour {
     /// A client of the standard that does the least: no `OPTIONS`, no trickle, `Location` by RFC
     /// 3986.
     pub(crate) const PLAIN: Self = Self {
         agent: "whipstitch-doctor",
         page: false,
         options: false,
-        speech: Speech::Plain,
+        url_style: UrlStyle::Plain,
         bearer: Bearer::Always,
         follows: &[307, 308],
         session: |answer, endpoint| endpoint.join(answer.header("location")?),
-        counter: Counter::None,
+        counter: CounterOffer::None,
         trickle: |_| None,
         delete: |_| Vec::new(),
         probes: false,
-        encore: Encore::None,
+        extra: Extra::None,
         needs: Needs::Nothing,
     };
 }
 
 /// What a client adds to the URLs that it is given.
 #[derive(Clone, Copy)]
-pub(crate) enum Speech {
+pub(crate) enum UrlStyle {
     /// Nothing.
     Plain,
     /// What Red5's SDK adds.
@@ -90,7 +90,7 @@ pub(crate) enum Speech {
 
 /// What a client does beyond one session.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encore {
+pub(crate) enum Extra {
     /// Nothing.
     None,
     /// Asks for a stream that is not live, and would ask again and again.
@@ -114,7 +114,7 @@ pub(crate) enum Bearer {
 
 /// What a player does with an offer of the server's.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Counter {
+pub(crate) enum CounterOffer {
     /// Takes any success for an answer to its own offer, and 406 for an error.
     None,
     /// Answers the offer of a 406 (draft-ietf-wish-whep §4.2), whose type it looks at.
@@ -123,7 +123,7 @@ pub(crate) enum Counter {
     Always,
 }
 
-impl Counter {
+impl CounterOffer {
     /// Whether a 406 with an offer is no error.
     pub(crate) fn takes_406(self) -> bool {
         self == Self::On406

@@ -1,9 +1,9 @@
 //! What a browser lets a page do at another origin (Fetch Standard §3.3, §4.8).
 
 use crate::{
-    answer::{Answer, Came},
+    answer::{Answer, Exchange},
     rule::{Outcome, Unmet, failed, failed_set},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
 };
 
 /// Headers of an answer that every page may read (Fetch §2.2.2, CORS-safelisted response-header
@@ -18,11 +18,11 @@ const SAFE: [&str; 7] = [
     "pragma",
 ];
 /// Each step that a page takes, its preflight and its method.
-const STEPS: [(Act, Act, &str); 4] = [
-    (Act::PreflightOptions, Act::Options, "OPTIONS"),
-    (Act::PreflightPost, Act::Post, "POST"),
-    (Act::PreflightTrickle, Act::Trickle, "PATCH"),
-    (Act::PreflightDelete, Act::Delete, "DELETE"),
+const STEPS: [(Step, Step, &str); 4] = [
+    (Step::PreflightOptions, Step::Options, "OPTIONS"),
+    (Step::PreflightPost, Step::Post, "POST"),
+    (Step::PreflightTrickle, Step::Trickle, "PATCH"),
+    (Step::PreflightDelete, Step::Delete, "DELETE"),
 ];
 const THEN: &str =
     "the browser keeps the request or its answer from the page, which sees a network error";
@@ -31,31 +31,31 @@ const SET: &str = "what stands in front of Whipstitch: it must pass OPTIONS and 
 
 /// Every step has leave, and every answer may be read.
 pub(crate) fn permitted(visit: &Transcript) -> Outcome {
-    for (preflight, act, method) in STEPS {
+    for (preflight, step, method) in STEPS {
         if let Some(came) = visit.came(preflight) {
             let leave = came.answer().ok_or_else(|| silence(preflight, came))?;
-            may_ask(visit, preflight, leave, method, visit.wanted(act))?;
+            may_ask(visit, preflight, leave, method, visit.wanted(step))?;
         }
-        if let Some(answer) = visit.answer(act) {
-            may_read(visit, act, answer)?;
+        if let Some(answer) = visit.answer(step) {
+            may_read(visit, step, answer)?;
         }
     }
     Ok(())
 }
 
-fn silence(act: Act, came: &Came) -> Unmet {
+fn silence(step: Step, came: &Exchange) -> Unmet {
     let words = match came {
-        Came::Silence(words) => words.as_str(),
-        Came::Answer(_) => "",
+        Exchange::NoAnswer(words) => words.as_str(),
+        Exchange::Answer(_) => "",
     };
-    failed::<()>(format!("{}: {words}", act.words()), THEN)
+    failed::<()>(format!("{}: {words}", step.words()), THEN)
         .err()
         .unwrap_or(Unmet::Skipped(String::new()))
 }
 
 fn may_ask(
     visit: &Transcript,
-    preflight: Act,
+    preflight: Step,
     leave: &Answer,
     method: &str,
     wanted: &[&str],
@@ -90,8 +90,8 @@ fn may_ask(
     }
 }
 
-fn may_read(visit: &Transcript, act: Act, answer: &Answer) -> Outcome {
-    let words = act.words();
+fn may_read(visit: &Transcript, step: Step, answer: &Answer) -> Outcome {
+    let words = step.words();
     match answer.lines("access-control-allow-origin").as_slice() {
         ["*"] => Ok(()),
         [origin] if *origin == visit.origin => Ok(()),

@@ -12,7 +12,7 @@ use tokio_tungstenite::{
 
 use crate::{
     Role,
-    answer::Came,
+    answer::Exchange,
     manager,
     report::Row,
     rule::{Outcome, Unmet, failed, failed_set, skipped},
@@ -131,18 +131,18 @@ impl Dialogue<'_> {
                 "host={host}&app={}",
                 self.target.app.replace('/', "%2F")
             )),
-            Err(Came::Answer(answer)) if self.hopes() && matches!(answer.status, 400 | 404) => {
+            Err(Exchange::Answer(answer)) if self.hopes() && matches!(answer.status, 400 | 404) => {
                 skipped(format!(
                     "{}: without media the stream is not live; name one that is with --only-read --stream",
                     answer.status
                 ))
             }
-            Err(Came::Answer(answer)) => failed_set(
+            Err(Exchange::Answer(answer)) => failed_set(
                 format!("lookup: {}", answer.shown()),
                 then,
                 "the Stream Manager: are nodes in service? On Whipstitch stream_manager.url, and see /lookups",
             ),
-            Err(Came::Silence(words)) => failed(format!("lookup: {words}"), then),
+            Err(Exchange::NoAnswer(words)) => failed(format!("lookup: {words}"), then),
         }
     }
 
@@ -185,7 +185,7 @@ impl Dialogue<'_> {
     fn place(&self) -> (String, String) {
         let id = match self.role {
             Role::Publish => self.stream.clone(),
-            Role::Play => format!("subscriber-{}", sdp::lot(4)),
+            Role::Play => format!("subscriber-{}", sdp::random_hex(4)),
         };
         let action = match self.role {
             Role::Publish => "publish",

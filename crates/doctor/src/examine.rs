@@ -11,7 +11,7 @@ use crate::{
     clients::{self, rfc},
     dialogue::{self, Dialogue},
     manager,
-    play::{Stage, Visit},
+    play::{Environment, Visit},
     rule::skipped,
     sdp,
     target::{Manager, Target},
@@ -44,13 +44,18 @@ pub async fn examine(options: &Options, stop: &CancellationToken) -> Result<Repo
         Some(_) => Manager::V2,
         None => found,
     };
-    let stage = Stage {
+    let environment = Environment {
         wire: &wire,
         target: &target,
         origin: &options.origin,
         stop,
     };
-    let rows = Examination { stage, chosen }.rows(options.only_read).await;
+    let rows = Examination {
+        environment,
+        chosen,
+    }
+    .rows(options.only_read)
+    .await;
     Ok(Report {
         url: target.base.origin(),
         server: match target.manager {
@@ -124,14 +129,14 @@ fn bearer(file: &std::path::Path) -> Result<HeaderValue, Error> {
 }
 
 struct Examination<'s> {
-    stage: Stage<'s>,
+    environment: Environment<'s>,
     chosen: Chosen,
 }
 
 impl Examination<'_> {
     async fn rows(&self, only_read: bool) -> Vec<Row> {
         let mut rows = Vec::new();
-        let name = format!("doctor-{}", sdp::lot(8));
+        let name = format!("doctor-{}", sdp::random_hex(8));
         for client in self.of(Role::Publish) {
             rows.extend(self.visit(client, &format!("{name}-{}", client.id)).await);
         }
@@ -140,7 +145,7 @@ impl Examination<'_> {
         }
         let watches =
             self.of(Role::Play).next().is_some() || self.chosen.dialogues.contains(&Role::Play);
-        if watches && !self.stage.stop.is_cancelled() {
+        if watches && !self.environment.stop.is_cancelled() {
             rows.extend(self.watch(&format!("{name}-live"), only_read).await);
         }
         rows
@@ -153,8 +158,8 @@ impl Examination<'_> {
 
     /// Everybody who plays, while somebody publishes.
     async fn watch(&self, name: &str, only_read: bool) -> Vec<Row> {
-        let stream = self.stage.target.name(name);
-        let mut publisher = Visit::new(&self.stage, &rfc::WHIP, &stream);
+        let stream = self.environment.target.name(name);
+        let mut publisher = Visit::new(&self.environment, &rfc::WHIP, &stream);
         if !only_read {
             publisher.begin().await;
         }
@@ -172,13 +177,15 @@ impl Examination<'_> {
     }
 
     async fn visit(&self, client: &'static Client, fresh: &str) -> Vec<Row> {
-        if self.stage.stop.is_cancelled() {
+        if self.environment.stop.is_cancelled() {
             return Vec::new();
         }
-        let stream = self.stage.target.name(fresh);
+        let stream = self.environment.target.name(fresh);
         let visit = match self.refuses(client) {
             Some(why) => Err(why),
-            None => Ok(Visit::new(&self.stage, client, &stream).play(&stream).await),
+            None => Ok(Visit::new(&self.environment, client, &stream)
+                .play(&stream)
+                .await),
         };
         let judge = |visit: &Result<Transcript, &str>,
                      check: fn(&Transcript) -> crate::rule::Outcome| match visit
@@ -195,8 +202,8 @@ impl Examination<'_> {
 
     /// Why a client would never be used here.
     fn refuses(&self, client: &Client) -> Option<&'static str> {
-        let target = self.stage.target;
-        match client.habits.needs {
+        let target = self.environment.target;
+        match client.behaviour.needs {
             Needs::ClassicUrls if !target.is_classic(client.role) => {
                 Some("it makes its own URLs, /APP/whip/endpoint/STREAM, and this is none")
             }
@@ -210,15 +217,15 @@ impl Examination<'_> {
     }
 
     async fn dialogue(&self, role: Role, fresh: &str) -> Vec<Row> {
-        if self.stage.stop.is_cancelled() {
+        if self.environment.stop.is_cancelled() {
             return Vec::new();
         }
         let dialogue = Dialogue {
-            wire: self.stage.wire,
-            target: self.stage.target,
-            origin: self.stage.origin,
+            wire: self.environment.wire,
+            target: self.environment.target,
+            origin: self.environment.origin,
             role,
-            stream: self.stage.target.name(fresh),
+            stream: self.environment.target.name(fresh),
         };
         dialogue.rows().await
     }

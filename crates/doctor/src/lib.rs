@@ -10,8 +10,6 @@
 //! body is bounded.
 
 mod answer;
-#[cfg(test)]
-mod by_hand;
 mod checks;
 mod client;
 mod clients;
@@ -19,6 +17,8 @@ mod cors;
 mod dialogue;
 mod error;
 mod examine;
+#[cfg(test)]
+mod fixtures;
 mod link;
 mod manager;
 mod options;

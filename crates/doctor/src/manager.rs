@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     Role,
-    answer::{Answer, Came},
+    answer::{Answer, Exchange},
     target::{Manager, Target},
     url::Url,
     wire::{Ask, Wire},
@@ -21,8 +21,8 @@ const LIST: &str = "/streammanager/api/4.0/event/list";
 pub(crate) async fn find(wire: &Wire, target: &Target) -> Result<Manager, String> {
     let first = get(wire, target.base.with(LIST, None)).await;
     let answer = match first {
-        Came::Answer(answer) => answer,
-        Came::Silence(words) => return Err(words),
+        Exchange::Answer(answer) => answer,
+        Exchange::NoAnswer(words) => return Err(words),
     };
     if json(&answer).is_some_and(|json| json.is_array() || json.get("errorMessage").is_some()) {
         return Ok(Manager::V1);
@@ -49,7 +49,7 @@ pub(crate) async fn locate(
     target: &Target,
     role: Role,
     stream: &str,
-) -> Result<String, Came> {
+) -> Result<String, Exchange> {
     let action = match role {
         Role::Publish => "broadcast",
         Role::Play => "subscribe",
@@ -65,7 +65,7 @@ pub(crate) async fn locate(
     address.filter(|address| !address.is_empty()).ok_or(came)
 }
 
-async fn get(wire: &Wire, url: Url) -> Came {
+async fn get(wire: &Wire, url: Url) -> Exchange {
     wire.ask(Ask::new(Method::GET, url)).await
 }
 

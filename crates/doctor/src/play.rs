@@ -1,17 +1,17 @@
 //! One client's visit, step by step. What it makes it takes away again.
 
-mod encore;
+mod extra;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Role,
-    answer::{Answer, Came},
-    client::{Bearer, Client, Counter, Encore, Speech},
+    answer::{Answer, Exchange},
+    client::{Bearer, Client, CounterOffer, Extra, UrlStyle},
     cors, sdp,
     target::{Manager, Target},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
     url::Url,
     wire::{Ask, Wire},
 };
@@ -20,7 +20,7 @@ const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 
 /// Where visits take place.
-pub(crate) struct Stage<'s> {
+pub(crate) struct Environment<'s> {
     /// How the server is reached.
     pub(crate) wire: &'s Wire,
     /// What is visited.
@@ -33,7 +33,7 @@ pub(crate) struct Stage<'s> {
 
 /// A visit under way.
 pub(crate) struct Visit<'s> {
-    stage: &'s Stage<'s>,
+    environment: &'s Environment<'s>,
     client: &'static Client,
     side: sdp::Side,
     /// `Session-Host` of the answer to `OPTIONS`.
@@ -44,13 +44,17 @@ pub(crate) struct Visit<'s> {
 
 impl<'s> Visit<'s> {
     /// A visit of this client to an endpoint of this stream.
-    pub(crate) fn new(stage: &'s Stage<'s>, client: &'static Client, stream: &str) -> Self {
-        let endpoint = stage.target.endpoint(client.role, stream);
-        let mut transcript = Transcript::new(client, endpoint, stage.origin.to_owned());
-        transcript.said = stage.target.is_said(client.role);
-        transcript.live = stage.target.live;
+    pub(crate) fn new(
+        environment: &'s Environment<'s>,
+        client: &'static Client,
+        stream: &str,
+    ) -> Self {
+        let endpoint = environment.target.endpoint(client.role, stream);
+        let mut transcript = Transcript::new(client, endpoint, environment.origin.to_owned());
+        transcript.required = environment.target.is_required(client.role);
+        transcript.live = environment.target.live;
         let mut visit = Self {
-            stage,
+            environment,
             client,
             side: sdp::Side::new(),
             host: None,
@@ -63,38 +67,38 @@ impl<'s> Visit<'s> {
 
     /// From the first question to the end of the session.
     pub(crate) async fn play(mut self, stream: &str) -> Transcript {
-        if self.client.habits.probes {
+        if self.client.behaviour.probes {
             self.probe(stream).await;
         }
-        if self.client.habits.encore == Encore::Retries {
+        if self.client.behaviour.extra == Extra::Retries {
             self.not_live(stream).await;
         }
         self.begin().await;
         self.trickle().await;
-        self.encore(stream).await;
+        self.extra(stream).await;
         self.end().await;
         self.transcript
     }
 
     /// Until there is a session, and the server's offer is answered.
     pub(crate) async fn begin(&mut self) {
-        if self.stage.stop.is_cancelled() {
+        if self.environment.stop.is_cancelled() {
             return;
         }
-        let habits = &self.client.habits;
-        if habits.options {
+        let behaviour = &self.client.behaviour;
+        if behaviour.options {
             let url = self.opening("signal=true");
-            self.step(Act::Options, Method::OPTIONS, url, &[], String::new())
+            self.step(Step::Options, Method::OPTIONS, url, &[], String::new())
                 .await;
             self.read_host();
         }
-        let url = match habits.speech {
-            Speech::Plain => self.transcript.endpoint.clone(),
-            Speech::Red5 { post, .. } => self.opening("signal=true").and(post).and(&self.pin()),
+        let url = match behaviour.url_style {
+            UrlStyle::Plain => self.transcript.endpoint.clone(),
+            UrlStyle::Red5 { post, .. } => self.opening("signal=true").and(post).and(&self.pin()),
         };
         let offer = self.side.offer(self.client.role);
         self.step(
-            Act::Post,
+            Step::Post,
             Method::POST,
             url,
             &[("content-type", SDP.to_owned())],
@@ -104,16 +108,16 @@ impl<'s> Visit<'s> {
         let Some(created) = self.transcript.created().cloned() else {
             return;
         };
-        self.transcript.session = (habits.session)(&created, &self.transcript.endpoint);
+        self.transcript.session = (behaviour.session)(&created, &self.transcript.endpoint);
         self.answer(&created).await;
     }
 
     /// The answer to an offer of the server's, where the client gives one.
     async fn answer(&mut self, created: &Answer) {
-        let answers = match self.client.habits.counter {
-            Counter::None => false,
-            Counter::On406 => created.status == 406,
-            Counter::Always => created.is_success(),
+        let answers = match self.client.behaviour.counter {
+            CounterOffer::None => false,
+            CounterOffer::On406 => created.status == 406,
+            CounterOffer::Always => created.is_success(),
         };
         if self.client.role == Role::Publish || !answers {
             return;
@@ -121,19 +125,19 @@ impl<'s> Visit<'s> {
         if let Some(url) = self.session() {
             let body = self.side.answer(&created.body);
             let headers = [("content-type", SDP.to_owned())];
-            self.step(Act::AnswerPatch, Method::PATCH, url, &headers, body)
+            self.step(Step::AnswerPatch, Method::PATCH, url, &headers, body)
                 .await;
         }
     }
 
     async fn trickle(&mut self) {
-        let Some(mut headers) = (self.client.habits.trickle)(&self.transcript) else {
+        let Some(mut headers) = (self.client.behaviour.trickle)(&self.transcript) else {
             return;
         };
         if let Some(url) = self.session() {
             headers.push(("content-type", FRAGMENT.to_owned()));
             let body = self.side.fragment();
-            self.step(Act::Trickle, Method::PATCH, url, &headers, body)
+            self.step(Step::Trickle, Method::PATCH, url, &headers, body)
                 .await;
         }
     }
@@ -144,19 +148,19 @@ impl<'s> Visit<'s> {
         if self.transcript.created().is_some() && self.delete().await {
             return;
         }
-        self.end_by_location(Act::Post).await;
+        self.end_by_location(Step::Post).await;
     }
 
     /// Ends what the answer to this step made, by the URL that its `Location` means.
-    async fn end_by_location(&self, act: Act) {
-        let post = self.transcript.each(act).last().and_then(Came::answer);
+    async fn end_by_location(&self, step: Step) {
+        let post = self.transcript.each(step).last().and_then(Exchange::answer);
         let made = post.filter(|post| post.is_success() || post.status == 406);
         let meant = made.and_then(|post| post.url.join(post.header("location")?));
         if let Some(url) = meant {
             let mut ask = Ask::new(Method::DELETE, url);
             ask.bearer = true;
             // Nothing more can be done if this fails too.
-            let _ = self.stage.wire.ask(ask).await;
+            let _ = self.environment.wire.ask(ask).await;
         }
     }
 
@@ -165,25 +169,25 @@ impl<'s> Visit<'s> {
         let Some(url) = self.session() else {
             return false;
         };
-        let wire = self.stage.wire;
+        let wire = self.environment.wire;
         self.transcript.elsewhere = wire.bearer.is_some() && !wire.is_named(&url);
-        let headers = (self.client.habits.delete)(&self.transcript);
-        self.step(Act::Delete, Method::DELETE, url, &headers, String::new())
+        let headers = (self.client.behaviour.delete)(&self.transcript);
+        self.step(Step::Delete, Method::DELETE, url, &headers, String::new())
             .await;
-        let deleted = self.transcript.answer(Act::Delete);
+        let deleted = self.transcript.answer(Step::Delete);
         deleted.is_some_and(Answer::is_success)
     }
 
     /// What else the RFC and the draft want of an endpoint; none of it makes a session.
     async fn probe(&mut self, stream: &str) {
         let endpoint = self.transcript.endpoint.clone();
-        for (act, method) in [(Act::Get, Method::GET), (Act::Head, Method::HEAD)] {
-            self.step(act, method, endpoint.clone(), &[], String::new())
+        for (step, method) in [(Step::Get, Method::GET), (Step::Head, Method::HEAD)] {
+            self.step(step, method, endpoint.clone(), &[], String::new())
                 .await;
         }
         let wrong = [("content-type", "text/plain".to_owned())];
         self.step(
-            Act::WrongType,
+            Step::WrongType,
             Method::POST,
             endpoint.clone(),
             &wrong,
@@ -197,14 +201,16 @@ impl<'s> Visit<'s> {
 
     /// An endpoint with what this client adds to the URL that a page gives it.
     fn addressed(&self, endpoint: Url) -> Url {
-        match self.client.habits.speech {
-            Speech::Plain => endpoint,
-            Speech::Red5 { params, .. } => {
+        match self.client.behaviour.url_style {
+            UrlStyle::Plain => endpoint,
+            UrlStyle::Red5 { params, .. } => {
                 let endpoint = match self.client.role {
-                    Role::Play => endpoint.and(&format!("requestId=subscriber-{}", sdp::lot(4))),
+                    Role::Play => {
+                        endpoint.and(&format!("requestId=subscriber-{}", sdp::random_hex(4)))
+                    }
                     Role::Publish => endpoint,
                 };
-                match self.stage.target.manager {
+                match self.environment.target.manager {
                     Manager::V2 => endpoint.and("nodeGroup=default").and(params),
                     Manager::V1 | Manager::None => endpoint.and(params),
                 }
@@ -214,17 +220,17 @@ impl<'s> Visit<'s> {
 
     /// What the SDK adds to a `POST` only.
     fn post_query(&self) -> &'static str {
-        match self.client.habits.speech {
-            Speech::Plain => "",
-            Speech::Red5 { post, .. } => post,
+        match self.client.behaviour.url_style {
+            UrlStyle::Plain => "",
+            UrlStyle::Red5 { post, .. } => post,
         }
     }
 
     /// The endpoint with what the SDK adds to `OPTIONS` and `POST`; as it is for others.
     fn opening(&self, piece: &str) -> Url {
-        match self.client.habits.speech {
-            Speech::Plain => self.transcript.endpoint.clone(),
-            Speech::Red5 { .. } => self.transcript.endpoint.and(piece),
+        match self.client.behaviour.url_style {
+            UrlStyle::Plain => self.transcript.endpoint.clone(),
+            UrlStyle::Red5 { .. } => self.transcript.endpoint.and(piece),
         }
     }
 
@@ -239,8 +245,11 @@ impl<'s> Visit<'s> {
     }
 
     fn read_host(&mut self) {
-        let pinned = matches!(self.client.habits.speech, Speech::Red5 { pinned: true, .. });
-        let options = self.transcript.answer(Act::Options);
+        let pinned = matches!(
+            self.client.behaviour.url_style,
+            UrlStyle::Red5 { pinned: true, .. }
+        );
+        let options = self.transcript.answer(Step::Options);
         let read = options.filter(|answer| pinned && matches!(answer.status, 200 | 204));
         self.host = read.and_then(|answer| cors::visible(answer, "session-host"));
     }
@@ -248,7 +257,7 @@ impl<'s> Visit<'s> {
     /// One request of the client's, after the browser has asked leave for it.
     async fn step(
         &mut self,
-        act: Act,
+        step: Step,
         method: Method,
         url: Url,
         headers: &[(&'static str, String)],
@@ -262,47 +271,47 @@ impl<'s> Visit<'s> {
                 wanted.push(*name);
             }
         }
-        if self.shows_token(act, &mut sent) {
+        if self.shows_token(step, &mut sent) {
             wanted.push("authorization");
         }
         sent.insert(
             "user-agent",
-            HeaderValue::from_static(self.client.habits.agent),
+            HeaderValue::from_static(self.client.behaviour.agent),
         );
-        if self.client.habits.page {
-            self.preflight(act, &method, &url, &wanted).await;
+        if self.client.behaviour.page {
+            self.preflight(step, &method, &url, &wanted).await;
             self.add_origin(&mut sent);
         }
         let ask = Ask {
             headers: sent,
             body,
-            bearer: self.has_token(act),
-            follows: if act == Act::Post {
-                self.client.habits.follows
+            bearer: self.has_token(step),
+            follows: if step == Step::Post {
+                self.client.behaviour.follows
             } else {
                 &[]
             },
             ..Ask::new(method, url)
         };
-        let came = self.stage.wire.ask(ask).await;
-        self.transcript.note(act, came, wanted);
+        let came = self.environment.wire.ask(ask).await;
+        self.transcript.note(step, came, wanted);
     }
 
-    fn has_token(&self, act: Act) -> bool {
-        match self.client.habits.bearer {
+    fn has_token(&self, step: Step) -> bool {
+        match self.client.behaviour.bearer {
             Bearer::Always => true,
-            Bearer::Eyevinn => act != Act::Delete,
+            Bearer::Eyevinn => step != Step::Delete,
             Bearer::Never => false,
         }
     }
 
     /// Whether the request has `Authorization`; Eyevinn's client writes one even without a token.
-    fn shows_token(&self, act: Act, sent: &mut HeaderMap) -> bool {
-        let has = self.has_token(act);
-        if self.stage.wire.bearer.is_some() {
+    fn shows_token(&self, step: Step, sent: &mut HeaderMap) -> bool {
+        let has = self.has_token(step);
+        if self.environment.wire.bearer.is_some() {
             return has;
         }
-        let invents = has && self.client.habits.bearer == Bearer::Eyevinn;
+        let invents = has && self.client.behaviour.bearer == Bearer::Eyevinn;
         if invents {
             sent.insert(
                 "authorization",
@@ -312,12 +321,12 @@ impl<'s> Visit<'s> {
         invents
     }
 
-    async fn preflight(&mut self, act: Act, method: &Method, url: &Url, wanted: &[&'static str]) {
-        let preflight = match act {
-            Act::Options => Act::PreflightOptions,
-            Act::Post => Act::PreflightPost,
-            Act::Trickle => Act::PreflightTrickle,
-            Act::Delete => Act::PreflightDelete,
+    async fn preflight(&mut self, step: Step, method: &Method, url: &Url, wanted: &[&'static str]) {
+        let preflight = match step {
+            Step::Options => Step::PreflightOptions,
+            Step::Post => Step::PreflightPost,
+            Step::Trickle => Step::PreflightTrickle,
+            Step::Delete => Step::PreflightDelete,
             _ => return,
         };
         let mut ask = Ask::new(Method::OPTIONS, url.clone());
@@ -333,12 +342,12 @@ impl<'s> Visit<'s> {
         {
             ask.headers.insert("access-control-request-headers", names);
         }
-        let came = self.stage.wire.ask(ask).await;
+        let came = self.environment.wire.ask(ask).await;
         self.transcript.note(preflight, came, Vec::new());
     }
 
     fn add_origin(&self, headers: &mut HeaderMap) {
-        if let Ok(origin) = HeaderValue::from_str(self.stage.origin) {
+        if let Ok(origin) = HeaderValue::from_str(self.environment.origin) {
             headers.insert("origin", origin);
         }
     }

@@ -128,7 +128,7 @@ impl fmt::Display for Report {
         }
         for row in &self.rows {
             if let Some(failure) = &row.failure {
-                tell(out, row, failure)?;
+                write_failure(out, row, failure)?;
             }
         }
         writeln!(
@@ -201,7 +201,7 @@ fn summary(rows: &[Row]) -> String {
     }
 }
 
-fn tell(out: &mut fmt::Formatter<'_>, row: &Row, failure: &Failure) -> fmt::Result {
+fn write_failure(out: &mut fmt::Formatter<'_>, row: &Row, failure: &Failure) -> fmt::Result {
     writeln!(out, "\nFAILED  {}: {}", row.client, row.rule)?;
     writeln!(out, "  came    {}", failure.came)?;
     writeln!(out, "  then    {}", failure.then)?;

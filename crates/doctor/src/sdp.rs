@@ -1,4 +1,4 @@
-//! Descriptions as clients send them. No media ever flows: what they name is drawn by lot, and the
+//! Descriptions as clients send them. No media ever flows: what they name is random, and the
 //! one candidate is the discard port of whoever reads it.
 
 use std::{
@@ -13,7 +13,7 @@ const CANDIDATE: &str = "candidate:1 1 udp 2130706431 127.0.0.1 9 typ host";
 
 /// So many letters `0-9a-f`, different each time. Not secret: they name what is thrown away in a
 /// second.
-pub(crate) fn lot(letters: usize) -> String {
+pub(crate) fn random_hex(letters: usize) -> String {
     let mut text = String::new();
     while text.len() < letters {
         let mut hasher = RandomState::new().build_hasher();
@@ -35,13 +35,13 @@ pub(crate) struct Side {
 impl Side {
     /// A new one.
     pub(crate) fn new() -> Self {
-        let digest = lot(64).to_ascii_uppercase();
+        let digest = random_hex(64).to_ascii_uppercase();
         let pairs: Vec<&str> = (0..32)
             .filter_map(|at| digest.get(at * 2..at * 2 + 2))
             .collect();
         Self {
-            ufrag: lot(8),
-            pwd: lot(24),
+            ufrag: random_hex(8),
+            pwd: random_hex(24),
             fingerprint: pairs.join(":"),
         }
     }
@@ -52,7 +52,7 @@ impl Side {
             Role::Publish => "sendonly",
             Role::Play => "recvonly",
         };
-        let session = lot(15).replace(|letter: char| !letter.is_ascii_digit(), "1");
+        let session = random_hex(15).replace(|letter: char| !letter.is_ascii_digit(), "1");
         let mut sdp = format!(
             "v=0\r\no=- {session} 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=msid-semantic: WMS doctor\r\n"
         );
@@ -145,10 +145,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lots_differ_and_have_their_length() {
-        assert_eq!(lot(24).len(), 24);
-        assert_ne!(lot(24), lot(24));
-        assert!(lot(100).bytes().all(|byte| byte.is_ascii_hexdigit()));
+    fn random_hex_differs_and_has_its_length() {
+        assert_eq!(random_hex(24).len(), 24);
+        assert_ne!(random_hex(24), random_hex(24));
+        assert!(random_hex(100).bytes().all(|byte| byte.is_ascii_hexdigit()));
     }
 
     #[test]

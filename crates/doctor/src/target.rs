@@ -37,8 +37,8 @@ pub(crate) struct Target {
 #[derive(Clone, Debug)]
 struct Place {
     url: Url,
-    /// Whether the operator said so.
-    said: bool,
+    /// Whether the operator named it, so that it has to be there.
+    required: bool,
 }
 
 impl Target {
@@ -50,20 +50,20 @@ impl Target {
         let read = |text: &str| Url::parse(text).ok_or_else(|| Error::Url(text.to_owned()));
         let given = read(&escape(&options.url))?;
         let base = given.with("/", None);
-        let said = |text: &Option<String>| {
+        let parsed = |text: &Option<String>| {
             let text = text.as_deref();
             text.map(|text| place(&base, text)).transpose()
         };
-        let (mut publishing, mut playing) = (said(&options.whip)?, said(&options.whep)?);
+        let (mut publishing, mut playing) = (parsed(&options.whip)?, parsed(&options.whep)?);
         let mut app = given.path.trim_matches('/').to_owned();
         if let Some(role) = endpoint_of(&app) {
             let own = Place {
                 url: given.clone(),
-                said: true,
+                required: true,
             };
             let other = Place {
                 url: counterpart(&given, role),
-                said: false,
+                required: false,
             };
             let both = match role {
                 Role::Publish => (own, other),
@@ -106,10 +106,10 @@ impl Target {
     /// Every server that the operator named.
     pub(crate) fn servers(&self) -> Vec<Url> {
         let places = [&self.publishing, &self.playing].into_iter().flatten();
-        let said = places
-            .filter(|place| place.said)
+        let named = places
+            .filter(|place| place.required)
             .map(|place| place.url.clone());
-        std::iter::once(self.base.clone()).chain(said).collect()
+        std::iter::once(self.base.clone()).chain(named).collect()
     }
 
     /// The name of a stream for this client: a new one, unless one was chosen.
@@ -133,13 +133,13 @@ impl Target {
     }
 
     /// Whether an endpoint of this role has to be there.
-    pub(crate) fn is_said(&self, role: Role) -> bool {
+    pub(crate) fn is_required(&self, role: Role) -> bool {
         let place = match role {
             Role::Publish => &self.publishing,
             Role::Play => &self.playing,
         };
         match place {
-            Some(place) => place.said,
+            Some(place) => place.required,
             None => role == Role::Publish || self.manager != Manager::None,
         }
     }
@@ -165,7 +165,10 @@ fn place(base: &Url, text: &str) -> Result<Place, Error> {
     let url = base
         .join(&escape(text))
         .ok_or_else(|| Error::Url(text.to_owned()))?;
-    Ok(Place { url, said: true })
+    Ok(Place {
+        url,
+        required: true,
+    })
 }
 
 /// Braces are not allowed in a URL.
@@ -266,14 +269,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_said_need_not_be_there() {
+    fn endpoints_that_were_not_named_may_be_missing() {
         let whole = target("https://h/cam/whip").unwrap();
-        assert!(whole.is_said(Role::Publish) && !whole.is_said(Role::Play));
+        assert!(whole.is_required(Role::Publish) && !whole.is_required(Role::Play));
         assert!(!whole.is_classic(Role::Publish));
         let mut server = target("https://h").unwrap();
-        assert!(server.is_classic(Role::Publish) && !server.is_said(Role::Play));
+        assert!(server.is_classic(Role::Publish) && !server.is_required(Role::Play));
         server.manager = Manager::V2;
-        assert!(server.is_said(Role::Play) && !server.is_classic(Role::Play));
+        assert!(server.is_required(Role::Play) && !server.is_classic(Role::Play));
         assert_eq!(
             server.endpoint(Role::Play, "s1").path,
             "/as/v1/proxy/whep/live/s1"

@@ -23,7 +23,7 @@ pub(crate) fn config(options: &Options) -> Result<Option<Arc<ClientConfig>>, Err
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Option(error.to_string()))?;
     let config = if options.insecure {
-        let anybody = Arc::new(Anybody(provider));
+        let anybody = Arc::new(AnyCertificate(provider));
         let builder = builder
             .dangerous()
             .with_custom_certificate_verifier(anybody);
@@ -60,9 +60,9 @@ fn roots(file: &Path) -> Result<RootCertStore, Error> {
 
 /// Trusts whoever holds the key of the certificate that was shown: `--insecure`.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -2,14 +2,14 @@
 
 use crate::{
     Role,
-    answer::{Answer, Came},
+    answer::{Answer, Exchange},
     client::Client,
     url::Url,
 };
 
 /// A step of a visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum Step {
     /// The browser's question before `Options`.
     PreflightOptions,
     /// The client's own `OPTIONS`.
@@ -48,7 +48,7 @@ pub(crate) enum Act {
     AgainPost,
 }
 
-impl Act {
+impl Step {
     /// How it is called in a report.
     pub(crate) fn words(self) -> &'static str {
         match self {
@@ -82,8 +82,8 @@ pub(crate) struct Transcript {
     pub(crate) client: &'static Client,
     /// Where it was sent.
     pub(crate) endpoint: Url,
-    /// Whether the endpoint has to be there, because somebody said so.
-    pub(crate) said: bool,
+    /// Whether the endpoint has to be there, because the operator named it.
+    pub(crate) required: bool,
     /// Whether the stream has to be live.
     pub(crate) live: bool,
     /// The origin of the page, for clients in browsers.
@@ -92,7 +92,7 @@ pub(crate) struct Transcript {
     pub(crate) session: Option<Url>,
     /// Why `Delete` could prove nothing.
     pub(crate) elsewhere: bool,
-    came: Vec<(Act, Came, Vec<&'static str>)>,
+    came: Vec<(Step, Exchange, Vec<&'static str>)>,
 }
 
 impl Transcript {
@@ -102,7 +102,7 @@ impl Transcript {
             role: client.role,
             client,
             endpoint,
-            said: true,
+            required: true,
             live: false,
             origin,
             session: None,
@@ -113,38 +113,38 @@ impl Transcript {
 
     /// Writes down what came of a step. `wanted` are the headers of the request that a browser asks
     /// leave for.
-    pub(crate) fn note(&mut self, act: Act, came: Came, wanted: Vec<&'static str>) {
-        self.came.push((act, came, wanted));
+    pub(crate) fn note(&mut self, step: Step, came: Exchange, wanted: Vec<&'static str>) {
+        self.came.push((step, came, wanted));
     }
 
     /// What came of a step; `None` if it was not taken.
-    pub(crate) fn came(&self, act: Act) -> Option<&Came> {
-        let step = self.came.iter().find(|(taken, ..)| *taken == act);
+    pub(crate) fn came(&self, step: Step) -> Option<&Exchange> {
+        let step = self.came.iter().find(|(taken, ..)| *taken == step);
         step.map(|(_, came, _)| came)
     }
 
     /// What came of a step that is taken more than once, each time.
-    pub(crate) fn each(&self, act: Act) -> impl Iterator<Item = &Came> {
-        let steps = self.came.iter().filter(move |(taken, ..)| *taken == act);
+    pub(crate) fn each(&self, step: Step) -> impl Iterator<Item = &Exchange> {
+        let steps = self.came.iter().filter(move |(taken, ..)| *taken == step);
         steps.map(|(_, came, _)| came)
     }
 
     /// The answer to a step.
-    pub(crate) fn answer(&self, act: Act) -> Option<&Answer> {
-        self.came(act)?.answer()
+    pub(crate) fn answer(&self, step: Step) -> Option<&Answer> {
+        self.came(step)?.answer()
     }
 
     /// The headers of a step's request that a browser asks leave for.
-    pub(crate) fn wanted(&self, act: Act) -> &[&'static str] {
-        let step = self.came.iter().find(|(taken, ..)| *taken == act);
+    pub(crate) fn wanted(&self, step: Step) -> &[&'static str] {
+        let step = self.came.iter().find(|(taken, ..)| *taken == step);
         step.map_or(&[], |(.., wanted)| wanted)
     }
 
     /// The answer to the offer, if it made a session.
     pub(crate) fn created(&self) -> Option<&Answer> {
-        let post = self.answer(Act::Post)?;
+        let post = self.answer(Step::Post)?;
         let countered =
-            post.status == 406 && post.is_offer() && self.client.habits.counter.takes_406();
+            post.status == 406 && post.is_offer() && self.client.behaviour.counter.takes_406();
         (post.is_success() || countered).then_some(post)
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    answer::{Answer, Came},
+    answer::{Answer, Exchange},
     url::Url,
 };
 
@@ -77,7 +77,7 @@ impl Ask {
 
 impl Wire {
     /// Asks, and follows at most two redirects.
-    pub(crate) async fn ask(&self, mut ask: Ask) -> Came {
+    pub(crate) async fn ask(&self, mut ask: Ask) -> Exchange {
         let began = Instant::now();
         let until = began + self.patience;
         let mut hops = 0;
@@ -85,9 +85,12 @@ impl Wire {
             let once = timeout_at(until, self.once(&ask)).await;
             let mut answer = match once {
                 Ok(Ok(answer)) => answer,
-                Ok(Err(words)) => return Came::Silence(words),
+                Ok(Err(words)) => return Exchange::NoAnswer(words),
                 Err(_) => {
-                    return Came::Silence(format!("timeout after {} s", self.patience.as_secs()));
+                    return Exchange::NoAnswer(format!(
+                        "timeout after {} s",
+                        self.patience.as_secs()
+                    ));
                 }
             };
             let next = answer
@@ -97,7 +100,7 @@ impl Wire {
             let Some(next) = next.filter(|_| follows) else {
                 answer.hops = hops;
                 answer.took = began.elapsed();
-                return Came::Answer(Box::new(answer));
+                return Exchange::Answer(Box::new(answer));
             };
             hops += 1;
             ask.url = next;

@@ -235,13 +235,13 @@ impl Node {
     }
 
     /// Tell all its streams of server-sent events; how many there are.
-    pub fn tell(&self, event: &'static str) -> usize {
-        self.state.tell(event.into())
+    pub fn send_event(&self, event: &'static str) -> usize {
+        self.state.send_event(event.into())
     }
 
     /// Its streams of server-sent events that are open.
-    pub fn listeners(&self) -> usize {
-        self.state.listeners()
+    pub fn event_streams(&self) -> usize {
+        self.state.event_streams()
     }
 
     /// Let the Stream Manager see it at this stage of its life, from the next call on. The node

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::fault::{Fault, Gate, Mode, Switch};
-use crate::reply::{self, AnyBody};
+use crate::reply::{self, ReplyBody};
 use crate::seen::{Seen, Server};
 
 /// Red5 reads request heads of at most 8192 bytes.
@@ -32,7 +32,10 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// What stands behind a listener.
 pub(crate) trait Handler: Send + Sync + 'static {
-    fn handle(&self, request: Request<Incoming>) -> impl Future<Output = Response<AnyBody>> + Send;
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<ReplyBody>> + Send;
 }
 
 /// A listener and all that its loop needs.
@@ -77,7 +80,7 @@ impl<H: Handler> Listener<H> {
         listener: TcpListener,
         mut modes: watch::Receiver<Mode>,
     ) {
-        let mut door = Door::Open(listener);
+        let mut port = Port::Open(listener);
         let mut connections = self.stop.child_token();
         loop {
             let mode = modes.borrow_and_update().clone();
@@ -85,8 +88,8 @@ impl<H: Handler> Listener<H> {
                 connections.cancel();
                 connections = self.stop.child_token();
             }
-            door = match door.follow(&mode, address) {
-                Ok(door) => door,
+            port = match port.follow(&mode, address) {
+                Ok(port) => port,
                 Err(error) => {
                     tracing::error!(%address, %error, "cannot listen any more");
                     return;
@@ -96,15 +99,15 @@ impl<H: Handler> Listener<H> {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 changed = modes.changed() => if changed.is_err() { return },
-                () = self.accept(&door, &mode, &connections) => {}
+                () = self.accept(&port, &mode, &connections) => {}
             }
         }
     }
 
     /// Accept for as long as the mode holds; never ends by itself.
-    async fn accept(self: &Arc<Self>, door: &Door, mode: &Mode, connections: &CancellationToken) {
+    async fn accept(self: &Arc<Self>, port: &Port, mode: &Mode, connections: &CancellationToken) {
         loop {
-            let stream = match door.accept().await {
+            let stream = match port.accept().await {
                 Ok(stream) => stream,
                 Err(error) => {
                     // Out of descriptors, most likely: trying at once again would spin.
@@ -155,7 +158,7 @@ impl<H: Handler> Listener<H> {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-    ) -> Result<Response<AnyBody>, HangUp> {
+    ) -> Result<Response<ReplyBody>, HangUp> {
         self.seen.request(self.server, &request);
         match self.switch.gate().await {
             Gate::Open => Ok(self.handler.handle(request).await),
@@ -171,7 +174,7 @@ impl<H: Handler> Listener<H> {
         request: Request<Incoming>,
         before: Duration,
         after: Duration,
-    ) -> Result<Response<AnyBody>, HangUp> {
+    ) -> Result<Response<ReplyBody>, HangUp> {
         if self.tracker.len() >= MAX_TASKS {
             return Err(HangUp);
         }
@@ -190,12 +193,12 @@ impl<H: Handler> Listener<H> {
 }
 
 /// The node's port: ours whether we listen on it or not.
-enum Door {
+enum Port {
     Open(TcpListener),
     Shut(TcpSocket),
 }
 
-impl Door {
+impl Port {
     /// Listen or stop listening, as the mode says.
     fn follow(self, mode: &Mode, address: SocketAddr) -> io::Result<Self> {
         match (self, mode.refuses()) {
@@ -204,11 +207,11 @@ impl Door {
                 drop(listener);
                 reserve(address).map(Self::Shut)
             }
-            (door, _) => Ok(door),
+            (port, _) => Ok(port),
         }
     }
 
-    /// The next connection; never, while the door is shut.
+    /// The next connection; never, while the port is shut.
     async fn accept(&self) -> io::Result<TcpStream> {
         match self {
             Self::Open(listener) => listener.accept().await.map(|(stream, _)| stream),

@@ -15,10 +15,10 @@ pub(crate) const MAX_BODY: usize = 64 * 1024;
 pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// The body of an answer that may come piece by piece.
-pub(crate) type AnyBody = UnsyncBoxBody<Bytes, Infallible>;
+pub(crate) type ReplyBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// An answer that is there as a whole, as any.
-pub(crate) fn whole(reply: Reply) -> Response<AnyBody> {
+pub(crate) fn whole(reply: Reply) -> Response<ReplyBody> {
     reply.map(BodyExt::boxed_unsync)
 }
 

@@ -41,7 +41,7 @@ pub struct Distributed {
     pub provision: String,
     /// The number of the node that got it.
     pub node: usize,
-    /// The lookup that did it, as in [`Seen::asked`].
+    /// The lookup that did it, as in [`Seen::lookup_targets`].
     pub lookup: String,
 }
 
@@ -90,7 +90,7 @@ impl Seen {
     /// The lookups remembered (the last [`REMEMBERED_LOOKUPS`]), oldest first: path after `/event/`
     /// and query, byte for byte, `live/room1/stream1?action=broadcast&region=us-east-1`; of 2.0
     /// what stands after `/streams/stream/`, `default/publish/live/stream1?strict=true`.
-    pub fn asked(&self) -> Vec<String> {
+    pub fn lookup_targets(&self) -> Vec<String> {
         self.lock().asked.iter().cloned().collect()
     }
 
@@ -204,10 +204,10 @@ mod tests {
             let key = StreamKey::new("live", "s");
             seen.lookup(Action::Subscribe, &key, "live/s", &number.to_string());
         }
-        assert_eq!(seen.asked().len(), REMEMBERED_LOOKUPS);
-        assert_eq!(seen.asked()[0], "live/s?1");
+        assert_eq!(seen.lookup_targets().len(), REMEMBERED_LOOKUPS);
+        assert_eq!(seen.lookup_targets()[0], "live/s?1");
         assert_eq!(seen.lookups(Action::Subscribe, "live", "s"), 16_385);
         seen.clear();
-        assert!(seen.requests().is_empty() && seen.asked().is_empty());
+        assert!(seen.requests().is_empty() && seen.lookup_targets().is_empty());
     }
 }

@@ -68,7 +68,7 @@ impl Balanced {
 
     async fn with(kind: Kind, change: impl Fn(&mut Config)) -> Self {
         let deployment = Deployment::start().await;
-        // Two that see clients by TCP, two that are told of them: the files have one port for each
+        // Two that see clients by TCP, two that get them by header: the files have one port for each
         // way.
         let replicas: Vec<Proxy> = [false, false, true, true]
             .map(|trusts| {
@@ -224,31 +224,31 @@ async fn serves_clients(kind: Kind) {
 }
 
 /// Nodes hear who the client is and how it came, whatever it says itself.
-async fn tells_of_the_client(kind: Kind) {
+async fn forwards_the_client_address(kind: Kind) {
     let balanced = Balanced::start(kind).await;
     let client = balanced.tls(balanced.ends, b"h2");
-    let lies = http::Request::options("/live/whip/endpoint/told")
+    let spoofed = http::Request::options("/live/whip/endpoint/header")
         .header("x-forwarded-for", "192.0.2.1")
         .header("x-forwarded-proto", "http")
         .header("x-forwarded-host", "evil.example")
         .header("forwarded", "for=192.0.2.2;host=evil.example")
         .body("")
         .unwrap();
-    assert_eq!(client.send(lies).await.status, 200);
+    assert_eq!(client.send(spoofed).await.status, 200);
     let seen = balanced.deployment.cluster.seen().requests();
     let node = seen
         .iter()
         .rfind(|one| one.server != Server::Manager)
         .unwrap();
-    let told = |name: &str| {
+    let header = |name: &str| {
         node.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
     };
     let host = format!("localhost:{}", balanced.ends.port());
-    assert_eq!(told("x-forwarded-proto"), "https");
-    assert_eq!(told("x-forwarded-host"), host);
-    assert!(!told("x-forwarded-for").contains("192.0.2.2"), "{node:?}");
+    assert_eq!(header("x-forwarded-proto"), "https");
+    assert_eq!(header("x-forwarded-host"), host);
+    assert!(!header("x-forwarded-for").contains("192.0.2.2"), "{node:?}");
 }
 
 /// A WebSocket on which neither side says anything for longer than programs wait by default goes
@@ -295,29 +295,32 @@ async fn talk(client: &mut Socket<impl Io>, node: &mut Socket<impl Io>) {
 }
 
 async fn text(socket: &mut Socket<impl Io>) -> String {
-    let heard = async {
+    let received = async {
         loop {
             if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
                 return text.to_string();
             }
         }
     };
-    timeout(SOON, heard).await.expect("a message in time")
+    timeout(SOON, received).await.expect("a message in time")
 }
 
 /// Hears nothing but pings and their answers for [`IDLE`].
 async fn silence(socket: &mut Socket<impl Io>) {
-    let heard = async {
+    let received = async {
         while let Some(message) = socket.next().await {
             let message = message.unwrap();
             assert!(message.is_ping() || message.is_pong(), "{message:?}");
         }
     };
-    assert!(timeout(IDLE, heard).await.is_err(), "the socket is closed");
+    assert!(
+        timeout(IDLE, received).await.is_err(),
+        "the socket is closed"
+    );
 }
 
 /// With no replica to go to, a page can still read what is wrong and when to come again.
-async fn says_when_nobody_serves(kind: Kind) {
+async fn reports_that_no_replica_serves(kind: Kind) {
     let balanced = Balanced::start(kind).await;
     let client = balanced.tls(balanced.ends, b"h2");
     for replica in balanced.replicas {
@@ -350,7 +353,7 @@ macro_rules! both {
     };
 }
 
-both! { serves_clients tells_of_the_client keeps_silent_sockets says_when_nobody_serves }
+both! { serves_clients forwards_the_client_address keeps_silent_sockets reports_that_no_replica_serves }
 
 /// HAProxy speaks RFC 8441 with browsers; nginx offers it to none.
 #[tokio::test(flavor = "multi_thread")]
@@ -365,7 +368,7 @@ async fn haproxy_takes_websockets_over_http_2() {
     }
 }
 
-/// A connection to a replica that lies idle is given up by nginx before the replica does: a POST
+/// A connection to a replica that spoofed idle is given up by nginx before the replica does: a POST
 /// that met the end of one would be lost, as it is not sent twice.
 #[test]
 fn nginx_leaves_idle_connections_first() {

@@ -18,7 +18,7 @@ use whipstitch_tests::{Client, Deployment, Proxy, raw_node::RawNode, websocket::
 use crate::{
     chrome::Browser,
     demo_page::{Page, Source, Transport},
-    stage::Stage,
+    setup::Setup,
 };
 
 use super::{
@@ -277,7 +277,7 @@ async fn in_front_of_everything_the_manager_is_behind_traefik() {
 /// Real media through a browser, by WHIP and WHEP and by the WebSocket dialogue.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_publishes_and_plays() {
-    let _one = Stage::alone().await;
+    let _one = Setup::exclusive().await;
     let host = Host::start(&[]).await;
     let url = format!("https://{HOST}:{}", host.ports.websecure.port());
     let browser = Browser::start().await;

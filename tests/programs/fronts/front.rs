@@ -15,7 +15,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::stage::PATIENCE;
+use crate::setup::PATIENCE;
 
 /// How often a port of another process, which wakes nobody here, is looked at.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);

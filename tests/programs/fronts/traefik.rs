@@ -20,7 +20,7 @@ use super::{
     front::{Front, LOOK, folder, free},
     overlay::Overlay,
 };
-use crate::{program, stage::PATIENCE};
+use crate::{program, setup::PATIENCE};
 
 /// Name of the host that clients ask for.
 pub(crate) const HOST: &str = "localhost";

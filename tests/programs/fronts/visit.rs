@@ -114,7 +114,7 @@ impl Visit<'_> {
     pub(crate) async fn reads_errors(&self) {
         let player = Player::new().await.unwrap();
         let offer = player.offer().await.unwrap();
-        let target = self.urls.endpoint("whep", "nobody");
+        let target = self.urls.endpoint("whep", "missing");
         let refused = self.client.sdp("POST", &target, &offer).await;
         assert_eq!(
             (refused.status.as_u16(), &*refused.problem()),

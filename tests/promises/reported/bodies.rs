@@ -67,7 +67,7 @@ async fn play(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_looked_into_is_read_whatever_it_is_coded_in() {
+async fn an_inspected_body_is_read_in_every_content_coding() {
     for (last, coding, coded) in [
         (52, "gzip", gzip as fn(&str) -> Vec<u8>),
         (54, "X-GZip", gzip),
@@ -87,7 +87,7 @@ async fn a_body_that_is_looked_into_is_read_whatever_it_is_coded_in() {
         let made = answer("201 Created", &lines, &coded(OFFER));
         let media = ("s1", "application/sdp");
         let (reply, _) = play(&proxy, (&manager, &found), (&node, &made), media).await;
-        // The node's own offer, seen and told as what it is.
+        // The node's own offer, recognised and announced as one.
         assert_eq!(
             (reply.status.as_u16(), &*reply.text()),
             (406, OFFER),
@@ -103,7 +103,7 @@ async fn a_body_that_is_looked_into_is_read_whatever_it_is_coded_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_decoded_passes_unread() {
+async fn a_body_that_cannot_be_decoded_passes_unread() {
     for (last, coding, body) in [
         (60, "br", b"\x0b\x02\x80v=0\x03".to_vec()),
         (62, "gzip", b"no gzip".to_vec()),
@@ -123,11 +123,11 @@ async fn what_cannot_be_decoded_passes_unread() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_media_type_is_read_with_its_parameters_and_told_as_clients_compare_it() {
+async fn a_media_type_is_read_with_its_parameters_and_sent_as_clients_compare_it() {
     let (_deployment, manager, node, proxy) = raw(66).await;
     let json = format!("{{\"serverAddress\":\"{}\"}}", node.addr().ip());
     let found = answer("200 OK", "", json.as_bytes());
-    for (stream, (sent, told)) in ["a", "b", "c"].into_iter().zip([
+    for (stream, (sent, expected)) in ["a", "b", "c"].into_iter().zip([
         ("application/sdp", "application/sdp"),
         (
             "Application/SDP;charset=UTF-8",
@@ -138,11 +138,15 @@ async fn a_media_type_is_read_with_its_parameters_and_told_as_clients_compare_it
             "APPLICATION/SDP;charset=utf-8;",
         ),
     ]) {
-        let lines = format!("Content-Type: {told}\r\n");
+        let lines = format!("Content-Type: {expected}\r\n");
         let made = answer("201 Created", &lines, b"v=0\r\n");
         let (reply, head) = play(&proxy, (&manager, &found), (&node, &made), (stream, sent)).await;
         assert_eq!(reply.status, 201);
-        assert_eq!(reply.header("content-type"), "application/sdp", "{told}");
+        assert_eq!(
+            reply.header("content-type"),
+            "application/sdp",
+            "{expected}"
+        );
         assert!(head.contains("content-type: application/sdp\r\n"), "{head}");
     }
     // What a counter-offer says of its life stays.

@@ -7,7 +7,7 @@ use whipstitch_signaling::Api;
 use whipstitch_tests::{Client, Deployment, Proxy, deployment::SOON, websocket::KEY};
 
 /// What a client sends over a plain connection, and the status and body that come back.
-async fn said(client: &Client, request: &str) -> (u16, Value) {
+async fn handshake(client: &Client, request: &str) -> (u16, Value) {
     let (mut io, _) = client.connect().await;
     io.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
@@ -25,7 +25,7 @@ async fn said(client: &Client, request: &str) -> (u16, Value) {
     )
 }
 
-/// Every way in which a handshake fails on its way, and a word of what is said of it.
+/// Every way in which a handshake fails on its way, and a word of what is handshake of it.
 fn failed(url: &str) -> Vec<(String, &'static str)> {
     let version = "Sec-WebSocket-Version: 13\r\n";
     let key = format!("Sec-WebSocket-Key: {KEY}\r\n");
@@ -108,7 +108,7 @@ fn no_sign(url: &str) -> Vec<(String, &'static str)> {
 
 async fn none_passes(deployment: &Deployment, proxy: &Proxy, cases: Vec<(String, &'static str)>) {
     for (request, word) in cases {
-        let (status, problem) = said(&proxy.plain, &request).await;
+        let (status, problem) = handshake(&proxy.plain, &request).await;
         let detail = problem["detail"].as_str().unwrap();
         assert!(
             matches!(status, 400 | 426) && detail.contains(word),

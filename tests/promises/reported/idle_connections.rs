@@ -41,7 +41,7 @@ async fn answer(io: &mut Box<dyn Io>) -> Option<String> {
 }
 
 #[test]
-fn the_guard_is_short_and_idle_connections_outlive_those_of_balancers() {
+fn the_header_timeout_is_short_and_idle_connections_outlive_those_of_balancers() {
     let connections = Config::default().connections;
     assert!(connections.header_timeout <= Duration::from_secs(10));
     // Google's, the longest that cannot be set; it advises 620 s.
@@ -49,7 +49,7 @@ fn the_guard_is_short_and_idle_connections_outlive_those_of_balancers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_connection_outlives_the_guard_and_ends_after_its_own_time() {
+async fn an_idle_connection_outlives_the_header_timeout_and_ends_at_its_own() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.connections.header_timeout = GUARD;
@@ -80,7 +80,7 @@ async fn an_idle_connection_outlives_the_guard_and_ends_after_its_own_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_post_in_the_moment_of_the_end_is_served_or_the_end_was_there_to_be_seen() {
+async fn a_post_at_the_idle_timeout_is_served_or_the_close_was_visible_before() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.connections.idle_timeout = IDLE;
@@ -124,7 +124,7 @@ async fn a_post_in_the_moment_of_the_end_is_served_or_the_end_was_there_to_be_se
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn idle_connections_cost_nobody_a_place() {
+async fn idle_connections_use_no_permit() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.connections.max = 2;

@@ -51,7 +51,7 @@ async fn refused(proxy: &Proxy, reason: &str) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_parser_refuses_is_told_with_a_reason_and_counted() {
+async fn parser_refusals_are_answered_with_a_reason_and_counted() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let long = "a".repeat(70_000);
@@ -147,7 +147,7 @@ async fn what_the_parser_refuses_is_told_with_a_reason_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_served_before_a_broken_request_arrives_whole() {
+async fn answers_before_a_broken_request_arrive_whole() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let both = "GET /page HTTP/1.1\r\nHost: localhost\r\n\r\nNONSENSE\r\n\r\n";

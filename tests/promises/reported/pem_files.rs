@@ -97,24 +97,28 @@ impl Files {
             file: Some(self.path("whipstitch.toml")),
             ..Sources::default()
         };
-        let said = |all: &[config::Mistake]| {
+        let message = |all: &[config::Mistake]| {
             let all = all.iter().map(ToString::to_string);
             all.filter(|one| !one.contains("every user of this machine"))
                 .collect::<Vec<_>>()
         };
         match config::load(&sources) {
-            Ok(loaded) => (Vec::new(), said(&loaded.unfit), said(&loaded.warnings)),
-            Err(mistakes) => (
-                said(&mistakes.mistakes),
+            Ok(loaded) => (
                 Vec::new(),
-                said(&mistakes.warnings),
+                message(&loaded.unfit),
+                message(&loaded.warnings),
+            ),
+            Err(mistakes) => (
+                message(&mistakes.mistakes),
+                Vec::new(),
+                message(&mistakes.warnings),
             ),
         }
     }
 }
 
 #[test]
-fn every_spelling_is_taken_whole_or_named() {
+fn every_spelling_is_read_whole_or_reported() {
     let (authority, files) = (Authority::make(), Files::new());
     let server = authority.server(&["localhost"], -1, 30);
     let (own, issuer) = (server.pem.clone(), authority.issuer.pem());
@@ -191,7 +195,7 @@ fn every_spelling_is_taken_whole_or_named() {
 }
 
 #[test]
-fn the_key_of_the_certificate_is_found_and_an_unusable_one_named() {
+fn the_key_of_the_certificate_is_found_and_an_unusable_one_reported() {
     let (authority, files) = (Authority::make(), Files::new());
     let server = authority.server(&["localhost"], -1, 30);
     let other = authority.server(&["localhost"], -1, 30);
@@ -226,18 +230,18 @@ fn the_key_of_the_certificate_is_found_and_an_unusable_one_named() {
             "{whole}"
         );
         assert!(
-            mistakes.iter().all(|said| said.contains(mistake)),
+            mistakes.iter().all(|message| message.contains(mistake)),
             "{whole}"
         );
         assert!(
-            warnings.iter().all(|said| said.contains(warning)),
+            warnings.iter().all(|message| message.contains(warning)),
             "{whole}"
         );
     }
 }
 
 #[test]
-fn a_certificate_that_clients_refuse_now_is_a_mistake_to_check_and_no_reason_not_to_start() {
+fn an_expired_or_early_certificate_is_a_mistake_to_check_but_does_not_prevent_a_start() {
     let (authority, files) = (Authority::make(), Files::new());
     let chain = |server: &Server| format!("{}{}", server.pem, authority.issuer.pem());
     for (from, to, word) in [(-30, -1, "expired on "), (2, 30, "is not valid before ")] {
@@ -275,7 +279,7 @@ async fn shown(proxy: &Proxy) -> (usize, Vec<u8>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_glued_chain_is_shown_with_its_issuer_and_a_certificate_in_use_is_not_replaced_by_a_worse_one()
+async fn a_concatenated_chain_is_sent_with_its_issuer_and_an_active_certificate_is_not_replaced_by_a_worse_one()
  {
     let (authority, files) = (Authority::make(), Files::new());
     let deployment = Deployment::start().await;
@@ -312,8 +316,11 @@ async fn a_glued_chain_is_shown_with_its_issuer_and_a_certificate_in_use_is_not_
         ),
     ] {
         files.write(glued(&server).as_bytes(), server.key.as_bytes());
-        let said = reload().await;
-        assert!(said.contains("failed: ") && said.contains(word), "{said}");
+        let message = reload().await;
+        assert!(
+            message.contains("failed: ") && message.contains(word),
+            "{message}"
+        );
         assert_eq!(shown(&proxy).await, (2, first.clone()), "{word}");
         assert!((proxy.metric("whipstitch_certificate_files_unusable").await - 1.0).abs() < 0.5);
     }

@@ -92,7 +92,7 @@ async fn a_host_is_served_however_it_is_spelled() {
         config.proxy.hosts = vec!["Live.Example.".to_owned(), "[2001:DB8:0::1]".to_owned()];
     })
     .await;
-    for (host, told) in [
+    for (host, expected) in [
         ("live.example", "live.example"),
         ("LIVE.example.:8443", "live.example:8443"),
         ("[2001:db8::1]:8443", "[2001:db8::1]:8443"),
@@ -102,7 +102,7 @@ async fn a_host_is_served_however_it_is_spelled() {
         let target = "/live/whip/endpoint/s1";
         let (_, head) = publish(&proxy, &node, target, &lines, "").await;
         assert!(
-            head.contains(&format!("x-forwarded-host: {told}\r\n")),
+            head.contains(&format!("x-forwarded-host: {expected}\r\n")),
             "{head}"
         );
     }
@@ -114,7 +114,7 @@ async fn a_host_is_served_however_it_is_spelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forwarders_scheme_may_be_a_websockets_and_an_unknown_one_is_not_guessed() {
+async fn a_trusted_proxys_scheme_may_be_a_websockets_and_an_unknown_one_is_not_guessed() {
     let node = RawNode::start(73).await;
     let here = node.addr().ip().to_string();
     let (_deployment, proxy) = in_front_of(&node, &here, |config| {
@@ -167,7 +167,7 @@ async fn a_node_may_be_named_in_brackets_or_as_an_ipv4_address_in_ipv6() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ice_server_is_told_once_however_it_is_spelled() {
+async fn an_ice_server_is_sent_once_however_it_is_spelled() {
     let node = RawNode::start(76).await;
     let here = node.addr().ip().to_string();
     let (_deployment, proxy) = in_front_of(&node, &here, |config| {
@@ -202,7 +202,7 @@ async fn a_redirect_to_the_manager_is_one_to_us_however_it_names_itself() {
     let mut config = deployment.config();
     config.stream_manager.url = Some(format!("http://{}", manager.addr()));
     let proxy = deployment.proxy_with(config);
-    for (location, told) in [
+    for (location, expected) in [
         (
             format!("http://127.0.0.77:{port}/a?b#c"),
             "/a?b#c".to_owned(),
@@ -220,7 +220,11 @@ async fn a_redirect_to_the_manager_is_one_to_us_however_it_names_itself() {
         let answer =
             format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
         let (reply, _) = tokio::join!(proxy.h1.get("/page"), manager.answer(0, answer.as_bytes()));
-        let told = if told.is_empty() { location } else { told };
-        assert_eq!(reply.header("location"), told);
+        let expected = if expected.is_empty() {
+            location
+        } else {
+            expected
+        };
+        assert_eq!(reply.header("location"), expected);
     }
 }

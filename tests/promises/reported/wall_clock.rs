@@ -5,21 +5,21 @@ use std::fs;
 use http::Request;
 use serde_json::Value;
 use whipstitch_proxy::clock::WallClock;
-use whipstitch_tests::{Deployment, Proxy, Reply, easy_node::EasyNode, http::path_of};
+use whipstitch_tests::{Deployment, Proxy, Reply, http::path_of, stub_node::StubNode};
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
 
 /// A node that takes everything, and what stands in front of it.
-struct Scene {
+struct Setup {
     deployment: Deployment,
-    node: EasyNode,
+    node: StubNode,
 }
 
-impl Scene {
-    async fn set(last: u8) -> Self {
+impl Setup {
+    async fn start(last: u8) -> Self {
         Self {
             deployment: Deployment::start().await,
-            node: EasyNode::start(last).await,
+            node: StubNode::start(last).await,
         }
     }
 
@@ -67,7 +67,7 @@ fn detail(reply: &Reply) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_order_of_our_sessions_is_that_of_their_arrival_whichever_way_the_clock_steps() {
-    let scene = Scene::set(81).await;
+    let setup = Setup::start(81).await;
     for (step, sealed) in [
         (-60_000, true),
         (60_000, true),
@@ -76,52 +76,52 @@ async fn the_order_of_our_sessions_is_that_of_their_arrival_whichever_way_the_cl
     ] {
         let clock = WallClock::default();
         let proxy = if sealed {
-            scene.replica(&clock)
+            setup.replica(&clock)
         } else {
-            scene
+            setup
                 .deployment
-                .proxy_by(&clock, scene.node.config(&scene.deployment))
+                .proxy_by(&clock, setup.node.config(&setup.deployment))
         };
         let former = publish(&proxy).await;
         clock.step(step);
         let live = publish(&proxy).await;
-        let before = scene.node.ended();
+        let before = setup.node.ended();
         assert_eq!(
             trickle(&proxy, &live).await.status.as_u16() / 100,
             2,
             "{step}"
         );
-        let said = detail(&end(&proxy, &former).await);
+        let message = detail(&end(&proxy, &former).await);
         assert!(
-            said.contains("a newer session of the same stream"),
-            "{said}"
+            message.contains("a newer session of the same stream"),
+            "{message}"
         );
-        assert!(!said.contains("key"), "keys are not at fault: {said}");
+        assert!(!message.contains("key"), "keys are not at fault: {message}");
         assert_eq!(
-            scene.node.ended(),
+            setup.node.ended(),
             before,
             "the node hears nothing of the former one"
         );
         let ended = end(&proxy, &live).await;
         assert_eq!(ended.status, 200, "{step}: {}", ended.text());
-        assert_eq!(scene.node.ended(), before + 1, "{step}");
+        assert_eq!(setup.node.ended(), before + 1, "{step}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_of_ours_goes_on_when_the_clock_steps_past_its_lifetime() {
-    let scene = Scene::set(82).await;
+async fn a_session_of_ours_stays_open_when_the_clock_steps_past_its_lifetime() {
+    let setup = Setup::start(82).await;
     let clock = WallClock::default();
-    let (proxy, other) = (scene.replica(&clock), scene.replica(&WallClock::default()));
+    let (proxy, other) = (setup.replica(&clock), setup.replica(&WallClock::default()));
     let session = publish(&proxy).await;
     let of_another = publish(&other).await;
     clock.step(365 * 24 * 3_600_000);
     assert_eq!(trickle(&proxy, &session).await.status.as_u16() / 100, 2);
     // Nothing but the wall clock says how old another replica's is.
-    let said = detail(&trickle(&proxy, &of_another).await);
+    let message = detail(&trickle(&proxy, &of_another).await);
     assert!(
-        said.contains("newer session") || said.contains("older than a session may last"),
-        "{said}"
+        message.contains("newer session") || message.contains("older than a session may last"),
+        "{message}"
     );
     assert_eq!(end(&proxy, &session).await.status, 200);
 }
@@ -129,10 +129,10 @@ async fn a_session_of_ours_goes_on_when_the_clock_steps_past_its_lifetime() {
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_whose_clocks_differ_by_ten_seconds_serve_each_others_live_sessions() {
     for (last, step) in [(83, 10_000), (84, -10_000), (85, 25_000), (86, -25_000)] {
-        let scene = Scene::set(last).await;
+        let setup = Setup::start(last).await;
         let clock = WallClock::default();
         clock.step(step);
-        let (first, second) = (scene.replica(&clock), scene.replica(&WallClock::default()));
+        let (first, second) = (setup.replica(&clock), setup.replica(&WallClock::default()));
         // The encoder comes back through the other replica each time, and each request through
         // either.
         for (maker, others) in [(&first, &second), (&second, &first), (&first, &second)] {
@@ -146,17 +146,17 @@ async fn replicas_whose_clocks_differ_by_ten_seconds_serve_each_others_live_sess
                     trickled.text()
                 );
             }
-            let before = scene.node.ended();
+            let before = setup.node.ended();
             assert_eq!(end(others, &session).await.status, 200, "{step}");
-            assert_eq!(scene.node.ended(), before + 1);
+            assert_eq!(setup.node.ended(), before + 1);
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_url_that_cannot_be_opened_is_told_from_one_that_is_over() {
-    let scene = Scene::set(87).await;
-    let proxy = scene.replica(&WallClock::default());
+async fn a_url_that_cannot_be_opened_differs_from_an_expired_one() {
+    let setup = Setup::start(87).await;
+    let proxy = setup.replica(&WallClock::default());
     let session = publish(&proxy).await;
     let other = session.replace("/s1/", "/s2/");
     assert!(detail(&trickle(&proxy, &other).await).contains("not one of this stream's"));

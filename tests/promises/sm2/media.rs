@@ -53,7 +53,7 @@ async fn the_urls_of_1_are_served_too_and_answer_in_kind() {
     let session = publish(&proxy.h1, &publisher, "/live/whip/endpoint/s1").await;
     assert!(session.starts_with("/live/whip/resource/s1/"), "{session}");
     assert_eq!(
-        deployment.cluster.seen().asked(),
+        deployment.cluster.seen().lookup_targets(),
         ["default/publish/live/s1?"]
     );
     // The same session behind the other form of its URL: the token is of the stream, not of the
@@ -93,7 +93,7 @@ async fn socket_in_socket_out_by_name_and_by_our_own_lookup() {
     let target = "/as/v1/proxy/ws/subscribe/live/socket1?id=subscriber-2";
     let (opened, _stream) = over_h2(&proxy.h2, target).await;
     assert_eq!(opened.status(), 200);
-    let not_live = target.replace("socket1", "nobody");
+    let not_live = target.replace("socket1", "missing");
     assert_eq!(over_h2(&proxy.h2, &not_live).await.0.status(), 409);
     let plain = proxy.h1.get(target).await;
     assert_eq!(
@@ -108,29 +108,29 @@ async fn publish_by_socket(client: &Client, publisher: &Publisher) {
         "/as/v1/proxy/ws/publish/live/socket1?id=socket1&nodeGroup=minicluster&token=x%2Fy";
     let mut dialogue = Dialogue::open(client, target).await.unwrap();
     assert_eq!(
-        dialogue.hear().await["data"]["code"],
+        dialogue.receive().await["data"]["code"],
         "NetConnection.Connect.Success"
     );
     dialogue
-        .say(json!({"isAvailable": "socket1", "bundle": true}))
+        .send(json!({"isAvailable": "socket1", "bundle": true}))
         .await;
-    assert_eq!(dialogue.hear().await["isAvailable"], false);
+    assert_eq!(dialogue.receive().await["isAvailable"], false);
     let offer = json!({"sdp": {"type": "offer", "sdp": publisher.offer().await.unwrap()}});
     dialogue
-        .say(json!({"handleOffer": "socket1", "transport": "udp", "data": offer}))
+        .send(json!({"handleOffer": "socket1", "transport": "udp", "data": offer}))
         .await;
     let answer = dialogue
-        .hear_until(|frame| frame["data"]["sdp"]["type"] == "answer")
+        .receive_until(|frame| frame["data"]["sdp"]["type"] == "answer")
         .await;
     let answer = answer["data"]["sdp"]["sdp"].as_str().unwrap().to_owned();
     publisher.answer(&answer).await.unwrap();
     end_candidates(&mut dialogue).await;
     dialogue
-        .say(json!({"publish": "socket1", "mode": "live", "keyFramerate": 3000}))
+        .send(json!({"publish": "socket1", "mode": "live", "keyFramerate": 3000}))
         .await;
     let available = |frame: &Value| frame["data"]["code"] == "NetConnection.DataChannel.Available";
-    dialogue.hear_until(available).await;
-    dialogue.say(json!({"switchChannel": "red5pro"})).await;
+    dialogue.receive_until(available).await;
+    dialogue.send(json!({"switchChannel": "red5pro"})).await;
     dialogue.close().await;
 }
 
@@ -138,10 +138,10 @@ async fn publish_by_socket(client: &Client, publisher: &Publisher) {
 async fn end_candidates(dialogue: &mut Dialogue) {
     let end = json!({"candidate": {"type": "candidate", "candidate": ""}});
     dialogue
-        .say(json!({"handleCandidate": "socket1", "data": end}))
+        .send(json!({"handleCandidate": "socket1", "data": end}))
         .await;
     dialogue
-        .hear_until(|frame| frame["data"]["code"] == "NetConnection.ICE.TrickleCompleted")
+        .receive_until(|frame| frame["data"]["code"] == "NetConnection.ICE.TrickleCompleted")
         .await;
 }
 
@@ -150,16 +150,16 @@ async fn play_by_socket(client: &Client, player: &Player, host: &str) -> Dialogu
     let target = format!("/as/v1/proxy/ws/subscribe/live/socket1?id=subscriber-1b31{host}");
     let mut dialogue = Dialogue::open(client, &target).await.unwrap();
     assert_eq!(
-        dialogue.hear().await["data"]["code"],
+        dialogue.receive().await["data"]["code"],
         "NetConnection.Connect.Success"
     );
-    dialogue.say(json!({"isAvailable": "socket1"})).await;
-    assert_eq!(dialogue.hear().await["isAvailable"], true);
+    dialogue.send(json!({"isAvailable": "socket1"})).await;
+    assert_eq!(dialogue.receive().await["isAvailable"], true);
     let request = json!({"requestOffer": "socket1", "requestId": "subscriber-1b31", "transport": "udp",
         "datachannel": false, "doNotSwitch": true});
-    dialogue.say(request).await;
+    dialogue.send(request).await;
     let offer = dialogue
-        .hear_until(|frame| frame["data"]["sdp"]["type"] == "offer")
+        .receive_until(|frame| frame["data"]["sdp"]["type"] == "offer")
         .await;
     let answer = player
         .accept(offer["data"]["sdp"]["sdp"].as_str().unwrap())
@@ -167,11 +167,11 @@ async fn play_by_socket(client: &Client, player: &Player, host: &str) -> Dialogu
         .unwrap();
     let answer = json!({"sdp": {"type": "answer", "sdp": answer}});
     dialogue
-        .say(json!({"handleAnswer": "socket1", "requestId": "subscriber-1b31", "data": answer}))
+        .send(json!({"handleAnswer": "socket1", "requestId": "subscriber-1b31", "data": answer}))
         .await;
     end_candidates(&mut dialogue).await;
     dialogue
-        .say(json!({"subscribe": "socket1", "requestId": "subscriber-1b31"}))
+        .send(json!({"subscribe": "socket1", "requestId": "subscriber-1b31"}))
         .await;
     dialogue
 }

@@ -4,11 +4,11 @@ use crate::{
     Role,
     answer::Answer,
     checks,
-    client::{Bearer, Client, Habits},
+    client::{Bearer, Behaviour, Client},
     cors,
     link::ice_servers,
     rule::{Outcome, Rule, failed, skipped},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
     url::Url,
 };
 
@@ -17,14 +17,14 @@ pub(crate) const EYEVINN: Client = Client {
     id: "eyevinn",
     name: "@eyevinn/whip-web-client 1.1",
     role: Role::Publish,
-    habits: Habits {
+    behaviour: Behaviour {
         agent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
         page: true,
         options: true,
         bearer: Bearer::Eyevinn,
         session: resolve,
         trickle: |visit| sees_patch(visit).then(|| etag(visit)),
-        ..Habits::PLAIN
+        ..Behaviour::PLAIN
     },
     rules: &[
         Rule {
@@ -64,12 +64,12 @@ pub(crate) const EYEVINN: Client = Client {
         Rule {
             name: "PATCH with candidates succeeds",
             source: "index.ts, onIceCandidate: trickle ends unless `response.ok`; `ETag` as a header of the request",
-            check: |visit| checks::success(visit, Act::Trickle, "sends no further candidates"),
+            check: |visit| checks::success(visit, Step::Trickle, "sends no further candidates"),
         },
         Rule {
             name: "DELETE without a token succeeds",
             source: "WHIPProtocol.ts, delete: no Authorization",
-            check: |visit| checks::success(visit, Act::Delete, "leaves a session behind"),
+            check: |visit| checks::success(visit, Step::Delete, "leaves a session behind"),
         },
         Rule {
             name: "Link is read",
@@ -89,7 +89,7 @@ fn resolve(answer: &Answer, endpoint: &Url) -> Option<Url> {
 
 fn sees_patch(visit: &Transcript) -> bool {
     let methods = visit
-        .answer(Act::Options)
+        .answer(Step::Options)
         .and_then(|answer| cors::visible(answer, "access-control-allow-methods"));
     methods.is_some_and(|methods| methods.split(',').any(|method| method.trim() == "PATCH"))
 }
@@ -104,7 +104,7 @@ fn etag(visit: &Transcript) -> Vec<(&'static str, String)> {
 fn patch_is_seen(visit: &Transcript) -> Outcome {
     checks::answer(
         visit,
-        Act::Options,
+        Step::Options,
         "the page sees a network error, and ingest() fails",
     )?;
     if sees_patch(visit) {
@@ -127,7 +127,7 @@ fn location(visit: &Transcript) -> Outcome {
 /// Its parser expects the form of draft-ietf-wish-whip-01, so whatever is sent as RFC 8288 wants is
 /// passed over.
 fn links(visit: &Transcript) -> Outcome {
-    let options = checks::answer(visit, Act::Options, "the page sees a network error")?;
+    let options = checks::answer(visit, Step::Options, "the page sees a network error")?;
     if ice_servers(options).is_empty() {
         skipped("no ICE server was sent with OPTIONS")
     } else {
@@ -140,7 +140,7 @@ fn links(visit: &Transcript) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::by_hand::{FAILED, GOOD, OFFER_201, OK, SKIPPED, located, table};
+    use crate::fixtures::{FAILED, GOOD, OFFER_201, OK, SKIPPED, located, table};
 
     #[test]
     fn its_rules() {
@@ -152,67 +152,67 @@ mod tests {
         table(
             &EYEVINN,
             &[
-                ("the page may ask and read", Act::Post, GOOD, OK),
+                ("the page may ask and read", Step::Post, GOOD, OK),
                 (
                     "the page may ask and read",
-                    Act::Post,
+                    Step::Post,
                     "201\naccess-control-allow-origin: https://else",
                     FAILED,
                 ),
                 (
                     "the page may ask and read",
-                    Act::PreflightOptions,
+                    Step::PreflightOptions,
                     "405",
                     FAILED,
                 ),
                 (
                     "the page may ask and read",
-                    Act::PreflightTrickle,
+                    Step::PreflightTrickle,
                     "204\naccess-control-allow-origin: *\naccess-control-allow-methods: POST",
                     FAILED,
                 ),
                 (
                     "PATCH can be seen in OPTIONS",
-                    Act::Options,
+                    Step::Options,
                     "200\naccess-control-allow-origin: *\naccess-control-expose-headers: *\naccess-control-allow-methods: POST, PATCH",
                     OK,
                 ),
                 (
                     "PATCH can be seen in OPTIONS",
-                    Act::Options,
+                    Step::Options,
                     "200\naccess-control-allow-origin: *\naccess-control-allow-methods: POST, PATCH",
                     SKIPPED,
                 ),
-                ("PATCH can be seen in OPTIONS", Act::Options, "", FAILED),
-                ("POST succeeds", Act::Post, "200\n\nv=0\nm=audio", OK),
-                ("POST succeeds", Act::Post, "401", FAILED),
-                ("Location leads to the session", Act::Post, GOOD, OK),
-                ("Location leads to the session", Act::Post, hidden, FAILED),
+                ("PATCH can be seen in OPTIONS", Step::Options, "", FAILED),
+                ("POST succeeds", Step::Post, "200\n\nv=0\nm=audio", OK),
+                ("POST succeeds", Step::Post, "401", FAILED),
+                ("Location leads to the session", Step::Post, GOOD, OK),
+                ("Location leads to the session", Step::Post, hidden, FAILED),
                 (
                     "Location leads to the session",
-                    Act::Post,
+                    Step::Post,
                     "201\nlocation: http://10.0.0.7:5080/r\n\nv=0\nm=audio",
                     FAILED,
                 ),
-                ("the body is an answer", Act::Post, GOOD, OK),
-                ("the body is an answer", Act::Post, OFFER_201, FAILED),
-                ("PATCH with candidates succeeds", Act::Trickle, "204", OK),
+                ("the body is an answer", Step::Post, GOOD, OK),
+                ("the body is an answer", Step::Post, OFFER_201, FAILED),
+                ("PATCH with candidates succeeds", Step::Trickle, "204", OK),
                 (
                     "PATCH with candidates succeeds",
-                    Act::Trickle,
+                    Step::Trickle,
                     "428",
                     FAILED,
                 ),
-                ("DELETE without a token succeeds", Act::Delete, "200", OK),
+                ("DELETE without a token succeeds", Step::Delete, "200", OK),
                 (
                     "DELETE without a token succeeds",
-                    Act::Delete,
+                    Step::Delete,
                     "401",
                     FAILED,
                 ),
                 (
                     "Link is read",
-                    Act::Options,
+                    Step::Options,
                     "200\nlink: <stun:s>; rel=\"ice-server\"",
                     SKIPPED,
                 ),

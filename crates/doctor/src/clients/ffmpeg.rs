@@ -4,9 +4,9 @@ use crate::{
     Role,
     answer::Answer,
     checks,
-    client::{Client, Habits},
+    client::{Behaviour, Client},
     rule::{Outcome, Rule, failed},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
     url::Url,
 };
 
@@ -20,11 +20,11 @@ pub(crate) const FFMPEG: Client = Client {
     id: "ffmpeg",
     name: "FFmpeg 8 WHIP muxer",
     role: Role::Publish,
-    habits: Habits {
+    behaviour: Behaviour {
         agent: "Lavf/62.3.100",
         follows: &[301, 302, 303, 307, 308],
         session: resolve,
-        ..Habits::PLAIN
+        ..Behaviour::PLAIN
     },
     rules: &[
         Rule {
@@ -55,7 +55,7 @@ pub(crate) const FFMPEG: Client = Client {
             check: |visit| {
                 checks::success(
                     visit,
-                    Act::Delete,
+                    Step::Delete,
                     "ends, and cannot publish the name again until the session has timed out (its own comment says so)",
                 )
             },
@@ -140,7 +140,7 @@ fn location(visit: &Transcript) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::by_hand::{FAILED, GOOD, OK, table};
+    use crate::fixtures::{FAILED, GOOD, OK, table};
 
     #[test]
     fn its_rules() {
@@ -151,67 +151,72 @@ mod tests {
         table(
             &FFMPEG,
             &[
-                ("POST gives less than 400", Act::Post, GOOD, OK),
-                ("POST gives less than 400", Act::Post, "500", FAILED),
+                ("POST gives less than 400", Step::Post, GOOD, OK),
+                ("POST gives less than 400", Step::Post, "500", FAILED),
                 (
                     "the answer begins with v= and has less than 8 KiB",
-                    Act::Post,
+                    Step::Post,
                     GOOD,
                     OK,
                 ),
                 (
                     "the answer begins with v= and has less than 8 KiB",
-                    Act::Post,
+                    Step::Post,
                     "201\nlocation: /r\n\n\n\nv=0\nm=audio",
                     FAILED,
                 ),
                 (
                     "the answer begins with v= and has less than 8 KiB",
-                    Act::Post,
+                    Step::Post,
                     &long,
                     FAILED,
                 ),
                 (
                     "a UDP host candidate in the answer",
-                    Act::Post,
+                    Step::Post,
                     &with("a=candidate:1 1 udp 2130706431 10.0.0.7 40000 typ host"),
                     OK,
                 ),
                 (
                     "a UDP host candidate in the answer",
-                    Act::Post,
+                    Step::Post,
                     &with("a=candidate:1 1 UDP 1 10.0.0.7 40000 typ host"),
                     OK,
                 ),
                 (
                     "a UDP host candidate in the answer",
-                    Act::Post,
+                    Step::Post,
                     &with("a=candidate:1 1 tcp 1 10.0.0.7 9 typ host"),
                     FAILED,
                 ),
                 (
                     "a UDP host candidate in the answer",
-                    Act::Post,
+                    Step::Post,
                     &with("a=candidate:1 1 udp 1 10.0.0.7 typ host"),
                     FAILED,
                 ),
-                ("a UDP host candidate in the answer", Act::Post, ice, FAILED),
                 (
                     "a UDP host candidate in the answer",
-                    Act::Post,
+                    Step::Post,
+                    ice,
+                    FAILED,
+                ),
+                (
+                    "a UDP host candidate in the answer",
+                    Step::Post,
                     GOOD,
                     FAILED,
                 ),
-                ("Location leads to the session", Act::Post, GOOD, OK),
-                ("Location leads to the session", Act::Post, &far, FAILED),
+                ("Location leads to the session", Step::Post, GOOD, OK),
+                ("Location leads to the session", Step::Post, &far, FAILED),
                 (
                     "Location leads to the session",
-                    Act::Post,
+                    Step::Post,
                     "201\n\nv=0\nm=audio",
                     FAILED,
                 ),
-                ("DELETE ends the session", Act::Delete, "200", OK),
-                ("DELETE ends the session", Act::Delete, "404", FAILED),
+                ("DELETE ends the session", Step::Delete, "200", OK),
+                ("DELETE ends the session", Step::Delete, "404", FAILED),
             ],
         );
     }

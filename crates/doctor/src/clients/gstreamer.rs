@@ -6,19 +6,19 @@ use crate::{
     Role,
     answer::Answer,
     checks,
-    client::{Client, Counter, Habits},
+    client::{Behaviour, Client, CounterOffer},
     link::ice_servers,
     rule::{Outcome, Rule, failed, skipped},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
     url::Url,
 };
 
-const HABITS: Habits = Habits {
+const HABITS: Behaviour = Behaviour {
     agent: "",
     follows: &[300, 301, 302, 303, 307, 308],
     // `url.join(location)` on the endpoint of the settings, wherever a redirect led.
     session: resolve,
-    ..Habits::PLAIN
+    ..Behaviour::PLAIN
 };
 const LOCATION: Rule = Rule {
     name: "Location leads to the session",
@@ -36,7 +36,7 @@ const DELETE: Rule = Rule {
     check: |visit| {
         checks::success(
             visit,
-            Act::Delete,
+            Step::Delete,
             "stops without a word, and the session stays until it times out",
         )
     },
@@ -52,7 +52,7 @@ pub(crate) const WHIPSINK: Client = Client {
     id: "whipsink",
     name: "GStreamer whipsink 0.14",
     role: Role::Publish,
-    habits: HABITS,
+    behaviour: HABITS,
     rules: &[
         Rule {
             name: "POST gives 200 or 201",
@@ -93,7 +93,7 @@ pub(crate) const WHEPSRC: Client = Client {
     id: "whepsrc",
     name: "GStreamer whepsrc 0.14",
     role: Role::Play,
-    habits: HABITS,
+    behaviour: HABITS,
     rules: &[
         Rule {
             name: "POST gives 201",
@@ -118,8 +118,8 @@ pub(crate) const WHEPCLIENTSRC: Client = Client {
     id: "whepclientsrc",
     name: "GStreamer whepclientsrc (2026-08)",
     role: Role::Play,
-    habits: Habits {
-        counter: Counter::On406,
+    behaviour: Behaviour {
+        counter: CounterOffer::On406,
         ..HABITS
     },
     rules: &[
@@ -144,7 +144,7 @@ pub(crate) const WHEPCLIENTSRC: Client = Client {
             check: |visit| match checks::created(visit)?.status {
                 406 => checks::status(
                     visit,
-                    Act::AnswerPatch,
+                    Step::AnswerPatch,
                     &[200, 204],
                     "the element ends with “Unexpected response”",
                 ),
@@ -168,7 +168,7 @@ fn offered(visit: &Transcript) -> Outcome {
         &[201, 406],
         "the element ends with “Unexpected response”",
     )?;
-    match checks::answer(visit, Act::Post, then)? {
+    match checks::answer(visit, Step::Post, then)? {
         post if post.status == 406 && !post.is_offer() => failed(post.shown(), then),
         _ => Ok(()),
     }
@@ -198,7 +198,7 @@ fn links(visit: &Transcript) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::by_hand::{FAILED, GOOD, OFFER_201, OFFER_406, OK, SKIPPED, table};
+    use crate::fixtures::{FAILED, GOOD, OFFER_201, OFFER_406, OK, SKIPPED, table};
 
     #[test]
     fn rules_of_whipsink() {
@@ -208,40 +208,40 @@ mod tests {
         table(
             &WHIPSINK,
             &[
-                ("POST gives 200 or 201", Act::Post, GOOD, OK),
+                ("POST gives 200 or 201", Step::Post, GOOD, OK),
                 (
                     "POST gives 200 or 201",
-                    Act::Post,
+                    Step::Post,
                     "200\nlocation: /r\n\nv=0\nm=audio",
                     OK,
                 ),
-                ("POST gives 200 or 201", Act::Post, "202", FAILED),
-                ("answer within 15 s", Act::Post, "201 after 9 s", OK),
-                ("answer within 15 s", Act::Post, "201 after 16 s", FAILED),
-                ("Location leads to the session", Act::Post, GOOD, OK),
+                ("POST gives 200 or 201", Step::Post, "202", FAILED),
+                ("answer within 15 s", Step::Post, "201 after 9 s", OK),
+                ("answer within 15 s", Step::Post, "201 after 16 s", FAILED),
+                ("Location leads to the session", Step::Post, GOOD, OK),
                 (
                     "Location leads to the session",
-                    Act::Post,
+                    Step::Post,
                     "201\n\nv=0\nm=audio",
                     FAILED,
                 ),
-                ("the body is an answer", Act::Post, GOOD, OK),
+                ("the body is an answer", Step::Post, GOOD, OK),
                 (
                     "the body is an answer",
-                    Act::Post,
+                    Step::Post,
                     "201\nlocation: /r\n\nhello",
                     FAILED,
                 ),
                 (
                     "Link is read",
-                    Act::Post,
+                    Step::Post,
                     &link("turn:t.example:3478?transport=udp"),
                     OK,
                 ),
-                ("Link is read", Act::Post, &link("turn:a b"), FAILED),
-                ("Link is read", Act::Post, GOOD, SKIPPED),
-                ("DELETE ends the session", Act::Delete, "204", OK),
-                ("DELETE ends the session", Act::Delete, "405", FAILED),
+                ("Link is read", Step::Post, &link("turn:a b"), FAILED),
+                ("Link is read", Step::Post, GOOD, SKIPPED),
+                ("DELETE ends the session", Step::Delete, "204", OK),
+                ("DELETE ends the session", Step::Delete, "405", FAILED),
             ],
         );
     }
@@ -251,34 +251,34 @@ mod tests {
         table(
             &WHEPSRC,
             &[
-                ("POST gives 201", Act::Post, GOOD, OK),
-                ("POST gives 201", Act::Post, OFFER_406, SKIPPED),
-                ("POST gives 201", Act::Post, "409", SKIPPED),
-                ("POST gives 201", Act::Post, "500", FAILED),
-                ("the body is an answer", Act::Post, OFFER_201, FAILED),
-                ("the body is an answer", Act::Post, GOOD, OK),
+                ("POST gives 201", Step::Post, GOOD, OK),
+                ("POST gives 201", Step::Post, OFFER_406, SKIPPED),
+                ("POST gives 201", Step::Post, "409", SKIPPED),
+                ("POST gives 201", Step::Post, "500", FAILED),
+                ("the body is an answer", Step::Post, OFFER_201, FAILED),
+                ("the body is an answer", Step::Post, GOOD, OK),
             ],
         );
         table(
             &WHEPCLIENTSRC,
             &[
-                ("POST gives 201 or 406", Act::Post, OFFER_406, OK),
+                ("POST gives 201 or 406", Step::Post, OFFER_406, OK),
                 (
                     "POST gives 201 or 406",
-                    Act::Post,
+                    Step::Post,
                     "406\ncontent-type: text/plain\n\nno",
                     FAILED,
                 ),
                 (
                     "the body of a 201 is an answer",
-                    Act::Post,
+                    Step::Post,
                     OFFER_201,
                     FAILED,
                 ),
-                ("the body of a 201 is an answer", Act::Post, OFFER_406, OK),
+                ("the body of a 201 is an answer", Step::Post, OFFER_406, OK),
                 (
                     "PATCH with the answer gives 200 or 204",
-                    Act::AnswerPatch,
+                    Step::AnswerPatch,
                     "204",
                     SKIPPED,
                 ),

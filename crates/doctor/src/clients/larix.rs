@@ -2,9 +2,9 @@
 
 use crate::{
     Role, checks,
-    client::{Client, Habits},
+    client::{Behaviour, Client},
     rule::Rule,
-    transcript::Act,
+    transcript::Step,
 };
 
 /// Larix.
@@ -12,9 +12,9 @@ pub(crate) const LARIX: Client = Client {
     id: "larix",
     name: "Larix Broadcaster",
     role: Role::Publish,
-    habits: Habits {
+    behaviour: Behaviour {
         agent: "Larix Broadcaster",
-        ..Habits::PLAIN
+        ..Behaviour::PLAIN
     },
     rules: &[
         Rule {
@@ -25,7 +25,7 @@ pub(crate) const LARIX: Client = Client {
         Rule {
             name: "DELETE is supported",
             source: "ossrs/srs, pull request 3427, “WHIP: Support DELETE resource for Larix Broadcaster”",
-            check: |visit| checks::success(visit, Act::Delete, "leaves a session behind"),
+            check: |visit| checks::success(visit, Step::Delete, "leaves a session behind"),
         },
     ],
 };
@@ -33,17 +33,17 @@ pub(crate) const LARIX: Client = Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::by_hand::{FAILED, GOOD, OK, table};
+    use crate::fixtures::{FAILED, GOOD, OK, table};
 
     #[test]
     fn its_rules() {
         table(
             &LARIX,
             &[
-                ("POST gives 201", Act::Post, GOOD, OK),
-                ("POST gives 201", Act::Post, "400", FAILED),
-                ("DELETE is supported", Act::Delete, "200", OK),
-                ("DELETE is supported", Act::Delete, "405", FAILED),
+                ("POST gives 201", Step::Post, GOOD, OK),
+                ("POST gives 201", Step::Post, "400", FAILED),
+                ("DELETE is supported", Step::Delete, "200", OK),
+                ("DELETE is supported", Step::Delete, "405", FAILED),
             ],
         );
     }

@@ -5,16 +5,16 @@ use crate::{
     Role,
     answer::Answer,
     checks,
-    client::{Client, Habits},
+    client::{Behaviour, Client},
     cors,
     rule::{Outcome, Rule, failed, failed_set, skipped},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
 };
 
 /// `maxInboundSDPSize`.
 const MAX_SDP: usize = 128 * 1024;
 
-const HABITS: Habits = Habits {
+const HABITS: Behaviour = Behaviour {
     agent: "Go-http-client/1.1",
     options: true,
     session: |answer, endpoint| endpoint.join(answer.header("location").unwrap_or_default()),
@@ -22,7 +22,7 @@ const HABITS: Habits = Habits {
         let etag = visit.created()?.header("etag")?.to_owned();
         trickles(visit).then(|| vec![("if-match", etag)])
     },
-    ..Habits::PLAIN
+    ..Behaviour::PLAIN
 };
 const RULES: &[Rule] = &[
     Rule {
@@ -31,7 +31,7 @@ const RULES: &[Rule] = &[
         check: |visit| {
             checks::status(
                 visit,
-                Act::Options,
+                Step::Options,
                 &[200, 204],
                 "ends with “bad status code”",
             )
@@ -60,12 +60,12 @@ const RULES: &[Rule] = &[
     Rule {
         name: "PATCH with candidates gives 204",
         source: "client.go, patchCandidate, with If-Match: any other status ends the session",
-        check: |visit| checks::status(visit, Act::Trickle, &[204], "ends with “bad status code”"),
+        check: |visit| checks::status(visit, Step::Trickle, &[204], "ends with “bad status code”"),
     },
     Rule {
         name: "DELETE gives 200",
         source: "client.go, deleteSession",
-        check: |visit| checks::status(visit, Act::Delete, &[200], "ends with an error"),
+        check: |visit| checks::status(visit, Step::Delete, &[200], "ends with an error"),
     },
 ];
 
@@ -74,7 +74,7 @@ pub(crate) const GO: Client = Client {
     id: "mediamtx",
     name: "MediaMTX (whip://)",
     role: Role::Publish,
-    habits: HABITS,
+    behaviour: HABITS,
     rules: RULES,
 };
 
@@ -83,7 +83,7 @@ pub(crate) const GO_PLAYER: Client = Client {
     id: "mediamtx-whep",
     name: "MediaMTX (whep://)",
     role: Role::Play,
-    habits: HABITS,
+    behaviour: HABITS,
     rules: RULES,
 };
 
@@ -92,13 +92,13 @@ pub(crate) const READER: Client = Client {
     id: "mediamtx-reader",
     name: "MediaMTX reader.js",
     role: Role::Play,
-    habits: Habits {
+    behaviour: Behaviour {
         agent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
         page: true,
         options: true,
         session: |answer, endpoint| endpoint.join(&cors::visible(answer, "location")?),
         trickle: |_| Some(vec![("if-match", "*".to_owned())]),
-        ..Habits::PLAIN
+        ..Behaviour::PLAIN
     },
     rules: &[
         Rule {
@@ -149,7 +149,7 @@ pub(crate) const READER: Client = Client {
             check: |visit| {
                 checks::status(
                     visit,
-                    Act::Trickle,
+                    Step::Trickle,
                     &[204],
                     "ends the session, and begins anew after 2 s",
                 )
@@ -158,13 +158,13 @@ pub(crate) const READER: Client = Client {
         Rule {
             name: "DELETE ends the session",
             source: "reader.js, #handleError and close: the status is not looked at",
-            check: |visit| checks::success(visit, Act::Delete, "leaves a session behind"),
+            check: |visit| checks::success(visit, Step::Delete, "leaves a session behind"),
         },
     ],
 };
 
 fn trickles(visit: &Transcript) -> bool {
-    let options = visit.answer(Act::Options);
+    let options = visit.answer(Step::Options);
     let methods = options.and_then(|answer| answer.header("access-control-allow-methods"));
     methods.is_some_and(|methods| methods.split(',').any(|method| method.trim() == "PATCH"))
 }
@@ -203,7 +203,7 @@ fn etag(visit: &Transcript) -> Outcome {
 }
 
 fn links(visit: &Transcript) -> Outcome {
-    let options = checks::answer(visit, Act::Options, "ends with an error")?;
+    let options = checks::answer(visit, Step::Options, "ends with an error")?;
     let lines = options.lines("link");
     if lines.is_empty() {
         return skipped("no Link was sent with OPTIONS");
@@ -254,7 +254,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 
 fn reader_links(visit: &Transcript) -> Outcome {
     let then = "fails with “Cannot read properties of null”, and plays nothing";
-    let options = checks::answer(visit, Act::Options, then)?;
+    let options = checks::answer(visit, Step::Options, then)?;
     let Some(joined) = cors::visible(options, "link") else {
         return skipped("the page sees no Link with OPTIONS");
     };
@@ -282,7 +282,7 @@ fn masked(link: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::by_hand::{FAILED, GOOD, OFFER_201, OFFER_406, OK, SKIPPED, table, verdict};
+    use crate::fixtures::{FAILED, GOOD, OFFER_201, OFFER_406, OK, SKIPPED, table, verdict};
 
     #[test]
     fn rules_of_go() {
@@ -291,90 +291,90 @@ mod tests {
         table(
             &GO,
             &[
-                ("OPTIONS gives 200 or 204", Act::Options, "200", OK),
-                ("OPTIONS gives 200 or 204", Act::Options, "405", FAILED),
+                ("OPTIONS gives 200 or 204", Step::Options, "200", OK),
+                ("OPTIONS gives 200 or 204", Step::Options, "405", FAILED),
                 (
                     "every Link of OPTIONS is an ICE server, letter by letter",
-                    Act::Options,
+                    Step::Options,
                     &options(turn),
                     OK,
                 ),
                 (
                     "every Link of OPTIONS is an ICE server, letter by letter",
-                    Act::Options,
+                    Step::Options,
                     &options("<stun:s>; rel=ice-server"),
                     FAILED,
                 ),
                 (
                     "every Link of OPTIONS is an ICE server, letter by letter",
-                    Act::Options,
+                    Step::Options,
                     &options(r#"</sse>; rel="urn:ietf:params:whep:ext:core:layer""#),
                     FAILED,
                 ),
                 (
                     "every Link of OPTIONS is an ICE server, letter by letter",
-                    Act::Options,
+                    Step::Options,
                     &options(r#"<turn:t>; rel="ice-server"; username="u"; credential="c""#),
                     FAILED,
                 ),
                 (
                     "every Link of OPTIONS is an ICE server, letter by letter",
-                    Act::Options,
+                    Step::Options,
                     "200",
                     SKIPPED,
                 ),
-                ("POST gives 201 and application/sdp", Act::Post, GOOD, OK),
+                ("POST gives 201 and application/sdp", Step::Post, GOOD, OK),
                 (
                     "POST gives 201 and application/sdp",
-                    Act::Post,
+                    Step::Post,
                     "200",
                     FAILED,
                 ),
                 (
                     "POST gives 201 and application/sdp",
-                    Act::Post,
+                    Step::Post,
                     "201\nlocation: /r\n\nv=0\nm=audio",
                     FAILED,
                 ),
                 (
                     "POST gives 201 and application/sdp",
-                    Act::Post,
+                    Step::Post,
                     OFFER_201,
                     FAILED,
                 ),
                 (
                     "ETag where PATCH is allowed",
-                    Act::Options,
+                    Step::Options,
                     "200\naccess-control-allow-methods: POST, PATCH",
                     FAILED,
                 ),
                 (
                     "ETag where PATCH is allowed",
-                    Act::Options,
+                    Step::Options,
                     "200\naccess-control-allow-methods: POST",
                     SKIPPED,
                 ),
-                ("Location leads to the session", Act::Post, GOOD, OK),
+                ("Location leads to the session", Step::Post, GOOD, OK),
                 (
                     "Location leads to the session",
-                    Act::Post,
+                    Step::Post,
                     "201\n\nv=0",
                     FAILED,
                 ),
-                ("PATCH with candidates gives 204", Act::Trickle, "204", OK),
+                ("PATCH with candidates gives 204", Step::Trickle, "204", OK),
                 (
                     "PATCH with candidates gives 204",
-                    Act::Trickle,
+                    Step::Trickle,
                     "200",
                     FAILED,
                 ),
-                ("DELETE gives 200", Act::Delete, "200", OK),
-                ("DELETE gives 200", Act::Delete, "204", FAILED),
+                ("DELETE gives 200", Step::Delete, "200", OK),
+                ("DELETE gives 200", Step::Delete, "204", FAILED),
             ],
         );
         let both = [
-            (Act::Options, "200\naccess-control-allow-methods: PATCH"),
-            (Act::Post, "201\nlocation: /r\netag: \"1\"\n\nv=0\nm=audio"),
+            (Step::Options, "200\naccess-control-allow-methods: PATCH"),
+            (Step::Post, "201\nlocation: /r\netag: \"1\"\n\nv=0\nm=audio"),
         ];
         assert_eq!(verdict(&GO, "ETag where PATCH is allowed", &both), OK);
     }
@@ -385,8 +385,8 @@ mod tests {
         table(
             &GO_PLAYER,
             &[
-                (post, Act::Post, OFFER_406, SKIPPED),
-                (post, Act::Post, GOOD, OK),
+                (post, Step::Post, OFFER_406, SKIPPED),
+                (post, Step::Post, GOOD, OK),
             ],
         );
     }
@@ -400,48 +400,48 @@ mod tests {
             &[
                 (
                     "the page may ask and read",
-                    Act::PreflightTrickle,
+                    Step::PreflightTrickle,
                     "204",
                     OK,
                 ),
                 (
                     "the page may ask and read",
-                    Act::PreflightTrickle,
+                    Step::PreflightTrickle,
                     "",
                     FAILED,
                 ),
                 (
                     "every Link of OPTIONS is an ICE server",
-                    Act::Options,
+                    Step::Options,
                     &options(two),
                     OK,
                 ),
                 (
                     "every Link of OPTIONS is an ICE server",
-                    Act::Options,
+                    Step::Options,
                     &options("</x>; rel=\"layer\""),
                     FAILED,
                 ),
                 (
                     "every Link of OPTIONS is an ICE server",
-                    Act::Options,
+                    Step::Options,
                     "200",
                     SKIPPED,
                 ),
-                ("POST gives 201", Act::Post, GOOD, OK),
-                ("POST gives 201", Act::Post, OFFER_406, SKIPPED),
-                ("POST gives 201", Act::Post, "503", FAILED),
-                ("Location can be read", Act::Post, GOOD, OK),
-                ("Location can be read", Act::Post, "201\n\nv=0", FAILED),
-                ("the body is an answer", Act::Post, GOOD, OK),
-                ("PATCH with If-Match: * gives 204", Act::Trickle, "204", OK),
+                ("POST gives 201", Step::Post, GOOD, OK),
+                ("POST gives 201", Step::Post, OFFER_406, SKIPPED),
+                ("POST gives 201", Step::Post, "503", FAILED),
+                ("Location can be read", Step::Post, GOOD, OK),
+                ("Location can be read", Step::Post, "201\n\nv=0", FAILED),
+                ("the body is an answer", Step::Post, GOOD, OK),
+                ("PATCH with If-Match: * gives 204", Step::Trickle, "204", OK),
                 (
                     "PATCH with If-Match: * gives 204",
-                    Act::Trickle,
+                    Step::Trickle,
                     "412",
                     FAILED,
                 ),
-                ("DELETE ends the session", Act::Delete, "200", OK),
+                ("DELETE ends the session", Step::Delete, "200", OK),
             ],
         );
     }

@@ -2,10 +2,10 @@
 
 use crate::{
     Role, checks,
-    client::{Client, Habits},
+    client::{Behaviour, Client},
     link::{IceServer, ice_servers},
     rule::{Outcome, Rule, failed, failed_set, skipped},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
     url::Url,
 };
 
@@ -14,10 +14,10 @@ pub(crate) const OBS: Client = Client {
     id: "obs",
     name: "OBS Studio 32",
     role: Role::Publish,
-    habits: Habits {
+    behaviour: Behaviour {
         agent: "Mozilla/5.0 (OBS-Studio/32.0.1; Linux x86_64; en-US)",
         session: |answer, _| resolve(answer.header("location")?, &answer.url),
-        ..Habits::PLAIN
+        ..Behaviour::PLAIN
     },
     rules: &[
         Rule {
@@ -68,7 +68,7 @@ pub(crate) const OBS: Client = Client {
             check: |visit| {
                 checks::status(
                     visit,
-                    Act::Delete,
+                    Step::Delete,
                     &[200],
                     "logs a warning; unless the session ended all the same, the name stays taken",
                 )
@@ -154,7 +154,7 @@ fn parse(piece: &str) -> Option<IceServer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::by_hand::{FAILED, GOOD, OK, SKIPPED, table};
+    use crate::fixtures::{FAILED, GOOD, OK, SKIPPED, table};
 
     #[test]
     fn its_location() {
@@ -176,65 +176,65 @@ mod tests {
         table(
             &OBS,
             &[
-                ("POST gives 201", Act::Post, GOOD, OK),
-                ("POST gives 201", Act::Post, "200\n\nv=0\nm=audio", FAILED),
-                ("POST gives 201", Act::Post, "307\nlocation: /x", FAILED),
-                ("POST gives 201", Act::Post, "", FAILED),
-                ("answer within 8 s", Act::Post, GOOD, OK),
-                ("answer within 8 s", Act::Post, "201 after 9 s", FAILED),
+                ("POST gives 201", Step::Post, GOOD, OK),
+                ("POST gives 201", Step::Post, "200\n\nv=0\nm=audio", FAILED),
+                ("POST gives 201", Step::Post, "307\nlocation: /x", FAILED),
+                ("POST gives 201", Step::Post, "", FAILED),
+                ("answer within 8 s", Step::Post, GOOD, OK),
+                ("answer within 8 s", Step::Post, "201 after 9 s", FAILED),
                 (
                     "Location leads to the session",
-                    Act::Post,
+                    Step::Post,
                     "201\nlocation: whip/1\n\nv=0\nm=audio",
                     OK,
                 ),
                 (
                     "Location leads to the session",
-                    Act::Post,
+                    Step::Post,
                     "201\n\nv=0\nm=audio",
                     FAILED,
                 ),
-                ("Location leads to the session", Act::Post, "503", SKIPPED),
+                ("Location leads to the session", Step::Post, "503", SKIPPED),
                 (
                     "the body holds an answer",
-                    Act::Post,
+                    Step::Post,
                     "201\nlocation: /r\n\n\n\nv=0\nm=audio",
                     OK,
                 ),
                 (
                     "the body holds an answer",
-                    Act::Post,
+                    Step::Post,
                     "201\nlocation: /r\n\n{}",
                     FAILED,
                 ),
                 (
                     "the body holds an answer",
-                    Act::Post,
+                    Step::Post,
                     "201\nlocation: /r\n\nv=0\nm=audio\na=setup:actpass",
                     FAILED,
                 ),
-                ("Link is read", Act::Post, GOOD, SKIPPED),
+                ("Link is read", Step::Post, GOOD, SKIPPED),
                 (
                     "Link is read",
-                    Act::Post,
+                    Step::Post,
                     &with(&format!("link: {stun}\nlink: {turn}")),
                     OK,
                 ),
                 (
                     "Link is read",
-                    Act::Post,
+                    Step::Post,
                     &with(&format!("link: {stun}, {turn}")),
                     FAILED,
                 ),
                 (
                     "Link is read",
-                    Act::Post,
+                    Step::Post,
                     &with(r#"link: <turns:t>; rel="ice-server""#),
                     SKIPPED,
                 ),
-                ("DELETE gives 200", Act::Delete, "200", OK),
-                ("DELETE gives 200", Act::Delete, "204", FAILED),
-                ("DELETE gives 200", Act::Delete, "404", FAILED),
+                ("DELETE gives 200", Step::Delete, "200", OK),
+                ("DELETE gives 200", Step::Delete, "204", FAILED),
+                ("DELETE gives 200", Step::Delete, "404", FAILED),
             ],
         );
     }

@@ -11,33 +11,33 @@ use crate::{
     Role,
     answer::Answer,
     checks,
-    client::{Bearer, Client, Counter, Habits, Needs, Speech},
+    client::{Bearer, Behaviour, Client, CounterOffer, Needs, UrlStyle},
     clients::red5_links,
     cors,
     rule::{Outcome, Rule, failed, skipped},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
     url::Url,
 };
 
-const HABITS: Habits = Habits {
+const HABITS: Behaviour = Behaviour {
     agent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
     page: true,
     options: true,
     bearer: Bearer::Never,
     session: resolve,
-    counter: Counter::Always,
+    counter: CounterOffer::Always,
     trickle: |_| Some(Vec::new()),
     needs: Needs::ClassicUrls,
-    ..Habits::PLAIN
+    ..Behaviour::PLAIN
 };
 
-pub(super) const fn habits(role: Role, pinned: bool, needs: Needs) -> Habits {
+pub(super) const fn behaviour(role: Role, pinned: bool, needs: Needs) -> Behaviour {
     let post = match role {
         Role::Publish => "mode=live&keyFramerate=3000",
         Role::Play => "doNotSwitch=false",
     };
-    Habits {
-        speech: Speech::Red5 {
+    Behaviour {
+        url_style: UrlStyle::Red5 {
             params: "",
             post,
             pinned,
@@ -58,7 +58,7 @@ pub(super) const OPTIONS: Rule = Rule {
     check: |visit| {
         checks::status(
             visit,
-            Act::Options,
+            Step::Options,
             &[200, 204],
             "throws “Failed to get options”",
         )
@@ -117,7 +117,7 @@ pub(super) const LOCATION: Rule = Rule {
 pub(super) const PATCH_ANSWER: Rule = Rule {
     name: "PATCH with the answer succeeds",
     source: "red5pro-webrtc-sdk 11.0.0, patchSDPAnswer: any of 200 to 299",
-    check: |visit| checks::success(visit, Act::AnswerPatch, "reports Connect.Failure"),
+    check: |visit| checks::success(visit, Step::AnswerPatch, "reports Connect.Failure"),
 };
 pub(super) const TRICKLE: Rule = Rule {
     name: "PATCH with candidates succeeds",
@@ -125,7 +125,7 @@ pub(super) const TRICKLE: Rule = Rule {
     check: |visit| {
         checks::success(
             visit,
-            Act::Trickle,
+            Step::Trickle,
             "throws, and publishing or playing ends",
         )
     },
@@ -136,7 +136,7 @@ pub(super) const DELETE: Rule = Rule {
     check: |visit| {
         checks::success(
             visit,
-            Act::Delete,
+            Step::Delete,
             "leaves the session behind: the name stays taken",
         )
     },
@@ -147,7 +147,7 @@ pub(crate) const V11_WHIP: Client = Client {
     id: "red5-11",
     name: "Red5 SDK 11 WHIPClient",
     role: Role::Publish,
-    habits: habits(Role::Publish, false, Needs::ClassicUrls),
+    behaviour: behaviour(Role::Publish, false, Needs::ClassicUrls),
     rules: &[MAY, LINKS, POST, ANSWER, LOCATION, TRICKLE, DELETE],
 };
 /// 11.0.0, playing.
@@ -155,7 +155,7 @@ pub(crate) const V11_WHEP: Client = Client {
     id: "red5-11-whep",
     name: "Red5 SDK 11 WHEPClient",
     role: Role::Play,
-    habits: habits(Role::Play, false, Needs::ClassicUrls),
+    behaviour: behaviour(Role::Play, false, Needs::ClassicUrls),
     rules: &[
         MAY,
         LINKS,
@@ -172,7 +172,7 @@ pub(crate) const V12_WHIP: Client = Client {
     id: "red5-12",
     name: "Red5 SDK 12 WHIPClient",
     role: Role::Publish,
-    habits: habits(Role::Publish, true, Needs::ClassicUrls),
+    behaviour: behaviour(Role::Publish, true, Needs::ClassicUrls),
     rules: &[MAY, LINKS, HOST, POST, ANSWER, LOCATION, TRICKLE, DELETE],
 };
 /// 12.2.0, playing.
@@ -180,7 +180,7 @@ pub(crate) const V12_WHEP: Client = Client {
     id: "red5-12-whep",
     name: "Red5 SDK 12 WHEPClient",
     role: Role::Play,
-    habits: habits(Role::Play, true, Needs::ClassicUrls),
+    behaviour: behaviour(Role::Play, true, Needs::ClassicUrls),
     rules: &[
         MAY,
         LINKS,
@@ -198,7 +198,7 @@ pub(crate) const V15_WHIP: Client = Client {
     id: "red5-15",
     name: "Red5 SDK 15 WHIPClient",
     role: Role::Publish,
-    habits: habits(Role::Publish, true, Needs::StreamManager),
+    behaviour: behaviour(Role::Publish, true, Needs::StreamManager),
     rules: &[
         MAY, OPTIONS, LINKS, HOST, POST, ANSWER, LOCATION, TRICKLE, DELETE,
     ],
@@ -208,7 +208,7 @@ pub(crate) const V15_WHEP: Client = Client {
     id: "red5-15-whep",
     name: "Red5 SDK 15 WHEPClient",
     role: Role::Play,
-    habits: habits(Role::Play, true, Needs::StreamManager),
+    behaviour: behaviour(Role::Play, true, Needs::StreamManager),
     rules: &[
         MAY,
         OPTIONS,
@@ -244,7 +244,7 @@ fn location(visit: &Transcript) -> Outcome {
     if cors::visible(created, "location").is_some() {
         return checks::location(visit, "knows no URL of the session");
     }
-    let ended = visit.answer(Act::Delete).is_some_and(Answer::is_success);
+    let ended = visit.answer(Step::Delete).is_some_and(Answer::is_success);
     if ended {
         Ok(())
     } else {
@@ -259,7 +259,7 @@ fn location(visit: &Transcript) -> Outcome {
 }
 
 fn session_host(visit: &Transcript) -> Outcome {
-    let options = checks::answer(visit, Act::Options, "goes on without it")?;
+    let options = checks::answer(visit, Step::Options, "goes on without it")?;
     let Some(host) = options.header("session-host") else {
         return skipped("no Session-Host was sent");
     };
@@ -284,13 +284,13 @@ fn session_host(visit: &Transcript) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::by_hand::{FAILED, GOOD, OFFER_201, OK, SKIPPED, located, table};
+    use crate::fixtures::{FAILED, GOOD, OFFER_201, OK, SKIPPED, located, table};
 
     #[test]
     fn its_location() {
         let endpoint = Url::parse("https://h/live/whep/endpoint/s1?requestId=r").unwrap();
         let at = |text: &str| {
-            let came = crate::by_hand::came(text);
+            let came = crate::fixtures::came(text);
             resolve(came.answer().unwrap(), &endpoint)
                 .unwrap()
                 .to_string()
@@ -328,85 +328,85 @@ mod tests {
             &[
                 (
                     "the page may ask and read, OPTIONS too",
-                    Act::PreflightOptions,
+                    Step::PreflightOptions,
                     "204",
                     OK,
                 ),
                 (
                     "the page may ask and read, OPTIONS too",
-                    Act::PreflightOptions,
+                    Step::PreflightOptions,
                     no_options,
                     FAILED,
                 ),
-                ("OPTIONS gives 200 or 204", Act::Options, "200", OK),
-                ("OPTIONS gives 200 or 204", Act::Options, "404", FAILED),
-                ("Link is read", Act::Options, one, OK),
-                ("Link is read", Act::Options, &two, FAILED),
+                ("OPTIONS gives 200 or 204", Step::Options, "200", OK),
+                ("OPTIONS gives 200 or 204", Step::Options, "404", FAILED),
+                ("Link is read", Step::Options, one, OK),
+                ("Link is read", Step::Options, &two, FAILED),
                 (
                     "Link is read",
-                    Act::Options,
+                    Step::Options,
                     "200\nlink: <stun:s>; rel=\"ice-server\";",
                     FAILED,
                 ),
-                ("Link is read", Act::Options, "200", SKIPPED),
+                ("Link is read", Step::Options, "200", SKIPPED),
                 (
                     "Session-Host can be sent back",
-                    Act::Options,
+                    Step::Options,
                     "200\nsession-host: 10.0.0.7",
                     OK,
                 ),
                 (
                     "Session-Host can be sent back",
-                    Act::Options,
+                    Step::Options,
                     "200\nsession-host: a&b",
                     FAILED,
                 ),
                 (
                     "Session-Host can be sent back",
-                    Act::Options,
+                    Step::Options,
                     "200\nsession-host: h\naccess-control-allow-origin: *",
                     FAILED,
                 ),
                 (
                     "Session-Host can be sent back",
-                    Act::Options,
+                    Step::Options,
                     "200",
                     SKIPPED,
                 ),
-                ("POST succeeds", Act::Post, "202", OK),
-                ("POST succeeds", Act::Post, "404", FAILED),
-                ("the body is an answer", Act::Post, GOOD, OK),
-                ("the body is an answer", Act::Post, OFFER_201, FAILED),
-                ("Location leads to the session", Act::Post, GOOD, OK),
+                ("POST succeeds", Step::Post, "202", OK),
+                ("POST succeeds", Step::Post, "404", FAILED),
+                ("the body is an answer", Step::Post, GOOD, OK),
+                ("the body is an answer", Step::Post, OFFER_201, FAILED),
+                ("Location leads to the session", Step::Post, GOOD, OK),
                 (
                     "Location leads to the session",
-                    Act::Post,
+                    Step::Post,
                     "201\nlocation: http://10.0.0.7:5080/r",
                     FAILED,
                 ),
-                ("Location leads to the session", Act::Post, "201", FAILED),
-                ("PATCH with candidates succeeds", Act::Trickle, "200", OK),
+                ("Location leads to the session", Step::Post, "201", FAILED),
+                ("PATCH with candidates succeeds", Step::Trickle, "200", OK),
                 (
                     "PATCH with candidates succeeds",
-                    Act::Trickle,
+                    Step::Trickle,
                     "405",
                     FAILED,
                 ),
                 (
                     "PATCH with candidates succeeds",
-                    Act::Trickle,
+                    Step::Trickle,
                     "428",
                     FAILED,
                 ),
                 (
                     "DELETE without a token ends the session",
-                    Act::Delete,
+                    Step::Delete,
                     "200",
                     OK,
                 ),
                 (
                     "DELETE without a token ends the session",
-                    Act::Delete,
+                    Step::Delete,
                     "401",
                     FAILED,
                 ),
@@ -419,19 +419,19 @@ mod tests {
         table(
             &V11_WHEP,
             &[
-                ("POST succeeds", Act::Post, "409", SKIPPED),
-                ("POST succeeds", Act::Post, "406", FAILED),
-                ("the body is an offer", Act::Post, OFFER_201, OK),
-                ("the body is an offer", Act::Post, GOOD, FAILED),
+                ("POST succeeds", Step::Post, "409", SKIPPED),
+                ("POST succeeds", Step::Post, "406", FAILED),
+                ("the body is an offer", Step::Post, OFFER_201, OK),
+                ("the body is an offer", Step::Post, GOOD, FAILED),
                 (
                     "PATCH with the answer succeeds",
-                    Act::AnswerPatch,
+                    Step::AnswerPatch,
                     "204",
                     OK,
                 ),
                 (
                     "PATCH with the answer succeeds",
-                    Act::AnswerPatch,
+                    Step::AnswerPatch,
                     "404",
                     FAILED,
                 ),

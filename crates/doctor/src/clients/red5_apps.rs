@@ -8,15 +8,16 @@
 //! | red5pro-whep-player | plays; whatever fails, it asks again after 2 s, for ever |
 
 use super::red5::{
-    ANSWER, DELETE, HOST, LINKS, LOCATION, MAY, OFFER, OPTIONS, PATCH_ANSWER, POST, TRICKLE, habits,
+    ANSWER, DELETE, HOST, LINKS, LOCATION, MAY, OFFER, OPTIONS, PATCH_ANSWER, POST, TRICKLE,
+    behaviour,
 };
 use crate::{
     Role,
-    answer::{Answer, Came},
+    answer::{Answer, Exchange},
     checks,
-    client::{Client, Encore, Habits, Needs, Speech},
+    client::{Behaviour, Client, Extra, Needs, UrlStyle},
     rule::{Outcome, Rule, failed, failed_set, skipped},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
 };
 
 /// How often the session is made anew.
@@ -24,20 +25,20 @@ const TIMES: u8 = 3;
 /// What is shared of a screen is called like its publisher, and this.
 const SCREEN: &str = "-screenshare";
 
-const fn with(role: Role, params: &'static str, encore: Encore) -> Habits {
-    let habits = habits(role, true, Needs::StreamManager);
+const fn with(role: Role, params: &'static str, extra: Extra) -> Behaviour {
+    let behaviour = behaviour(role, true, Needs::StreamManager);
     let post = match role {
         Role::Publish => "mode=live&keyFramerate=3000",
         Role::Play => "doNotSwitch=false",
     };
-    Habits {
-        speech: Speech::Red5 {
+    Behaviour {
+        url_style: UrlStyle::Red5 {
             params,
             post,
             pinned: true,
         },
-        encore,
-        ..habits
+        extra,
+        ..behaviour
     }
 }
 
@@ -51,8 +52,12 @@ const SCREENSHARE: Rule = Rule {
     source: "red5pro-conference-sdk 1.0.2, startScreenShare: a WHIPClient of its own",
     check: |visit| {
         let then = "emits SCREEN_SHARE_FAILED";
-        second(visit, Act::SecondPost, then)?;
-        second(visit, Act::SecondDelete, "leaves the screen on the stage")
+        second(visit, Step::SecondPost, then)?;
+        second(
+            visit,
+            Step::SecondDelete,
+            "leaves the screen share published",
+        )
     },
 };
 const REFUSED: Rule = Rule {
@@ -66,7 +71,7 @@ pub(crate) const RENEGOTIATION: Client = Client {
     id: "red5-15-renegotiation",
     name: "Red5 SDK 15.2 RenegotiationPolicy",
     role: Role::Play,
-    habits: with(Role::Play, "", Encore::Renegotiates(TIMES)),
+    behaviour: with(Role::Play, "", Extra::Renegotiates(TIMES)),
     rules: &[POST, AGAIN, DELETE],
 };
 /// A participant who has no camera yet, and shares a screen.
@@ -74,7 +79,7 @@ pub(crate) const CONFERENCE: Client = Client {
     id: "red5-conference",
     name: "Red5 Conference SDK 1.0",
     role: Role::Publish,
-    habits: with(Role::Publish, "capabilities=4", Encore::Publishes(SCREEN)),
+    behaviour: with(Role::Publish, "capabilities=4", Extra::Publishes(SCREEN)),
     rules: &[
         MAY,
         OPTIONS,
@@ -93,7 +98,7 @@ pub(crate) const PLAYER: Client = Client {
     id: "red5-whep-player",
     name: "red5pro-whep-player",
     role: Role::Play,
-    habits: with(Role::Play, "", Encore::Retries),
+    behaviour: with(Role::Play, "", Extra::Retries),
     rules: &[
         MAY,
         OPTIONS,
@@ -114,26 +119,28 @@ fn again(visit: &Transcript) -> Outcome {
     checks::created(visit)?;
     let then = "the picture does not come back";
     let mut times = 0;
-    for act in [Act::AgainDelete, Act::AgainOptions, Act::AgainPost] {
-        for came in visit.each(act) {
+    for step in [Step::AgainDelete, Step::AgainOptions, Step::AgainPost] {
+        for came in visit.each(step) {
             times += 1;
             let answer = match came {
-                Came::Answer(answer) => answer,
-                Came::Silence(words) => return failed(format!("{}: {words}", act.words()), then),
+                Exchange::Answer(answer) => answer,
+                Exchange::NoAnswer(words) => {
+                    return failed(format!("{}: {words}", step.words()), then);
+                }
             };
             match answer.status {
                 // The SDK does not look at it, but what is left behind keeps the requestId.
-                _ if act == Act::AgainDelete && answer.is_success() => {}
-                200 | 204 if act == Act::AgainOptions => {}
-                200..=299 if act == Act::AgainPost => {}
+                _ if step == Step::AgainDelete && answer.is_success() => {}
+                200 | 204 if step == Step::AgainOptions => {}
+                200..=299 if step == Step::AgainPost => {}
                 400 => {
                     return failed_set(
-                        format!("{}: {}", act.words(), answer.shown()),
+                        format!("{}: {}", step.words(), answer.shown()),
                         "reports “Offer already sent, double POST assumed”, and gives up",
                         "a server that frees a requestId with the answer to its DELETE",
                     );
                 }
-                _ => return failed(format!("{}: {}", act.words(), answer.shown()), then),
+                _ => return failed(format!("{}: {}", step.words(), answer.shown()), then),
             }
         }
     }
@@ -143,20 +150,20 @@ fn again(visit: &Transcript) -> Outcome {
     Ok(())
 }
 
-fn second(visit: &Transcript, act: Act, then: &str) -> Outcome {
+fn second(visit: &Transcript, step: Step, then: &str) -> Outcome {
     checks::created(visit)?;
-    let answer = checks::answer(visit, act, then)?;
+    let answer = checks::answer(visit, step, then)?;
     if answer.is_success() {
         Ok(())
     } else {
-        failed(format!("{}: {}", act.words(), answer.shown()), then)
+        failed(format!("{}: {}", step.words(), answer.shown()), then)
     }
 }
 
 fn refused(visit: &Transcript) -> Outcome {
     let answer = checks::answer(
         visit,
-        Act::NotLive,
+        Step::NotLive,
         "asks again only when the browser gives up",
     )?;
     if answer.is_success() {
@@ -183,36 +190,36 @@ fn readable(answer: &Answer) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::by_hand::{FAILED, GOOD, OFFER_201, OK, SKIPPED, table, verdict};
+    use crate::fixtures::{FAILED, GOOD, OFFER_201, OK, SKIPPED, table, verdict};
 
     #[test]
     fn a_session_made_anew() {
         let rule = AGAIN.name;
         let good = [
-            (Act::Post, OFFER_201),
-            (Act::AgainDelete, "200"),
-            (Act::AgainOptions, "200"),
-            (Act::AgainPost, OFFER_201),
+            (Step::Post, OFFER_201),
+            (Step::AgainDelete, "200"),
+            (Step::AgainOptions, "200"),
+            (Step::AgainPost, OFFER_201),
         ];
         assert_eq!(verdict(&RENEGOTIATION, rule, &good), OK);
         assert_eq!(
-            verdict(&RENEGOTIATION, rule, &[(Act::Post, OFFER_201)]),
+            verdict(&RENEGOTIATION, rule, &[(Step::Post, OFFER_201)]),
             SKIPPED
         );
         assert_eq!(
-            verdict(&RENEGOTIATION, rule, &[(Act::Post, "409")]),
+            verdict(&RENEGOTIATION, rule, &[(Step::Post, "409")]),
             SKIPPED
         );
-        for (act, bad) in [
-            (Act::AgainDelete, "404"),
-            (Act::AgainOptions, "503"),
-            (Act::AgainPost, "400"),
-            (Act::AgainPost, "409"),
-            (Act::AgainPost, ""),
+        for (step, bad) in [
+            (Step::AgainDelete, "404"),
+            (Step::AgainOptions, "503"),
+            (Step::AgainPost, "400"),
+            (Step::AgainPost, "409"),
+            (Step::AgainPost, ""),
         ] {
             // Not the first time.
             let mut answers = good.to_vec();
-            answers.push((act, bad));
+            answers.push((step, bad));
             assert_eq!(verdict(&RENEGOTIATION, rule, &answers), FAILED, "{bad}");
         }
     }
@@ -222,16 +229,16 @@ mod tests {
         let rule = SCREENSHARE.name;
         let with = |post, delete| {
             let answers = [
-                (Act::Post, GOOD),
-                (Act::SecondPost, post),
-                (Act::SecondDelete, delete),
+                (Step::Post, GOOD),
+                (Step::SecondPost, post),
+                (Step::SecondDelete, delete),
             ];
             verdict(&CONFERENCE, rule, &answers)
         };
         assert_eq!(with(GOOD, "200"), OK);
         assert_eq!(with("409", "200"), FAILED);
         assert_eq!(with(GOOD, "404"), FAILED);
-        assert_eq!(verdict(&CONFERENCE, rule, &[(Act::Post, "503")]), SKIPPED);
+        assert_eq!(verdict(&CONFERENCE, rule, &[(Step::Post, "503")]), SKIPPED);
     }
 
     #[test]
@@ -240,11 +247,11 @@ mod tests {
         table(
             &PLAYER,
             &[
-                (REFUSED.name, Act::NotLive, "409", OK),
-                (REFUSED.name, Act::NotLive, "404", OK),
-                (REFUSED.name, Act::NotLive, OFFER_201, FAILED),
-                (REFUSED.name, Act::NotLive, "", FAILED),
-                (REFUSED.name, Act::NotLive, hidden, FAILED),
+                (REFUSED.name, Step::NotLive, "409", OK),
+                (REFUSED.name, Step::NotLive, "404", OK),
+                (REFUSED.name, Step::NotLive, OFFER_201, FAILED),
+                (REFUSED.name, Step::NotLive, "", FAILED),
+                (REFUSED.name, Step::NotLive, hidden, FAILED),
             ],
         );
     }

@@ -5,7 +5,7 @@ use crate::{
     checks, cors,
     link::{IceServer, ice_servers},
     rule::{Outcome, failed, failed_set, skipped},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
 };
 
 /// Why the SDK would throw.
@@ -16,7 +16,7 @@ struct TypeError;
 pub(crate) fn is_read(visit: &Transcript) -> Outcome {
     let options = checks::answer(
         visit,
-        Act::Options,
+        Step::Options,
         "connects without the server's STUN and TURN",
     )?;
     if !matches!(options.status, 200 | 204) {

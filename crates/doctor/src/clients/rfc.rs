@@ -2,9 +2,9 @@
 
 use crate::{
     Role, checks,
-    client::{Client, Counter, Habits},
+    client::{Behaviour, Client, CounterOffer},
     rule::{Outcome, Rule, failed, failed_set, skipped},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
 };
 
 /// Letters that a session's URL has to have beyond the endpoint's for nobody to guess it.
@@ -17,7 +17,7 @@ const TYPE: Rule = Rule {
         let statuses: Vec<u16> = (400..500).collect();
         checks::status(
             visit,
-            Act::WrongType,
+            Step::WrongType,
             &statuses,
             "cannot tell what went wrong",
         )
@@ -27,7 +27,7 @@ const GET: Rule = Rule {
     name: "GET gives 2xx",
     source: "RFC 9725 §4.1; draft-ietf-wish-whip-01 wanted 405",
     check: |visit| {
-        let get = checks::answer(visit, Act::Get, "takes the endpoint for broken")?;
+        let get = checks::answer(visit, Step::Get, "takes the endpoint for broken")?;
         match get.status {
             200..300 => Ok(()),
             status => skipped(format!("{status}, as before the RFC")),
@@ -55,7 +55,7 @@ const DELETE: Rule = Rule {
     check: |visit| {
         checks::status(
             visit,
-            Act::Delete,
+            Step::Delete,
             &[200],
             "cannot be sure that the session has ended",
         )
@@ -72,7 +72,7 @@ pub(crate) const WHIP: Client = Client {
     id: "rfc-whip",
     name: "RFC 9725 (WHIP)",
     role: Role::Publish,
-    habits: habits(Counter::None),
+    behaviour: behaviour(CounterOffer::None),
     rules: &[
         GET,
         TYPE,
@@ -98,7 +98,7 @@ pub(crate) const WHEP: Client = Client {
     id: "rfc-whep",
     name: "draft-ietf-wish-whep",
     role: Role::Play,
-    habits: habits(Counter::On406),
+    behaviour: behaviour(CounterOffer::On406),
     rules: &[
         Rule {
             name: "HEAD shows an endpoint",
@@ -118,7 +118,7 @@ pub(crate) const WHEP: Client = Client {
             name: "PATCH with the answer gives 204",
             source: "draft-ietf-wish-whep §4.2",
             check: |visit| match checks::created(visit)?.status {
-                406 => checks::status(visit, Act::AnswerPatch, &[204], "does not play"),
+                406 => checks::status(visit, Step::AnswerPatch, &[204], "does not play"),
                 _ => skipped("the server answered the offer"),
             },
         },
@@ -132,8 +132,8 @@ pub(crate) const WHEP: Client = Client {
     ],
 };
 
-const fn habits(counter: Counter) -> Habits {
-    Habits {
+const fn behaviour(counter: CounterOffer) -> Behaviour {
+    Behaviour {
         counter,
         trickle: |visit| {
             let etag = visit.created().and_then(|answer| answer.header("etag"));
@@ -144,7 +144,7 @@ const fn habits(counter: Counter) -> Habits {
             )
         },
         probes: true,
-        ..Habits::PLAIN
+        ..Behaviour::PLAIN
     }
 }
 
@@ -158,7 +158,7 @@ fn is_sdp(visit: &Transcript) -> Outcome {
 
 fn offered(visit: &Transcript) -> Outcome {
     checks::post(visit, &[201, 406], "does not play")?;
-    let post = checks::answer(visit, Act::Post, "does not play")?;
+    let post = checks::answer(visit, Step::Post, "does not play")?;
     match post.status {
         406 if !post.is_offer() => {
             failed_set(post.shown(), "has no offer to answer", checks::advice(post))
@@ -198,17 +198,17 @@ fn secret(visit: &Transcript) -> Outcome {
 
 fn trickle(visit: &Transcript) -> Outcome {
     let then = "cannot be sure that its candidates were taken";
-    let patch = checks::answer(visit, Act::Trickle, then)?;
+    let patch = checks::answer(visit, Step::Trickle, then)?;
     match patch.status {
         204 if patch.header("etag").is_none() => Ok(()),
         204 => failed("204 with an ETag", "takes it for an ICE restart"),
         405 | 422 | 501 => skipped(format!("{}: no trickle", patch.status)),
-        _ => checks::status(visit, Act::Trickle, &[204], then),
+        _ => checks::status(visit, Step::Trickle, &[204], then),
     }
 }
 
 fn head(visit: &Transcript) -> Outcome {
-    let head = checks::answer(visit, Act::Head, "takes the endpoint for broken")?;
+    let head = checks::answer(visit, Step::Head, "takes the endpoint for broken")?;
     match (head.status, head.media_type().as_str()) {
         (200, "application/sdp") => Ok(()),
         (status, _) => skipped(format!("{status}: players cannot recognise the URL")),
@@ -216,20 +216,20 @@ fn head(visit: &Transcript) -> Outcome {
 }
 
 fn not_live(visit: &Transcript) -> Outcome {
-    let said = checks::answer(visit, Act::NotLive, "does not know when to try again")?;
-    match (said.status, said.header("retry-after")) {
+    let not_live = checks::answer(visit, Step::NotLive, "does not know when to try again")?;
+    match (not_live.status, not_live.header("retry-after")) {
         (409, Some(_)) => Ok(()),
         (404, _) => skipped("404, as players of MediaMTX expect it"),
-        _ if !visit.said => skipped(format!("not offered: {}", said.status)),
+        _ if !visit.required => skipped(format!("not offered: {}", not_live.status)),
         (409, None) => failed("409 without Retry-After", "does not know when to try again"),
-        _ => failed(said.shown(), "does not know that the stream may come"),
+        _ => failed(not_live.shown(), "does not know that the stream may come"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::by_hand::{FAILED, GOOD, OFFER_201, OFFER_406, OK, SKIPPED, table, verdict};
+    use crate::fixtures::{FAILED, GOOD, OFFER_201, OFFER_406, OK, SKIPPED, table, verdict};
 
     #[test]
     fn rules_of_whip() {
@@ -237,72 +237,77 @@ mod tests {
         table(
             &WHIP,
             &[
-                ("GET gives 2xx", Act::Get, "204", OK),
-                ("GET gives 2xx", Act::Get, "405", SKIPPED),
-                ("GET gives 2xx", Act::Get, "", FAILED),
-                ("POST of another type gives 4xx", Act::WrongType, "415", OK),
+                ("GET gives 2xx", Step::Get, "204", OK),
+                ("GET gives 2xx", Step::Get, "405", SKIPPED),
+                ("GET gives 2xx", Step::Get, "", FAILED),
+                ("POST of another type gives 4xx", Step::WrongType, "415", OK),
                 (
                     "POST of another type gives 4xx",
-                    Act::WrongType,
+                    Step::WrongType,
                     "201",
                     FAILED,
                 ),
                 (
                     "POST of another type gives 4xx",
-                    Act::WrongType,
+                    Step::WrongType,
                     "500",
                     FAILED,
                 ),
-                ("POST gives 201 and application/sdp", Act::Post, GOOD, OK),
+                ("POST gives 201 and application/sdp", Step::Post, GOOD, OK),
                 (
                     "POST gives 201 and application/sdp",
-                    Act::Post,
+                    Step::Post,
                     "201\nlocation: /r\n\nv=0\nm=a",
                     FAILED,
                 ),
                 (
                     "POST gives 201 and application/sdp",
-                    Act::Post,
+                    Step::Post,
                     "302\nlocation: /x",
                     FAILED,
                 ),
-                ("answer within 5 s", Act::Post, "201 after 4 s", OK),
-                ("answer within 5 s", Act::Post, "201 after 5 s", FAILED),
-                ("Location leads to the session", Act::Post, GOOD, OK),
-                ("Location leads to the session", Act::Post, "201", FAILED),
-                ("the session's URL cannot be guessed", Act::Post, sealed, OK),
+                ("answer within 5 s", Step::Post, "201 after 4 s", OK),
+                ("answer within 5 s", Step::Post, "201 after 5 s", FAILED),
+                ("Location leads to the session", Step::Post, GOOD, OK),
+                ("Location leads to the session", Step::Post, "201", FAILED),
                 (
                     "the session's URL cannot be guessed",
-                    Act::Post,
+                    Step::Post,
+                    sealed,
+                    OK,
+                ),
+                (
+                    "the session's URL cannot be guessed",
+                    Step::Post,
                     "201\nlocation: /live/whip/resource/s1",
                     FAILED,
                 ),
                 (
                     "PATCH with candidates gives 204 without ETag",
-                    Act::Trickle,
+                    Step::Trickle,
                     "204",
                     OK,
                 ),
                 (
                     "PATCH with candidates gives 204 without ETag",
-                    Act::Trickle,
+                    Step::Trickle,
                     "204\netag: \"1\"",
                     FAILED,
                 ),
                 (
                     "PATCH with candidates gives 204 without ETag",
-                    Act::Trickle,
+                    Step::Trickle,
                     "200",
                     FAILED,
                 ),
                 (
                     "PATCH with candidates gives 204 without ETag",
-                    Act::Trickle,
+                    Step::Trickle,
                     "422",
                     SKIPPED,
                 ),
-                ("DELETE gives 200", Act::Delete, "200", OK),
-                ("DELETE gives 200", Act::Delete, "204", FAILED),
+                ("DELETE gives 200", Step::Delete, "200", OK),
+                ("DELETE gives 200", Step::Delete, "204", FAILED),
             ],
         );
     }
@@ -314,56 +319,56 @@ mod tests {
             &[
                 (
                     "HEAD shows an endpoint",
-                    Act::Head,
+                    Step::Head,
                     "200\ncontent-type: application/sdp",
                     OK,
                 ),
-                ("HEAD shows an endpoint", Act::Head, "405", SKIPPED),
+                ("HEAD shows an endpoint", Step::Head, "405", SKIPPED),
                 (
                     "POST gives 201 with an answer, or 406 with an offer",
-                    Act::Post,
+                    Step::Post,
                     GOOD,
                     OK,
                 ),
                 (
                     "POST gives 201 with an answer, or 406 with an offer",
-                    Act::Post,
+                    Step::Post,
                     OFFER_406,
                     OK,
                 ),
                 (
                     "POST gives 201 with an answer, or 406 with an offer",
-                    Act::Post,
+                    Step::Post,
                     OFFER_201,
                     FAILED,
                 ),
                 (
                     "POST gives 201 with an answer, or 406 with an offer",
-                    Act::Post,
+                    Step::Post,
                     "406\n\nno",
                     FAILED,
                 ),
                 (
                     "a stream that is not live gives 409 and Retry-After",
-                    Act::NotLive,
+                    Step::NotLive,
                     "409\nretry-after: 2",
                     OK,
                 ),
                 (
                     "a stream that is not live gives 409 and Retry-After",
-                    Act::NotLive,
+                    Step::NotLive,
                     "409",
                     FAILED,
                 ),
                 (
                     "a stream that is not live gives 409 and Retry-After",
-                    Act::NotLive,
+                    Step::NotLive,
                     "404",
                     SKIPPED,
                 ),
                 (
                     "a stream that is not live gives 409 and Retry-After",
-                    Act::NotLive,
+                    Step::NotLive,
                     "500",
                     FAILED,
                 ),
@@ -373,7 +378,7 @@ mod tests {
             verdict(
                 &WHEP,
                 "PATCH with the answer gives 204",
-                &[(Act::Post, OFFER_406), (Act::AnswerPatch, text)],
+                &[(Step::Post, OFFER_406), (Step::AnswerPatch, text)],
             )
         };
         assert_eq!(

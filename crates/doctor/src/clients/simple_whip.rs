@@ -5,10 +5,10 @@ use crate::{
     Role,
     answer::Answer,
     checks,
-    client::{Client, Habits},
+    client::{Behaviour, Client},
     link::ice_servers,
     rule::{Outcome, Rule, failed, skipped},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
     url::Url,
 };
 
@@ -17,14 +17,14 @@ pub(crate) const SIMPLE_WHIP: Client = Client {
     id: "simple-whip-client",
     name: "simple-whip-client",
     role: Role::Publish,
-    habits: Habits {
+    behaviour: Behaviour {
         agent: "",
         options: true,
         follows: &[301, 307],
         session: resolve,
         trickle: |visit| Some(if_match(visit)),
         delete: if_match,
-        ..Habits::PLAIN
+        ..Behaviour::PLAIN
     },
     rules: &[
         Rule {
@@ -33,7 +33,7 @@ pub(crate) const SIMPLE_WHIP: Client = Client {
             check: |visit| {
                 checks::status(
                     visit,
-                    Act::Options,
+                    Step::Options,
                     &[200, 204],
                     "goes on without the server's STUN and TURN",
                 )
@@ -65,7 +65,7 @@ pub(crate) const SIMPLE_WHIP: Client = Client {
             check: |visit| {
                 checks::status(
                     visit,
-                    Act::Trickle,
+                    Step::Trickle,
                     &[200, 204],
                     "logs “[trickle]”, and the candidates are lost",
                 )
@@ -74,7 +74,7 @@ pub(crate) const SIMPLE_WHIP: Client = Client {
         Rule {
             name: "DELETE gives 200",
             source: "whip-client.c, whip_disconnect; If-Match there too, which is to be ignored (RFC 9725 §4.2)",
-            check: |visit| checks::status(visit, Act::Delete, &[200], "logs a warning"),
+            check: |visit| checks::status(visit, Step::Delete, &[200], "logs a warning"),
         },
     ],
 };
@@ -113,7 +113,7 @@ fn answer(visit: &Transcript) -> Outcome {
 fn links(visit: &Transcript) -> Outcome {
     let options = checks::answer(
         visit,
-        Act::Options,
+        Step::Options,
         "goes on without the server's STUN and TURN",
     )?;
     let servers = ice_servers(options);
@@ -141,7 +141,7 @@ fn links(visit: &Transcript) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::by_hand::{FAILED, GOOD, OK, SKIPPED, located, table};
+    use crate::fixtures::{FAILED, GOOD, OK, SKIPPED, located, table};
 
     #[test]
     fn its_location() {
@@ -159,46 +159,46 @@ mod tests {
         table(
             &SIMPLE_WHIP,
             &[
-                ("OPTIONS gives 200 or 204", Act::Options, "204", OK),
-                ("OPTIONS gives 200 or 204", Act::Options, "405", FAILED),
-                ("Link is read", Act::Options, &whole, OK),
-                ("Link is read", Act::Options, &link(""), FAILED),
-                ("Link is read", Act::Options, "200", SKIPPED),
-                ("POST gives 201", Act::Post, "200", FAILED),
-                ("POST gives 201", Act::Post, GOOD, OK),
+                ("OPTIONS gives 200 or 204", Step::Options, "204", OK),
+                ("OPTIONS gives 200 or 204", Step::Options, "405", FAILED),
+                ("Link is read", Step::Options, &whole, OK),
+                ("Link is read", Step::Options, &link(""), FAILED),
+                ("Link is read", Step::Options, "200", SKIPPED),
+                ("POST gives 201", Step::Post, "200", FAILED),
+                ("POST gives 201", Step::Post, GOOD, OK),
                 (
                     "the body is application/sdp and begins with v=0 and CRLF",
-                    Act::Post,
+                    Step::Post,
                     GOOD,
                     OK,
                 ),
                 (
                     "the body is application/sdp and begins with v=0 and CRLF",
-                    Act::Post,
+                    Step::Post,
                     "201\nlocation: /r\ncontent-type: text/plain\n\nv=0\nm=a",
                     FAILED,
                 ),
-                ("Location leads to the session", Act::Post, GOOD, OK),
+                ("Location leads to the session", Step::Post, GOOD, OK),
                 (
                     "Location leads to the session",
-                    Act::Post,
+                    Step::Post,
                     "201\nlocation: r\n\nv=0\nm=a",
                     FAILED,
                 ),
                 (
                     "PATCH with candidates gives 200 or 204",
-                    Act::Trickle,
+                    Step::Trickle,
                     "204",
                     OK,
                 ),
                 (
                     "PATCH with candidates gives 200 or 204",
-                    Act::Trickle,
+                    Step::Trickle,
                     "412",
                     FAILED,
                 ),
-                ("DELETE gives 200", Act::Delete, "200", OK),
-                ("DELETE gives 200", Act::Delete, "204", FAILED),
+                ("DELETE gives 200", Step::Delete, "200", OK),
+                ("DELETE gives 200", Step::Delete, "204", FAILED),
             ],
         );
     }

@@ -2,9 +2,9 @@
 
 use crate::{
     Role, checks,
-    client::{Client, Habits},
+    client::{Behaviour, Client},
     rule::Rule,
-    transcript::Act,
+    transcript::Step,
 };
 
 /// whip-go.
@@ -12,11 +12,11 @@ pub(crate) const WHIP_GO: Client = Client {
     id: "whip-go",
     name: "whip-go",
     role: Role::Publish,
-    habits: Habits {
+    behaviour: Behaviour {
         agent: "Go-http-client/1.1",
         // Without one `url.Parse("")` resolves to the endpoint itself.
         session: |answer, endpoint| endpoint.join(answer.header("location").unwrap_or_default()),
-        ..Habits::PLAIN
+        ..Behaviour::PLAIN
     },
     rules: &[
         Rule {
@@ -49,7 +49,7 @@ pub(crate) const WHIP_GO: Client = Client {
         Rule {
             name: "DELETE ends the session",
             source: "whip.go, Close: the status is not looked at",
-            check: |visit| checks::success(visit, Act::Delete, "leaves a session behind"),
+            check: |visit| checks::success(visit, Step::Delete, "leaves a session behind"),
         },
     ],
 };
@@ -57,7 +57,7 @@ pub(crate) const WHIP_GO: Client = Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::by_hand::{FAILED, GOOD, OFFER_201, OK, located, table};
+    use crate::fixtures::{FAILED, GOOD, OFFER_201, OK, located, table};
 
     #[test]
     fn its_rules() {
@@ -68,19 +68,19 @@ mod tests {
         table(
             &WHIP_GO,
             &[
-                ("POST gives 201", Act::Post, GOOD, OK),
-                ("POST gives 201", Act::Post, "200", FAILED),
-                ("Location leads to the session", Act::Post, GOOD, OK),
+                ("POST gives 201", Step::Post, GOOD, OK),
+                ("POST gives 201", Step::Post, "200", FAILED),
+                ("Location leads to the session", Step::Post, GOOD, OK),
                 (
                     "Location leads to the session",
-                    Act::Post,
+                    Step::Post,
                     "201\n\nv=0\nm=audio",
                     FAILED,
                 ),
-                ("the body is an answer", Act::Post, GOOD, OK),
-                ("the body is an answer", Act::Post, OFFER_201, FAILED),
-                ("DELETE ends the session", Act::Delete, "200", OK),
-                ("DELETE ends the session", Act::Delete, "405", FAILED),
+                ("the body is an answer", Step::Post, GOOD, OK),
+                ("the body is an answer", Step::Post, OFFER_201, FAILED),
+                ("DELETE ends the session", Step::Delete, "200", OK),
+                ("DELETE ends the session", Step::Delete, "405", FAILED),
             ],
         );
     }

@@ -4,19 +4,19 @@ use crate::{
     Role,
     answer::Answer,
     checks,
-    client::{Client, Habits},
+    client::{Behaviour, Client},
     cors,
     link::{IceServer, ice_servers},
     rule::{Outcome, Rule, failed, skipped},
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
     url::Url,
 };
 
-const HABITS: Habits = Habits {
+const HABITS: Behaviour = Behaviour {
     agent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
     page: true,
     session: resolve,
-    ..Habits::PLAIN
+    ..Behaviour::PLAIN
 };
 const MAY: Rule = Rule {
     name: "the page may ask and read",
@@ -58,13 +58,13 @@ const PATCH: Rule = Rule {
     check: |visit| {
         let then = "throws “Request rejected with status”, which nobody catches";
         let allowed: Vec<u16> = (200..300).chain([405, 501]).collect();
-        checks::status(visit, Act::Trickle, &allowed, then)
+        checks::status(visit, Step::Trickle, &allowed, then)
     },
 };
 const DELETE: Rule = Rule {
     name: "DELETE ends the session",
     source: "whip.js, stop: the status is not looked at",
-    check: |visit| checks::success(visit, Act::Delete, "leaves a session behind"),
+    check: |visit| checks::success(visit, Step::Delete, "leaves a session behind"),
 };
 
 /// `WHIPClient`.
@@ -72,7 +72,7 @@ pub(crate) const WHIP: Client = Client {
     id: "whip-whep-js",
     name: "whip-whep 1.2 WHIPClient",
     role: Role::Publish,
-    habits: Habits {
+    behaviour: Behaviour {
         // `If-Match` only if the page can read the ETag.
         trickle: |visit| {
             let etag = visit
@@ -90,7 +90,7 @@ pub(crate) const WHEP: Client = Client {
     id: "whip-whep-js-whep",
     name: "whip-whep 1.2 WHEPClient",
     role: Role::Play,
-    habits: Habits {
+    behaviour: Behaviour {
         trickle: |_| Some(Vec::new()),
         ..HABITS
     },
@@ -174,7 +174,7 @@ fn parse(header: &str) -> Option<IceServer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::by_hand::{FAILED, GOOD, OFFER_201, OFFER_406, OK, SKIPPED, table};
+    use crate::fixtures::{FAILED, GOOD, OFFER_201, OFFER_406, OK, SKIPPED, table};
 
     #[test]
     fn its_rules() {
@@ -185,50 +185,50 @@ mod tests {
         table(
             &WHIP,
             &[
-                ("the page may ask and read", Act::Post, GOOD, OK),
+                ("the page may ask and read", Step::Post, GOOD, OK),
                 (
                     "the page may ask and read",
-                    Act::Delete,
+                    Step::Delete,
                     "200\naccess-control-expose-headers: *",
                     FAILED,
                 ),
-                ("POST succeeds", Act::Post, "200", OK),
-                ("POST succeeds", Act::Post, "403", FAILED),
-                ("Location can be read", Act::Post, GOOD, OK),
-                ("Location can be read", Act::Post, hidden, FAILED),
+                ("POST succeeds", Step::Post, "200", OK),
+                ("POST succeeds", Step::Post, "403", FAILED),
+                ("Location can be read", Step::Post, GOOD, OK),
+                ("Location can be read", Step::Post, hidden, FAILED),
                 (
                     "Location can be read",
-                    Act::Post,
+                    Step::Post,
                     "201\n\nv=0\nm=audio",
                     FAILED,
                 ),
-                ("the body is an answer", Act::Post, GOOD, OK),
-                ("the body is an answer", Act::Post, OFFER_201, FAILED),
-                ("Link is read", Act::Post, &link(two), OK),
-                ("Link is read", Act::Post, &link(semicolon), FAILED),
-                ("Link is read", Act::Post, GOOD, SKIPPED),
+                ("the body is an answer", Step::Post, GOOD, OK),
+                ("the body is an answer", Step::Post, OFFER_201, FAILED),
+                ("Link is read", Step::Post, &link(two), OK),
+                ("Link is read", Step::Post, &link(semicolon), FAILED),
+                ("Link is read", Step::Post, GOOD, SKIPPED),
                 (
                     "PATCH with candidates succeeds, or says 405 or 501",
-                    Act::Trickle,
+                    Step::Trickle,
                     "204",
                     OK,
                 ),
                 (
                     "PATCH with candidates succeeds, or says 405 or 501",
-                    Act::Trickle,
+                    Step::Trickle,
                     "405",
                     OK,
                 ),
                 (
                     "PATCH with candidates succeeds, or says 405 or 501",
-                    Act::Trickle,
+                    Step::Trickle,
                     "428",
                     FAILED,
                 ),
-                ("DELETE ends the session", Act::Delete, "200", OK),
-                ("DELETE ends the session", Act::Delete, "404", FAILED),
+                ("DELETE ends the session", Step::Delete, "200", OK),
+                ("DELETE ends the session", Step::Delete, "404", FAILED),
             ],
         );
-        table(&WHEP, &[("POST succeeds", Act::Post, OFFER_406, SKIPPED)]);
+        table(&WHEP, &[("POST succeeds", Step::Post, OFFER_406, SKIPPED)]);
     }
 }

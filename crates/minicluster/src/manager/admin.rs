@@ -4,8 +4,8 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::asked::Asked;
-use super::provision::{Provision, Unmade};
+use super::asked::ManagerRequest;
+use super::provision::{Provision, ProvisionError};
 use super::{ManagerState, failure};
 use crate::node::NodeState;
 use crate::registry::unix_millis;
@@ -13,7 +13,7 @@ use crate::reply::{self, Reply};
 use crate::stream::{StreamKey, percent_decode, raw_param};
 
 /// Answer `/admin/{rest}`.
-pub(super) fn answer(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> Reply {
+pub(super) fn answer(manager: &ManagerState, asked: &ManagerRequest<'_>, rest: &str) -> Reply {
     if raw_param(asked.query, "accessToken") != Some(manager.config.access_token.as_str()) {
         return failure(401, "An accessToken is wanted.");
     }
@@ -43,7 +43,7 @@ pub(super) fn answer(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> R
 }
 
 /// `event/meta/{scope…}/{stream}`
-fn provision(manager: &ManagerState, asked: &Asked<'_>, stream: &str) -> Reply {
+fn provision(manager: &ManagerState, asked: &ManagerRequest<'_>, stream: &str) -> Reply {
     let Some((scope, name)) = stream
         .rsplit_once('/')
         .filter(|(scope, name)| !scope.is_empty() && !name.is_empty())
@@ -56,8 +56,8 @@ fn provision(manager: &ManagerState, asked: &Asked<'_>, stream: &str) -> Reply {
         "POST" => match Provision::of_1_x(&key, asked.body) {
             Ok(new) => match manager.provisions.create(vec![new.clone()]) {
                 Ok(()) => Some(new),
-                Err(Unmade::Exists) => return failure(400, "The provision exists."),
-                Err(Unmade::Full) => return failure(400, "There are too many provisions."),
+                Err(ProvisionError::Exists) => return failure(400, "The provision exists."),
+                Err(ProvisionError::Full) => return failure(400, "There are too many provisions."),
             },
             Err(reason) => return failure(400, reason),
         },

@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::ManagerState;
-use super::asked::Asked;
+use super::asked::ManagerRequest;
 use super::streams::failure;
 use crate::node::NodeState;
 use crate::registry::unix_millis;
@@ -18,7 +18,7 @@ use crate::reply::{self, Reply};
 pub(super) const NO_TOKEN: &str = "Missing or invalid JWT Authorization header.";
 
 /// Answer `/as/v1/admin/{rest}`.
-pub(super) fn answer(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> Reply {
+pub(super) fn answer(manager: &ManagerState, asked: &ManagerRequest<'_>, rest: &str) -> Reply {
     // The health check of load balancers is the only call that asks for no token.
     if rest == "healthz" {
         return reply::text(200, "OK");

@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, header};
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// A request, read whole.
-pub(super) struct Asked<'r> {
+pub(super) struct ManagerRequest<'r> {
     pub(super) method: &'r Method,
     pub(super) path: &'r str,
     pub(super) query: &'r str,
@@ -19,7 +19,7 @@ pub(super) struct Asked<'r> {
     pub(super) peer: Option<IpAddr>,
 }
 
-impl Asked<'_> {
+impl ManagerRequest<'_> {
     /// The token of `Authorization: Bearer`.
     pub(super) fn bearer(&self) -> Option<&str> {
         self.authorization()?.strip_prefix("Bearer ")

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::asked::Asked;
+use super::asked::ManagerRequest;
 use super::provision::distribute;
 use super::question::Question;
 use super::{ManagerState, choice, failure};
@@ -14,7 +14,7 @@ use crate::seen::Action;
 use crate::stream::{StreamKey, percent_decode};
 
 /// Answer `/event/{rest}`.
-pub(super) fn answer(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> Reply {
+pub(super) fn answer(manager: &ManagerState, asked: &ManagerRequest<'_>, rest: &str) -> Reply {
     if rest == "list" {
         return list(manager);
     }
@@ -39,7 +39,7 @@ pub(super) fn answer(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> R
     let action = question.action;
     manager.seen.lookup(action, &key, rest, asked.query);
     if let Some(lie) = manager.lie() {
-        return told(manager, &key, lie);
+        return false_answer(manager, &key, lie);
     }
     match choice::choose(manager, &question, &key) {
         Ok(nodes) => {
@@ -101,8 +101,8 @@ fn statistics(manager: &ManagerState, key: &StreamKey) -> Reply {
     }
 }
 
-/// The answer of a manager that does not tell the truth.
-fn told(manager: &ManagerState, key: &StreamKey, lie: Lie) -> Reply {
+/// A false answer of the manager, as [`Lie`] describes it.
+fn false_answer(manager: &ManagerState, key: &StreamKey, lie: Lie) -> Reply {
     let truth = manager
         .nodes
         .first()

@@ -20,13 +20,13 @@ use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use serde_json::json;
 
-use self::asked::Asked;
+use self::asked::ManagerRequest;
 use crate::config::Config;
 use crate::fault::{Lie, Switch};
 use crate::listener::{Handler, Peer};
 use crate::node::NodeState;
 use crate::registry::{Registry, unix_millis};
-use crate::reply::{self, AnyBody, Reply};
+use crate::reply::{self, Reply, ReplyBody};
 use crate::seen::Seen;
 
 pub(crate) use provision::Provisions;
@@ -77,7 +77,7 @@ impl ManagerState {
     }
 
     /// The region that is best for the client of this request.
-    fn region_of(&self, asked: &Asked<'_>) -> Option<&str> {
+    fn region_of(&self, asked: &ManagerRequest<'_>) -> Option<&str> {
         let client = asked.client()?;
         let mut networks = self.config.networks.iter();
         let (_, region) = networks.find(|(network, _)| network.contains(&client))?;
@@ -89,7 +89,7 @@ impl ManagerState {
 pub(crate) struct ManagerHandler(pub(crate) Arc<ManagerState>);
 
 impl Handler for ManagerHandler {
-    async fn handle(&self, request: Request<Incoming>) -> Response<AnyBody> {
+    async fn handle(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let (head, incoming) = request.into_parts();
         let body = match reply::read(incoming).await {
             Ok(body) => body,
@@ -97,7 +97,7 @@ impl Handler for ManagerHandler {
         };
         reply::whole(route(
             &self.0,
-            &Asked {
+            &ManagerRequest {
                 method: &head.method,
                 path: head.uri.path(),
                 query: head.uri.query().unwrap_or_default(),
@@ -109,7 +109,7 @@ impl Handler for ManagerHandler {
     }
 }
 
-fn route(manager: &ManagerState, asked: &Asked<'_>) -> Reply {
+fn route(manager: &ManagerState, asked: &ManagerRequest<'_>) -> Reply {
     let (method, path) = (asked.method, asked.path);
     if let Some(call) = path.strip_prefix(streams::API) {
         return streams::answer(manager, asked, call);

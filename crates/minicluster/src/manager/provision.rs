@@ -30,7 +30,7 @@ pub(crate) struct Provision {
 
 /// Why a provision was not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unmade {
+pub(super) enum ProvisionError {
     Exists,
     Full,
 }
@@ -111,16 +111,16 @@ impl Provisions {
     }
 
     /// Keep these, or none of them.
-    pub(super) fn create(&self, new: Vec<Provision>) -> Result<(), Unmade> {
+    pub(super) fn create(&self, new: Vec<Provision>) -> Result<(), ProvisionError> {
         let mut kept = self.lock();
         if kept
             .iter()
             .any(|old| new.iter().any(|new| new.guid == old.guid))
         {
-            return Err(Unmade::Exists);
+            return Err(ProvisionError::Exists);
         }
         if kept.len() + new.len() > MAX_PROVISIONS {
-            return Err(Unmade::Full);
+            return Err(ProvisionError::Full);
         }
         kept.extend(new);
         Ok(())

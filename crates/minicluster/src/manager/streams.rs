@@ -6,8 +6,8 @@
 use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 
-use super::asked::Asked;
-use super::provision::{Provision, Unmade, distribute};
+use super::asked::ManagerRequest;
+use super::provision::{Provision, ProvisionError, distribute};
 use super::question::Question;
 use super::{ManagerState, admin_2_0, choice};
 use crate::fault::Lie;
@@ -20,7 +20,7 @@ use crate::stream::{StreamKey, percent_decode};
 pub(super) const API: &str = "/as/v1/";
 
 /// Answer `/as/v1/{call}`.
-pub(super) fn answer(manager: &ManagerState, asked: &Asked<'_>, call: &str) -> Reply {
+pub(super) fn answer(manager: &ManagerState, asked: &ManagerRequest<'_>, call: &str) -> Reply {
     let mut answer = match call.split_once('/') {
         Some(("admin", rest)) => admin_2_0::answer(manager, asked, rest),
         Some(("auth", "login")) if asked.method == Method::PUT => login(manager, asked),
@@ -36,7 +36,7 @@ pub(super) fn answer(manager: &ManagerState, asked: &Asked<'_>, call: &str) -> R
     answer
 }
 
-fn login(manager: &ManagerState, asked: &Asked<'_>) -> Reply {
+fn login(manager: &ManagerState, asked: &ManagerRequest<'_>) -> Reply {
     match manager.tokens.login(asked.basic().as_deref()) {
         Some(token) => reply::json(200, &json!({ "token": token })),
         None => failure(401, "The user or the password is wrong."),
@@ -46,7 +46,7 @@ fn login(manager: &ManagerState, asked: &Asked<'_>) -> Reply {
 const PROVISION: &str = "provision/";
 
 /// `provision/{nodeGroup}[/{provisionGuid}]`
-fn provision(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> Reply {
+fn provision(manager: &ManagerState, asked: &ManagerRequest<'_>, rest: &str) -> Reply {
     if !manager.tokens.holds(asked.bearer()) {
         return failure(401, admin_2_0::NO_TOKEN);
     }
@@ -62,10 +62,10 @@ fn provision(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> Reply {
         ("POST", None) => match Provision::of_2_0(asked.body) {
             Ok(new) => match manager.provisions.create(new) {
                 Ok(()) => reply::empty(201),
-                Err(Unmade::Exists) => {
+                Err(ProvisionError::Exists) => {
                     failure(409, "A Provision with this streamGuid already exists.")
                 }
-                Err(Unmade::Full) => failure(400, "There are too many provisions."),
+                Err(ProvisionError::Full) => failure(400, "There are too many provisions."),
             },
             Err(reason) => failure(400, reason),
         },
@@ -86,7 +86,7 @@ fn provision(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> Reply {
 }
 
 /// `stream/{nodeGroup}/{publish|subscribe}/{guid}`
-fn lookup(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> Reply {
+fn lookup(manager: &ManagerState, asked: &ManagerRequest<'_>, rest: &str) -> Reply {
     let mut parts = rest.splitn(4, '/');
     let (Some("stream"), Some(group), Some(action), Some(guid)) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -116,7 +116,7 @@ fn lookup(manager: &ManagerState, asked: &Asked<'_>, rest: &str) -> Reply {
         return no_group(group);
     }
     if let Some(lie) = manager.lie() {
-        return told(manager, &key, lie);
+        return false_answer(manager, &key, lie);
     }
     match choice::choose(manager, &question, &key) {
         Ok(nodes) => {
@@ -153,8 +153,8 @@ pub(super) fn failure(status: u16, message: &str) -> Reply {
     reply::json(status, &json!({ "error": message }))
 }
 
-/// The answer of a manager that does not tell the truth.
-fn told(manager: &ManagerState, key: &StreamKey, lie: Lie) -> Reply {
+/// A false answer of the manager, as [`Lie`] describes it.
+fn false_answer(manager: &ManagerState, key: &StreamKey, lie: Lie) -> Reply {
     let truth = manager.nodes.first().map(|node| entry(manager, key, node));
     let guid = format!("{}/{}", key.scope, key.name);
     let named = |address: &String| json!({"streamGuid": guid, "serverAddress": address});

@@ -4,8 +4,8 @@
 mod lines;
 mod negotiation;
 mod session;
-mod studio;
 mod stun;
+mod task;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::registry::{SessionId, Tracks};
 
-pub(crate) use studio::Studio;
+pub(crate) use task::MediaTask;
 
 /// Commands that wait for a node's media task.
 pub(crate) const COMMANDS: usize = 64;

@@ -10,14 +10,14 @@ use tokio::sync::mpsc;
 
 use super::lines::Lines;
 use super::session::Session;
-use super::studio::Studio;
+use super::task::MediaTask;
 use super::{MediaError, MediaEvent, Plan, Published};
 use crate::registry::{SessionId, Tracks};
 
 /// The label of the data channel of Red5's SDK.
 const CHANNEL: &str = "red5pro";
 
-impl Studio {
+impl MediaTask {
     pub(super) fn publish(
         &mut self,
         id: SessionId,

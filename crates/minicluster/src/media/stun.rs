@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_signed_with_the_password_is_mended() {
+    fn only_checks_signed_with_the_password_are_completed() {
         let check = check("another password");
         let read = Incomplete::read(&check).unwrap();
         let hmac = from_feature_flags().sha1_hmac_provider;

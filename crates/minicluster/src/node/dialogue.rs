@@ -1,4 +1,4 @@
-//! What is said on a WebSocket: the publisher's and the subscriber's dialogue (red5pro-webrtc-sdk
+//! The dialogues on a WebSocket: the publisher's and the subscriber's dialogue (red5pro-webrtc-sdk
 //! 11.0.0, `RTCPublisher` and `RTCSubscriber`).
 
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl Dialogue {
 
     /// One text frame from the client; gives the frames to send. What is not JSON, or not known, is
     /// ignored.
-    pub(crate) async fn hear(&mut self, frame: &str) -> Vec<String> {
+    pub(crate) async fn receive(&mut self, frame: &str) -> Vec<String> {
         let Ok(frame) = serde_json::from_str::<Value>(frame) else {
             return Vec::new();
         };
@@ -251,9 +251,9 @@ impl Dialogue {
             self.node.registry.set_live(session.id, tracks);
         }
         session.started = true;
-        let mut said = vec![frames::starting(stream)];
-        said.extend(session.announce());
-        said
+        let mut replies = vec![frames::starting(stream)];
+        replies.extend(session.announce());
+        replies
     }
 
     fn stop(&mut self, stream: &str) -> Vec<String> {

@@ -20,7 +20,7 @@ use hyper::body::{Frame, Incoming};
 use tokio::sync::broadcast;
 
 use super::{Exchange, NodeState};
-use crate::reply::{self, AnyBody, Reply};
+use crate::reply::{self, Reply, ReplyBody};
 use crate::stream::{Dialect, SignalingPath};
 
 /// Events that a slow listener may be behind.
@@ -71,7 +71,7 @@ fn add(answer: &mut Reply, links: &[String]) {
     }
 }
 
-pub(super) async fn answer(node: &NodeState, request: Request<Incoming>) -> Response<AnyBody> {
+pub(super) async fn answer(node: &NodeState, request: Request<Incoming>) -> Response<ReplyBody> {
     let (head, incoming) = request.into_parts();
     let last = head.uri.path().rsplit('/').next().unwrap_or_default();
     match (head.method.as_str(), last) {
@@ -101,10 +101,10 @@ fn posted(extension: &str, body: String) -> Reply {
     }
 }
 
-fn events(told: broadcast::Receiver<Bytes>) -> Response<AnyBody> {
-    let frames = stream::unfold(told, |mut told| async {
-        let event = told.recv().await.ok()?;
-        Some((Ok::<_, Infallible>(Frame::data(event)), told))
+fn events(receiver: broadcast::Receiver<Bytes>) -> Response<ReplyBody> {
+    let frames = stream::unfold(receiver, |mut receiver| async {
+        let event = receiver.recv().await.ok()?;
+        Some((Ok::<_, Infallible>(Frame::data(event)), receiver))
     });
     let mut answer = Response::new(StreamBody::new(frames).boxed_unsync());
     let media = HeaderValue::from_static("text/event-stream");

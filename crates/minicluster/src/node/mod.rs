@@ -23,9 +23,9 @@ use tokio_util::task::TaskTracker;
 use crate::config::{Config, NodeConfig};
 use crate::fault::{Fault, Switch};
 use crate::listener::Handler;
-use crate::media::{MediaHandle, Relays, Studio};
+use crate::media::{MediaHandle, MediaTask, Relays};
 use crate::registry::{Refusal, Registry};
-use crate::reply::{self, AnyBody, Reply};
+use crate::reply::{self, Reply, ReplyBody};
 use crate::stream::{Dialect, SignalingPath, StreamKey, raw_param};
 
 /// One node's part of the cluster.
@@ -190,12 +190,12 @@ impl NodeState {
     }
 
     /// Tells all streams of server-sent events; how many there are.
-    pub(crate) fn tell(&self, event: Bytes) -> usize {
+    pub(crate) fn send_event(&self, event: Bytes) -> usize {
         self.events.send(event).unwrap_or_default()
     }
 
     /// How many streams of server-sent events are open.
-    pub(crate) fn listeners(&self) -> usize {
+    pub(crate) fn event_streams(&self) -> usize {
         self.events.receiver_count()
     }
 
@@ -221,10 +221,10 @@ impl Life {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> io::Result<Self> {
-        let (studio, inbox, media) =
-            Studio::open(index, ip, config, registry.clone(), relays.clone()).await?;
+        let (task, inbox, media) =
+            MediaTask::open(index, ip, config, registry.clone(), relays.clone()).await?;
         let until = stop.child_token();
-        tracker.spawn(studio.run(inbox, until.clone()));
+        tracker.spawn(task.run(inbox, until.clone()));
         Ok(Self { media, until })
     }
 }
@@ -233,7 +233,7 @@ impl Life {
 pub(crate) struct NodeHandler(pub(crate) Arc<NodeState>);
 
 impl Handler for NodeHandler {
-    async fn handle(&self, request: Request<Incoming>) -> Response<AnyBody> {
+    async fn handle(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let node = &self.0;
         if node.config.extensions && extensions::is_one(request.uri().path()) {
             return extensions::answer(node, request).await;

@@ -1,4 +1,4 @@
-//! Red5's WebSocket signalling: the handshake, and the rules of the connection whatever is said on
+//! Red5's WebSocket signalling: the handshake, and the rules of the connection whatever is sent on
 //! it.
 
 use std::sync::Arc;
@@ -126,11 +126,11 @@ async fn talk(
     let mut idle = Instant::now() + READ_IDLE;
     send(socket, Message::text(frames::connect_success())).await?;
     loop {
-        let said = tokio::select! {
+        let replies = tokio::select! {
             message = socket.next() => {
                 idle = Instant::now() + READ_IDLE;
                 match message.transpose()? {
-                    Some(Message::Text(text)) => dialogue.hear(&text).await,
+                    Some(Message::Text(text)) => dialogue.receive(&text).await,
                     Some(_) => Vec::new(),
                     None => return Ok(()),
                 }
@@ -143,7 +143,7 @@ async fn talk(
             }
             () = tokio::time::sleep_until(idle) => return Ok(()),
         };
-        for frame in said {
+        for frame in replies {
             send(socket, Message::text(frame)).await?;
         }
     }

@@ -26,7 +26,7 @@ const KEYFRAME_EVERY: u64 = 90;
 const DATAGRAM: usize = 2048;
 /// Data channel messages kept.
 const MESSAGES: usize = 16;
-/// How long a closing session may take to say goodbye.
+/// How long a closing session may take to close.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 type Reply<T> = oneshot::Sender<Result<T, PeerError>>;
@@ -133,7 +133,7 @@ impl Engine {
                 let _ = reply.send(self.answer(&answer));
             }
             Ask::Say(text, reply) => {
-                let _ = reply.send(self.say(&text));
+                let _ = reply.send(self.send_text(&text));
             }
             Ask::Close => {
                 self.close_by = Some(Instant::now() + GOODBYE);
@@ -190,7 +190,7 @@ impl Engine {
             .map_err(|error| sdp(&error))
     }
 
-    fn say(&mut self, text: &str) -> Result<(), PeerError> {
+    fn send_text(&mut self, text: &str) -> Result<(), PeerError> {
         let mut channel = self
             .channel
             .and_then(|id| self.rtc.channel(id))

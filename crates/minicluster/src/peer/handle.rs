@@ -147,7 +147,7 @@ impl<Purpose> Peer<Purpose> {
     ///
     /// # Errors
     /// [`PeerError::Ended`] without an open data channel.
-    pub async fn say(&self, text: &str) -> Result<(), PeerError> {
+    pub async fn send_text(&self, text: &str) -> Result<(), PeerError> {
         self.ask(|reply| Ask::Say(text.to_owned(), reply)).await
     }
 

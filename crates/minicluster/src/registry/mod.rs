@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_kept_ends() {
+    fn a_claim_that_is_not_kept_ends_its_session() {
         let registry = Arc::new(Registry::new());
         let id = registry.reserve_publisher(0, &key()).unwrap();
         drop(registry.claim(id));
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_carries_so_many_and_no_more() {
+    fn a_node_refuses_sessions_beyond_its_limit() {
         let registry = Registry::new();
         for number in 0..SESSIONS_PER_NODE {
             registry

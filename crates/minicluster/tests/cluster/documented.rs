@@ -215,7 +215,7 @@ async fn publishers_get_origins_and_players_edges() {
 }
 
 #[tokio::test]
-async fn a_lie_of_several_nodes_is_an_array_of_them() {
+async fn a_false_answer_of_several_nodes_is_an_array() {
     let cluster = start().await;
     let event = "/streammanager/api/4.0/event/live/s?action=broadcast";
     let streams = "/as/v1/streams/stream/default/publish/live/s";

@@ -142,7 +142,7 @@ async fn a_manager_that_misbehaves() {
 }
 
 #[tokio::test]
-async fn shutdown_leaves_nothing_behind() {
+async fn shutdown_closes_every_listener_and_session() {
     let cluster = Cluster::start(Config::default()).await.unwrap();
     let _publisher = publish(&cluster, 0, "s").await;
     let mut socket = Socket::open(&cluster.nodes()[1], "id=s").await.unwrap();
@@ -183,11 +183,11 @@ async fn faults_reach_the_connections_that_clients_keep_and_heal_at_once() {
         let mut kept = TcpStream::connect(manager.address()).await.unwrap();
         assert!(over(&mut kept).await.unwrap().starts_with("HTTP/1.1 200"));
         manager.fail(fault.clone()).await;
-        let under_way = tokio::time::timeout(Duration::from_millis(200), over(&mut kept)).await;
+        let pending = tokio::time::timeout(Duration::from_millis(200), over(&mut kept)).await;
         match fault {
-            Fault::Refuse | Fault::Reset => assert_eq!(under_way, Ok(None), "{fault:?}"),
-            Fault::Status(..) => assert!(under_way.unwrap().unwrap().ends_with("broken")),
-            _ => assert!(under_way.is_err(), "{fault:?}"),
+            Fault::Refuse | Fault::Reset => assert_eq!(pending, Ok(None), "{fault:?}"),
+            Fault::Status(..) => assert!(pending.unwrap().unwrap().ends_with("broken")),
+            _ => assert!(pending.is_err(), "{fault:?}"),
         }
         manager.heal().await;
         let mut answer = vec![0; 4096];

@@ -25,7 +25,7 @@ pub(crate) async fn token(cluster: &Cluster) -> String {
 }
 
 #[tokio::test]
-async fn a_token_opens_the_administration_until_it_is_over() {
+async fn a_token_opens_the_administration_until_it_expires() {
     let cluster = Cluster::start(Config {
         token_life: Duration::from_millis(300),
         ..Config::default()
@@ -102,7 +102,7 @@ async fn a_group_lists_its_own_nodes_with_role_and_state() {
     };
     cluster.nodes()[1].set_stage(Stage::Terminating);
     let east = status("east").await.json();
-    let told = |node: &serde_json::Value| {
+    let described = |node: &serde_json::Value| {
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         (
             text(&node["nodeEvent"]["publicIp"]),
@@ -110,7 +110,7 @@ async fn a_group_lists_its_own_nodes_with_role_and_state() {
             text(&node["scalingEvent"]["state"]),
         )
     };
-    let listed: Vec<_> = east.as_array().unwrap().iter().map(told).collect();
+    let listed: Vec<_> = east.as_array().unwrap().iter().map(described).collect();
     let expected = [
         ("127.0.0.2", "origin", "INSERVICE"),
         ("127.0.0.3", "edge", "HARD_SUNSET"),

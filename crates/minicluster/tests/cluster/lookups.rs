@@ -122,7 +122,7 @@ async fn places_are_preferred_and_demanded_only_if_strict() {
         let expected: Vec<String> = nodes.iter().map(|last| format!("127.0.0.{last}")).collect();
         assert_eq!(found, expected, "{hints}");
     }
-    let asked = cluster.seen().asked();
+    let asked = cluster.seen().lookup_targets();
     assert_eq!(
         asked[1],
         "live/s?action=broadcast&region=eu&zone=eu-wl1&endpoints=9"

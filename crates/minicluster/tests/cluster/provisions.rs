@@ -135,7 +135,7 @@ async fn a_publish_lookup_distributes_and_nothing_else_does() {
 }
 
 #[tokio::test]
-async fn provisions_are_made_read_and_deleted_by_who_may() {
+async fn provisions_are_created_read_and_deleted_only_with_a_token() {
     let cluster = start(Vec::new()).await;
     let base = cluster.manager_url();
     let two = format!("{base}/as/v1/streams/provision/default");

@@ -27,16 +27,16 @@ impl Socket {
         let mut socket = Self(socket);
         let connected =
             json!({"data": {"type": "status", "code": "NetConnection.Connect.Success"}});
-        assert_eq!(socket.hear().await, connected);
+        assert_eq!(socket.receive().await, connected);
         Ok(socket)
     }
 
-    async fn say(&mut self, frame: Value) {
+    async fn send(&mut self, frame: Value) {
         self.0.send(Message::text(frame.to_string())).await.unwrap();
     }
 
     /// The next text frame.
-    async fn hear(&mut self) -> Value {
+    async fn receive(&mut self) -> Value {
         loop {
             let message = tokio::time::timeout(SOON, self.0.next())
                 .await
@@ -48,10 +48,10 @@ impl Socket {
     }
 
     /// The SDP of the next frame; the candidate follows it.
-    async fn hear_sdp(&mut self, kind: &str) -> String {
-        let frame = self.hear().await;
+    async fn receive_sdp(&mut self, kind: &str) -> String {
+        let frame = self.receive().await;
         assert_eq!(frame["data"]["sdp"]["type"], kind, "{frame}");
-        let candidate = self.hear().await;
+        let candidate = self.receive().await;
         assert!(
             candidate["data"]["candidate"]["candidate"]
                 .as_str()
@@ -63,18 +63,18 @@ impl Socket {
     }
 
     async fn trickle(&mut self, stream: &str, candidate: &str) {
-        self.say(json!({"handleCandidate": stream, "data": {"candidate": {"candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0}}}))
+        self.send(json!({"handleCandidate": stream, "data": {"candidate": {"candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0}}}))
             .await;
-        self.say(json!({"handleCandidate": stream, "data": {"candidate": {"type": "candidate", "candidate": ""}}})).await;
+        self.send(json!({"handleCandidate": stream, "data": {"candidate": {"type": "candidate", "candidate": ""}}})).await;
         assert_eq!(
-            self.hear().await["data"]["code"],
+            self.receive().await["data"]["code"],
             "NetConnection.ICE.TrickleCompleted"
         );
     }
 
-    async fn hear_channel(&mut self) {
+    async fn receive_channel(&mut self) {
         let available = json!({"type": "status", "code": "NetConnection.DataChannel.Available", "description": "red5pro"});
-        assert_eq!(self.hear().await["data"], available);
+        assert_eq!(self.receive().await["data"], available);
     }
 
     /// Whether the connection ends without a Close frame.
@@ -86,7 +86,7 @@ impl Socket {
     }
 
     async fn switch(mut self) {
-        self.say(json!({"switchChannel": "red5pro"})).await;
+        self.send(json!({"switchChannel": "red5pro"})).await;
         self.0.close(None).await.unwrap();
         while let Some(Ok(_)) = self.0.next().await {}
     }
@@ -97,25 +97,25 @@ async fn publish(node: &Node, stream: &str) -> (Socket, Publisher) {
         .await
         .unwrap();
     socket
-        .say(json!({"isAvailable": stream, "bundle": true}))
+        .send(json!({"isAvailable": stream, "bundle": true}))
         .await;
-    assert_eq!(socket.hear().await, json!({"isAvailable": false}));
+    assert_eq!(socket.receive().await, json!({"isAvailable": false}));
     let publisher = Publisher::with_data_channel().await.unwrap();
     let offer = publisher.offer().await.unwrap();
-    socket.say(json!({"handleOffer": stream, "transport": "udp", "data": {"sdp": {"type": "offer", "sdp": offer}}})).await;
+    socket.send(json!({"handleOffer": stream, "transport": "udp", "data": {"sdp": {"type": "offer", "sdp": offer}}})).await;
     publisher
-        .answer(&socket.hear_sdp("answer").await)
+        .answer(&socket.receive_sdp("answer").await)
         .await
         .unwrap();
     socket.trickle(stream, publisher.candidate()).await;
     socket
-        .say(json!({"publish": stream, "mode": "live", "keyFramerate": 3000}))
+        .send(json!({"publish": stream, "mode": "live", "keyFramerate": 3000}))
         .await;
     assert_eq!(
-        socket.hear().await,
+        socket.receive().await,
         json!({"data": {"type": "status", "message": format!("{stream} starting")}})
     );
-    socket.hear_channel().await;
+    socket.receive_channel().await;
     (socket, publisher)
 }
 
@@ -130,25 +130,25 @@ async fn both_dialogues_from_first_frame_to_switch() {
     let mut socket = Socket::open(&cluster.nodes()[1], "id=subscriber-1b31")
         .await
         .unwrap();
-    socket.say(json!({"isAvailable": "s"})).await;
-    assert_eq!(socket.hear().await, json!({"isAvailable": true}));
+    socket.send(json!({"isAvailable": "s"})).await;
+    assert_eq!(socket.receive().await, json!({"isAvailable": true}));
     let player = Player::new().await.unwrap();
     let request = json!({"requestOffer": "s", "requestId": "subscriber-1b31", "transport": "udp", "datachannel": true, "doNotSwitch": false});
-    socket.say(request).await;
+    socket.send(request).await;
     let answer = player
-        .accept(&socket.hear_sdp("offer").await)
+        .accept(&socket.receive_sdp("offer").await)
         .await
         .unwrap();
     let data = json!({"sdp": {"type": "answer", "sdp": answer}});
     socket
-        .say(json!({"handleAnswer": "s", "requestId": "subscriber-1b31", "data": data}))
+        .send(json!({"handleAnswer": "s", "requestId": "subscriber-1b31", "data": data}))
         .await;
     socket.trickle("s", player.candidate()).await;
     socket
-        .say(json!({"subscribe": "s", "requestId": "subscriber-1b31"}))
+        .send(json!({"subscribe": "s", "requestId": "subscriber-1b31"}))
         .await;
-    assert_eq!(socket.hear().await["data"]["message"], "s starting");
-    socket.hear_channel().await;
+    assert_eq!(socket.receive().await["data"]["message"], "s starting");
+    socket.receive_channel().await;
     socket.switch().await;
 
     // Both live on without their WebSockets, and end over the data channel.
@@ -157,7 +157,7 @@ async fn both_dialogues_from_first_frame_to_switch() {
         .await
         .unwrap();
     assert_eq!(counted.channel.as_deref(), Some("red5pro"));
-    publisher.say(r#"{"unpublish":"s"}"#).await.unwrap();
+    publisher.send_text(r#"{"unpublish":"s"}"#).await.unwrap();
     player.wait_ended(SOON).await.unwrap();
     cluster.shutdown().await;
 }
@@ -167,13 +167,13 @@ async fn losing_the_socket_before_the_switch_ends_the_stream() {
     let cluster = Cluster::start(Config::default()).await.unwrap();
     let (socket, publisher) = publish(&cluster.nodes()[0], "s").await;
     let mut second = Socket::open(&cluster.nodes()[1], "id=s").await.unwrap();
-    second.say(json!({"isAvailable": "s"})).await;
-    assert_eq!(second.hear().await, json!({"isAvailable": true}));
+    second.send(json!({"isAvailable": "s"})).await;
+    assert_eq!(second.receive().await, json!({"isAvailable": true}));
     let offer = Publisher::new().await.unwrap().offer().await.unwrap();
     second
-        .say(json!({"handleOffer": "s", "data": {"sdp": {"type": "offer", "sdp": offer}}}))
+        .send(json!({"handleOffer": "s", "data": {"sdp": {"type": "offer", "sdp": offer}}}))
         .await;
-    assert_eq!(second.hear().await["data"]["type"], "error");
+    assert_eq!(second.receive().await["data"]["type"], "error");
     drop(socket);
     publisher.wait_ended(SOON).await.unwrap();
     let lookup = format!(
@@ -189,13 +189,13 @@ async fn the_rules_of_the_connection() {
     let cluster = Cluster::start(Config::default()).await.unwrap();
     let node = &cluster.nodes()[0];
     let (mut socket, _publisher) = publish(node, "s").await;
-    socket.say(json!({"unpublish": "s"})).await;
-    assert_eq!(socket.hear().await["data"]["message"], "s stopping");
+    socket.send(json!({"unpublish": "s"})).await;
+    assert_eq!(socket.receive().await["data"]["message"], "s stopping");
     // Not JSON, not known: ignored.
     socket.0.send(Message::text("{")).await.unwrap();
-    socket.say(json!({"mute": {"muteAudio": true}})).await;
-    socket.say(json!({"isAvailable": "s"})).await;
-    assert_eq!(socket.hear().await, json!({"isAvailable": false}));
+    socket.send(json!({"mute": {"muteAudio": true}})).await;
+    socket.send(json!({"isAvailable": "s"})).await;
+    assert_eq!(socket.receive().await, json!({"isAvailable": false}));
     socket
         .0
         .send(Message::text("x".repeat(10_001)))

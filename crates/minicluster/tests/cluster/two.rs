@@ -53,7 +53,7 @@ async fn lookups_name_nodes_in_a_list_whatever_is_asked() {
     }
     let seen = cluster.seen();
     assert_eq!(
-        seen.asked()[1],
+        seen.lookup_targets()[1],
         "minicluster/publish/live/room/s?endpoints=2"
     );
     assert_eq!(seen.lookups(Action::Subscribe, "live", "s"), 2);

@@ -75,7 +75,7 @@ impl Renewed {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_of_the_certificate_is_that_of_the_one_in_use() {
+async fn the_certificate_expiry_is_that_of_the_active_certificate() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let renewed = Renewed::make();
@@ -146,7 +146,7 @@ async fn a_drain_shows_from_its_beginning_with_its_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_used_of_each_limit_stands_beside_it() {
+async fn each_limit_is_reported_with_its_use() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.limits.sockets = 7;
@@ -178,7 +178,7 @@ async fn what_is_used_of_each_limit_stands_beside_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_are_counted_as_they_stand() {
+async fn nodes_are_counted_by_state() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     for node in deployment.cluster.nodes() {
@@ -202,7 +202,7 @@ async fn nodes_are_counted_as_they_stand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_wait_and_what_came_of_an_attempt_is_counted_once() {
+async fn each_wait_and_each_attempts_outcome_is_counted_once() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let slow = Duration::from_millis(150);
@@ -241,11 +241,11 @@ async fn each_wait_and_what_came_of_an_attempt_is_counted_once() {
         )
     };
     proxy.until_metric(&attempts("whip", "made"), 1.0).await;
-    let nobody = "/live/whep/endpoint/nobody";
-    assert_eq!(proxy.h1.sdp("POST", nobody, &offer).await.status, 409);
+    let missing = "/live/whep/endpoint/missing";
+    assert_eq!(proxy.h1.sdp("POST", missing, &offer).await.status, 409);
     proxy.until_metric(&attempts("whep", "refused"), 1.0).await;
     // A question is no attempt.
-    proxy.h1.bare("OPTIONS", nobody).await;
+    proxy.h1.bare("OPTIONS", missing).await;
     deployment.cluster.manager().fail(Fault::Refuse).await;
     let new = "/live/whip/endpoint/new";
     assert_eq!(proxy.h1.sdp("POST", new, &offer).await.status, 503);

@@ -6,35 +6,35 @@ use http::Method;
 use super::{SDP, Visit};
 use crate::{
     Role,
-    answer::{Answer, Came},
-    client::Encore,
-    transcript::Act,
+    answer::{Answer, Exchange},
+    client::Extra,
+    transcript::Step,
 };
 
 impl Visit<'_> {
     /// Asks for a stream that nobody publishes.
     pub(super) async fn not_live(&mut self, stream: &str) {
         let name = format!("doctor-nobody-{stream}");
-        let nobody = self.stage.target.endpoint(Role::Play, &name);
+        let nobody = self.environment.target.endpoint(Role::Play, &name);
         // The endpoint of one stream says nothing of others.
-        if nobody != self.stage.target.endpoint(Role::Play, stream) {
+        if nobody != self.environment.target.endpoint(Role::Play, stream) {
             let url = self.addressed(nobody);
             let sdp = [("content-type", SDP.to_owned())];
             let offer = self.side.offer(Role::Play);
-            self.step(Act::NotLive, Method::POST, url, &sdp, offer)
+            self.step(Step::NotLive, Method::POST, url, &sdp, offer)
                 .await;
         }
     }
 
     /// What the client does while it has its session.
-    pub(super) async fn encore(&mut self, stream: &str) {
-        if self.stage.stop.is_cancelled() || self.transcript.session.is_none() {
+    pub(super) async fn extra(&mut self, stream: &str) {
+        if self.environment.stop.is_cancelled() || self.transcript.session.is_none() {
             return;
         }
-        match self.client.habits.encore {
-            Encore::None | Encore::Retries => {}
-            Encore::Publishes(suffix) => self.second(&format!("{stream}{suffix}")).await,
-            Encore::Renegotiates(times) => {
+        match self.client.behaviour.extra {
+            Extra::None | Extra::Retries => {}
+            Extra::Publishes(suffix) => self.second(&format!("{stream}{suffix}")).await,
+            Extra::Renegotiates(times) => {
                 for _ in 0..times {
                     if !self.again().await {
                         break;
@@ -46,8 +46,8 @@ impl Visit<'_> {
 
     /// Publishes another stream, and ends it.
     async fn second(&mut self, stream: &str) {
-        let first = self.stage.target.endpoint(self.client.role, "");
-        let endpoint = self.stage.target.endpoint(self.client.role, stream);
+        let first = self.environment.target.endpoint(self.client.role, "");
+        let endpoint = self.environment.target.endpoint(self.client.role, stream);
         // An endpoint that was named is that of one stream.
         if first == endpoint {
             return;
@@ -56,18 +56,18 @@ impl Visit<'_> {
         let url = endpoint.and(self.post_query());
         let sdp = [("content-type", SDP.to_owned())];
         let offer = self.side.offer(self.client.role);
-        self.step(Act::SecondPost, Method::POST, url, &sdp, offer)
+        self.step(Step::SecondPost, Method::POST, url, &sdp, offer)
             .await;
-        let created = self.transcript.answer(Act::SecondPost);
+        let created = self.transcript.answer(Step::SecondPost);
         let created = created.filter(|answer| answer.is_success());
-        let session = created.and_then(|answer| (self.client.habits.session)(answer, &endpoint));
+        let session = created.and_then(|answer| (self.client.behaviour.session)(answer, &endpoint));
         if let Some(url) = session {
-            self.step(Act::SecondDelete, Method::DELETE, url, &[], String::new())
+            self.step(Step::SecondDelete, Method::DELETE, url, &[], String::new())
                 .await;
         }
-        let deleted = self.transcript.answer(Act::SecondDelete);
+        let deleted = self.transcript.answer(Step::SecondDelete);
         if !deleted.is_some_and(Answer::is_success) {
-            self.end_by_location(Act::SecondPost).await;
+            self.end_by_location(Step::SecondPost).await;
         }
     }
 
@@ -76,10 +76,10 @@ impl Visit<'_> {
         let Some(url) = self.session() else {
             return false;
         };
-        self.step(Act::AgainDelete, Method::DELETE, url, &[], String::new())
+        self.step(Step::AgainDelete, Method::DELETE, url, &[], String::new())
             .await;
         let url = self.opening("signal=true");
-        self.step(Act::AgainOptions, Method::OPTIONS, url, &[], String::new())
+        self.step(Step::AgainOptions, Method::OPTIONS, url, &[], String::new())
             .await;
         let url = self
             .opening("signal=true")
@@ -87,13 +87,13 @@ impl Visit<'_> {
             .and(&self.pin());
         let sdp = [("content-type", SDP.to_owned())];
         let offer = self.side.offer(self.client.role);
-        self.step(Act::AgainPost, Method::POST, url, &sdp, offer)
+        self.step(Step::AgainPost, Method::POST, url, &sdp, offer)
             .await;
-        let last = self.transcript.each(Act::AgainPost).last();
-        let created = last.and_then(Came::answer);
+        let last = self.transcript.each(Step::AgainPost).last();
+        let created = last.and_then(Exchange::answer);
         let created = created.filter(|answer| answer.is_success());
         let session = created
-            .and_then(|answer| (self.client.habits.session)(answer, &self.transcript.endpoint));
+            .and_then(|answer| (self.client.behaviour.session)(answer, &self.transcript.endpoint));
         let made = session.is_some();
         self.transcript.session = session;
         made

@@ -150,7 +150,7 @@ async fn players_that_hang_up_leave_the_publisher_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_answers_after_the_client_was_told_504_loses_the_session_too() {
+async fn a_session_created_after_the_clients_504_is_deleted() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.timeouts.answer = Duration::from_millis(300);
@@ -158,9 +158,9 @@ async fn a_node_that_answers_after_the_client_was_told_504_loses_the_session_too
     slow(&deployment, Duration::from_millis(200), ANSWERED).await;
     let offer = offer().await;
     let target = "/live/whip/endpoint/s1";
-    let told = proxy.h2.sdp("POST", target, &offer).await;
+    let refusal = proxy.h2.sdp("POST", target, &offer).await;
     assert_eq!(
-        (told.status.as_u16(), &*told.problem()),
+        (refusal.status.as_u16(), &*refusal.problem()),
         (504, "node-timeout")
     );
     for node in deployment.cluster.nodes() {
@@ -173,7 +173,7 @@ async fn a_node_that_answers_after_the_client_was_told_504_loses_the_session_too
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_for_ever_is_not_waited_for() {
+async fn a_node_that_never_answers_is_given_up_without_a_delete() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.timeouts.abandoned = Duration::from_millis(100);
@@ -189,7 +189,7 @@ async fn who_waits_for_ever_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_an_offer_makes_nothing_and_nothing_is_ended() {
+async fn a_truncated_offer_creates_no_session_and_sends_no_delete() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     for framing in ["Content-Length: 100", "Transfer-Encoding: chunked"] {
@@ -214,7 +214,7 @@ async fn half_an_offer_makes_nothing_and_nothing_is_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drain_waits_for_what_was_left_behind_as_long_as_its_deadline() {
+async fn a_drain_waits_for_orphans_until_its_deadline() {
     for (deadline, drained) in [
         (Duration::from_secs(10), Drained::Whole),
         (
@@ -260,7 +260,7 @@ async fn in_front_of(node: &RawNode) -> (Deployment, Proxy) {
 const ENDED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_become_an_answer_is_ended_where_it_is_and_nowhere_else() {
+async fn a_session_with_an_unusable_answer_is_deleted_at_its_node_and_nowhere_else() {
     let node = RawNode::start(21).await;
     let elsewhere = RawNode::start(22).await;
     let (_deployment, proxy) = in_front_of(&node).await;
@@ -286,9 +286,9 @@ async fn what_cannot_become_an_answer_is_ended_where_it_is_and_nowhere_else() {
             node.answer(3, created.as_bytes()).await;
             node.answer(0, ENDED).await.0
         };
-        let (told, deleted) = tokio::join!(proxy.h1.send(request), node);
+        let (refusal, deleted) = tokio::join!(proxy.h1.send(request), node);
         assert_eq!(
-            (told.status.as_u16(), &*told.problem()),
+            (refusal.status.as_u16(), &*refusal.problem()),
             (502, "node-answer")
         );
         assert!(
@@ -299,14 +299,17 @@ async fn what_cannot_become_an_answer_is_ended_where_it_is_and_nowhere_else() {
             deleted.contains("authorization: Bearer secret"),
             "{deleted}"
         );
-        assert!(deleted.contains(told.header("x-request-id")), "{deleted}");
+        assert!(
+            deleted.contains(refusal.header("x-request-id")),
+            "{deleted}"
+        );
     }
     proxy.until_metric(&outcome("deleted"), 3.0).await;
-    assert!(elsewhere.untouched());
+    assert!(elsewhere.unconnected());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_breaks_off_is_no_session() {
+async fn a_truncated_answer_is_no_session() {
     let node = RawNode::start(23).await;
     let (_deployment, proxy) = in_front_of(&node).await;
     let half =
@@ -332,7 +335,7 @@ async fn an_answer_that_breaks_off_is_no_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_is_briefly_unable_is_asked_again() {
+async fn a_delete_is_retried_while_the_node_is_unavailable() {
     let node = RawNode::start(24).await;
     let (_deployment, proxy) = in_front_of(&node).await;
     let broken = b"HTTP/1.1 201 Created\r\nContent-Type: application/sdp\r\nConnection: close\r\n\
@@ -345,22 +348,22 @@ async fn a_node_that_is_briefly_unable_is_asked_again() {
             .await;
     };
     let target = "/live/whep/endpoint/s1?requestId=a";
-    let (told, ()) = tokio::join!(proxy.h1.sdp("POST", target, "v=0"), node);
-    assert_eq!(told.status, 502);
+    let (refusal, ()) = tokio::join!(proxy.h1.sdp("POST", target, "v=0"), node);
+    assert_eq!(refusal.status, 502);
     proxy.until_metric(&outcome("gone"), 1.0).await;
 }
 
 /// Two players with one `requestId`, as a page makes them that gives up and tries again: the node
 /// has the first POST when its client hangs up, and answers it while the second is under way.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_tries_again_at_once_keeps_the_session() {
+async fn a_client_that_retries_at_once_keeps_its_session() {
     const CREATED: &[u8] =
         b"HTTP/1.1 201 Created\r\nContent-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0";
     let node = RawNode::start(25).await;
     let (_deployment, proxy) = in_front_of(&node).await;
     let target = "/live/whep/endpoint/s1?requestId=a";
     let asked = async || {
-        let mut socket = node.silent().await;
+        let mut socket = node.accept_silently().await;
         read_head(&mut socket).await;
         let mut offer = [0; 3];
         socket.read_exact(&mut offer).await.unwrap();
@@ -380,7 +383,7 @@ async fn who_tries_again_at_once_keeps_the_session() {
         // A DELETE would come over the connection of the first, which is free now, or over another.
         let mut byte = [0];
         let deleted = timeout(ANSWERED, first.read(&mut byte)).await;
-        assert!(deleted.is_err() && node.untouched(), "{deleted:?}");
+        assert!(deleted.is_err() && node.unconnected(), "{deleted:?}");
         second.write_all(CREATED).await.unwrap();
         (first, second)
     };

@@ -89,7 +89,7 @@ async fn the_path_of_a_location_counts_whatever_host_a_node_names() {
         assert!(ours.contains("/live/whip/resource/s1/"), "{ours}");
         assert_eq!(deleted_at(&proxy, &node, &session).await, at, "{location}");
     }
-    assert!(other.untouched());
+    assert!(other.unconnected());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +117,7 @@ async fn no_limit_on_a_location_ends_a_session_that_was_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_would_be_too_long_is_refused_before_a_node_makes_anything() {
+async fn a_session_url_that_would_be_too_long_is_refused_before_a_node_creates_anything() {
     let (_deployment, node, proxy) = raw_node(33).await;
     let target = format!("/live/whep/endpoint/s1?requestId={}", "r".repeat(2100));
     let refused = proxy.h1.sdp("POST", &target, "v=0").await;
@@ -126,11 +126,11 @@ async fn what_would_be_too_long_is_refused_before_a_node_makes_anything() {
         (400, "bad-query")
     );
     assert!(refused.text().contains("requestId"), "{}", refused.text());
-    assert!(node.untouched());
+    assert!(node.unconnected());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_offer_that_is_too_long_to_look_into_is_passed_on() {
+async fn an_offer_that_is_too_long_to_inspect_is_passed_on() {
     let (_deployment, node, proxy) = raw_node(34).await;
     let long = format!("v=0\r\n{}", "a=x\r\n".repeat(60_000));
     let answer = format!(

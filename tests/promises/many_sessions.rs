@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::Value;
 use whipstitch_tests::{
     Deployment, Proxy,
-    easy_node::{EasyNode, crowd},
+    stub_node::{StubNode, create_sessions},
 };
 
 use crate::commands::run;
@@ -43,9 +43,9 @@ fn numbers(list: &Value) -> [u64; 4] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nine_thousand_nine_hundred_sessions_are_counted_paged_searched_and_sorted() {
-    let (deployment, node) = (Deployment::start().await, EasyNode::start(31).await);
+    let (deployment, node) = (Deployment::start().await, StubNode::start(31).await);
     let proxy = node.proxy(&deployment);
-    crowd(&proxy, &endpoints()).await;
+    create_sessions(&proxy, &endpoints()).await;
 
     // However many are asked for, so many come, and each is on one page.
     let mut seen = BTreeSet::new();

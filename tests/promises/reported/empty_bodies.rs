@@ -16,9 +16,9 @@ use whipstitch_minicluster::Lie;
 use whipstitch_tests::{
     Client, Deployment, Proxy,
     deployment::SOON,
-    easy_node::EasyNode,
     http::path_of,
     raw_node::{RawNode, read_head},
+    stub_node::StubNode,
 };
 
 /// How HTTP/1.1 says that there is no body: lines of the header, and what comes behind it.
@@ -101,7 +101,7 @@ async fn over_h2(
 #[tokio::test(flavor = "multi_thread")]
 async fn all_ways_to_say_no_body_mean_the_same_in_both_versions() {
     let deployment = Deployment::start().await;
-    let node = EasyNode::start(41).await;
+    let node = StubNode::start(41).await;
     let proxy = node.proxy(&deployment);
     for (line, media, status) in [
         ("POST /live/whep/endpoint/s1", false, 201),
@@ -154,7 +154,7 @@ async fn in_front_of(node: &RawNode) -> (Deployment, Proxy) {
 const CREATED: &[u8] = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_hears_of_no_body_in_one_way() {
+async fn a_node_always_gets_the_same_form_of_no_body() {
     let node = RawNode::start(42).await;
     let (_deployment, proxy) = in_front_of(&node).await;
     for framing in H1 {
@@ -217,7 +217,7 @@ async fn an_upgrade_with_an_empty_chunked_body_is_an_upgrade() {
             .expect("an answer in time");
         assert!(answer.starts_with("HTTP/1.1 400"), "{framing:?}: {answer}");
     }
-    assert!(node.untouched());
+    assert!(node.unconnected());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,7 +249,7 @@ async fn an_answer_of_no_body_has_the_status_of_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_offer_that_is_not_there_yet_keeps_nobody_out() {
+async fn an_unfinished_offer_blocks_no_other_client() {
     let node = RawNode::start(45).await;
     let (_deployment, proxy) = in_front_of(&node).await;
     let half = "POST /live/whip/endpoint/slow HTTP/1.1\r\nHost: a\r\nContent-Type: application/sdp\r\n\
@@ -267,7 +267,7 @@ async fn an_offer_that_is_not_there_yet_keeps_nobody_out() {
     let (reply, _) = tokio::join!(post, node.answer(3, CREATED));
     assert_eq!(reply.status, 201, "{}", reply.text());
     assert!(
-        node.untouched(),
+        node.unconnected(),
         "no node hears of an offer that is not whole"
     );
 }

@@ -10,7 +10,7 @@ use whipstitch_tests::{
 /// A page that cannot read `Location` goes on at the URL that it has (red5pro-webrtc-sdk 15.0.0:
 /// there is no `/endpoint/` in it for which to put `/resource/`).
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_goes_on_at_the_short_url_if_it_sees_no_other() {
+async fn a_page_may_continue_at_the_short_url() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let mut sdk = Sdk::new(&proxy.h1, Release::V15, "/live/whip/s1", "");

@@ -23,24 +23,24 @@ const FRAMES: u64 = 20;
 const WATCHER: &str = "watcher";
 
 /// Where programs publish.
-pub(crate) struct Stage {
+pub(crate) struct Setup {
     pub(crate) deployment: Deployment,
     pub(crate) proxy: Proxy,
     _one: MutexGuard<'static, ()>,
 }
 
-impl Stage {
-    pub(crate) async fn set() -> Self {
+impl Setup {
+    pub(crate) async fn start() -> Self {
         Self::with(Config::default()).await
     }
 
-    /// The turn of a test that has a stage of its own.
-    pub(crate) async fn alone() -> MutexGuard<'static, ()> {
+    /// The turn of a test that has a setup of its own.
+    pub(crate) async fn exclusive() -> MutexGuard<'static, ()> {
         ONE.lock().await
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        let one = Self::alone().await;
+        let one = Self::exclusive().await;
         let deployment = Deployment::with(config).await;
         Self {
             proxy: deployment.proxy(),

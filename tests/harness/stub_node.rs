@@ -27,13 +27,13 @@ use crate::{Deployment, Proxy};
 const CONNECTIONS: usize = 8;
 
 /// A running node; ends when dropped.
-pub struct EasyNode {
+pub struct StubNode {
     addr: SocketAddr,
     ended: Arc<AtomicUsize>,
     _task: AbortOnDropHandle<()>,
 }
 
-impl EasyNode {
+impl StubNode {
     /// Listens on a free port of this loopback address.
     #[expect(clippy::disallowed_methods, reason = "the handle ends it")]
     pub async fn start(last: u8) -> Self {
@@ -108,7 +108,7 @@ async fn answer(
 ///
 /// # Panics
 /// One is refused.
-pub async fn crowd(proxy: &Proxy, endpoints: &[String]) {
+pub async fn create_sessions(proxy: &Proxy, endpoints: &[String]) {
     let share = endpoints.len().div_ceil(CONNECTIONS).max(1);
     let made = endpoints.chunks(share).map(|share| async move {
         let mut connection = proxy.plain.keep().await;

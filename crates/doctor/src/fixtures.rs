@@ -8,10 +8,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
-    answer::{Answer, Came},
+    answer::{Answer, Exchange},
     client::Client,
     rule::Unmet,
-    transcript::{Act, Transcript},
+    transcript::{Step, Transcript},
     url::Url,
 };
 
@@ -30,9 +30,9 @@ fn endpoint() -> Url {
 }
 
 /// An answer by its text.
-pub(crate) fn came(text: &str) -> Came {
+pub(crate) fn came(text: &str) -> Exchange {
     if text.is_empty() {
-        return Came::Silence("timeout after 10 s".to_owned());
+        return Exchange::NoAnswer("timeout after 10 s".to_owned());
     }
     let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
     let mut lines = head.lines();
@@ -60,7 +60,7 @@ pub(crate) fn came(text: &str) -> Came {
             HeaderValue::from_static("*"),
         );
     }
-    Came::Answer(Box::new(Answer {
+    Exchange::Answer(Box::new(Answer {
         status: status.parse().unwrap(),
         headers,
         body: body.replace('\n', "\r\n"),
@@ -71,14 +71,14 @@ pub(crate) fn came(text: &str) -> Came {
 }
 
 /// A visit in which these answers came.
-pub(crate) fn visit(client: &'static Client, answers: &[(Act, &str)]) -> Transcript {
+pub(crate) fn visit(client: &'static Client, answers: &[(Step, &str)]) -> Transcript {
     let mut visit = Transcript::new(client, endpoint(), "https://doctor.invalid".to_owned());
-    for (act, text) in answers {
-        visit.note(*act, came(text), Vec::new());
+    for (step, text) in answers {
+        visit.note(*step, came(text), Vec::new());
     }
     visit.session = visit
         .created()
-        .and_then(|post| (client.habits.session)(post, &endpoint()));
+        .and_then(|post| (client.behaviour.session)(post, &endpoint()));
     visit
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn visit(client: &'static Client, answers: &[(Act, &str)]) -> Transcr
 pub(crate) fn verdict(
     client: &'static Client,
     rule: &str,
-    answers: &[(Act, &str)],
+    answers: &[(Step, &str)],
 ) -> &'static str {
     let rule = client
         .rules
@@ -102,11 +102,11 @@ pub(crate) fn verdict(
 
 /// Rules against answers; the offer is answered as it should be where the row is about something
 /// else.
-pub(crate) fn table(client: &'static Client, rows: &[(&str, Act, &str, &str)]) {
-    for (rule, act, text, expected) in rows {
-        let mut answers = vec![(*act, *text)];
-        if *act != Act::Post {
-            answers.push((Act::Post, GOOD));
+pub(crate) fn table(client: &'static Client, rows: &[(&str, Step, &str, &str)]) {
+    for (rule, step, text, expected) in rows {
+        let mut answers = vec![(*step, *text)];
+        if *step != Step::Post {
+            answers.push((Step::Post, GOOD));
         }
         assert_eq!(
             verdict(client, rule, &answers),
@@ -121,5 +121,5 @@ pub(crate) fn table(client: &'static Client, rows: &[(&str, Act, &str, &str)]) {
 pub(crate) fn located(client: &Client, location: &str) -> Option<String> {
     let text = format!("201\nlocation: {location}");
     let came = came(&text);
-    Some((client.habits.session)(came.answer()?, &endpoint())?.to_string())
+    Some((client.behaviour.session)(came.answer()?, &endpoint())?.to_string())
 }

@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(500);
 const DATAGRAM: usize = 2048;
 
 /// Everything that makes up a node's media.
-pub(crate) struct Studio {
+pub(crate) struct MediaTask {
     node: usize,
     pub(super) socket: UdpSocket,
     pub(super) address: SocketAddr,
@@ -61,7 +61,7 @@ async fn bind(ip: IpAddr, written: Option<IpAddr>) -> io::Result<UdpSocket> {
     }
 }
 
-impl Studio {
+impl MediaTask {
     /// Bind the socket of node `node`. Its candidates name the configured address if there is one,
     /// else `ip`.
     ///
@@ -83,7 +83,7 @@ impl Studio {
             relayed: relays.open(node),
             ended: registry.watch(),
         };
-        let studio = Self {
+        let task = Self {
             node,
             socket,
             address,
@@ -95,7 +95,7 @@ impl Studio {
             happenings: VecDeque::new(),
         };
         Ok((
-            studio,
+            task,
             inbox,
             MediaHandle {
                 commands: sender,
@@ -116,7 +116,7 @@ impl Studio {
                 () = until.cancelled() => return,
                 Some(command) = inbox.commands.recv() => self.command(command),
                 Some(relayed) = inbox.relayed.recv() => self.relayed(relayed),
-                Ok(()) = inbox.ended.changed() => self.let_go(),
+                Ok(()) = inbox.ended.changed() => self.drop_ended(),
                 received = self.socket.recv_from(&mut buffer) => if let Ok((length, source)) = received {
                     self.datagram(buffer.get(..length).unwrap_or_default(), source);
                 },
@@ -205,7 +205,7 @@ impl Studio {
 
     fn tick(&mut self, now: Instant) {
         // A session may have ended before its first command came here.
-        self.let_go();
+        self.drop_ended();
         let dead: Vec<SessionId> = self
             .sessions
             .values()
@@ -224,7 +224,7 @@ impl Studio {
     }
 
     /// Let go of the sessions that the registry no longer knows.
-    fn let_go(&mut self) {
+    fn drop_ended(&mut self) {
         for session in self
             .sessions
             .values_mut()

@@ -40,7 +40,7 @@ fn is_seconds(value: &Value) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn candidates_ages_uses_and_no_values() {
+async fn lookups_show_candidates_ages_and_uses_but_no_values() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     assert_eq!(view(&proxy, "lookups").await["total"], 0);
@@ -51,7 +51,10 @@ async fn candidates_ages_uses_and_no_values() {
         let target = "/live/room1/whep/endpoint/s1";
         assert_eq!(proxy.h1.sdp("POST", target, "v=0\r\n").await.status, 400);
     }
-    let missing = proxy.h1.bare("OPTIONS", "/live/whep/endpoint/nobody").await;
+    let missing = proxy
+        .h1
+        .bare("OPTIONS", "/live/whep/endpoint/missing")
+        .await;
     assert_eq!(missing.problem(), "not-live");
 
     let lookups = view(&proxy, "lookups").await;
@@ -80,7 +83,7 @@ async fn candidates_ages_uses_and_no_values() {
         played["uses_left"].as_u64().is_some_and(|left| left > 0),
         "{played}"
     );
-    let unknown = the(&lookups, "lookups", |one| one["stream"] == "live/nobody");
+    let unknown = the(&lookups, "lookups", |one| one["stream"] == "live/missing");
     assert_eq!(
         (&unknown["answer"], &unknown["candidates"]),
         (&json!("not_found"), &json!([]))
@@ -88,7 +91,7 @@ async fn candidates_ages_uses_and_no_values() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_is_ejected_is_seen_to_be() {
+async fn an_ejected_node_is_shown_as_ejected() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let offer = Publisher::new().await.unwrap().offer().await.unwrap();

@@ -27,8 +27,8 @@ async fn publish(client: &Client, stream: &str, lines: &[(&str, &str)]) -> Reply
     client.send(request.body(offer).unwrap()).await
 }
 
-/// What the node heard in the last request's header of this name.
-fn heard(deployment: &Deployment, name: &str) -> String {
+/// What the node received in the last request's header of this name.
+fn received(deployment: &Deployment, name: &str) -> String {
     let requests = deployment.cluster.seen().requests();
     let mut of_nodes = requests
         .iter()
@@ -39,7 +39,7 @@ fn heard(deployment: &Deployment, name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trusted_forwarder_tells_client_scheme_and_host() {
+async fn a_trusted_proxy_names_client_scheme_and_host() {
     let deployment = Deployment::start().await;
     let proxy = trusting(&deployment, |_| {});
     let lines = [
@@ -55,11 +55,14 @@ async fn a_trusted_forwarder_tells_client_scheme_and_host() {
         "{location}"
     );
     assert_eq!(
-        heard(&deployment, "x-forwarded-for"),
+        received(&deployment, "x-forwarded-for"),
         "192.0.2.7, 127.0.0.1"
     );
-    assert_eq!(heard(&deployment, "x-forwarded-proto"), "https");
-    assert_eq!(heard(&deployment, "x-forwarded-host"), "live.example.com");
+    assert_eq!(received(&deployment, "x-forwarded-proto"), "https");
+    assert_eq!(
+        received(&deployment, "x-forwarded-host"),
+        "live.example.com"
+    );
     let session = path_of(location);
     assert_eq!(proxy.plain.bare("DELETE", &session).await.status, 200);
 
@@ -73,15 +76,19 @@ async fn a_trusted_forwarder_tells_client_scheme_and_host() {
         location.starts_with("https://live.example.com/"),
         "{location}"
     );
-    assert_eq!(heard(&deployment, "forwarded"), "", "said once, in one way");
     assert_eq!(
-        heard(&deployment, "x-forwarded-for"),
+        received(&deployment, "forwarded"),
+        "",
+        "said once, in one way"
+    );
+    assert_eq!(
+        received(&deployment, "x-forwarded-for"),
         "192.0.2.7, 127.0.0.1"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_behind_a_trusted_forwarder_are_told_apart() {
+async fn clients_behind_a_trusted_proxy_are_distinguished() {
     let deployment = Deployment::start().await;
     let proxy = trusting(&deployment, |_| {});
     let mine = [("x-forwarded-for", "192.0.2.7")];
@@ -91,13 +98,13 @@ async fn clients_behind_a_trusted_forwarder_are_told_apart() {
         proxy.plain.send(request.body("").unwrap())
     };
     assert_eq!(end("192.0.2.8").await.status, 404, "another client's");
-    assert_eq!(end("unknown").await.status, 404, "nobody's");
+    assert_eq!(end("unknown").await.status, 404, "an unknown client");
     // What the client makes up in front of its own address changes nothing.
     assert_eq!(end("192.0.2.8, 192.0.2.7").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_else_is_believed() {
+async fn forwarded_headers_of_untrusted_peers_are_ignored() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
     config.proxy.trusted = vec!["192.0.2.0/24".parse().unwrap()];
@@ -114,10 +121,10 @@ async fn nobody_else_is_believed() {
         location.starts_with("/live/whip/resource/s1/"),
         "{location}"
     );
-    assert_eq!(heard(&deployment, "x-forwarded-for"), "127.0.0.1");
-    assert_eq!(heard(&deployment, "x-forwarded-proto"), "http");
-    assert!(heard(&deployment, "x-forwarded-host").starts_with("localhost"));
-    assert_eq!(heard(&deployment, "forwarded"), "");
+    assert_eq!(received(&deployment, "x-forwarded-for"), "127.0.0.1");
+    assert_eq!(received(&deployment, "x-forwarded-proto"), "http");
+    assert!(received(&deployment, "x-forwarded-host").starts_with("localhost"));
+    assert_eq!(received(&deployment, "forwarded"), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,8 +135,8 @@ async fn a_forwarded_host_has_to_be_one_that_is_served() {
     });
     let proto = ("x-forwarded-proto", "https");
     let inner = ("host", "whipstitch.internal");
-    let told = [inner, proto, ("x-forwarded-host", "live.example.com")];
-    let created = publish(&proxy.plain, "s1", &told).await;
+    let headers = [inner, proto, ("x-forwarded-host", "live.example.com")];
+    let created = publish(&proxy.plain, "s1", &headers).await;
     let location = created.header("location");
     assert!(
         location.starts_with("https://live.example.com/"),

@@ -1,4 +1,4 @@
-//! A player that does not understand a counter-offer is told so, and leaves no session behind.
+//! A player that does not understand a counter-offer is refused so, and leaves no session behind.
 
 use http::{Method, Request, header::USER_AGENT};
 use tokio::io::AsyncWriteExt;
@@ -15,7 +15,7 @@ use whipstitch_tests::{
 const STREAM: &str = "/live/whep/endpoint/s1";
 
 /// A stream with sound and picture, and an offer of both and of picture only.
-struct Scene {
+struct Setup {
     deployment: Deployment,
     proxy: Proxy,
     both: String,
@@ -24,8 +24,8 @@ struct Scene {
     _publisher: Publisher,
 }
 
-impl Scene {
-    async fn set() -> Self {
+impl Setup {
+    async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
@@ -88,78 +88,78 @@ async fn post(connection: &mut Kept, agent: &str, offer: &str) -> Reply {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_offers_less_instead_of_an_answer_is_told_so_and_the_session_ends() {
-    let scene = Scene::set().await;
-    for (round, client) in [&scene.proxy.h2, &scene.proxy.h1].into_iter().enumerate() {
+async fn a_smaller_offer_instead_of_an_answer_is_refused_and_the_session_ends() {
+    let setup = Setup::start().await;
+    for (round, client) in [&setup.proxy.h2, &setup.proxy.h1].into_iter().enumerate() {
         let mut connection = client.keep().await;
-        assert_eq!(post(&mut connection, "page", &scene.both).await.status, 406);
-        let told = post(&mut connection, "page", &scene.video).await;
+        assert_eq!(post(&mut connection, "page", &setup.both).await.status, 406);
+        let refused = post(&mut connection, "page", &setup.video).await;
         assert_eq!(
-            (told.status.as_u16(), &*told.problem()),
+            (refused.status.as_u16(), &*refused.problem()),
             (400, "counter-offer")
         );
-        scene.until_players(round, 2 * round + 1).await;
+        setup.until_players(round, 2 * round + 1).await;
         // Without an offer the node makes one.
         let created = post(&mut connection, "page", "").await;
         assert_eq!(created.status, 201);
-        scene.until_players(round + 1, 2 * round + 2).await;
+        setup.until_players(round + 1, 2 * round + 2).await;
     }
     let deleted = r#"whipstitch_sessions_abandoned_total{outcome="deleted"}"#;
-    scene.proxy.until_metric(deleted, 2.0).await;
+    setup.proxy.until_metric(deleted, 2.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_could_be_anothers_is_left_alone() {
-    let scene = Scene::set().await;
-    let (both, video) = (&*scene.both, &*scene.video);
-    let mut first = scene.proxy.h2.keep().await;
+async fn a_session_that_may_belong_to_another_client_is_left_alone() {
+    let setup = Setup::start().await;
+    let (both, video) = (&*setup.both, &*setup.video);
+    let mut first = setup.proxy.h2.keep().await;
     let countered = post(&mut first, "page", both).await;
     assert_eq!(countered.status, 406);
     // Another browser behind the same address, another one behind the same connection, another
     // player of the page.
-    let mut second = scene.proxy.h2.keep().await;
+    let mut second = setup.proxy.h2.keep().await;
     assert_eq!(post(&mut second, "page", video).await.status, 406);
     assert_eq!(post(&mut first, "other", video).await.status, 406);
     assert_eq!(post(&mut first, "page", both).await.status, 406);
-    scene.until_players(4, 4).await;
+    setup.until_players(4, 4).await;
 
     // Who has answered may ask for less later.
-    let mut third = scene.proxy.h2.keep().await;
+    let mut third = setup.proxy.h2.keep().await;
     let countered = post(&mut third, "answers", both).await;
-    let answer = scene.player.accept(&countered.text()).await.unwrap();
+    let answer = setup.player.accept(&countered.text()).await.unwrap();
     let session = path_of(countered.header("location"));
-    let patched = scene.proxy.h2.sdp("PATCH", &session, &answer).await;
+    let patched = setup.proxy.h2.sdp("PATCH", &session, &answer).await;
     assert_eq!(patched.status, 204);
     assert_eq!(post(&mut third, "answers", video).await.status, 406);
-    scene.until_players(6, 6).await;
+    setup.until_players(6, 6).await;
 }
 
 /// Each of its requests comes over a connection of its own, so its word for the client counts; not
 /// enough to end anything.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forwarder_tells_clients_apart_if_it_is_believed() {
+async fn a_trusted_proxys_forwarded_headers_distinguish_clients() {
     for (is_trusted, status) in [(true, 400), (false, 406)] {
-        let scene = Scene::with(|config| {
+        let setup = Setup::with(|config| {
             if is_trusted {
                 config.proxy.trusted = vec!["127.0.0.0/8".parse().unwrap()];
             }
         })
         .await;
         for (from, offer, status) in [
-            ("192.0.2.1", &scene.both, 406),
-            ("192.0.2.2", &scene.video, 406),
-            ("192.0.2.1", &scene.video, status),
+            ("192.0.2.1", &setup.both, 406),
+            ("192.0.2.2", &setup.video, 406),
+            ("192.0.2.1", &setup.video, status),
         ] {
             let mut request = request("page", offer);
             let from = from.parse().unwrap();
             request.headers_mut().insert("x-forwarded-for", from);
-            assert_eq!(scene.proxy.plain.send(request).await.status, status);
+            assert_eq!(setup.proxy.plain.send(request).await.status, status);
         }
         let sessions = if is_trusted { 2 } else { 3 };
         // Nothing is left to the one task that ends sessions: each would be counted.
-        scene.until_players(sessions, sessions).await;
-        assert_eq!(scene.proxy.drain().await, Drained::Whole);
-        let nodes = scene.deployment.cluster.nodes();
+        setup.until_players(sessions, sessions).await;
+        assert_eq!(setup.proxy.drain().await, Drained::Whole);
+        let nodes = setup.deployment.cluster.nodes();
         assert_eq!(
             nodes.iter().map(Node::sessions).sum::<usize>(),
             sessions + 1
@@ -169,7 +169,7 @@ async fn a_forwarder_tells_clients_apart_if_it_is_believed() {
 
 /// The node takes its time with the answer: the player has given it all the same.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_answering_may_ask_for_less() {
+async fn a_player_whose_answer_is_pending_may_offer_less() {
     let (deployment, node) = (Deployment::start().await, RawNode::start(73).await);
     let mut config = deployment.config();
     config.nodes.port = node.addr().port();
@@ -197,7 +197,7 @@ async fn who_is_answering_may_ask_for_less() {
     let answer = Request::patch(session).header("content-type", "application/sdp");
     let patched = other.begin(answer.body("v=0\r\n").unwrap()).await;
     let patch = async {
-        let mut socket = node.silent().await;
+        let mut socket = node.accept_silently().await;
         assert!(read_head(&mut socket).await.starts_with("PATCH "));
         socket
     };

@@ -25,10 +25,10 @@ async fn with_raw_node(last: u8) -> (Deployment, RawNode, Config) {
 /// Each with what the node hears (red5pro-webrtc-sdk 11.0.0: `id` first, then `connectionParams` in
 /// their order; Red5 Pro documentation, Stream Manager proxy, for `context` and `usePrivateProxy`).
 #[tokio::test(flavor = "multi_thread")]
-async fn what_pages_write_is_read_as_it_is_meant() {
+async fn queries_as_pages_write_them_are_understood() {
     let (deployment, node, config) = with_raw_node(10).await;
     let proxy = deployment.proxy_with(config);
-    for (query, heard) in [
+    for (query, expected) in [
         ("id=s1&host=H&app=live&context=room1", "/live/room1/?id=s1"),
         (
             "id=s1&host=H&app=live%2Froom1&context=",
@@ -67,13 +67,13 @@ async fn what_pages_write_is_read_as_it_is_meant() {
         let both = async { tokio::join!(raw(&proxy.h1, &target, ""), node.accept("")) };
         let ((answer, _), (asked, _)) = timeout(SOON, both).await.expect(query);
         assert!(answer.starts_with("HTTP/1.1 101"), "{query}: {answer}");
-        let heard = format!("GET {heard} HTTP/1.1");
-        assert_eq!(asked.lines().next(), Some(&*heard), "{query}");
+        let expected = format!("GET {expected} HTTP/1.1");
+        assert_eq!(asked.lines().next(), Some(&*expected), "{query}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_meant_is_told_in_words() {
+async fn a_meaningless_query_is_refused_with_a_reason() {
     let (deployment, node, config) = with_raw_node(11).await;
     let proxy = deployment.proxy_with(config);
     let host = node.addr().ip();
@@ -106,14 +106,14 @@ async fn what_cannot_be_meant_is_told_in_words() {
             "`context` must be there only once",
         ),
     ] {
-        let (status, said) = refused(&proxy.h1, &query).await;
+        let (status, problem) = refused(&proxy.h1, &query).await;
         assert_eq!(status, 400, "{query}");
         assert!(
-            said.contains("bad-query") && said.contains(words),
-            "{query}: {said}"
+            problem.contains("bad-query") && problem.contains(words),
+            "{query}: {problem}"
         );
     }
-    assert!(node.untouched());
+    assert!(node.unconnected());
 }
 
 /// The status and the body of the answer to a handshake.
@@ -130,7 +130,7 @@ async fn refused(client: &Client, query: &str) -> (u16, String) {
 /// the same `id` (red5pro-webrtc-sdk 11.0.0). The first costs nobody anything, not even a place
 /// among `limits.sockets`.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_that_was_given_up_while_the_node_thought_takes_nothing_from_the_next() {
+async fn a_socket_given_up_before_the_node_answered_costs_the_next_one_nothing() {
     let (deployment, node, mut config) = with_raw_node(12).await;
     config.limits.sockets = 1;
     let proxy = deployment.proxy_with(config);
@@ -141,13 +141,13 @@ async fn a_socket_that_was_given_up_while_the_node_thought_takes_nothing_from_th
     );
     let (mut orphan, _) = proxy.h1.connect().await;
     orphan.write_all(handshake.as_bytes()).await.unwrap();
-    let mut thinking = node.silent().await;
+    let mut thinking = node.accept_silently().await;
     read_head(&mut thinking).await;
     drop(orphan);
-    // The node is told at once that nobody waits any more.
+    // The node is closed at once that nobody waits any more.
     let mut rest = Vec::new();
-    let told = timeout(SOON, thinking.read_to_end(&mut rest)).await;
-    assert!(told.is_ok() && rest.is_empty());
+    let closed = timeout(SOON, thinking.read_to_end(&mut rest)).await;
+    assert!(closed.is_ok() && rest.is_empty());
     proxy.until_metric("whipstitch_sockets_open", 0.0).await;
 
     let ((answer, mut client), (_, mut node)) =

@@ -16,7 +16,7 @@ const OF_MANAGER: StatusCode = StatusCode::NOT_FOUND;
 const REFUSED: &str = "whipstitch_configuration_unusable";
 
 /// A proxy, and the file that it was started with.
-struct Stage {
+struct Setup {
     deployment: Deployment,
     config: Config,
     file: PathBuf,
@@ -24,7 +24,7 @@ struct Stage {
     _folder: TempDir,
 }
 
-impl Stage {
+impl Setup {
     async fn start() -> Self {
         let deployment = Deployment::start().await;
         let folder = tempfile::tempdir().unwrap();
@@ -70,91 +70,92 @@ impl Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_next_request_of_an_open_connection_meets_the_new_settings() {
-    let mut stage = Stage::start().await;
+async fn the_next_request_of_an_open_connection_uses_the_new_settings() {
+    let mut setup = Setup::start().await;
     let root = || Request::get("/").body("").unwrap();
-    for mut kept in [stage.proxy.h1.keep().await, stage.proxy.h2.keep().await] {
+    for mut kept in [setup.proxy.h1.keep().await, setup.proxy.h2.keep().await] {
         assert_eq!(kept.send(root()).await.status, OF_MANAGER);
-        let said = stage.change(|config| config.proxy.hosts = vec!["live.example.com".to_owned()]);
-        assert_eq!(said.await, "reloaded: proxy.hosts");
+        let result =
+            setup.change(|config| config.proxy.hosts = vec!["live.example.com".to_owned()]);
+        assert_eq!(result.await, "reloaded: proxy.hosts");
         assert_eq!(kept.send(root()).await.status, 421);
-        let said = stage.change(|config| config.proxy.hosts.clear()).await;
-        assert_eq!(said, "reloaded: proxy.hosts");
+        let result = setup.change(|config| config.proxy.hosts.clear()).await;
+        assert_eq!(result, "reloaded: proxy.hosts");
         assert_eq!(kept.send(root()).await.status, OF_MANAGER);
     }
-    assert_eq!(stage.reload().await, "unchanged");
+    assert_eq!(setup.reload().await, "unchanged");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_move_under_those_who_are_there() {
-    let mut stage = Stage::start().await;
-    let target = stage.socket();
-    let open = async |stage: &Stage| Dialogue::open(&stage.proxy.h1, &target).await;
-    let mut first = open(&stage).await.unwrap();
-    let said = stage.change(|config| config.limits.sockets = 1).await;
-    assert_eq!(said, "reloaded: limits.sockets");
+async fn limits_change_without_closing_open_sessions() {
+    let mut setup = Setup::start().await;
+    let target = setup.socket();
+    let open = async |setup: &Setup| Dialogue::open(&setup.proxy.h1, &target).await;
+    let mut first = open(&setup).await.unwrap();
+    let result = setup.change(|config| config.limits.sockets = 1).await;
+    assert_eq!(result, "reloaded: limits.sockets");
     assert!(
-        open(&stage).await.is_err(),
+        open(&setup).await.is_err(),
         "there is one place, and it is taken"
     );
-    assert_eq!(stage.counts("limits.sockets").await, json!(1));
-    stage.change(|config| config.limits.sockets = 2).await;
-    let _second = open(&stage).await.unwrap();
-    assert!(open(&stage).await.is_err());
+    assert_eq!(setup.counts("limits.sockets").await, json!(1));
+    setup.change(|config| config.limits.sockets = 2).await;
+    let _second = open(&setup).await.unwrap();
+    assert!(open(&setup).await.is_err());
     // Who was there before any of it goes on.
-    first.say(json!({"isAvailable": "stream1"})).await;
+    first.send(json!({"isAvailable": "stream1"})).await;
     first
-        .hear_until(|said| said.get("isAvailable").is_some())
+        .receive_until(|result| result.get("isAvailable").is_some())
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_are_allowed_and_shut_out() {
-    let mut stage = Stage::start().await;
-    let target = stage.socket();
-    Dialogue::open(&stage.proxy.h1, &target).await.unwrap();
-    let nodes = stage.config.nodes.allow.clone();
-    let said = stage.change(|config| config.nodes.allow.clear()).await;
-    assert_eq!(said, "reloaded: nodes.allow");
-    assert!(Dialogue::open(&stage.proxy.h1, &target).await.is_err());
-    stage.change(|config| config.nodes.allow = nodes).await;
-    Dialogue::open(&stage.proxy.h1, &target).await.unwrap();
+async fn nodes_can_be_allowed_and_forbidden() {
+    let mut setup = Setup::start().await;
+    let target = setup.socket();
+    Dialogue::open(&setup.proxy.h1, &target).await.unwrap();
+    let nodes = setup.config.nodes.allow.clone();
+    let result = setup.change(|config| config.nodes.allow.clear()).await;
+    assert_eq!(result, "reloaded: nodes.allow");
+    assert!(Dialogue::open(&setup.proxy.h1, &target).await.is_err());
+    setup.change(|config| config.nodes.allow = nodes).await;
+    Dialogue::open(&setup.proxy.h1, &target).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_led_any_more_where_nobody_may_go() {
+async fn no_client_is_sent_to_a_node_that_is_no_longer_allowed() {
     const TARGET: &str = "/live/whip/endpoint/stream1";
-    let mut stage = Stage::start().await;
-    let options = async |stage: &Stage| stage.proxy.h1.bare("OPTIONS", TARGET).await.status;
-    assert_eq!(options(&stage).await, StatusCode::OK);
+    let mut setup = Setup::start().await;
+    let options = async |setup: &Setup| setup.proxy.h1.bare("OPTIONS", TARGET).await.status;
+    assert_eq!(options(&setup).await, StatusCode::OK);
     // The answer of the Stream Manager is remembered, and the client is pinned to the node. Both
     // were let through before.
-    let said = stage.change(|config| config.nodes.allow.clear()).await;
-    assert_eq!(said, "reloaded: nodes.allow");
-    let offer = stage.proxy.h1.sdp("POST", TARGET, "v=0\r\n").await;
+    let result = setup.change(|config| config.nodes.allow.clear()).await;
+    assert_eq!(result, "reloaded: nodes.allow");
+    let offer = setup.proxy.h1.sdp("POST", TARGET, "v=0\r\n").await;
     assert_eq!(offer.problem(), "node-refused");
-    assert_eq!(options(&stage).await, StatusCode::BAD_GATEWAY);
+    assert_eq!(options(&setup).await, StatusCode::BAD_GATEWAY);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_a_restart_is_named_and_does_not_count() {
-    let mut stage = Stage::start().await;
-    let said = stage.change(|config| {
+async fn settings_that_need_a_restart_are_named_and_not_applied() {
+    let mut setup = Setup::start().await;
+    let result = setup.change(|config| {
         config.timeouts.answer *= 2;
         config.connections.max = 77;
         config.lookup.capacity = 78;
     });
     assert_eq!(
-        said.await,
+        result.await,
         "reloaded: timeouts.answer; a restart is needed for lookup.capacity, connections.max"
     );
-    assert_eq!(stage.counts("timeouts.answer").await, json!("12s"));
+    assert_eq!(setup.counts("timeouts.answer").await, json!("12s"));
     let max = Config::default().connections.max;
-    assert_eq!(stage.counts("connections.max").await, json!(max));
+    assert_eq!(setup.counts("connections.max").await, json!(max));
     let waiting = "whipstitch_settings_waiting";
-    stage.proxy.until_metric(waiting, 2.0).await;
+    setup.proxy.until_metric(waiting, 2.0).await;
     // Told again, as long as it is so.
-    let again = stage.reload().await;
+    let again = setup.reload().await;
     assert_eq!(
         again,
         "a restart is needed for lookup.capacity, connections.max"
@@ -163,40 +164,43 @@ async fn what_waits_for_a_restart_is_named_and_does_not_count() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mistake_changes_nothing_and_is_named() {
-    let mut stage = Stage::start().await;
-    stage.config.proxy.enabled = false;
-    let mut text = toml::to_string(&stage.config).unwrap();
+    let mut setup = Setup::start().await;
+    setup.config.proxy.enabled = false;
+    let mut text = toml::to_string(&setup.config).unwrap();
     text.push_str("\n[limts]\nsockets = 3\n");
-    fs::write(&stage.file, &text).unwrap();
-    let said = stage.reload().await;
-    assert!(said.starts_with("failed: "), "{said}");
-    assert!(said.contains("limts") && said.contains("limits"), "{said}");
-    assert_eq!(stage.counts("proxy.enabled").await, json!(true));
-    stage.proxy.until_metric(REFUSED, 1.0).await;
-    fs::remove_file(&stage.file).unwrap();
-    let said = stage.reload().await;
-    assert!(said.contains("cannot be read"), "{said}");
-    assert_eq!(stage.proxy.h1.get("/").await.status, OF_MANAGER);
-    let said = stage.change(|config| config.proxy.enabled = true).await;
-    assert_eq!(said, "unchanged");
-    stage.proxy.until_metric(REFUSED, 0.0).await;
+    fs::write(&setup.file, &text).unwrap();
+    let result = setup.reload().await;
+    assert!(result.starts_with("failed: "), "{result}");
+    assert!(
+        result.contains("limts") && result.contains("limits"),
+        "{result}"
+    );
+    assert_eq!(setup.counts("proxy.enabled").await, json!(true));
+    setup.proxy.until_metric(REFUSED, 1.0).await;
+    fs::remove_file(&setup.file).unwrap();
+    let result = setup.reload().await;
+    assert!(result.contains("cannot be read"), "{result}");
+    assert_eq!(setup.proxy.h1.get("/").await.status, OF_MANAGER);
+    let result = setup.change(|config| config.proxy.enabled = true).await;
+    assert_eq!(result, "unchanged");
+    setup.proxy.until_metric(REFUSED, 0.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_often_it_is_reloaded_nothing_is_left_behind() {
+async fn repeated_reloads_leak_nothing() {
     const TASKS: &str = "whipstitch_runtime_tasks";
-    let mut stage = Stage::start().await;
+    let mut setup = Setup::start().await;
     // Whatever a first one makes.
-    stage.change(|config| config.limits.sockets += 1).await;
-    let before = stage.proxy.metric(TASKS).await;
+    setup.change(|config| config.limits.sockets += 1).await;
+    let before = setup.proxy.metric(TASKS).await;
     for _ in 0..20 {
-        let said = stage.change(|config| config.limits.sockets += 1).await;
-        assert_eq!(said, "reloaded: limits.sockets");
+        let result = setup.change(|config| config.limits.sockets += 1).await;
+        assert_eq!(result, "reloaded: limits.sockets");
     }
     let limit = r#"whipstitch_limit{key="limits.sockets"}"#;
-    let most = stage.config.limits.sockets.to_string().parse().unwrap();
-    stage.proxy.until_metric(limit, most).await;
+    let most = setup.config.limits.sockets.to_string().parse().unwrap();
+    setup.proxy.until_metric(limit, most).await;
     // Each stack has a task of its own, which ends with it.
-    let ended = async { while stage.proxy.metric(TASKS).await > before + 10.0 {} };
+    let ended = async { while setup.proxy.metric(TASKS).await > before + 10.0 {} };
     tokio::time::timeout(SOON, ended).await.unwrap();
 }
