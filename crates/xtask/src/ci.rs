@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::command::{self, cargo};
-use crate::{FEATURES, Result, arrows, reference, test, words};
+use crate::{FEATURES, Result, arrows, deny, reference, test, words};
 
 /// Runs every check, stops at the first that fails, and closes with the runners' lines.
 fn run_all() -> Result<Vec<String>> {
@@ -15,6 +15,7 @@ fn run_all() -> Result<Vec<String>> {
     })?;
     step("arrows", || arrows::run(arrows::Options::default()))?;
     step("words", words::check)?;
+    step("dependencies", deny::run)?;
     step("lints", || command::run(&mut clippy()))?;
     let closing = step("tests", test::run)?;
     step("docs", || command::run(&mut docs()))?;

@@ -1,5 +1,5 @@
 //! The chores of the workspace: `cargo xtask test | ci | deploy | deb | dist | reference | arrows |
-//! words | bench`.
+//! words | deny | bench`.
 
 mod arrows;
 #[cfg(feature = "bench")]
@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod command;
 mod debian;
+mod deny;
 mod deploy;
 mod dist;
 mod fetch;
@@ -42,7 +43,8 @@ enum Chore {
     /// builds the pinned clients of tests/programs, and the tools that check deploy/, in the target
     /// directory. Fails when one cannot be had, a test was ignored or a runner ran none.
     Test,
-    /// Do what continuous integration does: format, arrows, lints, tests, docs, reference pages
+    /// Do what continuous integration does: format, arrows, words, dependencies, lints, tests, docs,
+    /// reference pages
     Ci,
     /// Check everything in deploy/ with the tools that will read it, as `test` does too
     Deploy(deploy::Options),
@@ -59,6 +61,8 @@ enum Chore {
     },
     /// Check which crate depends on which, and that modules import each other without cycles
     Arrows(arrows::Options),
+    /// Check licences, sources and duplicate versions of dependencies with cargo-deny
+    Deny,
     /// List the words of the old style with what to write instead, and lines that are too wide
     Words,
     /// Measure the whole stack beside nginx and HAProxy: TLS in, plain node out
@@ -87,6 +91,7 @@ fn main() -> ExitCode {
         Chore::Dist(options) => dist::run(options),
         Chore::Reference { check } => reference::run(check),
         Chore::Arrows(options) => arrows::run(options),
+        Chore::Deny => deny::run(),
         Chore::Words => words::run(),
         #[cfg(feature = "bench")]
         Chore::Bench(options) => bench::run(&options),
