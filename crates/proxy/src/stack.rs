@@ -1,6 +1,14 @@
-//! The way of a request, outermost layer first. Each line is a file of the same name.
+//! The stack: the layers that a request passes, outermost first. Each line of [`stack`] is a file
+//! of the same name.
 //!
 //! The types keep the order: a layer that learns something changes the type of the request.
+//!
+//! Readiness is decided in one place: [`crate::Current`] serves each request with a clone of the
+//! whole stack. A layer that can call the next one at once passes readiness on; one that first
+//! waits (for a body, for a lookup), or has to catch what the next one does, is ready itself and
+//! calls a clone of the next one through `oneshot`. So no service is called before it is ready, and
+//! a layer that queues, such as tower's `ConcurrencyLimit`, may be put anywhere. The layers of
+//! today never make a request wait for readiness: one that refuses work does so with an error.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -8,7 +16,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
-use tower::{ServiceBuilder, layer::layer_fn, util::BoxCloneSyncService};
+use tower::{ServiceBuilder, util::BoxCloneSyncService};
 use whipstitch_origin::{AllowedOrigins, ByNetwork, Directory, connect::ManagerAddress};
 use whipstitch_signaling::{Api, ice::IceServers, session::SessionKeys};
 
@@ -22,14 +30,14 @@ use crate::{
         splice::{Detach, Splice},
     },
     layers::{
-        admission::Admission,
-        cors::Cors,
-        intake::{Held, Intake},
-        observe::Observe,
-        problems::Problems,
-        resolving::{Resolver, Resolving},
-        routing::Routing,
-        sanitize::Sanitize,
+        admission::AdmissionLayer,
+        cors::CorsLayer,
+        intake::{Held, IntakeLayer},
+        observe::ObserveLayer,
+        problems::ProblemsLayer,
+        resolving::{Resolver, ResolvingLayer},
+        routing::{RoutingLayer, Rules},
+        sanitize::SanitizeLayer,
     },
     report::trace::Tracing,
     request::{clock::WallClock, trusted_proxies::Forwarders},
@@ -145,56 +153,89 @@ impl Memory {
 /// # Errors
 /// The system's certificate roots cannot be read; only for a Stream Manager over `https`.
 pub fn stack(d: &Dependencies, settings: &Settings) -> std::io::Result<Stack> {
-    let Settings {
-        proxy,
-        limits,
-        timeouts,
-    } = settings;
-    let manager = Manager::new(d.manager.clone(), d.allowed.clone(), timeouts)?;
-    d.memory.room.resize(limits);
-    let resolver = Arc::new(resolver(d, timeouts));
-    let forwarders = Forwarders::new(&proxy.trusted);
-    let service = ServiceBuilder::new()
-        .layer(layer_fn(|inner| {
-            Observe::new(
-                inner,
-                d.exchanges.clone(),
-                (forwarders.clone(), d.tracing.clone()),
-                d.metrics.clone(),
-                d.recent.clone(),
-                proxy.server_timing,
-            )
-        }))
-        .layer(layer_fn(|inner| {
-            Cors::new(inner, d.api, &proxy.cors_origins, d.metrics.clone())
-        }))
-        .layer(layer_fn(|inner| {
-            Problems::new(inner, proxy.not_live_status, d.metrics.clone())
-        }))
-        .layer(layer_fn(|inner| Sanitize::new(inner, &proxy.hosts)))
-        .layer(layer_fn(|inner| {
-            Routing::new(
-                inner,
-                (d.api, d.manager.base().clone()),
-                proxy.clone(),
-                limits.clone(),
-                timeouts.clone(),
-            )
-        }))
-        .layer(layer_fn(|inner| {
-            Intake::new(inner, d.memory.held.clone(), limits)
-        }))
-        .layer(layer_fn(|inner| {
-            Admission::new(inner, d.memory.room.in_flight.clone())
-        }))
-        .layer(layer_fn(|inner| Resolving::new(inner, resolver.clone())))
-        .service(Destinations::new(
-            forward(d, settings),
-            splice(d, settings),
-            manager,
-        ));
+    let layers = ServiceBuilder::new()
+        // Outermost, so that every answer is measured and logged, whichever layer gives it.
+        .layer(observe(d, settings))
+        // Above the errors: a page can read an error only if it carries the CORS headers.
+        .layer(cors(d, settings))
+        // Above all that can fail: below it, errors are values and not answers.
+        .layer(problems(d, settings))
+        // Before the first decision, so that each goes by one host and by framing that is sound.
+        .layer(sanitize(settings))
+        // Before any work: what needs no node is answered, and what no node may get is refused.
+        .layer(routing(d, settings))
+        // Before admission: a client that sends its body slowly must not hold a permit.
+        .layer(intake(d, settings))
+        // Before the lookup: the first work that loads the Stream Manager.
+        .layer(admission(d))
+        // Last: the destinations get a request that names an admitted node.
+        .layer(resolving(d, settings));
     // Erased once, here: the type is a page long.
+    let service = layers.service(destinations(d, settings)?);
     Ok(BoxCloneSyncService::new(service))
+}
+
+fn observe(d: &Dependencies, settings: &Settings) -> ObserveLayer {
+    ObserveLayer {
+        exchanges: d.exchanges.clone(),
+        forwarders: Forwarders::new(&settings.proxy.trusted),
+        tracing: d.tracing.clone(),
+        metrics: d.metrics.clone(),
+        recent: d.recent.clone(),
+        server_timing: settings.proxy.server_timing,
+    }
+}
+
+fn cors(d: &Dependencies, settings: &Settings) -> CorsLayer {
+    CorsLayer::new(d.api, &settings.proxy.cors_origins, d.metrics.clone())
+}
+
+fn problems(d: &Dependencies, settings: &Settings) -> ProblemsLayer {
+    ProblemsLayer {
+        not_live: settings.proxy.not_live_status,
+        metrics: d.metrics.clone(),
+    }
+}
+
+fn sanitize(settings: &Settings) -> SanitizeLayer {
+    SanitizeLayer::new(&settings.proxy.hosts)
+}
+
+fn routing(d: &Dependencies, settings: &Settings) -> RoutingLayer {
+    let rules = Rules {
+        api: d.api,
+        base: d.manager.base().clone(),
+        proxy: settings.proxy.clone(),
+        limits: settings.limits.clone(),
+        timeouts: settings.timeouts.clone(),
+    };
+    RoutingLayer {
+        rules: Arc::new(rules),
+    }
+}
+
+fn intake(d: &Dependencies, settings: &Settings) -> IntakeLayer {
+    IntakeLayer::new(d.memory.held.clone(), &settings.limits)
+}
+
+fn admission(d: &Dependencies) -> AdmissionLayer {
+    AdmissionLayer::new(d.memory.room.in_flight.clone())
+}
+
+fn resolving(d: &Dependencies, settings: &Settings) -> ResolvingLayer {
+    let resolver = Arc::new(resolver(d, &settings.timeouts));
+    ResolvingLayer { resolver }
+}
+
+fn destinations(d: &Dependencies, settings: &Settings) -> std::io::Result<Destinations> {
+    let manager = Manager::new(d.manager.clone(), d.allowed.clone(), &settings.timeouts)?;
+    // Nothing can fail from here on: limits must not change for a stack that never serves.
+    d.memory.room.resize(&settings.limits);
+    Ok(Destinations::new(
+        forward(d, settings),
+        splice(d, settings),
+        manager,
+    ))
 }
 
 fn resolver(d: &Dependencies, timeouts: &Timeouts) -> Resolver {

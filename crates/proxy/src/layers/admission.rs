@@ -12,7 +12,7 @@ use std::{
 use futures_util::future::{Either, Ready, ready as now};
 use http::Response;
 use pin_project_lite::pin_project;
-use tower::Service;
+use tower::{Layer, Service};
 
 use crate::{
     Body, Error, Routed,
@@ -23,23 +23,38 @@ use crate::{
     },
 };
 
-/// The layer's service: at most so many exchanges at once, over all connections.
+/// Refuses requests above a limit, over all connections.
 #[derive(Clone, Debug)]
-pub(crate) struct Admission<S> {
-    inner: S,
+pub(crate) struct AdmissionLayer {
     places: Places,
     /// Of health checks, which pass while there is no other place.
     checks: Places,
 }
 
-impl<S> Admission<S> {
-    pub(crate) fn new(inner: S, places: Places) -> Self {
+impl AdmissionLayer {
+    /// One that admits a request for each of these.
+    pub(crate) fn new(places: Places) -> Self {
         Self {
-            inner,
             places,
             checks: Places::new("the most health checks at once", health_check::MOST),
         }
     }
+}
+
+impl<S> Layer<S> for AdmissionLayer {
+    type Service = Admission<S>;
+
+    fn layer(&self, inner: S) -> Admission<S> {
+        let layer = self.clone();
+        Admission { inner, layer }
+    }
+}
+
+/// The service of [`AdmissionLayer`].
+#[derive(Clone, Debug)]
+pub(crate) struct Admission<S> {
+    inner: S,
+    layer: AdmissionLayer,
 }
 
 impl<S> Service<Routed> for Admission<S>
@@ -57,7 +72,12 @@ where
     fn call(&mut self, routed: Routed) -> Self::Future {
         let is_manager = matches!(routed.ask, Ask::Manager { .. });
         let is_check = is_manager && health_check::is_one(&routed.request, false);
-        let places = if is_check { &self.checks } else { &self.places };
+        let layer = &self.layer;
+        let places = if is_check {
+            &layer.checks
+        } else {
+            &layer.places
+        };
         match places.take() {
             Ok(place) => Either::Right(AdmittedFuture {
                 inner: self.inner.call(routed),
@@ -113,7 +133,7 @@ mod tests {
                 Ok::<_, Error>(Response::new(body::empty()))
             }
         });
-        let service = Admission::new(inner, Places::new("limits.in_flight", 1));
+        let service = AdmissionLayer::new(Places::new("limits.in_flight", 1)).layer(inner);
         let exchange = Exchange::begin(&HeaderMap::new(), None);
         let mut first = Box::pin(service.clone().oneshot(routed(&exchange)));
         assert!(first.as_mut().now_or_never().is_none());

@@ -33,8 +33,7 @@ use http::{
     },
 };
 use pin_project_lite::pin_project;
-use tower::Service;
-
+use tower::{Layer, Service};
 use whipstitch_signaling::{Api, web_origin::WebOrigin};
 
 use self::rules::{Allowed, Rules};
@@ -64,22 +63,19 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 /// Two hours: the most that Chromium keeps.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
-/// The layer's service.
+/// Answers preflights, and marks every answer with the CORS headers.
 #[derive(Clone, Debug)]
-pub(crate) struct Cors<S> {
-    inner: S,
+pub(crate) struct CorsLayer {
     rules: Arc<Rules>,
     metrics: Metrics,
 }
 
-impl<S> Cors<S> {
-    pub(crate) fn new(inner: S, api: Api, origins: &[WebOrigin], metrics: Metrics) -> Self {
+impl CorsLayer {
+    /// One for these pages; for all if there are none.
+    pub(crate) fn new(api: Api, origins: &[WebOrigin], metrics: Metrics) -> Self {
         let origins = origins.to_vec();
-        Self {
-            inner,
-            rules: Arc::new(Rules { api, origins }),
-            metrics,
-        }
+        let rules = Arc::new(Rules { api, origins });
+        Self { rules, metrics }
     }
 
     /// The answer to a preflight, which ends here.
@@ -137,6 +133,22 @@ fn mark(headers: &mut HeaderMap, allowed: &Allowed) {
     headers.append(VARY, HeaderValue::from_static("Origin"));
 }
 
+impl<S> Layer<S> for CorsLayer {
+    type Service = Cors<S>;
+
+    fn layer(&self, inner: S) -> Cors<S> {
+        let layer = self.clone();
+        Cors { inner, layer }
+    }
+}
+
+/// The service of [`CorsLayer`].
+#[derive(Clone, Debug)]
+pub(crate) struct Cors<S> {
+    inner: S,
+    layer: CorsLayer,
+}
+
 impl<S> Service<Request<Body>> for Cors<S>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
@@ -150,16 +162,17 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let allowed = self.rules.allowed(request.headers());
+        let rules = &self.layer.rules;
+        let allowed = rules.allowed(request.headers());
         let is_options = request.method() == Method::OPTIONS;
         if is_options
             && request
                 .headers()
                 .contains_key(ACCESS_CONTROL_REQUEST_METHOD)
         {
-            return Either::Left(now(Ok(self.preflight(&request, &allowed))));
+            return Either::Left(now(Ok(self.layer.preflight(&request, &allowed))));
         }
-        let methods = is_options.then(|| self.rules.methods(request.uri().path()));
+        let methods = is_options.then(|| rules.methods(request.uri().path()));
         Either::Right(CorsFuture {
             inner: self.inner.call(request),
             methods,
@@ -231,7 +244,8 @@ mod tests {
             request = request.header(*name, *value);
         }
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-        Cors::new(service_fn(node), Api::V1, &[], metrics)
+        CorsLayer::new(Api::V1, &[], metrics)
+            .layer(service_fn(node))
             .oneshot(request.body(body::empty()).unwrap())
             .await
             .unwrap()

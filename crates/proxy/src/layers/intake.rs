@@ -25,7 +25,7 @@ use futures_util::future::{BoxFuture, Either};
 use http::{HeaderValue, Method, Request, Response, header::CONTENT_LENGTH};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use tower::Service;
+use tower::{Layer, Service, ServiceExt, util::Oneshot};
 use whipstitch_signaling::headers;
 
 use crate::{
@@ -38,23 +38,37 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Held(Arc<AtomicU64>);
 
-/// The layer's service.
+/// Reads WHIP and WHEP bodies whole.
+#[derive(Clone, Debug)]
+pub(crate) struct IntakeLayer {
+    held: Held,
+    /// Most bytes that all requests may hold together.
+    capacity: u64,
+}
+
+impl IntakeLayer {
+    /// One that holds at most as much as requests in flight can carry.
+    pub(crate) fn new(held: Held, limits: &Limits) -> Self {
+        let in_flight = u64::try_from(limits.in_flight).unwrap_or(u64::MAX);
+        let capacity = in_flight.saturating_mul(limits.sdp_bytes);
+        Self { held, capacity }
+    }
+}
+
+impl<S> Layer<S> for IntakeLayer {
+    type Service = Intake<S>;
+
+    fn layer(&self, inner: S) -> Intake<S> {
+        let layer = self.clone();
+        Intake { inner, layer }
+    }
+}
+
+/// The service of [`IntakeLayer`].
 #[derive(Clone, Debug)]
 pub(crate) struct Intake<S> {
     inner: S,
-    held: Held,
-    most: u64,
-}
-
-impl<S> Intake<S> {
-    pub(crate) fn new(inner: S, held: Held, limits: &Limits) -> Self {
-        let in_flight = u64::try_from(limits.in_flight).unwrap_or(u64::MAX);
-        Self {
-            inner,
-            held,
-            most: in_flight.saturating_mul(limits.sdp_bytes),
-        }
-    }
+    layer: IntakeLayer,
 }
 
 impl<S> Service<Routed> for Intake<S>
@@ -64,46 +78,44 @@ where
 {
     type Response = Response<Body>;
     type Error = Error;
-    type Future = Either<S::Future, BoxFuture<'static, Result<Response<Body>, Error>>>;
+    type Future = Either<Oneshot<S, Routed>, BoxFuture<'static, Result<Response<Body>, Error>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // Waited for when the body is there.
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut routed: Routed) -> Self::Future {
+        let inner = self.inner.clone();
         if matches!(routed.takes, Takes::Stream) {
-            return Either::Left(self.inner.call(routed));
+            return Either::Left(inner.oneshot(routed));
         }
         if routed.request.body().is_end_stream() {
             settle(&mut routed.request, Bytes::new());
-            return Either::Left(self.inner.call(routed));
+            return Either::Left(inner.oneshot(routed));
         }
-        let (held, most) = (self.held.clone(), self.most);
-        // The one that was polled ready goes with the request (tower's `Service`, "be careful when
-        // cloning").
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let layer = self.layer.clone();
         Either::Right(Box::pin(async move {
-            let mut holding = Holding { held, bytes: 0 };
-            let read = read(&mut routed, &mut holding, most).await?;
+            let mut holding = Holding { layer, bytes: 0 };
+            let read = read(&mut routed, &mut holding).await?;
             settle(&mut routed.request, read);
-            inner.call(routed).await
+            inner.oneshot(routed).await
         }))
     }
 }
 
-/// What one request holds of it; given back when dropped.
+/// What one request holds of the capacity; given back when dropped.
 struct Holding {
-    held: Held,
+    layer: IntakeLayer,
     bytes: u64,
 }
 
 impl Holding {
-    /// Holds so many more.
-    fn more(&mut self, bytes: u64, most: u64) -> Result<(), Error> {
+    /// Holds this many more.
+    fn more(&mut self, bytes: u64) -> Result<(), Error> {
         self.bytes += bytes;
-        let before = self.held.0.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > most {
+        let before = self.layer.held.0.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > self.layer.capacity {
             return Err(Error::Overloaded {
                 what: "limits.in_flight",
             });
@@ -114,13 +126,13 @@ impl Holding {
 
 impl Drop for Holding {
     fn drop(&mut self) {
-        self.held.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.layer.held.0.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
-/// All of the body, whose length and time are limited where it comes from. What came is let go if
-/// there should be none.
-async fn read(routed: &mut Routed, holding: &mut Holding, most: u64) -> Result<Bytes, Error> {
+/// All of the body, whose length and time the routing layer has limited. Where there should be
+/// none, the first byte is an error.
+async fn read(routed: &mut Routed, holding: &mut Holding) -> Result<Bytes, Error> {
     let takes = std::mem::replace(&mut routed.takes, Takes::Whole);
     let mut body = pin!(std::mem::replace(routed.request.body_mut(), body::empty()));
     let mut read = BytesMut::new();
@@ -138,7 +150,7 @@ async fn read(routed: &mut Routed, holding: &mut Holding, most: u64) -> Result<B
         if let Some(refused) = refused.take() {
             return Err(refused.into());
         }
-        holding.more(data.len() as u64, most)?;
+        holding.more(data.len() as u64)?;
         read.extend_from_slice(&data);
     }
     Ok(read.freeze())
@@ -169,7 +181,7 @@ mod tests {
     use http::{HeaderMap, uri::Authority};
     use http_body::Frame;
     use http_body_util::StreamBody;
-    use tower::{ServiceExt, service_fn};
+    use tower::service_fn;
     use whipstitch_signaling::{Form, Role, StreamKey};
 
     use super::*;
@@ -218,9 +230,8 @@ mod tests {
             sdp_bytes: 4,
             ..Limits::default()
         };
-        let answer = Intake::new(inner, held.clone(), &limits)
-            .oneshot(routed)
-            .await;
+        let service = IntakeLayer::new(held.clone(), &limits).layer(inner);
+        let answer = service.oneshot(routed).await;
         let answer = answer.map_err(|error| Kind::of(&error))?;
         let length = answer.headers().get(CONTENT_LENGTH).cloned();
         let length = length.map_or("none".to_owned(), |length| {

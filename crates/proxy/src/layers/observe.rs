@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tokio_util::task::TaskTracker;
-use tower::Service;
+use tower::{Layer, Service};
 
 use self::{
     counted::{Received, Sent},
@@ -32,39 +32,37 @@ use crate::{
 #[cfg(test)]
 pub(crate) use report::written;
 
-/// The layer's service; outermost, and the one that turns hyper's body into ours.
+/// Measures and logs every exchange, and turns hyper's body into ours.
+#[derive(Clone, Debug)]
+pub(crate) struct ObserveLayer {
+    /// Every exchange is on it until its last frame has left, so that a shutdown can wait for them.
+    pub(crate) exchanges: TaskTracker,
+    /// The peers whose forwarded headers are believed.
+    pub(crate) forwarders: Forwarders,
+    /// How requests are traced; `None` if they are not.
+    pub(crate) tracing: Option<Tracing>,
+    /// Counts the exchanges.
+    pub(crate) metrics: Metrics,
+    /// Keeps the errors for the status page.
+    pub(crate) recent: Recent,
+    /// Whether answers get a `Server-Timing` header.
+    pub(crate) server_timing: bool,
+}
+
+impl<S> Layer<S> for ObserveLayer {
+    type Service = Observe<S>;
+
+    fn layer(&self, inner: S) -> Observe<S> {
+        let layer = self.clone();
+        Observe { inner, layer }
+    }
+}
+
+/// The service of [`ObserveLayer`].
 #[derive(Clone, Debug)]
 pub(crate) struct Observe<S> {
     inner: S,
-    /// Every exchange is on it until its last frame has left, so that a shutdown can wait for them.
-    exchanges: TaskTracker,
-    forwarders: Forwarders,
-    tracing: Option<Tracing>,
-    metrics: Metrics,
-    recent: Recent,
-    /// Whether answers tell where their time went.
-    server_timing: bool,
-}
-
-impl<S> Observe<S> {
-    pub(crate) fn new(
-        inner: S,
-        exchanges: TaskTracker,
-        (forwarders, tracing): (Forwarders, Option<Tracing>),
-        metrics: Metrics,
-        recent: Recent,
-        server_timing: bool,
-    ) -> Self {
-        Self {
-            inner,
-            exchanges,
-            forwarders,
-            tracing,
-            metrics,
-            recent,
-            server_timing,
-        }
-    }
+    layer: ObserveLayer,
 }
 
 impl<S> Service<Request<Incoming>> for Observe<S>
@@ -80,18 +78,20 @@ where
     }
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        let layer = &self.layer;
         let peer = request.extensions_mut().remove::<Peer>();
-        let tracing = self.tracing.as_ref();
-        let exchange = Exchange::through(request.headers(), peer, &self.forwarders, tracing);
+        let tracing = layer.tracing.as_ref();
+        let exchange = Exchange::through(request.headers(), peer, &layer.forwarders, tracing);
         let report = Report::begin(
             &exchange,
             &request,
-            self.exchanges.token(),
-            (self.metrics.clone(), self.recent.clone()),
+            layer.exchanges.token(),
+            (layer.metrics.clone(), layer.recent.clone()),
         );
         request.extensions_mut().insert(exchange.clone());
         let leftover = Leftover::default();
-        // Who asks before it sends (RFC 9110 §10.1.1) does not send if it is answered at once.
+        // A client that asks before it sends (RFC 9110 §10.1.1) does not send if it is answered at
+        // once.
         let asks_first = request.headers().contains_key(EXPECT);
         let request = request.map(|incoming| {
             if incoming.is_end_stream() {
@@ -105,7 +105,7 @@ where
             report: Some(report),
             leftover: (!asks_first).then_some(leftover),
             late: None,
-            server_timing: self.server_timing,
+            server_timing: layer.server_timing,
         }
     }
 }

@@ -1,4 +1,7 @@
 //! Problems: makes an answer of every error, and of every panic. The only place that does.
+//!
+//! The layers below are asked for readiness here, within the request: what a layer waits for then
+//! is part of the request's time, and a panic in it is caught, too.
 
 use std::{
     convert::Infallible,
@@ -9,7 +12,7 @@ use std::{
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use tower::Service;
+use tower::{Layer, Service, ServiceExt, util::Oneshot};
 use tracing::error;
 
 use crate::{
@@ -20,58 +23,59 @@ use crate::{
     },
 };
 
-/// The layer's service.
+/// Turns errors and panics into `application/problem+json`.
+#[derive(Clone, Debug)]
+pub(crate) struct ProblemsLayer {
+    /// The status for a stream that is not live.
+    pub(crate) not_live: NotLiveStatus,
+    /// Counts problems and panics.
+    pub(crate) metrics: Metrics,
+}
+
+impl<S> Layer<S> for ProblemsLayer {
+    type Service = Problems<S>;
+
+    fn layer(&self, inner: S) -> Problems<S> {
+        let layer = self.clone();
+        Problems { inner, layer }
+    }
+}
+
+/// The service of [`ProblemsLayer`].
 #[derive(Clone, Debug)]
 pub(crate) struct Problems<S> {
     inner: S,
-    not_live: NotLiveStatus,
-    metrics: Metrics,
-}
-
-impl<S> Problems<S> {
-    pub(crate) fn new(inner: S, not_live: NotLiveStatus, metrics: Metrics) -> Self {
-        Self {
-            inner,
-            not_live,
-            metrics,
-        }
-    }
+    layer: ProblemsLayer,
 }
 
 impl<S> Service<Request<Body>> for Problems<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Error>,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone,
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = ProblemsFuture<S::Future>;
+    type Future = ProblemsFuture<Oneshot<S, Request<Body>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // Nothing inside queues: each layer that refuses work does so with an error when it is
-        // called.
+        // The `Oneshot` of the call waits until the layers below are ready.
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let exchange = request.extensions().get::<Exchange>().cloned();
-        let inner = catch_unwind(AssertUnwindSafe(|| self.inner.call(request))).ok();
         ProblemsFuture {
-            inner,
-            exchange,
-            not_live: self.not_live,
-            metrics: self.metrics.clone(),
+            exchange: request.extensions().get::<Exchange>().cloned(),
+            inner: self.inner.clone().oneshot(request),
+            layer: self.layer.clone(),
         }
     }
 }
 
 pin_project! {
     pub(crate) struct ProblemsFuture<F> {
-        // `None` if the call itself panicked.
         #[pin]
-        inner: Option<F>,
+        inner: F,
         exchange: Option<Exchange>,
-        not_live: NotLiveStatus,
-        metrics: Metrics,
+        layer: ProblemsLayer,
     }
 }
 
@@ -83,14 +87,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let polled = this
-            .inner
-            .as_pin_mut()
-            .map(|inner| catch_unwind(AssertUnwindSafe(|| inner.poll(cx))));
-        let outcome = if let Some(Ok(polled)) = polled {
+        let inner = this.inner;
+        let outcome = if let Ok(polled) = catch_unwind(AssertUnwindSafe(|| inner.poll(cx))) {
             ready!(polled)
         } else {
-            this.metrics.panicked();
+            this.layer.metrics.panicked();
             error!(
                 id = this.exchange.as_ref().map(Exchange::id),
                 "a request panicked; please report this as a defect"
@@ -99,13 +100,14 @@ where
         };
         Poll::Ready(Ok(outcome.unwrap_or_else(|error| {
             let exchange = this.exchange.as_ref();
-            this.metrics.problem(Kind::of(&error));
-            tell(&error, exchange, *this.not_live)
+            this.layer.metrics.problem(Kind::of(&error));
+            answer(&error, exchange, this.layer.not_live)
         })))
     }
 }
 
-fn tell(error: &Error, exchange: Option<&Exchange>, not_live: NotLiveStatus) -> Response<Body> {
+/// The answer to a failed request, which its exchange records.
+fn answer(error: &Error, exchange: Option<&Exchange>, not_live: NotLiveStatus) -> Response<Body> {
     if let Some(exchange) = exchange {
         exchange.failed(Kind::of(error));
         if let Some(cause) = error.cause() {
@@ -118,7 +120,7 @@ fn tell(error: &Error, exchange: Option<&Exchange>, not_live: NotLiveStatus) -> 
 #[cfg(test)]
 mod tests {
     use prometheus::Registry;
-    use tower::{ServiceExt, service_fn};
+    use tower::service_fn;
 
     use super::*;
     use crate::words::body;
@@ -127,11 +129,13 @@ mod tests {
     where
         F: Future<Output = Result<Response<Body>, Error>>,
     {
-        let metrics = Metrics::register(&Registry::new()).unwrap();
-        Problems::new(service_fn(inner), NotLiveStatus::default(), metrics)
-            .oneshot(Request::new(body::empty()))
-            .await
-            .unwrap()
+        let layer = ProblemsLayer {
+            not_live: NotLiveStatus::default(),
+            metrics: Metrics::register(&Registry::new()).unwrap(),
+        };
+        let request = Request::new(body::empty());
+        let answer = layer.layer(service_fn(inner)).oneshot(request);
+        answer.await.unwrap()
     }
 
     #[tokio::test]

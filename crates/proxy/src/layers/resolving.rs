@@ -14,7 +14,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use http::{Method, Response, Uri, uri::PathAndQuery};
 use tokio::{sync::watch, time::Instant};
-use tower::Service;
+use tower::{Layer, Service, ServiceExt};
 use whipstitch_origin::{
     AllowedOrigins, ByNetwork, Candidates, Claim, Directory, Hints, Lookup, ManagerFault, Network,
     Origin, Purpose,
@@ -43,7 +43,22 @@ use crate::{
     words::error::{BadRequest, NoSession, defect},
 };
 
-/// The layer's service.
+/// Finds the node of a request with this resolver.
+#[derive(Clone)]
+pub(crate) struct ResolvingLayer {
+    pub(crate) resolver: Arc<Resolver>,
+}
+
+impl<S> Layer<S> for ResolvingLayer {
+    type Service = Resolving<S>;
+
+    fn layer(&self, inner: S) -> Resolving<S> {
+        let resolver = self.resolver.clone();
+        Resolving { inner, resolver }
+    }
+}
+
+/// The service of this layer.
 #[derive(Clone)]
 pub struct Resolving<S> {
     inner: S,
@@ -70,12 +85,6 @@ pub(crate) struct Resolver {
     pub(crate) connect: Duration,
 }
 
-impl<S> Resolving<S> {
-    pub(crate) fn new(inner: S, resolver: Arc<Resolver>) -> Self {
-        Self { inner, resolver }
-    }
-}
-
 impl<S> Service<Routed> for Resolving<S>
 where
     S: Service<Bound, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
@@ -85,20 +94,14 @@ where
     type Error = Error;
     type Future = BoxFuture<'static, Result<Response<Body>, Error>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // Waited for after the lookup.
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, routed: Routed) -> Self::Future {
-        let resolver = self.resolver.clone();
-        // The one that was polled ready goes with the request (tower's `Service`, "be careful when
-        // cloning").
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        Box::pin(async move {
-            let bound = resolver.resolve(routed).await?;
-            inner.call(bound).await
-        })
+        let (resolver, inner) = (self.resolver.clone(), self.inner.clone());
+        Box::pin(async move { inner.oneshot(resolver.resolve(routed).await?).await })
     }
 }
 
@@ -328,4 +331,4 @@ fn with_query(resource: PathAndQuery, added: Option<&str>) -> Result<PathAndQuer
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -10,42 +10,32 @@ use std::{
 
 use futures_util::future::{Either, Ready, ready as now};
 use http::Response;
-use tower::Service;
-use whipstitch_origin::BaseUrl;
-use whipstitch_signaling::Api;
+use tower::{Layer, Service};
 
-use self::rules::{Decision, Rules};
-use crate::{
-    Body, Clean, Error, Routed,
-    words::config::{Limits, Proxy, Timeouts},
-};
+use self::rules::Decision;
+pub(crate) use self::rules::Rules;
+use crate::{Body, Clean, Error, Routed};
 
-/// The layer's service.
+/// Decides by these rules what a request asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct RoutingLayer {
+    pub(crate) rules: Arc<Rules>,
+}
+
+impl<S> Layer<S> for RoutingLayer {
+    type Service = Routing<S>;
+
+    fn layer(&self, inner: S) -> Routing<S> {
+        let rules = self.rules.clone();
+        Routing { inner, rules }
+    }
+}
+
+/// The service of this layer.
 #[derive(Clone, Debug)]
 pub struct Routing<S> {
     inner: S,
     rules: Arc<Rules>,
-}
-
-impl<S> Routing<S> {
-    pub(crate) fn new(
-        inner: S,
-        (api, base): (Api, BaseUrl),
-        proxy: Proxy,
-        limits: Limits,
-        timeouts: Timeouts,
-    ) -> Self {
-        Self {
-            inner,
-            rules: Arc::new(Rules {
-                api,
-                base,
-                proxy,
-                limits,
-                timeouts,
-            }),
-        }
-    }
 }
 
 impl<S> Service<Clean> for Routing<S>

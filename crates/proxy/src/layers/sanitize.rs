@@ -3,7 +3,10 @@
 //! hyper is a correct parser but no edge: it serves a request without `Host`, with two of them,
 //! with a target that names another host, and `CONNECT`. All that ends here.
 
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use futures_util::future::{Either, Ready, ready as now};
 use http::{
@@ -11,7 +14,7 @@ use http::{
     header::{COOKIE, FORWARDED, HOST},
     uri::{Authority, PathAndQuery},
 };
-use tower::Service;
+use tower::{Layer, Service};
 use whipstitch_signaling::{
     headers::strip_hop_by_hop,
     host::{normal, normal_authority},
@@ -33,18 +36,17 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
-/// The layer's service.
+/// Refuses what must not be trusted, and normalises the rest.
 #[derive(Clone, Debug)]
-pub(crate) struct Sanitize<S> {
-    inner: S,
+pub(crate) struct SanitizeLayer {
     /// Host names that are served, in their one spelling; any if empty.
-    hosts: std::sync::Arc<[String]>,
+    hosts: Arc<[String]>,
 }
 
-impl<S> Sanitize<S> {
-    pub(crate) fn new(inner: S, hosts: &[String]) -> Self {
+impl SanitizeLayer {
+    /// One that serves these host names; any if there are none.
+    pub(crate) fn new(hosts: &[String]) -> Self {
         Self {
-            inner,
             hosts: hosts.iter().map(|name| normal(name)).collect(),
         }
     }
@@ -90,6 +92,22 @@ impl<S> Sanitize<S> {
     }
 }
 
+impl<S> Layer<S> for SanitizeLayer {
+    type Service = Sanitize<S>;
+
+    fn layer(&self, inner: S) -> Sanitize<S> {
+        let layer = self.clone();
+        Sanitize { inner, layer }
+    }
+}
+
+/// The service of [`SanitizeLayer`].
+#[derive(Clone, Debug)]
+pub(crate) struct Sanitize<S> {
+    inner: S,
+    layer: SanitizeLayer,
+}
+
 impl<S> Service<Request<Body>> for Sanitize<S>
 where
     S: Service<Clean, Response = Response<Body>, Error = Error>,
@@ -103,7 +121,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match self.clean(request) {
+        match self.layer.clean(request) {
             Ok(clean) => Either::Right(self.inner.call(clean)),
             Err(error) => Either::Left(now(Err(error))),
         }
@@ -241,7 +259,8 @@ mod tests {
             );
             Ok::<_, Error>(Response::new(body::full(text)))
         });
-        match Sanitize::new(inner, &hosts).oneshot(request).await {
+        let service = SanitizeLayer::new(&hosts).layer(inner);
+        match service.oneshot(request).await {
             Ok(response) => {
                 let body = http_body_util::BodyExt::collect(response.into_body())
                     .await

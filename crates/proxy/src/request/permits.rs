@@ -31,7 +31,7 @@ impl Room {
         }
     }
 
-    /// As much as another configuration gives, from now on.
+    /// As many as another configuration gives, from now on.
     pub(crate) fn resize(&self, limits: &Limits) {
         self.in_flight.resize(limits.in_flight);
         self.sockets.resize(limits.sockets);

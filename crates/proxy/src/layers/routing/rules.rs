@@ -40,13 +40,19 @@ const MANAGER_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const SESSION_METHODS: &str = "OPTIONS, GET, HEAD, PATCH, DELETE";
 const EXTENSION_METHODS: &str = "OPTIONS, GET, HEAD, POST, PATCH, DELETE";
 
+/// What the decision depends on besides the request.
 #[derive(Debug)]
-pub(super) struct Rules {
-    pub(super) api: Api,
-    pub(super) base: BaseUrl,
-    pub(super) proxy: Proxy,
-    pub(super) limits: Limits,
-    pub(super) timeouts: Timeouts,
+pub(crate) struct Rules {
+    /// The generation of the Stream Manager.
+    pub(crate) api: Api,
+    /// Where the Stream Manager is.
+    pub(crate) base: BaseUrl,
+    /// `[proxy]`
+    pub(crate) proxy: Proxy,
+    /// `[limits]`
+    pub(crate) limits: Limits,
+    /// `[timeouts]`
+    pub(crate) timeouts: Timeouts,
 }
 
 /// Either the answer, or the way on.

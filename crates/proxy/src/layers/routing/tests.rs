@@ -2,9 +2,17 @@ use http::{HeaderMap, uri::Authority};
 use tower::{ServiceExt, service_fn};
 
 use super::*;
-use crate::words::body;
-use crate::{Exchange, words::problem::Kind};
+use crate::{
+    Exchange,
+    words::{
+        body,
+        config::{Limits, Proxy, Timeouts},
+        problem::Kind,
+    },
+};
 use http::Request;
+use whipstitch_origin::BaseUrl;
+use whipstitch_signaling::Api;
 
 async fn ask(
     method: &str,
@@ -28,7 +36,7 @@ async fn ask_with(
 }
 
 async fn ask_at(
-    manager: (Api, BaseUrl),
+    (api, base): (Api, BaseUrl),
     proxy: Proxy,
     method: &str,
     uri: &str,
@@ -64,9 +72,14 @@ async fn ask_at(
         sdp_bytes: 10,
         ..Limits::default()
     };
-    let response = Routing::new(inner, manager, proxy, limits, Timeouts::default())
-        .oneshot(clean)
-        .await;
+    let rules = Arc::new(Rules {
+        api,
+        base,
+        proxy,
+        limits,
+        timeouts: Timeouts::default(),
+    });
+    let response = RoutingLayer { rules }.layer(inner).oneshot(clean).await;
     response.map_err(|error| Kind::of(&error)).map(|response| {
         match response.headers().get("asked") {
             Some(asked) => asked.to_str().unwrap().to_owned(),
