@@ -58,7 +58,7 @@ pub use request::{
     clock,
     exchange::{Exchange, Peer},
     message::{Bound, Clean, Routed},
-    permits::{Places, Room},
+    permits::{Limit, Permits},
 };
 pub use sessions::{
     close_signal::CloseSignal,

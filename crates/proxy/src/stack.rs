@@ -21,7 +21,7 @@ use whipstitch_origin::{AllowedOrigins, ByNetwork, Directory, connect::ManagerAd
 use whipstitch_signaling::{Api, ice::IceServers, session::SessionKeys};
 
 use crate::{
-    Body, CloseSignal, Live, Metrics, Recent, Room,
+    Body, CloseSignal, Live, Metrics, Permits, Recent,
     destinations::{
         Destinations,
         forward::{EventStreams, Forward, Nodes},
@@ -118,15 +118,20 @@ pub struct Memory {
     pub(crate) under_way: UnderWay,
     countered: Countered,
     held: Held,
-    room: Room,
+    permits: Permits,
     clock: WallClock,
 }
 
 impl Memory {
-    /// Nothing yet, and these places. `sessions_by_client` says whether a session URL without a
+    /// Nothing yet, and these limits. `sessions_by_client` says whether a session URL without a
     /// token means the session of the client that asks; `lifetime`, how long a session URL is good
     /// for.
-    pub fn new(room: Room, sessions_by_client: bool, lifetime: Duration, clock: WallClock) -> Self {
+    pub fn new(
+        permits: Permits,
+        sessions_by_client: bool,
+        lifetime: Duration,
+        clock: WallClock,
+    ) -> Self {
         Self {
             known: Arc::new(KnownSessions::new(sessions_by_client, lifetime)),
             pins: Arc::new(Pins::new()),
@@ -134,7 +139,7 @@ impl Memory {
             under_way: UnderWay::default(),
             countered: Countered::new(),
             held: Held::default(),
-            room,
+            permits,
             clock,
         }
     }
@@ -219,7 +224,7 @@ fn intake(d: &Dependencies, settings: &Settings) -> IntakeLayer {
 }
 
 fn admission(d: &Dependencies) -> AdmissionLayer {
-    AdmissionLayer::new(d.memory.room.in_flight.clone())
+    AdmissionLayer::new(d.memory.permits.in_flight.clone())
 }
 
 fn resolving(d: &Dependencies, settings: &Settings) -> ResolvingLayer {
@@ -230,7 +235,7 @@ fn resolving(d: &Dependencies, settings: &Settings) -> ResolvingLayer {
 fn destinations(d: &Dependencies, settings: &Settings) -> std::io::Result<Destinations> {
     let manager = Manager::new(d.manager.clone(), d.allowed.clone(), &settings.timeouts)?;
     // Nothing can fail from here on: limits must not change for a stack that never serves.
-    d.memory.room.resize(&settings.limits);
+    d.memory.permits.resize(&settings.limits);
     Ok(Destinations::new(
         forward(d, settings),
         splice(d, settings),
@@ -294,7 +299,7 @@ fn forward(d: &Dependencies, settings: &Settings) -> Forward {
         public: Public::new(proxy),
         ice: d.ice.clone(),
         streams: EventStreams::new(
-            memory.room.event_streams.clone(),
+            memory.permits.event_streams.clone(),
             d.close_sockets.token().clone(),
             d.background.clone(),
             d.metrics.clone(),
@@ -309,7 +314,7 @@ fn splice(d: &Dependencies, settings: &Settings) -> Splice {
         bearer: settings.proxy.bearer,
         directory: d.directory.clone(),
         detach: d.detach,
-        places: d.memory.room.sockets.clone(),
+        limit: d.memory.permits.sockets.clone(),
         connect: settings.timeouts.connect,
         sessions: d.sockets.clone(),
         close: d.close_sockets.clone(),

@@ -16,7 +16,7 @@ use tracing::info;
 use whipstitch_ingress::{self as ingress, CertStore, ConnectionInfo, Listener, Refusal, Server};
 use whipstitch_origin as origin;
 use whipstitch_proxy::{
-    self as proxy, Current, Dependencies, Live, Memory, Peer, Recent, Room,
+    self as proxy, Current, Dependencies, Live, Memory, Peer, Permits, Recent,
     clock::WallClock,
     live::Ender,
     problem::{self, Kind},
@@ -180,7 +180,7 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
     let seen = Seen {
         live,
         recent: Recent::default(),
-        room: Room::new(&config.limits),
+        permits: Permits::new(&config.limits),
         metrics: proxy::Metrics::register(&registry)?,
         clock: context.clock.clone(),
     };
@@ -282,7 +282,7 @@ fn refusing(metrics: &proxy::Metrics) -> ingress::Render {
 struct Seen {
     live: Live,
     recent: Recent,
-    room: Room,
+    permits: Permits,
     metrics: proxy::Metrics,
     clock: WallClock,
 }
@@ -315,7 +315,7 @@ fn dependencies(
         metrics: seen.metrics.clone(),
         tracing,
         memory: Memory::new(
-            seen.room.clone(),
+            seen.permits.clone(),
             sessions.by_client,
             sessions.lifetime,
             seen.clock.clone(),

@@ -1,8 +1,7 @@
 //! Admission: sheds work before it is done.
 //!
-//! A place is taken until the header of the answer is there. What a client takes to read an answer
-//! is its connection's matter: if it held a place, a few slow readers could keep everybody else
-//! out.
+//! A request holds a permit until the header of its answer is there. The time that a client takes
+//! to read the answer does not count: a few slow readers could keep all other clients out.
 
 use std::{
     pin::Pin,
@@ -19,24 +18,24 @@ use crate::{
     layers::health_check,
     request::{
         message::Ask,
-        permits::{Place, Places},
+        permits::{Limit, Permit},
     },
 };
 
 /// Refuses requests above a limit, over all connections.
 #[derive(Clone, Debug)]
 pub(crate) struct AdmissionLayer {
-    places: Places,
-    /// Of health checks, which pass while there is no other place.
-    checks: Places,
+    limit: Limit,
+    /// For health checks, which pass while the limit is used up.
+    checks: Limit,
 }
 
 impl AdmissionLayer {
-    /// One that admits a request for each of these.
-    pub(crate) fn new(places: Places) -> Self {
+    /// One that admits a request for each permit of `limit`.
+    pub(crate) fn new(limit: Limit) -> Self {
         Self {
-            places,
-            checks: Places::new("the most health checks at once", health_check::MOST),
+            limit,
+            checks: Limit::new("the most health checks at once", health_check::CAPACITY),
         }
     }
 }
@@ -73,15 +72,15 @@ where
         let is_manager = matches!(routed.ask, Ask::Manager { .. });
         let is_check = is_manager && health_check::is_one(&routed.request, false);
         let layer = &self.layer;
-        let places = if is_check {
+        let limit = if is_check {
             &layer.checks
         } else {
-            &layer.places
+            &layer.limit
         };
-        match places.take() {
-            Ok(place) => Either::Right(AdmittedFuture {
+        match limit.acquire() {
+            Ok(permit) => Either::Right(AdmittedFuture {
                 inner: self.inner.call(routed),
-                place,
+                permit,
             }),
             Err(full) => Either::Left(now(Err(full))),
         }
@@ -92,7 +91,7 @@ pin_project! {
     pub(crate) struct AdmittedFuture<F> {
         #[pin]
         inner: F,
-        place: Place,
+        permit: Permit,
     }
 }
 
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_place_is_free_again_when_the_answer_is_there() {
+    async fn a_permit_is_free_again_when_the_answer_is_there() {
         let (answer, wait) = tokio::sync::watch::channel(false);
         let inner = service_fn(move |_: Routed| {
             let mut wait = wait.clone();
@@ -133,7 +132,7 @@ mod tests {
                 Ok::<_, Error>(Response::new(body::empty()))
             }
         });
-        let service = AdmissionLayer::new(Places::new("limits.in_flight", 1)).layer(inner);
+        let service = AdmissionLayer::new(Limit::new("limits.in_flight", 1)).layer(inner);
         let exchange = Exchange::begin(&HeaderMap::new(), None);
         let mut first = Box::pin(service.clone().oneshot(routed(&exchange)));
         assert!(first.as_mut().now_or_never().is_none());
@@ -154,17 +153,14 @@ mod tests {
                 .unwrap(),
             ..routed(&exchange)
         };
-        let checks: Vec<_> = (0..=health_check::MOST)
+        let checks: Vec<_> = (0..=health_check::CAPACITY)
             .map(|_| {
                 let mut check = Box::pin(service.clone().oneshot(check()));
                 (check.as_mut().now_or_never(), check)
             })
             .collect();
         let refused = checks.iter().filter(|(answer, _)| answer.is_some()).count();
-        assert_eq!(
-            refused, 1,
-            "they have places of their own, and not without end"
-        );
+        assert_eq!(refused, 1, "they have a limit of their own");
         drop(checks);
         answer.send(true).unwrap();
         let _body_still_there = first.await.unwrap();

@@ -1,16 +1,16 @@
 //! The health check of load balancers, `GET /as/v1/admin/healthz` of Stream Manager 2.0.
 //!
 //! Red5's terraform modules set it up (every 10 to 30 s, 200 expected). It goes to the Stream
-//! Manager whatever else is shut: with `proxy.enabled` or `proxy.admin_api` off; for any `Host`,
+//! Manager whatever else is closed: with `proxy.enabled` or `proxy.admin_api` off; for any `Host`,
 //! since a balancer asks by IP address; and while `limits.in_flight` is used up, since a balancer
-//! that takes a busy proxy out only makes the others busier. The way is for this one path, written
-//! plainly, with GET and HEAD; places of its own bound it.
+//! that takes a busy proxy out only makes the others busier. Only this one path passes, written
+//! plainly, with GET and HEAD, and within a limit of its own.
 
 use http::{Method, Request};
 
 const PATH: &str = "/as/v1/admin/healthz";
 /// Most health checks at once.
-pub(crate) const MOST: usize = 64;
+pub(crate) const CAPACITY: usize = 64;
 
 /// Whether this is one. `websocket` says whether it asks to become a WebSocket.
 pub(crate) fn is_one<B>(request: &Request<B>, websocket: bool) -> bool {

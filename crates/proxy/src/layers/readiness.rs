@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Bound, Error, Exchange, Metrics,
-    request::permits::Places,
+    request::permits::Limit,
     words::{
         body,
         config::{Limits, NotLiveStatus, Proxy, Timeouts},
@@ -94,7 +94,7 @@ async fn no_layer_is_called_before_it_is_ready() {
         .layer(layer_fn(strict))
         .layer(IntakeLayer::new(Default::default(), &limits))
         .layer(layer_fn(strict))
-        .layer(AdmissionLayer::new(Places::new("limits.in_flight", 1)))
+        .layer(AdmissionLayer::new(Limit::new("limits.in_flight", 1)))
         .layer(layer_fn(strict))
         .layer(ResolvingLayer {
             resolver: unasked_resolver(),

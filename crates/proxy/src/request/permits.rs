@@ -1,8 +1,8 @@
-//! Places for work: so many at once, and no waiting for one. How many may change while they are
-//! used.
+//! Limits on concurrent work: a permit for each piece of it, and no waiting for one. A limit may
+//! change while its permits are in use.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -10,28 +10,28 @@ use tokio::sync::Semaphore;
 
 use crate::{Error, words::config::Limits};
 
-/// All places that the proxy has. Cheap to clone: all clones are one.
+/// All limits of the proxy. Cheap to clone: all clones are one.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub struct Permits {
     /// For requests that wait for their answer's header: `limits.in_flight`.
-    pub in_flight: Places,
+    pub in_flight: Limit,
     /// For WebSocket sessions: `limits.sockets`.
-    pub sockets: Places,
+    pub sockets: Limit,
     /// For streams of server-sent events: `limits.event_streams`.
-    pub event_streams: Places,
+    pub event_streams: Limit,
 }
 
-impl Room {
-    /// As much as the configuration gives.
+impl Permits {
+    /// As many as the configuration says.
     pub fn new(limits: &Limits) -> Self {
         Self {
-            in_flight: Places::new("limits.in_flight", limits.in_flight),
-            sockets: Places::new("limits.sockets", limits.sockets),
-            event_streams: Places::new("limits.event_streams", limits.event_streams),
+            in_flight: Limit::new("limits.in_flight", limits.in_flight),
+            sockets: Limit::new("limits.sockets", limits.sockets),
+            event_streams: Limit::new("limits.event_streams", limits.event_streams),
         }
     }
 
-    /// As many as another configuration gives, from now on.
+    /// As many as another configuration says, from now on.
     pub(crate) fn resize(&self, limits: &Limits) {
         self.in_flight.resize(limits.in_flight);
         self.sockets.resize(limits.sockets);
@@ -39,91 +39,96 @@ impl Room {
     }
 }
 
-/// Places of one kind. Cheap to clone: all clones are the same places.
+/// The permits of one kind. Cheap to clone: all clones are the same permits.
 #[derive(Clone, Debug)]
-pub struct Places(Arc<Inner>);
+pub struct Limit(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     key: &'static str,
     free: Semaphore,
-    /// Places that are taken and are not to be free again: there are fewer of them now.
-    owed: AtomicUsize,
-    most: Mutex<usize>,
+    /// Permits in use above the capacity, which was lowered meanwhile: they are not free again when
+    /// they are given back.
+    debt: AtomicUsize,
+    capacity: Mutex<usize>,
 }
 
-/// A place that is taken, until this is dropped.
+/// A permit, in use until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<Inner>);
+pub(crate) struct Permit(Arc<Inner>);
 
-impl Places {
-    /// So many, as the configuration key says.
-    pub(crate) fn new(key: &'static str, most: usize) -> Self {
+impl Limit {
+    /// This many, by the configuration key `key`.
+    pub(crate) fn new(key: &'static str, capacity: usize) -> Self {
         Self(Arc::new(Inner {
             key,
-            free: Semaphore::new(most),
-            owed: AtomicUsize::new(0),
-            most: Mutex::new(most),
+            free: Semaphore::new(capacity),
+            debt: AtomicUsize::new(0),
+            capacity: Mutex::new(capacity),
         }))
     }
 
-    /// One of them, if one is free.
+    /// A permit, if one is free.
     ///
     /// # Errors
     /// [`Error::Overloaded`]: none is.
-    pub(crate) fn take(&self) -> Result<Place, Error> {
+    pub(crate) fn acquire(&self) -> Result<Permit, Error> {
         let full = |_| Error::Overloaded { what: self.0.key };
         self.0.free.try_acquire().map_err(full)?.forget();
-        Ok(Place(self.0.clone()))
+        Ok(Permit(self.0.clone()))
     }
 
-    /// The configuration key that says how many there are.
+    /// The configuration key of the capacity.
     pub fn key(&self) -> &'static str {
         self.0.key
     }
 
-    /// How many there are.
-    pub fn most(&self) -> usize {
-        *self.0.most.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Most permits in use at once.
+    pub fn capacity(&self) -> usize {
+        *self.0.lock()
     }
 
-    /// How many are taken; for a while more than there are, after they have become fewer.
-    pub fn taken(&self) -> usize {
-        let most = self.0.most.lock().unwrap_or_else(PoisonError::into_inner);
-        let owed = self.0.owed.load(Ordering::Relaxed);
-        (*most + owed).saturating_sub(self.0.free.available_permits())
+    /// Permits in use; for a while more than the capacity, after that was lowered.
+    pub fn in_use(&self) -> usize {
+        let capacity = self.0.lock();
+        let debt = self.0.debt.load(Ordering::Relaxed);
+        (*capacity + debt).saturating_sub(self.0.free.available_permits())
     }
 
-    /// Makes it so many from now on. Nobody loses a place: where there are to be fewer, those that
-    /// become free are not given again.
-    fn resize(&self, most: usize) {
-        let mut now = self.0.most.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(more) = most.checked_sub(*now) {
-            let paid = (0..more).take_while(|_| self.0.pays()).count();
+    /// Changes the capacity. No permit is revoked: if there are to be fewer, those given back are
+    /// not free again until the debt is paid.
+    fn resize(&self, capacity: usize) {
+        let mut now = self.0.lock();
+        if let Some(more) = capacity.checked_sub(*now) {
+            let paid = (0..more).take_while(|_| self.0.pays_debt()).count();
             self.0.free.add_permits(more - paid);
         } else {
-            let fewer = *now - most;
-            let gone = self.0.free.forget_permits(fewer);
-            self.0.owed.fetch_add(fewer - gone, Ordering::Relaxed);
+            let fewer = *now - capacity;
+            let removed = self.0.free.forget_permits(fewer);
+            self.0.debt.fetch_add(fewer - removed, Ordering::Relaxed);
         }
-        *now = most;
+        *now = capacity;
     }
 }
 
 impl Inner {
-    /// Whether a place was owed, which is one less then.
-    fn pays(&self) -> bool {
-        let less = |owed: usize| owed.checked_sub(1);
-        self.owed.load(Ordering::Relaxed) > 0
-            && (self.owed)
+    /// Lowers the debt by one; whether there was one.
+    fn pays_debt(&self) -> bool {
+        let less = |debt: usize| debt.checked_sub(1);
+        self.debt.load(Ordering::Relaxed) > 0
+            && (self.debt)
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
                 .is_ok()
     }
+
+    fn lock(&self) -> MutexGuard<'_, usize> {
+        self.capacity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        if !self.0.pays() {
+        if !self.0.pays_debt() {
             self.0.free.add_permits(1);
         }
     }
@@ -133,55 +138,55 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    /// How many can be taken now.
-    fn free(places: &Places) -> usize {
-        let taken: Vec<_> = std::iter::from_fn(|| places.take().ok()).collect();
+    /// How many are free now.
+    fn free(limit: &Limit) -> usize {
+        let taken: Vec<_> = std::iter::from_fn(|| limit.acquire().ok()).collect();
         taken.len()
     }
 
     #[test]
-    fn what_is_taken_is_counted_and_no_more_than_there_are_can_be() {
-        let places = Places::new("limits.sockets", 2);
-        let (first, _second) = (places.take().unwrap(), places.take().unwrap());
-        assert_eq!((places.taken(), places.most()), (2, 2));
-        let full = places.take().unwrap_err();
+    fn permits_in_use_are_counted_and_never_above_the_capacity() {
+        let limit = Limit::new("limits.sockets", 2);
+        let (first, _second) = (limit.acquire().unwrap(), limit.acquire().unwrap());
+        assert_eq!((limit.in_use(), limit.capacity()), (2, 2));
+        let full = limit.acquire().unwrap_err();
         let what = "limits.sockets";
         assert!(matches!(full, Error::Overloaded { what: found } if found == what));
         drop(first);
-        assert_eq!(places.clone().taken(), 1);
-        assert!(places.take().is_ok());
+        assert_eq!(limit.clone().in_use(), 1);
+        assert!(limit.acquire().is_ok());
     }
 
     #[test]
-    fn more_are_there_at_once() {
-        let places = Places::new("limits.sockets", 1);
-        let _taken = places.take().unwrap();
-        places.resize(3);
-        assert_eq!((free(&places), places.taken(), places.most()), (2, 1, 3));
+    fn a_higher_capacity_counts_at_once() {
+        let limit = Limit::new("limits.sockets", 1);
+        let _taken = limit.acquire().unwrap();
+        limit.resize(3);
+        assert_eq!((free(&limit), limit.in_use(), limit.capacity()), (2, 1, 3));
     }
 
     #[test]
-    fn fewer_take_nobody_out_and_let_nobody_in_before_enough_have_left() {
-        let places = Places::new("limits.sockets", 4);
-        let mut taken: Vec<_> = (0..3).map(|_| places.take().unwrap()).collect();
-        places.resize(2);
-        assert_eq!((free(&places), places.taken(), places.most()), (0, 3, 2));
+    fn a_lower_capacity_revokes_nothing_and_grants_nothing_until_the_debt_is_paid() {
+        let limit = Limit::new("limits.sockets", 4);
+        let mut taken: Vec<_> = (0..3).map(|_| limit.acquire().unwrap()).collect();
+        limit.resize(2);
+        assert_eq!((free(&limit), limit.in_use(), limit.capacity()), (0, 3, 2));
         taken.pop();
-        assert_eq!(free(&places), 0);
+        assert_eq!(free(&limit), 0);
         taken.pop();
-        assert_eq!((free(&places), places.taken()), (1, 1));
+        assert_eq!((free(&limit), limit.in_use()), (1, 1));
         taken.clear();
-        assert_eq!(free(&places), 2);
+        assert_eq!(free(&limit), 2);
     }
 
     #[test]
-    fn what_is_owed_is_paid_first_when_there_are_more_again() {
-        let places = Places::new("limits.sockets", 4);
-        let taken: Vec<_> = (0..4).map(|_| places.take().unwrap()).collect();
-        places.resize(1);
-        places.resize(5);
-        assert_eq!(free(&places), 1);
+    fn a_higher_capacity_pays_the_debt_first() {
+        let limit = Limit::new("limits.sockets", 4);
+        let taken: Vec<_> = (0..4).map(|_| limit.acquire().unwrap()).collect();
+        limit.resize(1);
+        limit.resize(5);
+        assert_eq!(free(&limit), 1);
         drop(taken);
-        assert_eq!(free(&places), 5);
+        assert_eq!(free(&limit), 5);
     }
 }

@@ -28,9 +28,9 @@ fn admin() -> Admin {
     let view = view::tests::view();
     let directory = Arc::new(view::tests::directory());
     let settings = proxy::Settings::default();
-    let room = proxy::Room::new(&proxy::config::Limits::default());
+    let permits = proxy::Permits::new(&proxy::config::Limits::default());
     let memory = proxy::Memory::new(
-        room,
+        permits,
         true,
         Duration::from_hours(1),
         proxy::clock::WallClock::default(),

@@ -106,7 +106,7 @@ fn sources(sees: &AdminSees<'_>, view: View) -> Sources {
         certificates: sees.tls.store.clone(),
         connections: sees.tls.metrics.clone(),
         connections_max: sees.config.connections.max,
-        room: sees.seen.room.clone(),
+        permits: sees.seen.permits.clone(),
         live: sees.seen.live.clone(),
         view,
         reloader: sees.running.reloader.clone(),

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::runtime::RuntimeMetrics;
 use whipstitch_ingress::{self as ingress, CertStore};
-use whipstitch_proxy::{Live, Places, Room};
+use whipstitch_proxy::{self as proxy, Live, Permits};
 
 use crate::{
     admin::{Reloader, Reloads, Standings, View},
@@ -25,7 +25,7 @@ pub(crate) struct Sources {
     pub(crate) connections: ingress::Metrics,
     /// `connections.max`
     pub(crate) connections_max: usize,
-    pub(crate) room: Room,
+    pub(crate) permits: Permits,
     pub(crate) live: Live,
     pub(crate) view: View,
     pub(crate) reloader: Reloader,
@@ -85,9 +85,9 @@ impl Sources {
             certificates: store.map(certificates::shown).unwrap_or_default(),
             limits: [
                 Limit::connections(self.connections_max, self.connections.open()),
-                Limit::of(&self.room.in_flight),
-                Limit::of(&self.room.sockets),
-                Limit::of(&self.room.event_streams),
+                Limit::of(&self.permits.in_flight),
+                Limit::of(&self.permits.sockets),
+                Limit::of(&self.permits.event_streams),
             ],
             sessions: self.live.count().http,
             nodes: self.view.standings(),
@@ -105,7 +105,7 @@ impl Reading {
     /// series.
     pub(crate) fn full() -> Self {
         let limits = whipstitch_proxy::config::Limits::default();
-        let room = Room::new(&limits);
+        let permits = Permits::new(&limits);
         let validity = Some(Validity {
             not_before: 0,
             not_after: 0,
@@ -120,9 +120,9 @@ impl Reading {
             },
             limits: [
                 Limit::connections(ingress::config::Connections::default().max, 0),
-                Limit::of(&room.in_flight),
-                Limit::of(&room.sockets),
-                Limit::of(&room.event_streams),
+                Limit::of(&permits.in_flight),
+                Limit::of(&permits.sockets),
+                Limit::of(&permits.event_streams),
             ],
             sessions: 0,
             nodes: Standings::default(),
@@ -136,11 +136,11 @@ impl Reading {
 }
 
 impl Limit {
-    fn of(places: &Places) -> Self {
+    fn of(limit: &proxy::Limit) -> Self {
         Self {
-            key: places.key(),
-            most: places.most(),
-            used: places.taken(),
+            key: limit.key(),
+            most: limit.capacity(),
+            used: limit.in_use(),
         }
     }
 

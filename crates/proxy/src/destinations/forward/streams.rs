@@ -25,31 +25,31 @@ use crate::{
     Body, BodyError, Error, Exchange, Metrics,
     request::{
         drain_exemption::Ending,
-        permits::{Place, Places},
+        permits::{Limit, Permit},
     },
 };
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Where streams of events have their places.
+/// The event streams of all clients.
 pub(crate) struct EventStreams {
-    places: Places,
+    limit: Limit,
     close: CancellationToken,
     tasks: TaskTracker,
     metrics: Metrics,
 }
 
 impl EventStreams {
-    /// As many at once as there are places, until `close`; a task of `tasks` waits for that with
+    /// As many at once as `limit` allows, until `close`; a task of `tasks` waits for that with
     /// each.
     pub(crate) fn new(
-        places: Places,
+        limit: Limit,
         close: CancellationToken,
         tasks: TaskTracker,
         metrics: Metrics,
     ) -> Self {
         Self {
-            places,
+            limit,
             close,
             tasks,
             metrics,
@@ -65,7 +65,7 @@ impl EventStreams {
         if !is_stream(&response) {
             return Ok(response);
         }
-        let open = Open::new(self.places.take()?, self.metrics.clone());
+        let open = Open::new(self.limit.acquire()?, self.metrics.clone());
         // An nginx in front would collect events until its buffer is full (nginx documentation,
         // proxy_buffering).
         let headers = response.headers_mut();
@@ -101,18 +101,18 @@ fn is_stream(response: &Response<Body>) -> bool {
     essence.trim().eq_ignore_ascii_case("text/event-stream") && !response.body().is_end_stream()
 }
 
-/// A place that is taken, and counted.
+/// A stream that is open, and counted.
 struct Open {
     metrics: Metrics,
-    _place: Place,
+    _permit: Permit,
 }
 
 impl Open {
-    fn new(place: Place, metrics: Metrics) -> Self {
+    fn new(permit: Permit, metrics: Metrics) -> Self {
         metrics.event_stream_opened();
         Self {
             metrics,
-            _place: place,
+            _permit: permit,
         }
     }
 }
@@ -186,7 +186,7 @@ mod tests {
     async fn each_has_a_place_until_it_is_over() {
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let streams = EventStreams::new(
-            Places::new("limits.event_streams", 1),
+            Limit::new("limits.event_streams", 1),
             CancellationToken::new(),
             TaskTracker::new(),
             metrics,
@@ -226,7 +226,7 @@ mod tests {
         let close = CancellationToken::new();
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let streams = EventStreams::new(
-            Places::new("limits.event_streams", 9),
+            Limit::new("limits.event_streams", 9),
             close.clone(),
             TaskTracker::new(),
             metrics,

@@ -45,7 +45,7 @@ use crate::{
     request::{
         budget::Budget,
         message::ToSocket,
-        permits::Places,
+        permits::Limit,
         phases::{Phase, Phases},
     },
     sessions::live::About,
@@ -77,7 +77,7 @@ pub(crate) struct Splice {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) detach: Detach,
     pub(crate) bearer: Bearer,
-    pub(crate) places: Places,
+    pub(crate) limit: Limit,
     pub(crate) connect: Duration,
     pub(crate) sessions: TaskTracker,
     pub(crate) close: CloseSignal,
@@ -95,7 +95,7 @@ impl Splice {
             exchange,
         } = to;
         let handshake = Handshake::check(&request)?;
-        let place = self.places.take()?;
+        let permit = self.limit.acquire()?;
         exchange.goes_to(origin.addr());
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
         let mut asked = handshake.to(origin.authority().as_str(), &request, &query.target())?;
@@ -124,7 +124,7 @@ impl Splice {
             &exchange,
             About::new(&exchange, &origin, query.scope),
             (self.live.clone(), self.metrics.clone()),
-            place,
+            permit,
         );
         let agreed = Agreed {
             handshake,

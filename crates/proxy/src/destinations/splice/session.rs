@@ -10,7 +10,7 @@ use super::{
 use crate::{
     CloseSignal, Exchange, Live, Metrics,
     report::trace::{Attribute, Life, node},
-    request::permits::Place,
+    request::permits::Permit,
     sessions::live::{About, End, LiveSession},
 };
 
@@ -51,13 +51,13 @@ impl Ended {
     }
 }
 
-/// What is known of a session; its place among `limits.sockets` is free again when this is gone.
+/// What is known of a session; its permit of `limits.sockets` is given back when this is dropped.
 pub(super) struct Session {
     life: Option<Box<Life>>,
     about: About,
     live: Live,
     metrics: Metrics,
-    place: Place,
+    permit: Permit,
 }
 
 impl Session {
@@ -65,14 +65,14 @@ impl Session {
         exchange: &Exchange,
         about: About,
         (live, metrics): (Live, Metrics),
-        place: Place,
+        permit: Permit,
     ) -> Self {
         Self {
             life: Life::of(exchange),
             about,
             live,
             metrics,
-            place,
+            permit,
         }
     }
 
@@ -88,7 +88,7 @@ impl Session {
             about,
             live,
             metrics,
-            place,
+            permit,
         } = self;
         metrics.socket_opened();
         let began = Instant::now();
@@ -103,8 +103,8 @@ impl Session {
         };
         let outcome = relay(client, node, read, asked, socket.session().traffic()).await;
         let took = began.elapsed();
-        // Before the count: whoever reads there that there is room comes at once.
-        drop(place);
+        // Before the count: a client that sees on the gauge that there is room connects at once.
+        drop(permit);
         metrics.socket_ended(outcome.ended, took, outcome.from_client, outcome.from_node);
         let end = End::of_socket(outcome.ended, drain.is_closing());
         end.tell(socket.session(), outcome.close_code);

@@ -23,7 +23,7 @@ impl Splice {
         exchange: Exchange,
     ) -> Result<Response<Body>, Error> {
         let handshake = Handshake::check(&request)?;
-        let place = self.places.take()?;
+        let permit = self.limit.acquire()?;
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
         let base = manager.base();
         let host = match base.host().map(|host| host.to_str()) {
@@ -65,7 +65,7 @@ impl Splice {
             &exchange,
             About::to_manager(&exchange, peer, request.uri().path()),
             (self.live.clone(), self.metrics.clone()),
-            place,
+            permit,
         );
         let agreed = Agreed {
             handshake,
