@@ -13,7 +13,7 @@ use whipstitch_signaling::Api;
 use super::{
     admission::AdmissionLayer,
     cors::CorsLayer,
-    intake::IntakeLayer,
+    intake::{Held, IntakeLayer},
     problems::ProblemsLayer,
     resolving::{ResolvingLayer, tests::unasked_resolver},
     routing::{RoutingLayer, Rules},
@@ -92,7 +92,7 @@ async fn no_layer_is_called_before_it_is_ready() {
         .layer(layer_fn(strict))
         .layer(RoutingLayer { rules })
         .layer(layer_fn(strict))
-        .layer(IntakeLayer::new(Default::default(), &limits))
+        .layer(IntakeLayer::new(Held::default(), &limits))
         .layer(layer_fn(strict))
         .layer(AdmissionLayer::new(Limit::new("limits.in_flight", 1)))
         .layer(layer_fn(strict))
