@@ -29,7 +29,7 @@ use clap::ValueEnum as _;
 use self::child::Child;
 use self::proc::Tree;
 use self::table::{Book, Figure};
-use self::target::{Kind, Target, World};
+use self::target::{Builds, Kind, Target, World};
 use self::visit::{check, footprint, measure};
 use self::work::Work;
 use crate::Result;
@@ -68,6 +68,9 @@ pub(crate) struct Options {
     /// The Whipstitch to measure instead of the one just built
     #[arg(long, global = true, value_name = "FILE")]
     whipstitch: Option<PathBuf>,
+    /// Another build of Whipstitch, the target `baseline`: what a change is compared with
+    #[arg(long, global = true, value_name = "FILE")]
+    baseline: Option<PathBuf>,
 }
 
 /// What else there is to measure.
@@ -138,7 +141,7 @@ fn stage<T>(
             node,
             generator: Tree::only(std::process::id()),
             backend: Tree::only(backend.id()),
-            whipstitch: whipstitch(options)?,
+            builds: builds(options)?,
             settings,
         };
         work(&world).await
@@ -158,7 +161,7 @@ fn needs(kinds: &[Kind]) -> Vec<Need> {
     needs.extend(kinds.iter().filter_map(|kind| match kind {
         Kind::Haproxy => Some(need("haproxy", "haproxy")),
         Kind::Nginx | Kind::NginxWide => Some(need("nginx", "nginx")),
-        Kind::Whipstitch => None,
+        Kind::Whipstitch | Kind::Baseline => None,
     }));
     needs
 }
@@ -194,12 +197,15 @@ async fn ports_of(backend: &mut Child) -> Result<(u16, u16)> {
     Err("the node did not start".into())
 }
 
-/// The binary to measure: as told, or the one that lies beside us.
-fn whipstitch(options: &Options) -> Result<PathBuf> {
-    match &options.whipstitch {
-        Some(binary) => Ok(binary.clone()),
-        None => Ok(std::env::current_exe()?.with_file_name("whipstitch")),
-    }
+/// The binaries to measure: as told, or the one that lies beside us.
+fn builds(options: &Options) -> Result<Builds> {
+    Ok(Builds {
+        whipstitch: match &options.whipstitch {
+            Some(binary) => binary.clone(),
+            None => std::env::current_exe()?.with_file_name("whipstitch"),
+        },
+        baseline: options.baseline.clone(),
+    })
 }
 
 /// One round.
@@ -232,7 +238,7 @@ impl Round<'_> {
         note(Figure::Session, found.session_kib);
         note(
             Figure::Binary,
-            target::megabytes(&kind.binary(&self.world.whipstitch)?)?,
+            target::megabytes(&kind.binary(&self.world.builds)?)?,
         );
         Ok(())
     }
@@ -302,10 +308,10 @@ fn closing(options: &Options, took: Duration) -> Result<String> {
 
 /// What a target says that it is.
 fn version(kind: Kind, options: &Options) -> Result<String> {
-    let binary = kind.binary(&whipstitch(options)?)?;
+    let binary = kind.binary(&builds(options)?)?;
     let flag = match kind {
         Kind::Haproxy | Kind::Nginx | Kind::NginxWide => "-v",
-        Kind::Whipstitch => "--version",
+        Kind::Whipstitch | Kind::Baseline => "--version",
     };
     let output = Command::new(binary).arg(flag).output()?;
     // nginx says it on stderr.

@@ -67,6 +67,7 @@ async fn answer(request: Request<Incoming>, tasks: TaskTracker) -> Response<Full
             status(length.map_or(StatusCode::BAD_REQUEST, |_| StatusCode::NO_CONTENT))
         }
         Method::DELETE => status(StatusCode::OK),
+        Method::OPTIONS => status(StatusCode::NO_CONTENT),
         _ => status(StatusCode::METHOD_NOT_ALLOWED),
     }
 }

@@ -30,6 +30,17 @@ pub(super) enum Kind {
     NginxWide,
     /// The proxy of this workspace, release profile
     Whipstitch,
+    /// Another build of it, named by --baseline: what a change is compared with
+    Baseline,
+}
+
+/// The builds of this workspace that are measured.
+#[derive(Debug, Clone)]
+pub(super) struct Builds {
+    /// That of [`Kind::Whipstitch`].
+    pub(super) whipstitch: PathBuf,
+    /// That of [`Kind::Baseline`].
+    pub(super) baseline: Option<PathBuf>,
 }
 
 /// What every target is told.
@@ -48,8 +59,8 @@ pub(super) struct World {
     pub(super) generator: Tree,
     /// The process of the manager and the node, which shares the generator's core.
     pub(super) backend: Tree,
-    /// The binary of this workspace.
-    pub(super) whipstitch: PathBuf,
+    /// The binaries of this workspace.
+    pub(super) builds: Builds,
     /// What stands in its configuration beside the command line.
     pub(super) settings: &'static str,
 }
@@ -74,21 +85,26 @@ impl Kind {
             Self::Nginx => "nginx",
             Self::NginxWide => "nginx, 32 KB buffers",
             Self::Whipstitch => "whipstitch",
+            Self::Baseline => "whipstitch, baseline",
         }
     }
 
     /// Its program.
-    pub(super) fn binary(self, whipstitch: &Path) -> Result<PathBuf> {
+    pub(super) fn binary(self, builds: &Builds) -> Result<PathBuf> {
         let name = match self {
             Self::Haproxy => "haproxy",
             Self::Nginx | Self::NginxWide => "nginx",
-            Self::Whipstitch => return Ok(whipstitch.to_owned()),
+            Self::Whipstitch => return Ok(builds.whipstitch.clone()),
+            Self::Baseline => {
+                let baseline = builds.baseline.clone();
+                return baseline.ok_or_else(|| "which build is it? Name it by --baseline".into());
+            }
         };
         command::find(name).ok_or_else(|| format!("{name} is not installed").into())
     }
 
     fn command(self, world: &World, port: u16) -> Result<Command> {
-        let mut program = Command::new(self.binary(&world.whipstitch)?);
+        let mut program = Command::new(self.binary(&world.builds)?);
         let file = world.folder.join(format!("{self:?}.conf"));
         match self {
             Self::Haproxy => {
@@ -100,7 +116,7 @@ impl Kind {
                 std::fs::write(&file, settings::nginx(world, port, wide))?;
                 program.arg("-p").arg(&world.folder).arg("-c").arg(file);
             }
-            Self::Whipstitch => {
+            Self::Whipstitch | Self::Baseline => {
                 std::fs::write(&file, world.settings)?;
                 program
                     .arg("run")

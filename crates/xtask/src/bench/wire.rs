@@ -73,6 +73,18 @@ pub(super) fn delete(session: &str) -> Vec<u8> {
     format!("DELETE {session} HTTP/1.1\r\nHost: {NAME}\r\nUser-Agent: bench\r\n\r\n").into()
 }
 
+/// What a browser asks before a page of another origin may POST (Fetch §4.8), as the bytes of
+/// HTTP/1.1.
+pub(super) fn preflight(index: usize) -> Vec<u8> {
+    let endpoint = endpoint(index);
+    format!(
+        "OPTIONS {endpoint} HTTP/1.1\r\nHost: {NAME}\r\nUser-Agent: bench\r\n\
+         Origin: https://example.com\r\nAccess-Control-Request-Method: POST\r\n\
+         Access-Control-Request-Headers: content-type\r\n\r\n"
+    )
+    .into()
+}
+
 /// The handshake of an `RTCPublisher`'s socket (RFC 6455 §4.1) in the form that the Stream
 /// Manager's proxy takes.
 pub(super) fn upgrade(index: usize) -> Vec<u8> {

@@ -34,6 +34,14 @@ pub(super) enum Work {
     Whip,
     /// WHIP POST over HTTP/2
     WhipH2,
+    /// Trickle ICE: PATCH of one session a client
+    Patch,
+    /// WHIP POST, and the DELETE of its session
+    Ended,
+    /// A whole session: WHIP POST, PATCH, DELETE
+    Session,
+    /// Preflight of a browser: OPTIONS
+    Preflight,
     /// New connection, full handshake, GET
     Handshake,
     /// WebSocket echo of a small message
@@ -92,6 +100,10 @@ impl Work {
             Self::GetH2 => "GET 1 KB over h2, 8 x 4",
             Self::Whip => "WHIP POST 4 KB → 201 3 KB, 32 kept connections",
             Self::WhipH2 => "WHIP POST over h2, 8 x 4",
+            Self::Patch => "WHIP PATCH, 32 kept connections",
+            Self::Ended => "WHIP POST + DELETE, 32 kept connections",
+            Self::Session => "WHIP session: POST, PATCH, DELETE",
+            Self::Preflight => "preflight OPTIONS, 32 kept connections",
             Self::Handshake => "new connection, full handshake + GET",
             Self::EchoSmall => "WebSocket echo 125 B, 32 connections",
             Self::EchoLarge => "WebSocket echo 16 KB, 16 connections",
@@ -102,7 +114,13 @@ impl Work {
     /// Connections at once.
     pub(super) fn clients(self) -> usize {
         match self {
-            Self::Get | Self::Whip | Self::EchoSmall => 32,
+            Self::Get
+            | Self::Whip
+            | Self::Patch
+            | Self::Ended
+            | Self::Session
+            | Self::Preflight
+            | Self::EchoSmall => 32,
             Self::Handshake | Self::EchoLarge | Self::Socket => 16,
             Self::GetH2 | Self::WhipH2 => 8,
         }
@@ -115,6 +133,10 @@ impl Client {
         match work {
             Work::Get => self.kept(&wire::get(), 200).await,
             Work::Whip => self.kept(&wire::post(self.index), 201).await,
+            Work::Patch => self.patches().await,
+            Work::Ended => self.sessions(Trickle::Never).await,
+            Work::Session => self.sessions(Trickle::Once).await,
+            Work::Preflight => self.kept(&wire::preflight(self.index), 204).await,
             Work::GetH2 => {
                 let request = http2::get().map_err(io::Error::other)?;
                 self.streams(request, StatusCode::OK, wire::PAGE_LENGTH)
@@ -156,6 +178,34 @@ impl Client {
         self.score.first();
         loop {
             expect(&mut connection, request, status).await?;
+            self.score.one();
+        }
+    }
+
+    /// One session, and candidates for it without end.
+    async fn patches(&self) -> io::Result<Infallible> {
+        let mut connection = self.open().await?;
+        let session = create(&mut connection, &wire::post(self.index)).await?;
+        let patch = wire::patch(&session);
+        expect(&mut connection, &patch, 204).await?;
+        self.score.first();
+        loop {
+            expect(&mut connection, &patch, 204).await?;
+            self.score.one();
+        }
+    }
+
+    /// Sessions from their POST to their DELETE, one after the other.
+    async fn sessions(&self, trickle: Trickle) -> io::Result<Infallible> {
+        let mut connection = self.open().await?;
+        let post = wire::post(self.index);
+        self.score.first();
+        loop {
+            let session = create(&mut connection, &post).await?;
+            if matches!(trickle, Trickle::Once) {
+                expect(&mut connection, &wire::patch(&session), 204).await?;
+            }
+            expect(&mut connection, &wire::delete(&session), 200).await?;
             self.score.one();
         }
     }
@@ -223,6 +273,23 @@ impl Client {
             self.score.one();
         }
     }
+}
+
+/// Whether a session gets candidates between its POST and its DELETE.
+#[derive(Debug, Clone, Copy)]
+enum Trickle {
+    Never,
+    Once,
+}
+
+/// Makes a session; where it is, as a path.
+async fn create(connection: &mut Connection, post: &[u8]) -> io::Result<String> {
+    let answer = connection.exchange(post).await?;
+    let location = super::http1::header(&answer.head, "location").filter(|_| answer.status == 201);
+    let location = location.and_then(|location| std::str::from_utf8(location).ok());
+    let location = location.and_then(|location| location.parse::<http::Uri>().ok());
+    let path = location.and_then(|location| Some(location.path_and_query()?.to_string()));
+    path.ok_or_else(|| io::Error::other(format!("{} without a session", answer.status)))
 }
 
 /// A message as a client sends it, and as the node sends it back.
