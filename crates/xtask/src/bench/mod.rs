@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: the whole stack, TLS in, plain node out, beside Debian's nginx and
-//! `HAProxy` in the same run.
+//! `cargo xtask bench`: the whole stack, TLS in, plain node out, beside `HAProxy`, nginx, Envoy,
+//! Caddy, Traefik and Pingora in the same run.
 //!
 //! Each round visits every work and in it every target in turn, so that what shakes the machine
 //! shakes all of them. The figure to trust is CPU time an operation: it barely moves when the
@@ -10,6 +10,8 @@ mod frame;
 mod http1;
 mod http2;
 mod node;
+mod page;
+mod peers;
 mod proc;
 mod settings;
 mod sizing;
@@ -27,6 +29,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum as _;
 
 use self::child::Child;
+use self::peers::Peers;
 use self::proc::Tree;
 use self::table::{Book, Figure};
 use self::target::{Builds, Kind, Target, World};
@@ -59,7 +62,7 @@ pub(crate) struct Options {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "haproxy,nginx,whipstitch"
+        default_value = "haproxy,nginx,envoy,caddy,traefik,pingora,whipstitch"
     )]
     targets: Vec<Kind>,
     /// Idle sockets over which the memory of one is measured; 0 leaves the footprint out
@@ -71,6 +74,9 @@ pub(crate) struct Options {
     /// Another build of Whipstitch, the target `baseline`: what a change is compared with
     #[arg(long, global = true, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Write the tables to deploy/reference/BENCHMARK.md too
+    #[arg(long)]
+    write: bool,
 }
 
 /// What else there is to measure.
@@ -100,11 +106,18 @@ pub(crate) fn run(options: &Options) -> Result {
     }
     debian::ensure(&needs(&options.targets))?;
     let began = Instant::now();
-    let (book, complaints) = stage(options, settings::WHIPSTITCH, async |world| {
-        Ok(rounds(options, world).await)
+    let (book, complaints, versions) = stage(options, settings::WHIPSTITCH, async |world| {
+        let (book, complaints) = rounds(options, world).await;
+        let versions = options.targets.iter();
+        let versions = versions.map(|kind| version(*kind, &world.builds));
+        Ok((book, complaints, versions.collect::<Result<Vec<_>>>()?))
     })?;
-    println!("\n{}", book.tables(&options.targets, &options.works()));
-    println!("{}", closing(options, began.elapsed())?);
+    let tables = book.tables(&options.targets, &options.works());
+    let closing = closing(options, &versions, began.elapsed());
+    println!("\n{tables}\n{closing}");
+    if options.write {
+        page::write(&tables, &closing)?;
+    }
     if complaints.is_empty() {
         return Ok(());
     }
@@ -161,7 +174,12 @@ fn needs(kinds: &[Kind]) -> Vec<Need> {
     needs.extend(kinds.iter().filter_map(|kind| match kind {
         Kind::Haproxy => Some(need("haproxy", "haproxy")),
         Kind::Nginx | Kind::NginxWide => Some(need("nginx", "nginx")),
-        Kind::Whipstitch | Kind::Baseline => None,
+        Kind::Envoy
+        | Kind::Caddy
+        | Kind::Traefik
+        | Kind::Pingora
+        | Kind::Whipstitch
+        | Kind::Baseline => None,
     }));
     needs
 }
@@ -205,6 +223,7 @@ fn builds(options: &Options) -> Result<Builds> {
             None => std::env::current_exe()?.with_file_name("whipstitch"),
         },
         baseline: options.baseline.clone(),
+        peers: Peers::ensure(&options.targets)?,
     })
 }
 
@@ -288,34 +307,48 @@ impl Round<'_> {
 }
 
 /// How the tables were made, so that another can make them again.
-fn closing(options: &Options, took: Duration) -> Result<String> {
+fn closing(options: &Options, versions: &[String], took: Duration) -> String {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let mut versions = Vec::new();
-    for kind in &options.targets {
-        versions.push(version(*kind, options)?);
-    }
-    Ok(format!(
-        "`cargo xtask {}`: medians of {} rounds of {} s each, {} s in all; one worker on core {}, generator and node on core {CORE}; \
-         TLS 1.3, AES-128-GCM, X25519, ECDSA P-256, every handshake full. ≥: the target's core was not full, so it could do more.\n{}",
+    format!(
+        "`cargo xtask {}`: medians of {} rounds of {} s each, {} s in all; one worker on core {}, \
+         generator and node on core {CORE}; TLS 1.3, AES-128-GCM, X25519, ECDSA P-256, every \
+         handshake full. ≥: the target's core was not full, so it could do more.\n\n{}",
         words.join(" "),
         options.rounds,
         options.seconds,
         took.as_secs(),
         target::CORE,
         versions.join("; ")
-    ))
+    )
 }
 
 /// What a target says that it is.
-fn version(kind: Kind, options: &Options) -> Result<String> {
-    let binary = kind.binary(&builds(options)?)?;
+fn version(kind: Kind, builds: &Builds) -> Result<String> {
+    let binary = kind.binary(builds)?;
     let flag = match kind {
         Kind::Haproxy | Kind::Nginx | Kind::NginxWide => "-v",
-        Kind::Whipstitch | Kind::Baseline => "--version",
+        Kind::Caddy | Kind::Traefik => "version",
+        // It has no version of its own: the lock file beside it says which Pingora it is.
+        Kind::Pingora => return Ok(format!("pingora {}", peers::pingora_version())),
+        Kind::Envoy | Kind::Whipstitch | Kind::Baseline => "--version",
     };
     let output = Command::new(binary).arg(flag).output()?;
     // nginx says it on stderr.
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
-    Ok(said.lines().next().unwrap_or_default().trim().to_owned())
+    let line = said.lines().find(|line| !line.trim().is_empty());
+    let line = line.unwrap_or_default().trim();
+    // Some say only a number.
+    Ok(match kind {
+        Kind::Caddy => format!("caddy {line}"),
+        Kind::Traefik => format!("traefik {}", line.trim_start_matches("Version:").trim()),
+        Kind::Envoy => {
+            let version = line
+                .split('/')
+                .find(|part| part.contains('.') && !part.contains(' '));
+            format!("envoy {}", version.unwrap_or(line))
+        }
+        Kind::Baseline => format!("baseline: {line}"),
+        _ => line.to_owned(),
+    })
 }

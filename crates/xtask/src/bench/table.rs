@@ -19,6 +19,10 @@ pub(super) enum Figure {
     Rate(Work),
     /// Part of the core used.
     Busy(Work),
+    /// How long half of the operations took at most, µs.
+    P50(Work),
+    /// How long 99 of 100 took at most, µs.
+    P99(Work),
     /// Memory of an idle socket, KiB.
     Session,
     /// Memory before any work, MB.
@@ -45,6 +49,8 @@ impl Book {
         self.note(round, kind, Figure::Cpu(work), sample.cpu_micros);
         self.note(round, kind, Figure::Rate(work), sample.rate);
         self.note(round, kind, Figure::Busy(work), sample.busy);
+        self.note(round, kind, Figure::P50(work), sample.p50_micros);
+        self.note(round, kind, Figure::P99(work), sample.p99_micros);
     }
 
     /// Median over the rounds.
@@ -87,6 +93,12 @@ impl Book {
         })
     }
 
+    fn latency(&self, work: Work, kind: Kind) -> Option<String> {
+        let p50 = self.shown(Figure::P50(work), kind, 0)?;
+        let p99 = self.shown(Figure::P99(work), kind, 0)?;
+        Some(format!("{p50} / {p99}"))
+    }
+
     /// The tables, in Markdown, of what was measured.
     pub(super) fn tables(&self, kinds: &[Kind], works: &[Work]) -> String {
         let cpu = works
@@ -95,6 +107,9 @@ impl Book {
         let rate = works
             .iter()
             .map(|work| (work.title(), row(kinds, |kind| self.rate(*work, kind))));
+        let latency = works
+            .iter()
+            .map(|work| (work.title(), row(kinds, |kind| self.latency(*work, kind))));
         let footprint = [
             ("KiB an idle wss session (PSS)", Figure::Session, 1),
             ("idle, MB (PSS)", Figure::Idle, 1),
@@ -107,6 +122,7 @@ impl Book {
         [
             table("CPU µs an operation (ratio to haproxy)", kinds, cpu),
             table("operations a second (ratio to haproxy)", kinds, rate),
+            table("p50 / p99, µs (ratio to haproxy)", kinds, latency),
             table("footprint (ratio to haproxy)", kinds, footprint),
         ]
         .join("\n")
@@ -197,6 +213,8 @@ mod tests {
             busy,
             generator_busy: 0.0,
             node_busy: 0.0,
+            p50_micros: cpu_micros * 10.0,
+            p99_micros: cpu_micros * 20.0,
         };
         for (round, shake) in [(0, 1.0), (1, 3.0), (2, 1.0)] {
             book.note_visit(round, Kind::Haproxy, Work::Get, sample(20.0 * shake, 1.0));
@@ -234,6 +252,10 @@ mod tests {
 | operations a second (ratio to haproxy) | haproxy | whipstitch |
 |---|---|---|
 | GET 1 KB, 32 kept connections | 50,000 | ≥ 33,333 (0.67) |
+
+| p50 / p99, µs (ratio to haproxy) | haproxy | whipstitch |
+|---|---|---|
+| GET 1 KB, 32 kept connections | 200 / 400 | 150 (0.75) / 300 (0.75) |
 
 | footprint (ratio to haproxy) | haproxy | whipstitch |
 |---|---|---|

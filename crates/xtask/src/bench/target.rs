@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::child::Child;
 use super::http1::Connection;
+use super::peers::{self, Peers};
 use super::proc::Tree;
 use super::tls::{Certificate, Dialer};
 use super::{settings, wire};
@@ -28,19 +29,29 @@ pub(super) enum Kind {
     Nginx,
     /// Debian's nginx with buffers that hold a large WebSocket message, at the price of memory
     NginxWide,
+    /// Envoy, as Python's registry has it
+    Envoy,
+    /// Caddy, as Python's registry has it
+    Caddy,
+    /// Traefik, as Python's registry has it
+    Traefik,
+    /// Pingora, in a program of a few lines
+    Pingora,
     /// The proxy of this workspace, release profile
     Whipstitch,
     /// Another build of it, named by --baseline: what a change is compared with
     Baseline,
 }
 
-/// The builds of this workspace that are measured.
+/// The programs that are measured, but for those of Debian.
 #[derive(Debug, Clone)]
 pub(super) struct Builds {
     /// That of [`Kind::Whipstitch`].
     pub(super) whipstitch: PathBuf,
     /// That of [`Kind::Baseline`].
     pub(super) baseline: Option<PathBuf>,
+    /// Those of other projects.
+    pub(super) peers: Peers,
 }
 
 /// What every target is told.
@@ -84,6 +95,10 @@ impl Kind {
             Self::Haproxy => "haproxy",
             Self::Nginx => "nginx",
             Self::NginxWide => "nginx, 32 KB buffers",
+            Self::Envoy => "envoy",
+            Self::Caddy => "caddy",
+            Self::Traefik => "traefik",
+            Self::Pingora => "pingora",
             Self::Whipstitch => "whipstitch",
             Self::Baseline => "whipstitch, baseline",
         }
@@ -94,6 +109,10 @@ impl Kind {
         let name = match self {
             Self::Haproxy => "haproxy",
             Self::Nginx | Self::NginxWide => "nginx",
+            Self::Envoy | Self::Caddy | Self::Traefik | Self::Pingora => {
+                let binary = builds.peers.binary(self);
+                return binary.ok_or_else(|| format!("{} is not installed", self.name()).into());
+            }
             Self::Whipstitch => return Ok(builds.whipstitch.clone()),
             Self::Baseline => {
                 let baseline = builds.baseline.clone();
@@ -116,6 +135,10 @@ impl Kind {
                 std::fs::write(&file, settings::nginx(world, port, wide))?;
                 program.arg("-p").arg(&world.folder).arg("-c").arg(file);
             }
+            Self::Envoy => peers::envoy(&mut program, &file, world, port)?,
+            Self::Caddy => peers::caddy(&mut program, &file, world, port)?,
+            Self::Traefik => peers::traefik(&mut program, &file, world, port)?,
+            Self::Pingora => peers::pingora(&mut program, world, port),
             Self::Whipstitch | Self::Baseline => {
                 std::fs::write(&file, world.settings)?;
                 program

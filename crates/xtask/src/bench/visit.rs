@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -36,6 +35,10 @@ pub(super) struct Sample {
     pub(super) generator_busy: f64,
     /// Part of the other core that the node used.
     pub(super) node_busy: f64,
+    /// How long half of the operations took at most, µs.
+    pub(super) p50_micros: f64,
+    /// How long 99 of 100 took at most, µs.
+    pub(super) p99_micros: f64,
 }
 
 /// The footprint of a target that has done nothing else.
@@ -52,9 +55,11 @@ impl fmt::Display for Sample {
         let percent = |part: f64| part * 100.0;
         write!(
             out,
-            "{:.1} µs, {:.0}/s, its core {:.0} % busy, the other {:.0} % by the generator and {:.0} % by the node",
+            "{:.1} µs, {:.0}/s, p50 {:.0} µs, p99 {:.0} µs, its core {:.0} % busy, the other {:.0} % by the generator and {:.0} % by the node",
             self.cpu_micros,
             self.rate,
+            self.p50_micros,
+            self.p99_micros,
             percent(self.busy),
             percent(self.generator_busy),
             percent(self.node_busy)
@@ -92,7 +97,7 @@ pub(super) async fn measure(
         let look = || Look::take(&tree, world, &score);
         let before = look()?;
         sleep(seconds).await;
-        sample(&before, &look()?)
+        sample(&before, &look()?, &score)
     };
     tokio::select! {
         sample = window => sample,
@@ -110,7 +115,7 @@ struct Look {
     target: Duration,
     generator: Duration,
     node: Duration,
-    done: u32,
+    done: usize,
 }
 
 impl Look {
@@ -120,12 +125,12 @@ impl Look {
             target: target.cpu()?,
             generator: world.generator.cpu()?,
             node: world.backend.cpu()?,
-            done: score.done.load(Relaxed),
+            done: score.count(),
         })
     }
 }
 
-fn sample(before: &Look, after: &Look) -> Result<Sample> {
+fn sample(before: &Look, after: &Look, score: &Score) -> Result<Sample> {
     let done = after.done - before.done;
     if done == 0 {
         return Err("nothing was done".into());
@@ -133,14 +138,26 @@ fn sample(before: &Look, after: &Look) -> Result<Sample> {
     let wall = (after.at - before.at).as_secs_f64();
     let part =
         |cpu: fn(&Look) -> Duration| cpu(after).saturating_sub(cpu(before)).as_secs_f64() / wall;
-    let (busy, rate) = (part(|look| look.target), f64::from(done) / wall);
+    let (busy, rate) = (
+        part(|look| look.target),
+        f64::from(u32::try_from(done)?) / wall,
+    );
+    let latencies = score.latencies(before.done);
     Ok(Sample {
         cpu_micros: busy * 1e6 / rate,
         rate,
         busy,
         generator_busy: part(|look| look.generator),
         node_busy: part(|look| look.node),
+        p50_micros: quantile(&latencies, 50),
+        p99_micros: quantile(&latencies, 99),
     })
+}
+
+/// The value below which `percent` of the sorted `values` are.
+fn quantile(values: &[u32], percent: usize) -> f64 {
+    let index = (values.len() * percent / 100).min(values.len().saturating_sub(1));
+    values.get(index).copied().map_or(0.0, f64::from)
 }
 
 /// Fails unless the target does each kind of work rightly.

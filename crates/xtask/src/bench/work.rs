@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::ValueEnum;
@@ -18,6 +18,8 @@ use super::{frame, http2, wire};
 
 /// Streams that each HTTP/2 connection carries at once.
 const STREAMS: usize = 4;
+/// Of each of 32 clients, which makes 2,000 a second.
+const PACE: Duration = Duration::from_millis(16);
 /// Bytes of a signalling message.
 const SMALL: usize = 125;
 /// Bytes of a message that does not fit a small buffer.
@@ -28,6 +30,8 @@ const LARGE: usize = 16 * 1024;
 pub(super) enum Work {
     /// GET on kept connections
     Get,
+    /// GET at 2,000 a second: how long it takes where nothing is full
+    GetPaced,
     /// GET over HTTP/2
     GetH2,
     /// WHIP POST on kept connections
@@ -55,8 +59,8 @@ pub(super) enum Work {
 /// What the clients of one visit share: a count of what they did.
 #[derive(Debug)]
 pub(super) struct Score {
-    /// Operations done.
-    pub(super) done: AtomicU32,
+    /// How long each operation took that was done, µs.
+    done: Mutex<Vec<u32>>,
     /// One permit for each client that has done its first.
     pub(super) ready: Semaphore,
 }
@@ -65,7 +69,7 @@ impl Score {
     /// Nothing done yet.
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
-            done: AtomicU32::new(0),
+            done: Mutex::default(),
             ready: Semaphore::new(0),
         })
     }
@@ -74,8 +78,25 @@ impl Score {
         self.ready.add_permits(1);
     }
 
-    fn one(&self) {
-        self.done.fetch_add(1, Relaxed);
+    fn one(&self, began: Instant) {
+        let micros = u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX);
+        self.lock().push(micros);
+    }
+
+    /// Operations done so far.
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// How long those took, µs, that were done after the first `before`; in order of length.
+    pub(super) fn latencies(&self, before: usize) -> Vec<u32> {
+        let mut since = self.lock().get(before..).unwrap_or_default().to_vec();
+        since.sort_unstable();
+        since
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u32>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,6 +118,7 @@ impl Work {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Get => "GET 1 KB, 32 kept connections",
+            Self::GetPaced => "GET 1 KB at 2,000/s, 32 kept connections",
             Self::GetH2 => "GET 1 KB over h2, 8 x 4",
             Self::Whip => "WHIP POST 4 KB → 201 3 KB, 32 kept connections",
             Self::WhipH2 => "WHIP POST over h2, 8 x 4",
@@ -115,6 +137,7 @@ impl Work {
     pub(super) fn clients(self) -> usize {
         match self {
             Self::Get
+            | Self::GetPaced
             | Self::Whip
             | Self::Patch
             | Self::Ended
@@ -133,6 +156,7 @@ impl Client {
         match work {
             Work::Get => self.kept(&wire::get(), 200).await,
             Work::Whip => self.kept(&wire::post(self.index), 201).await,
+            Work::GetPaced => self.paced().await,
             Work::Patch => self.patches().await,
             Work::Ended => self.sessions(Trickle::Never).await,
             Work::Session => self.sessions(Trickle::Once).await,
@@ -177,8 +201,28 @@ impl Client {
         expect(&mut connection, request, status).await?;
         self.score.first();
         loop {
+            let began = Instant::now();
             expect(&mut connection, request, status).await?;
-            self.score.one();
+            self.score.one(began);
+        }
+    }
+
+    /// GET at a pace of its own, which no answer slows down.
+    async fn paced(&self) -> io::Result<Infallible> {
+        let request = wire::get();
+        let mut connection = self.open().await?;
+        expect(&mut connection, &request, 200).await?;
+        self.score.first();
+        // Clients begin one after the other, spread over the period.
+        let offset = PACE.mul_f64(f64::from(u32::try_from(self.index).unwrap_or(0)) / 32.0);
+        let mut due = tokio::time::Instant::now() + offset;
+        loop {
+            tokio::time::sleep_until(due).await;
+            // From when it was due: what is late because of an earlier one counts as slow.
+            let began = due.into_std();
+            expect(&mut connection, &request, 200).await?;
+            self.score.one(began);
+            due += PACE;
         }
     }
 
@@ -190,8 +234,9 @@ impl Client {
         expect(&mut connection, &patch, 204).await?;
         self.score.first();
         loop {
+            let began = Instant::now();
             expect(&mut connection, &patch, 204).await?;
-            self.score.one();
+            self.score.one(began);
         }
     }
 
@@ -201,12 +246,13 @@ impl Client {
         let post = wire::post(self.index);
         self.score.first();
         loop {
+            let began = Instant::now();
             let session = create(&mut connection, &post).await?;
             if matches!(trickle, Trickle::Once) {
                 expect(&mut connection, &wire::patch(&session), 204).await?;
             }
             expect(&mut connection, &wire::delete(&session), 200).await?;
-            self.score.one();
+            self.score.one(began);
         }
     }
 
@@ -240,8 +286,9 @@ impl Client {
         length: usize,
     ) -> io::Result<Infallible> {
         loop {
+            let began = Instant::now();
             stream.expect(request.clone(), status, length).await?;
-            self.score.one();
+            self.score.one(began);
         }
     }
 
@@ -249,10 +296,11 @@ impl Client {
         let request = wire::get();
         self.score.first();
         loop {
+            let began = Instant::now();
             let mut connection = self.open().await?;
             expect(&mut connection, &request, 200).await?;
             connection.close().await?;
-            self.score.one();
+            self.score.one(began);
         }
     }
 
@@ -261,16 +309,18 @@ impl Client {
         let mut connection = self.socket().await?;
         self.score.first();
         loop {
+            let began = Instant::now();
             connection.echo(&frame, &echo).await?;
-            self.score.one();
+            self.score.one(began);
         }
     }
 
     async fn sockets(&self) -> io::Result<Infallible> {
         self.score.first();
         loop {
+            let began = Instant::now();
             self.socket().await?.close().await?;
-            self.score.one();
+            self.score.one(began);
         }
     }
 }
