@@ -185,7 +185,12 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
         clock: context.clock.clone(),
     };
     let span_metrics = SpanMetrics::register(&registry)?;
-    let tracing = telemetry::export_spans(&config.tracing, span_metrics, &shutdown)?;
+    let tracing = telemetry::export_spans(
+        &config.tracing,
+        span_metrics,
+        &shutdown.spans,
+        shutdown.stop_spans.clone(),
+    )?;
     let dependencies = dependencies(config, &finding, &secrets, (&seen, tracing), &shutdown);
     let ender = Ender::new(
         seen.live.clone(),

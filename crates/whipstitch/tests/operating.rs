@@ -157,7 +157,7 @@ fn the_log_is_changed_while_it_runs_and_a_drained_process_waits_for_its_signal()
         Content-Length: 5\r\n\r\nv=0\r\n";
     client.write_all(request.as_bytes()).unwrap();
     running.line(|line| line["level"] == "DEBUG" && line["message"] == "lookup");
-    running.says("the log is filtered as configured");
+    running.says("configured log filter restored");
 
     let drain = post(&socket, "/drain", "{\"wait\":true}");
     assert!(drain.starts_with("HTTP/1.1 200"), "{drain}");

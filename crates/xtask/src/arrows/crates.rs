@@ -27,7 +27,12 @@ const RULES: &[(&str, May)] = &[
             "whipstitch-proxy",
             "whipstitch-origin",
             "whipstitch-signaling",
+            "whipstitch-telemetry",
         ]),
+    ),
+    (
+        "whipstitch-telemetry",
+        May::Know(&["whipstitch-config", "whipstitch-proxy"]),
     ),
     (
         "whipstitch-config",
@@ -191,6 +196,8 @@ mod tests {
             ("whipstitch-proxy", "whipstitch"),
             ("whipstitch-proxy", "whipstitch-config"),
             ("whipstitch-config", "whipstitch"),
+            ("whipstitch-config", "whipstitch-telemetry"),
+            ("whipstitch-telemetry", "whipstitch"),
             ("whipstitch-minicluster", "whipstitch-signaling"),
             ("whipstitch-doctor", "whipstitch-signaling"),
             ("whipstitch-proxy", "whipstitch-doctor"),

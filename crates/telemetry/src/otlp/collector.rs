@@ -1,4 +1,4 @@
-//! The collector: where it is, and one request to it.
+//! The collector, and one request to it.
 
 use std::{io, time::Duration};
 
@@ -16,33 +16,33 @@ use hyper_util::{
 use tokio::time::timeout;
 
 use super::message;
-use crate::config::CollectorUrl;
+use whipstitch_config::CollectorUrl;
 
 /// Longest wait for a connection and the answer together.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Below the keep-alive of any server.
 const POOL_IDLE: Duration = Duration::from_secs(15);
 /// Longest answer that is read, in bytes; it says how many spans were refused, and why.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// What became of a request.
+/// The result of one export request.
 #[derive(Debug)]
-pub(super) enum Outcome {
-    /// It was taken, but for so many spans.
-    Taken {
-        /// How many were refused.
+pub(super) enum Export {
+    /// The collector accepted it, except for some spans.
+    Accepted {
+        /// How many spans it rejected.
         rejected: u64,
     },
-    /// The collector will never take it.
-    Refused(String),
-    /// It may work later.
+    /// The collector will never accept it.
+    Rejected(String),
+    /// A retry may succeed.
     Failed(String),
 }
 
-/// Whoever takes requests.
-pub(super) trait Takes: Send + Sync {
+/// The receiver of export requests.
+pub(super) trait Receiver: Send + Sync {
     /// Sends one request and waits for its answer, for a bounded time.
-    fn send(&self, body: Bytes) -> impl Future<Output = Outcome> + Send;
+    fn send(&self, body: Bytes) -> impl Future<Output = Export> + Send;
 }
 
 /// The collector, over HTTP/1.1.
@@ -73,7 +73,7 @@ impl Collector {
         Ok(Self { url, client })
     }
 
-    async fn ask(&self, body: Bytes) -> Outcome {
+    async fn ask(&self, body: Bytes) -> Export {
         let request = Request::post(self.url.uri().clone())
             .header(CONTENT_TYPE, "application/x-protobuf")
             .header(
@@ -83,39 +83,39 @@ impl Collector {
             .body(Full::new(body));
         let request = match request {
             Ok(request) => request,
-            Err(error) => return Outcome::Refused(error.to_string()),
+            Err(error) => return Export::Rejected(error.to_string()),
         };
         let answer = match self.client.request(request).await {
             Ok(answer) => answer,
-            Err(error) => return Outcome::Failed(causes(&error)),
+            Err(error) => return Export::Failed(causes(&error)),
         };
         let status = answer.status();
-        // Read to its end, so that the connection serves again.
+        // Read to its end, so that the connection is reused.
         let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
         match status {
-            _ if status.is_success() => Outcome::Taken {
+            _ if status.is_success() => Export::Accepted {
                 rejected: body.map_or(0, |body| message::rejected(&body.to_bytes())),
             },
             // OpenTelemetry Protocol Specification, OTLP/HTTP Response, Retryable Response Codes.
             StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Outcome::Failed(format!("status {status}")),
-            _ => Outcome::Refused(format!("status {status}")),
+            | StatusCode::GATEWAY_TIMEOUT => Export::Failed(format!("status {status}")),
+            _ => Export::Rejected(format!("status {status}")),
         }
     }
 }
 
-impl Takes for Collector {
-    async fn send(&self, body: Bytes) -> Outcome {
-        match timeout(PATIENCE, self.ask(body)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Outcome::Failed(format!("no answer within {PATIENCE:?}")),
+impl Receiver for Collector {
+    async fn send(&self, body: Bytes) -> Export {
+        match timeout(TIMEOUT, self.ask(body)).await {
+            Ok(export) => export,
+            Err(_) => Export::Failed(format!("no answer within {TIMEOUT:?}")),
         }
     }
 }
 
-/// An error and what is behind it: hyper's own words are "client error (Connect)".
+/// An error with its causes: hyper's own text is only "client error (Connect)".
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

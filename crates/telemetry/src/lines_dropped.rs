@@ -1,4 +1,4 @@
-//! How many lines of the log were dropped, as a metric.
+//! The number of dropped log lines, as a metric.
 
 use std::sync::OnceLock;
 
@@ -9,26 +9,26 @@ use prometheus::{
 };
 use tracing_appender::non_blocking::ErrorCounter;
 
-/// The count of the one log that a process has; empty in a process that writes none.
+/// The counter of the process' log; empty in a process without a log.
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Makes this the count of the process.
+/// Makes this the counter of the process.
 pub(super) fn count(dropped: ErrorCounter) {
-    // The first stays, as the first log does.
+    // A second log of a process is not installed, so the first counter stays.
     let _ = DROPPED.set(dropped);
 }
 
-/// `whipstitch_log_lines_dropped_total`: the count of the log's own writer, read when metrics are
-/// gathered. 0 as long as this process has no log started by [`init`](super::init).
+/// `whipstitch_log_lines_dropped_total`, read from the writer when metrics are gathered. 0 in a
+/// process whose log was not started by [`init`](super::init).
 #[derive(Debug)]
-pub(crate) struct LinesDropped(IntCounter);
+pub struct LinesDropped(IntCounter);
 
 impl LinesDropped {
     /// A counter to be registered.
     ///
     /// # Errors
-    /// The name is refused: a defect of ours.
-    pub(crate) fn new() -> prometheus::Result<Self> {
+    /// Prometheus refuses the name: a defect of ours.
+    pub fn new() -> prometheus::Result<Self> {
         fresh().map(Self)
     }
 }
@@ -46,7 +46,7 @@ impl Collector for LinesDropped {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        // One for each time: two that gather at once would add the same lines to a shared one
+        // A new counter each time: two concurrent scrapes would add the same lines to a shared one
         // twice.
         let Ok(counter) = fresh() else {
             return Vec::new();

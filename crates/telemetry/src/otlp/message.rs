@@ -1,6 +1,6 @@
 //! `ExportTraceServiceRequest` and what is in it, by the numbers of
 //! `opentelemetry/proto/trace/v1/trace.proto` and its neighbours (OpenTelemetry protocol buffers
-//! 1.9). What is not known is left out, as proto3 has it.
+//! 1.9). Unknown values are left out, as proto3 has it.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use whipstitch_proxy::trace::{Attribute, Context, Side, Span, Value};
 
 use super::wire::{Field, Message, find};
 
-/// Where the names of attributes are from.
+/// The schema of the attribute names.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.38.0";
 /// `SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK`: the bit below says whether the parent is another
 /// process's.
@@ -19,14 +19,14 @@ const SAMPLED: u32 = 1;
 /// `STATUS_CODE_ERROR`.
 const ERROR: u64 = 2;
 
-/// These spans of this process.
+/// The request with these spans of this process.
 pub(super) fn request(resource: &[Attribute], spans: &[Span]) -> Vec<u8> {
     let mut request = Message::default();
     request.message(1, |of_resource| {
         of_resource.message(1, |message| attributes(message, 1, resource));
         of_resource.message(2, |of_scope| {
             of_scope.message(1, |scope| {
-                scope.text(1, env!("CARGO_PKG_NAME"));
+                scope.text(1, "whipstitch");
                 scope.text(2, env!("CARGO_PKG_VERSION"));
             });
             for one in spans {
@@ -81,7 +81,7 @@ fn span(message: &mut Message, span: &Span) {
     message.fixed_32(16, flags);
 }
 
-/// A span and a link begin alike.
+/// The first fields of a span and of a link.
 fn context(message: &mut Message, context: Context) {
     message.bytes(1, &context.trace.to_bytes());
     message.bytes(2, &context.span.to_bytes());
@@ -99,7 +99,7 @@ fn attributes(message: &mut Message, field: u8, attributes: &[Attribute]) {
     }
 }
 
-/// Since 1970, for five centuries.
+/// Nanoseconds since 1970; 64 bits last five centuries.
 fn nanos(time: SystemTime) -> u64 {
     let since = time
         .duration_since(SystemTime::UNIX_EPOCH)

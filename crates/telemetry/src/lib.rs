@@ -1,13 +1,19 @@
-//! The log: one line an event, on standard output; and spans, see `otlp`.
+//! What the process reports of itself: the log on standard output, and spans to a collector.
 //!
-//! A thread of its own writes the lines, so that whoever reads them may stall without stopping
-//! anything else. Lines beyond the `LINES` that wait are dropped, and counted by `LinesDropped`. To
-//! the journal each begins with its priority.
-
-mod dropped;
+//! A dedicated thread writes the log, so a slow reader of standard output blocks nothing else. When
+//! more than `LINES` lines are queued, further ones are dropped and counted by [`LinesDropped`].
+//! In the journal of systemd each line begins with its priority.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `log_level.rs` | the filter of the log, changed while the process runs |
+//! | `journal.rs` | priorities for the journal |
+//! | `lines_dropped.rs` | the count of dropped lines, as a metric |
+//! | `otlp/` | spans to a collector of OpenTelemetry |
 
 mod journal;
-mod level;
+mod lines_dropped;
+mod log_level;
 mod otlp;
 
 use std::{
@@ -31,26 +37,25 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-pub(crate) use dropped::LinesDropped;
 use journal::Prioritized;
-pub use level::{LevelError, LogLevel, Temporary};
-pub use otlp::OtlpError;
-pub(crate) use otlp::{SpanMetrics, start as export_spans};
+pub use lines_dropped::LinesDropped;
+pub use log_level::{LevelError, LogLevel, Temporary};
+pub use otlp::{OtlpError, SpanMetrics, start as export_spans};
 pub use whipstitch_config::log_filter::FilterError;
 
-use crate::config::{Log, LogFormat, log_filter};
+use whipstitch_config::{Log, LogFormat, log_filter};
 
-/// Most lines that wait to be written.
+/// Most lines in the queue of the writer.
 const LINES: usize = 16_384;
 
-/// Longest wait for the last lines at the end: more than the 1.1 s that their writer gives itself.
+/// Longest wait for the queued lines at the end: more than the 1.1 s that the writer itself takes.
 const LAST_LINES: Duration = Duration::from_millis(1500);
 
 /// Starts the log of this process, until the [`Flush`] is dropped, with a filter that can be
 /// changed. A second call changes nothing.
 ///
 /// # Errors
-/// The filter is not one.
+/// The filter is malformed.
 pub fn init(log: &Log) -> Result<(Flush, LogLevel), FilterError> {
     let filter = log_filter::parse(&log.filter)?;
     let (writer, guard) = NonBlockingBuilder::default()
@@ -60,7 +65,11 @@ pub fn init(log: &Log) -> Result<(Flush, LogLevel), FilterError> {
         .finish(stdout());
     let dropped = writer.error_counter();
     let (filter, handle) = reload::Layer::new(filter);
-    let shape = Shape::of(log.format, stdout().is_terminal(), journal::hears(stdout()));
+    let shape = Shape::of(
+        log.format,
+        stdout().is_terminal(),
+        journal::is_journal(stdout()),
+    );
     let started = Registry::default()
         .with(filter)
         .with(shape.layer(writer))
@@ -68,7 +77,7 @@ pub fn init(log: &Log) -> Result<(Flush, LogLevel), FilterError> {
     let set = move |filter| handle.reload(filter).map_err(|error| error.to_string());
     let level = LogLevel::new(&log.filter, set);
     if started.is_ok() {
-        dropped::count(dropped);
+        lines_dropped::count(dropped);
     }
     Ok((Flush(Some(guard)), level))
 }
@@ -82,7 +91,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// What was configured, for a standard output of this kind.
+    /// The configured shape, for this kind of standard output.
     fn of(format: LogFormat, terminal: bool, journal: bool) -> Self {
         Self {
             json: match format {
@@ -95,8 +104,8 @@ impl Shape {
         }
     }
 
-    /// What writes such lines. One type for all shapes: a call more for each line, which is nothing
-    /// beside its text.
+    /// The layer that writes lines of this shape. It is boxed, so that all shapes have one type; the
+    /// extra call a line is small beside formatting.
     fn layer<S>(self, writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
     where
         S: Subscriber + for<'s> LookupSpan<'s>,
@@ -112,7 +121,7 @@ impl Shape {
                 .fmt_fields(JsonFields::new())
                 .boxed(),
             (false, false) => layer.boxed(),
-            // The journal knows when it got a line, to the microsecond.
+            // The journal records the time of a line itself, to the microsecond.
             (false, true) => layer
                 .event_format(Prioritized(
                     fmt::format().without_time().with_ansi(self.colours),
@@ -130,10 +139,10 @@ fn json() -> Format<Json> {
         .with_span_list(false)
 }
 
-/// Writes the lines that still wait when it is dropped, for at most a second and a half: the
-/// process must end even if nobody reads them.
+/// Writes the queued lines when it is dropped, for at most 1.5 s: the process must end even if
+/// standard output is not read.
 #[derive(Debug)]
-#[must_use = "the log ends with it"]
+#[must_use = "dropping it ends the log"]
 pub struct Flush(Option<WorkerGuard>);
 
 impl Drop for Flush {
@@ -141,8 +150,8 @@ impl Drop for Flush {
         let Some(guard) = self.0.take() else {
             return;
         };
-        // Not here: a guard that finds the queue full says so on standard output, where it waits
-        // for the same reader.
+        // In another thread: a guard that finds the queue full prints that to standard output, and
+        // blocks on the same reader.
         let (done, over) = mpsc::channel::<()>();
         let flush = move || {
             drop(guard);
@@ -153,7 +162,7 @@ impl Drop for Flush {
             .spawn(flush)
             .is_ok()
         {
-            // An error is what is expected: the sender is gone, or the time is up.
+            // Both errors are expected: the sender was dropped, or the time is up.
             let _ = over.recv_timeout(LAST_LINES);
         }
     }

@@ -9,35 +9,35 @@ use whipstitch_proxy::trace::{Context, Side, SpanId, SpanSink, TraceId};
 
 use super::{super::Queue, *};
 
-/// A collector that answers as it was told, and takes everything after that.
+/// A collector that answers as its script says, and accepts every request after that.
 #[derive(Clone, Default)]
-struct Moody {
-    moods: Arc<Mutex<VecDeque<Outcome>>>,
-    heard: Arc<Mutex<Vec<(Instant, usize)>>>,
+struct Scripted {
+    script: Arc<Mutex<VecDeque<Export>>>,
+    received: Arc<Mutex<Vec<(Instant, usize)>>>,
 }
 
-impl Takes for Moody {
-    async fn send(&self, body: Bytes) -> Outcome {
-        let heard = (Instant::now(), body.len());
-        self.heard.lock().unwrap().push(heard);
-        let mood = self.moods.lock().unwrap().pop_front();
-        mood.unwrap_or(Outcome::Taken { rejected: 0 })
+impl Receiver for Scripted {
+    async fn send(&self, body: Bytes) -> Export {
+        let received = (Instant::now(), body.len());
+        self.received.lock().unwrap().push(received);
+        let next = self.script.lock().unwrap().pop_front();
+        next.unwrap_or(Export::Accepted { rejected: 0 })
     }
 }
 
-impl Moody {
-    fn with(moods: impl IntoIterator<Item = Outcome>) -> Self {
+impl Scripted {
+    fn with(script: impl IntoIterator<Item = Export>) -> Self {
         let collector = Self::default();
-        collector.moods.lock().unwrap().extend(moods);
+        collector.script.lock().unwrap().extend(script);
         collector
     }
 
-    /// When it was asked, in whole seconds from the first time on.
+    /// The times of the requests, in whole seconds since the first.
     fn seconds(&self) -> Vec<u64> {
-        let heard = self.heard.lock().unwrap();
-        let first = heard.first().map(|(at, _)| *at);
+        let received = self.received.lock().unwrap();
+        let first = received.first().map(|(at, _)| *at);
         let since = |(at, _): &(Instant, usize)| at.duration_since(first.unwrap()).as_secs();
-        heard.iter().map(since).collect()
+        received.iter().map(since).collect()
     }
 }
 
@@ -45,10 +45,10 @@ struct Setup {
     sink: Queue,
     metrics: SpanMetrics,
     stop: CancellationToken,
-    exporter: Exporter<Moody>,
+    exporter: Exporter<Scripted>,
 }
 
-fn setup(places: usize, collector: &Moody) -> Setup {
+fn setup(places: usize, collector: &Scripted) -> Setup {
     let metrics = SpanMetrics::register(&Registry::new()).unwrap();
     let (queue, waiting) = mpsc::channel(places);
     Setup {
@@ -63,13 +63,13 @@ fn setup(places: usize, collector: &Moody) -> Setup {
 }
 
 impl Setup {
-    fn tell(&self, spans: usize) {
+    fn send(&self, spans: usize) {
         for _ in 0..spans {
             self.sink.take(span());
         }
     }
 
-    /// Runs the exporter for so long, and stops it; how many spans were exported and dropped.
+    /// Runs the exporter for this long, and stops it; how many spans were exported and dropped.
     async fn run(self, long: Duration) -> (u64, u64) {
         let stop = self.stop.clone();
         let stopped = async {
@@ -101,25 +101,25 @@ fn span() -> Span {
 
 #[tokio::test(start_paused = true)]
 async fn spans_wait_a_second_for_others_and_full_batches_do_not() {
-    let collector = Moody::default();
+    let collector = Scripted::default();
     let setup = setup(2048, &collector);
-    setup.tell(2 * BATCH + 3);
+    setup.send(2 * BATCH + 3);
     let began = Instant::now();
     assert_eq!(setup.run(Duration::from_secs(5)).await, (1027, 0));
-    let heard = collector.heard.lock().unwrap();
-    let waits: Vec<u64> = heard
+    let received = collector.received.lock().unwrap();
+    let waits: Vec<u64> = received
         .iter()
         .map(|(at, _)| (*at - began).as_secs())
         .collect();
     assert_eq!(waits, [0, 0, 1]);
-    assert!(heard[0].1 > 50 * heard[2].1, "{heard:?}");
+    assert!(received[0].1 > 50 * received[2].1, "{received:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_is_sent_again_later_and_later_until_it_is_taken() {
-    let collector = Moody::with((0..8).map(|_| Outcome::Failed("gone".into())));
+    let collector = Scripted::with((0..8).map(|_| Export::Failed("gone".into())));
     let setup = setup(2048, &collector);
-    setup.tell(3);
+    setup.send(3);
     assert_eq!(setup.run(Duration::from_mins(10)).await, (3, 0));
     assert_eq!(collector.seconds(), [0, 1, 3, 7, 15, 31, 61, 91, 121]);
 }
@@ -127,12 +127,12 @@ async fn a_batch_is_sent_again_later_and_later_until_it_is_taken() {
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_is_not_sent_again() {
     let refused = [
-        Outcome::Refused("status 400".into()),
-        Outcome::Taken { rejected: 1 },
+        Export::Rejected("status 400".into()),
+        Export::Accepted { rejected: 1 },
     ];
-    let collector = Moody::with(refused);
+    let collector = Scripted::with(refused);
     let setup = setup(2048, &collector);
-    setup.tell(BATCH + 3);
+    setup.send(BATCH + 3);
     assert_eq!(
         setup.run(Duration::from_secs(5)).await,
         (2, BATCH as u64 + 1)
@@ -142,9 +142,9 @@ async fn what_is_refused_is_not_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn what_there_is_no_room_for_is_dropped_and_the_rest_is_sent_at_the_end() {
-    let collector = Moody::with([Outcome::Failed("gone".into())]);
+    let collector = Scripted::with([Export::Failed("gone".into())]);
     let setup = setup(600, &collector);
-    setup.tell(605);
+    setup.send(605);
     setup.stop.cancel();
     // The first batch finds nobody, and nothing is tried twice at the end.
     assert_eq!(
@@ -152,9 +152,9 @@ async fn what_there_is_no_room_for_is_dropped_and_the_rest_is_sent_at_the_end() 
         (0, 605 - 600 + BATCH as u64)
     );
 
-    let collector = Moody::default();
+    let collector = Scripted::default();
     let setup = self::setup(600, &collector);
-    setup.tell(605);
+    setup.send(605);
     setup.stop.cancel();
     assert_eq!(setup.run(Duration::ZERO).await, (600, 5));
 }

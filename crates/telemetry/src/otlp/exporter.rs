@@ -1,4 +1,4 @@
-//! The task that sends spans: batch after batch, for as long as it takes.
+//! The task that sends spans, batch after batch.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use whipstitch_proxy::trace::{Attribute, Span};
 
 use super::{
     SpanMetrics,
-    collector::{Outcome, Takes},
+    collector::{Export, Receiver},
     message,
     resource::resource,
 };
 
-/// Most spans of one request.
+/// Most spans in one request.
 const BATCH: usize = 512;
 /// How long the first span of a batch waits for others.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Time between the first two tries of a batch; twice as long each time, up to [`LONGEST_PAUSE`].
+/// Time between the first two attempts of a batch; doubled each time, up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -31,23 +31,22 @@ pub(super) struct Exporter<C> {
     collector: C,
     resource: Vec<Attribute>,
     metrics: SpanMetrics,
-    /// What the collector made of the last request; none before the first. The log tells of
-    /// changes.
-    was: Option<Was>,
+    /// The state after the last request; `None` before the first. Only changes are logged.
+    state: Option<State>,
 }
 
-impl<C: Takes> Exporter<C> {
+impl<C: Receiver> Exporter<C> {
     pub(super) fn new(queue: mpsc::Receiver<Span>, collector: C, metrics: SpanMetrics) -> Self {
         Self {
             queue,
             collector,
             resource: resource(),
             metrics,
-            was: None,
+            state: None,
         }
     }
 
-    /// Sends spans until it is to stop, and then those that are there, each batch once.
+    /// Sends spans until `stop`, then tries each queued batch once.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut batch = Vec::new();
         while stop
@@ -68,8 +67,8 @@ impl<C: Takes> Exporter<C> {
         self.metrics.dropped.inc_by(batch.len() as u64);
     }
 
-    /// Fills a batch and sends it, however often that takes. May be dropped at any time: what is
-    /// not sent is in `batch`.
+    /// Fills a batch and retries until the collector has it. Cancel-safe: what is not sent stays in
+    /// `batch`.
     async fn send_next(&mut self, batch: &mut Vec<Span>) {
         self.fill(batch).await;
         let mut pause = PAUSE;
@@ -79,10 +78,10 @@ impl<C: Takes> Exporter<C> {
         }
     }
 
-    /// Waits until a batch is full, or old.
+    /// Waits until a batch is full, or `PERIOD` old.
     async fn fill(&mut self, batch: &mut Vec<Span>) {
         if batch.is_empty() && self.queue.recv_many(batch, 1).await == 0 {
-            // Nobody is left to tell of anything.
+            // All senders were dropped: no further span will come.
             return std::future::pending().await;
         }
         let until = Instant::now() + PERIOD;
@@ -94,58 +93,60 @@ impl<C: Takes> Exporter<C> {
         }
     }
 
-    /// Whether the batch is done with.
+    /// One attempt; whether the batch is finished, accepted or not.
     async fn try_once(&mut self, batch: &mut Vec<Span>) -> bool {
         let count = batch.len() as u64;
         let body = Bytes::from(message::request(&self.resource, batch));
-        let (was, dropped, why) = match self.collector.send(body).await {
-            Outcome::Taken { rejected: 0 } => (Was::Taken, 0, String::new()),
-            Outcome::Taken { rejected } => (Was::PartlyTaken, rejected.min(count), String::new()),
-            Outcome::Refused(why) => (Was::Refused, count, why),
-            Outcome::Failed(why) => {
-                self.tell(Was::Lost, &why);
+        let (state, dropped, why) = match self.collector.send(body).await {
+            Export::Accepted { rejected: 0 } => (State::Accepted, 0, String::new()),
+            Export::Accepted { rejected } => {
+                (State::PartlyAccepted, rejected.min(count), String::new())
+            }
+            Export::Rejected(why) => (State::Rejected, count, why),
+            Export::Failed(why) => {
+                self.log(State::Unreachable, &why);
                 return false;
             }
         };
         self.metrics.dropped.inc_by(dropped);
         self.metrics.exported.inc_by(count - dropped);
-        self.tell(was, &why);
+        self.log(state, &why);
         batch.clear();
         true
     }
 
-    /// One line for each change, not for each batch.
-    fn tell(&mut self, was: Was, why: &str) {
-        if self.was.replace(was) == Some(was) {
+    /// One line for each change of state, not for each batch.
+    fn log(&mut self, state: State, why: &str) {
+        if self.state.replace(state) == Some(state) {
             return;
         }
-        match was {
-            Was::Taken => info!("the collector takes spans"),
-            Was::PartlyTaken => {
-                warn!("the collector takes only some of the spans; its own log says why");
+        match state {
+            State::Accepted => info!("exporting spans to the collector"),
+            State::PartlyAccepted => {
+                warn!("the collector rejects some of the spans; its own log says why");
             }
-            Was::Refused => warn!(
+            State::Rejected => warn!(
                 why,
-                "the collector refuses spans, which are lost; look at the path of tracing.otlp, and at what it takes"
+                "the collector rejects spans, which are dropped; check the path of tracing.otlp and the collector's receivers"
             ),
-            Was::Lost => warn!(
+            State::Unreachable => warn!(
                 why,
-                "the collector cannot be reached; spans wait, and what there is no room for is dropped"
+                "the collector is unreachable; spans are queued, and dropped while the queue is full"
             ),
         }
     }
 }
 
-/// What became of a request.
+/// What the collector did with the last request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Was {
-    Taken,
-    PartlyTaken,
-    Refused,
-    Lost,
+enum State {
+    Accepted,
+    PartlyAccepted,
+    Rejected,
+    Unreachable,
 }
 
-/// How many more spans there are places for in a batch; none if it is full.
+/// How many more spans fit into a batch; `None` if it is full.
 fn room(batch: &[Span]) -> Option<usize> {
     BATCH.checked_sub(batch.len()).filter(|room| *room > 0)
 }

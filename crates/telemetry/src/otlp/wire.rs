@@ -1,5 +1,5 @@
-//! As much of protobuf as it takes to write a message, and to read one number of an answer
-//! (Protocol Buffers documentation, Encoding).
+//! The part of protobuf that writes a message and reads one number of an answer (Protocol Buffers
+//! documentation, Encoding).
 
 /// How a field is written; the low bits of its key.
 const VARINT: u8 = 0;

@@ -20,20 +20,20 @@ use tracing_subscriber::{
 /// Where systemd says which of its streams is the journal's: device and inode (systemd.exec(5)).
 const STREAM: &str = "JOURNAL_STREAM";
 
-/// Whether what is written here goes to the journal. That somebody up the tree of processes writes
-/// there says nothing: the variable is inherited, standard output may be a file since.
-pub(super) fn hears(out: impl AsFd) -> bool {
+/// Whether this stream is the journal's. The variable alone does not say so: a child process
+/// inherits it although its standard output may be a file.
+pub(super) fn is_journal(out: impl AsFd) -> bool {
     env::var(STREAM).is_ok_and(|stream| is_stream(out, &stream).unwrap_or(false))
 }
 
 fn is_stream(out: impl AsFd, stream: &str) -> io::Result<bool> {
-    // A file of our own, closed at the end of this, so that it can be asked what it is.
+    // A duplicate, closed at the end of this function, because only a `File` has metadata.
     let own: OwnedFd = out.as_fd().try_clone_to_owned()?;
     let metadata = File::from(own).metadata()?;
     Ok(stream == format!("{}:{}", metadata.dev(), metadata.ino()))
 }
 
-/// A shape of lines, behind the priority that sd-daemon(3) describes; the journal takes that off.
+/// A format with the priority of sd-daemon(3) in front, which the journal removes.
 pub(super) struct Prioritized<F>(pub(super) F);
 
 impl<S, N, F> FormatEvent<S, N> for Prioritized<F>
@@ -53,8 +53,8 @@ where
     }
 }
 
-/// syslog(3). Nothing is as important to us as to the system; 5, "normal but significant", has no
-/// level here.
+/// The priority of syslog(3). 0 to 2 concern the whole system; 5, "normal but significant", has no
+/// level in `tracing`.
 fn priority(level: Level) -> u8 {
     match level {
         Level::ERROR => 3,

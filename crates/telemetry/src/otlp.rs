@@ -1,10 +1,9 @@
 //! Spans to a collector, by OTLP over HTTP in binary protobuf (OpenTelemetry Protocol Specification
 //! 1.9, OTLP/HTTP).
 //!
-//! Requests put what they have to tell into a queue and go on; where it is full, spans are lost,
-//! and counted. One task sends what is there, one batch after the other. A collector that cannot be
-//! reached is tried again, later and later; until then the batch and the queue wait, and that is
-//! all that ever waits. Without a collector there is nothing of all this.
+//! A request puts its spans into a queue and never waits: while the queue is full, spans are dropped
+//! and counted. One task sends them, batch after batch, and retries an unreachable collector with
+//! increasing pauses; only that task and the queue wait. Without a collector none of this runs.
 
 mod collector;
 mod exporter;
@@ -17,21 +16,19 @@ use std::{io, sync::Arc};
 use prometheus::{IntCounter, Registry};
 use thiserror::Error;
 use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whipstitch_proxy::trace::{Span, SpanSink, Tracing};
 
 use self::{collector::Collector, exporter::Exporter};
-use crate::{
-    config::{self, CollectorUrl, CollectorUrlError},
-    shutdown::Shutdown,
-};
+use whipstitch_config::{self as config, CollectorUrl, CollectorUrlError};
 
-/// Most spans that wait to be sent, besides a batch under way.
+/// Most spans in the queue, besides the batch in flight.
 const QUEUE: usize = 2048;
 
 /// Why spans cannot be exported.
 #[derive(Debug, Error)]
 pub enum OtlpError {
-    /// It is no URL of a collector.
+    /// `tracing.otlp` is not the URL of a collector.
     #[error("tracing.otlp {0}")]
     Endpoint(#[from] CollectorUrlError),
     /// The system's certificate roots cannot be read.
@@ -39,9 +36,9 @@ pub enum OtlpError {
     Roots(#[source] io::Error),
 }
 
-/// What is counted about spans.
+/// The counters of spans.
 #[derive(Clone, Debug)]
-pub(crate) struct SpanMetrics {
+pub struct SpanMetrics {
     exported: IntCounter,
     dropped: IntCounter,
 }
@@ -51,7 +48,7 @@ impl SpanMetrics {
     ///
     /// # Errors
     /// Another of the same name is registered already.
-    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Self {
             exported: IntCounter::new(
                 "spans_exported_total",
@@ -68,14 +65,15 @@ impl SpanMetrics {
     }
 }
 
-/// Starts to export, if there is a collector, as one of the tasks that `shutdown` waits for.
+/// Starts the export on `tasks` until `stop`; `None` if `tracing.otlp` is not set.
 ///
 /// # Errors
-/// Why it cannot.
-pub(crate) fn start(
+/// The URL is malformed, or the certificate roots cannot be read.
+pub fn start(
     tracing: &config::Tracing,
     metrics: SpanMetrics,
-    shutdown: &Shutdown,
+    tasks: &TaskTracker,
+    stop: CancellationToken,
 ) -> Result<Option<Tracing>, OtlpError> {
     let Some(url) = &tracing.otlp else {
         return Ok(None);
@@ -83,9 +81,7 @@ pub(crate) fn start(
     let collector = Collector::new(CollectorUrl::parse(url)?).map_err(OtlpError::Roots)?;
     let (queue, waiting) = mpsc::channel(QUEUE);
     let exporter = Exporter::new(waiting, collector, metrics.clone());
-    shutdown
-        .spans
-        .spawn(exporter.run(shutdown.stop_spans.clone()));
+    tasks.spawn(exporter.run(stop));
     Ok(Some(Tracing {
         parents: tracing.parents,
         sample: tracing.sample,
@@ -96,7 +92,7 @@ pub(crate) fn start(
     }))
 }
 
-/// Where requests put their spans.
+/// The queue of spans, as requests see it.
 struct Queue {
     queue: mpsc::Sender<Span>,
     dropped: IntCounter,

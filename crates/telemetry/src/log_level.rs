@@ -1,4 +1,4 @@
-//! What is logged, changed while the process runs, and back by itself.
+//! The filter of the log, changed temporarily while the process runs.
 
 use std::{
     fmt,
@@ -11,12 +11,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::log_filter::{self, FilterError};
+use whipstitch_config::log_filter::{self, FilterError};
 
-/// The longest that a change lasts.
+/// Longest duration of a temporary filter.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// The filter of the log. Cheap to clone: all clones are one.
+/// The filter of the log. Clones share one state.
 #[derive(Clone)]
 pub struct LogLevel(Arc<Inner>);
 
@@ -29,36 +29,36 @@ struct Inner {
 
 struct Changed {
     configured: String,
-    /// How often it was; a change goes back only if it is still the last one.
-    times: u64,
+    /// Number of temporary filters so far: only the last one is reverted at its end.
+    changes: u64,
     now: Option<Temporary>,
 }
 
-/// A filter that holds for a while.
+/// A temporary filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Temporary {
     /// The filter, in the syntax of `log.filter`.
     pub filter: String,
-    /// When the configured one comes back.
+    /// When the configured filter is active again.
     pub until: SystemTime,
 }
 
-/// Why the filter stays as it is.
+/// Why the filter is not changed.
 #[derive(Debug, Error)]
 pub enum LevelError {
     /// The text is not a filter.
     #[error("is not a filter such as \"debug\" or \"info,whipstitch_origin=debug\": {0}")]
     Malformed(#[from] FilterError),
-    /// It would last too long, or not at all.
+    /// The duration is out of bounds.
     #[error("a change lasts from one second to 24 hours")]
     Duration,
-    /// The log is not one of ours.
-    #[error("the log does not take it: {0}")]
+    /// The process has another log.
+    #[error("the log does not accept the filter: {0}")]
     Refused(String),
 }
 
 impl LogLevel {
-    /// A log whose filter, at first the configured one, `set` changes.
+    /// A log with this filter; `set` changes it.
     pub fn new(
         configured: &str,
         set: impl Fn(EnvFilter) -> Result<(), String> + Send + Sync + 'static,
@@ -67,13 +67,13 @@ impl LogLevel {
             set: Box::new(set),
             changed: Mutex::new(Changed {
                 configured: configured.to_owned(),
-                times: 0,
+                changes: 0,
                 now: None,
             }),
         }))
     }
 
-    /// The filter that holds now, and until when if not for good.
+    /// The active filter, and its end if it is temporary.
     pub fn now(&self) -> (String, Option<SystemTime>) {
         let changed = self.lock();
         match &changed.now {
@@ -82,10 +82,10 @@ impl LogLevel {
         }
     }
 
-    /// Configures another filter. If one holds for a while, this one comes after it.
+    /// Configures another filter. It becomes active at once, or at the end of a temporary one.
     ///
     /// # Errors
-    /// Why it stays as it is.
+    /// Why the filter is not changed.
     pub fn configure(&self, filter: &str) -> Result<(), LevelError> {
         let parsed = log_filter::parse(filter)?;
         let mut changed = self.lock();
@@ -96,11 +96,10 @@ impl LogLevel {
         Ok(())
     }
 
-    /// Sets another filter for a while; the configured one comes back by itself, by a task on
-    /// `tasks`.
+    /// Sets a temporary filter; a task on `tasks` restores the configured one.
     ///
     /// # Errors
-    /// Why it stays as it is.
+    /// Why the filter is not changed.
     pub fn change(
         &self,
         filter: &str,
@@ -118,28 +117,24 @@ impl LogLevel {
             filter: filter.to_owned(),
             until: SystemTime::now() + lasts,
         };
-        changed.times += 1;
+        changed.changes += 1;
         changed.now = Some(now.clone());
-        let (level, times) = (self.clone(), changed.times);
+        let (level, change) = (self.clone(), changed.changes);
         drop(changed);
-        info!(
-            filter,
-            ?lasts,
-            "the log is filtered in another way for a while"
-        );
+        info!(filter, ?lasts, "temporary log filter set");
         tasks.spawn(async move {
             let over = tokio::time::sleep(lasts);
             if stop.run_until_cancelled(over).await.is_some() {
-                level.revert(times);
+                level.revert(change);
             }
         });
         Ok(now)
     }
 
-    /// Back to the configured filter, unless there was another change since.
-    fn revert(&self, times: u64) {
+    /// Restores the configured filter, unless another change followed.
+    fn revert(&self, change: u64) {
         let mut changed = self.lock();
-        if changed.times != times {
+        if changed.changes != change {
             return;
         }
         let configured = changed.configured.clone();
@@ -150,8 +145,8 @@ impl LogLevel {
         changed.now = None;
         drop(changed);
         match set {
-            Ok(()) => info!(filter = configured, "the log is filtered as configured"),
-            Err(error) => warn!(error, "the log cannot be filtered as configured"),
+            Ok(()) => info!(filter = configured, "configured log filter restored"),
+            Err(error) => warn!(error, "configured log filter cannot be restored"),
         }
     }
 
@@ -184,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_goes_back_by_itself() {
+    async fn a_temporary_filter_is_reverted() {
         let ((level, set), tasks) = (level(), TaskTracker::new());
         let stop = CancellationToken::new();
         let change = |filter, lasts| level.change(filter, lasts, &tasks, stop.clone());
@@ -198,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_later_change_is_not_ended_by_an_earlier_one() {
+    async fn an_earlier_end_does_not_revert_a_later_change() {
         let ((level, set), tasks) = (level(), TaskTracker::new());
         let stop = CancellationToken::new();
         let change = |filter, lasts| level.change(filter, lasts, &tasks, stop.clone());
@@ -211,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn another_configured_one_counts_at_once_or_after_the_change() {
+    async fn a_configured_filter_is_active_at_once_or_after_a_temporary_one() {
         let ((level, set), tasks) = (level(), TaskTracker::new());
         level.configure("warn").unwrap();
         assert_eq!(level.now(), ("warn".to_owned(), None));
@@ -228,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_filter_or_too_long_changes_nothing() {
+    async fn a_malformed_filter_or_duration_changes_nothing() {
         let ((level, set), tasks) = (level(), TaskTracker::new());
         for (filter, seconds) in [
             ("debug", 0),

@@ -1,19 +1,18 @@
-//! What a collector is told of this process (OpenTelemetry, semantic conventions for resources).
+//! The attributes of this process (OpenTelemetry, semantic conventions for resources).
 
 use std::fs;
 
 use whipstitch_proxy::trace::{Attribute, TraceId};
 
-/// Where the kernel and the system say what this host is called; the first is hidden by
-/// `ProcSubset=pid` of systemd.
+/// Files with the name of this host; `ProcSubset=pid` of systemd hides the first.
 const NAMES: [&str; 2] = ["/proc/sys/kernel/hostname", "/etc/hostname"];
 
-/// Its attributes.
+/// The attributes.
 pub(super) fn resource() -> Vec<Attribute> {
     let mut all: Vec<Attribute> = vec![
-        ("service.name", env!("CARGO_PKG_NAME").into()),
+        ("service.name", "whipstitch".into()),
         ("service.version", env!("CARGO_PKG_VERSION").into()),
-        // Another one with every start.
+        // New at every start.
         ("service.instance.id", TraceId::random().to_string().into()),
         ("process.pid", u64::from(std::process::id()).into()),
     ];
