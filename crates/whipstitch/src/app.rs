@@ -184,13 +184,7 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
         metrics: proxy::Metrics::register(&registry)?,
         clock: context.clock.clone(),
     };
-    let span_metrics = SpanMetrics::register(&registry)?;
-    let tracing = telemetry::export_spans(
-        &config.tracing,
-        span_metrics,
-        &shutdown.spans,
-        shutdown.stop_spans.clone(),
-    )?;
+    let tracing = span_export(config, &registry, &shutdown)?;
     let dependencies = dependencies(config, &finding, &secrets, (&seen, tracing), &shutdown);
     let ender = Ender::new(
         seen.live.clone(),
@@ -326,6 +320,18 @@ fn dependencies(
             seen.clock.clone(),
         ),
     }
+}
+
+/// Starts the export of spans, if a collector is configured.
+fn span_export(
+    config: &Config,
+    registry: &Registry,
+    shutdown: &Shutdown,
+) -> Result<Option<Tracing>, StartError> {
+    let metrics = SpanMetrics::register(registry)?;
+    let stop = shutdown.stop_spans.clone();
+    let tracing = telemetry::export_spans(&config.tracing, metrics, &shutdown.spans, stop)?;
+    Ok(tracing)
 }
 
 /// The one place that knows both what the proxy needs of a socket and what kinds of socket there
