@@ -61,7 +61,8 @@ pub(crate) fn post(visit: &Transcript, statuses: &[u16], then: &str) -> Outcome 
     failed_set(shown(visit, post), then, advice(post))
 }
 
-/// Why a refusal need not be a failure: the operator did not say that this is here, or that the stream is live.
+/// Why a refusal need not be a failure: the operator did not say that this is here, or that the
+/// stream is live.
 fn not_offered(visit: &Transcript, post: &Answer) -> Option<String> {
     if !visit.required && matches!(post.status, 404 | 405 | 501) {
         return Some(format!("not offered: POST {}", post.status));

@@ -2,9 +2,9 @@
 //! client asks.
 //!
 //! After three faults in a row, and a probe that fails as well, no caller waits for the manager any
-//! more: every question is answered at once with [`ManagerFault::CircuitOpen`], and a probe a second
-//! finds out when it is back. The probe is a question of our own, and it alone opens and closes: a
-//! client may know questions that the manager cannot answer, or not soon.
+//! more: every question is answered at once with [`ManagerFault::CircuitOpen`], and a probe a
+//! second finds out when it is back. The probe is a question of our own, and it alone opens and
+//! closes: a client may know questions that the manager cannot answer, or not soon.
 //!
 //! The same question is asked once at the start and whenever no lookup was sent for
 //! [`Breaker::probe_when_idle`], so that an operator learns of an outage before the first client

@@ -69,7 +69,8 @@ impl ManagerFault {
         matches!(self, Self::Status(_) | Self::NotAnAnswer | Self::TooLong)
     }
 
-    /// The cause, for the operator; `None` for [`Self::CircuitOpen`], whose cause the breaker keeps.
+    /// The cause, for the operator; `None` for [`Self::CircuitOpen`], whose cause the breaker
+    /// keeps.
     pub fn cause(&self) -> Option<Cause> {
         Some(match self {
             Self::Unreachable(cause) => cause.clone(),

@@ -104,8 +104,8 @@ impl Shape {
         }
     }
 
-    /// The layer that writes lines of this shape. It is boxed, so that all shapes have one type; the
-    /// extra call a line is small beside formatting.
+    /// The layer that writes lines of this shape. It is boxed, so that all shapes have one type;
+    /// the extra call a line is small beside formatting.
     fn layer<S>(self, writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
     where
         S: Subscriber + for<'s> LookupSpan<'s>,

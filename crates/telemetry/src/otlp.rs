@@ -1,9 +1,10 @@
 //! Spans to a collector, by OTLP over HTTP in binary protobuf (OpenTelemetry Protocol Specification
 //! 1.9, OTLP/HTTP).
 //!
-//! A request puts its spans into a queue and never waits: while the queue is full, spans are dropped
-//! and counted. One task sends them, batch after batch, and retries an unreachable collector with
-//! increasing pauses; only that task and the queue wait. Without a collector none of this runs.
+//! A request puts its spans into a queue and never waits: while the queue is full, spans are
+//! dropped and counted. One task sends them, batch after batch, and retries an unreachable
+//! collector with increasing pauses; only that task and the queue wait. Without a collector none of
+//! this runs.
 
 mod collector;
 mod exporter;

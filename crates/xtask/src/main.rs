@@ -43,8 +43,8 @@ enum Chore {
     /// builds the pinned clients of tests/programs, and the tools that check deploy/, in the target
     /// directory. Fails when one cannot be had, a test was ignored or a runner ran none.
     Test,
-    /// Do what continuous integration does: format, arrows, words, dependencies, lints, tests, docs,
-    /// reference pages
+    /// Do what continuous integration does: format, arrows, words, dependencies, lints, tests,
+    /// docs, reference pages
     Ci,
     /// Check everything in deploy/ with the tools that will read it, as `test` does too
     Deploy(deploy::Options),

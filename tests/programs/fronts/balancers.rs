@@ -68,8 +68,8 @@ impl Balanced {
 
     async fn with(kind: Kind, change: impl Fn(&mut Config)) -> Self {
         let deployment = Deployment::start().await;
-        // Two that see clients by TCP, two that get them by header: the files have one port for each
-        // way.
+        // Two that see clients by TCP, two that get them by header: the files have one port for
+        // each way.
         let replicas: Vec<Proxy> = [false, false, true, true]
             .map(|trusts| {
                 let mut config = replica(&deployment, trusts);

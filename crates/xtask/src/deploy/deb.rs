@@ -11,7 +11,7 @@ use crate::command::{self, cargo};
 use crate::{Result, debian, dist};
 
 /// What the package holds: from the workspace, to the system, with its mode.
-const CONTENTS: [(&str, &str, u32); 16] = [
+const CONTENTS: [(&str, &str, u32); 9] = [
     (
         "deploy/systemd/whipstitch.service",
         "usr/lib/systemd/system/whipstitch.service",
@@ -48,47 +48,29 @@ const CONTENTS: [(&str, &str, u32); 16] = [
         0o644,
     ),
     (
-        "deploy/README.md",
-        "usr/share/doc/whipstitch/README.md",
-        0o644,
-    ),
-    (
-        "deploy/reference/configuration.md",
-        "usr/share/doc/whipstitch/reference/configuration.md",
-        0o644,
-    ),
-    (
-        "deploy/reference/metrics.md",
-        "usr/share/doc/whipstitch/reference/metrics.md",
-        0o644,
-    ),
-    (
-        "deploy/reference/problems.md",
-        "usr/share/doc/whipstitch/reference/problems.md",
-        0o644,
-    ),
-    (
-        "deploy/reference/commands.md",
-        "usr/share/doc/whipstitch/reference/commands.md",
-        0o644,
-    ),
-    (
-        "deploy/reference/log.md",
-        "usr/share/doc/whipstitch/reference/log.md",
-        0o644,
-    ),
-    (
-        "deploy/SECURITY.md",
-        "usr/share/doc/whipstitch/SECURITY.md",
-        0o644,
-    ),
-    (
         "CHANGELOG.md",
         "usr/share/doc/whipstitch/CHANGELOG.md",
         0o644,
     ),
     ("LICENSE", "usr/share/doc/whipstitch/LICENSE", 0o644),
 ];
+/// Pages of `deploy/` that the package holds in its folder of documentation.
+const PAGES: [&str; 13] = [
+    "README.md",
+    "SECURITY.md",
+    "clients.md",
+    "hosts.md",
+    "on-call.md",
+    "replicas.md",
+    "settings.md",
+    "sizing.md",
+    "reference/commands.md",
+    "reference/configuration.md",
+    "reference/log.md",
+    "reference/metrics.md",
+    "reference/problems.md",
+];
+const DOCUMENTATION: &str = "usr/share/doc/whipstitch";
 const PROGRAM: &str = "usr/bin/whipstitch";
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 
@@ -177,6 +159,10 @@ pub(crate) fn build(
     }
     for (from, to, mode) in CONTENTS {
         place(&root.join(from), &tree.join(to), mode)?;
+    }
+    for page in PAGES {
+        let to = tree.join(DOCUMENTATION).join(page);
+        place(&root.join("deploy").join(page), &to, 0o644)?;
     }
     for (from, to) in more {
         place(from, &tree.join(to), 0o644)?;
@@ -268,14 +254,20 @@ fn contents(listed: &str) -> Result {
             wrong.push(line.to_owned());
         }
     }
-    let wanted = CONTENTS.iter().map(|(_, to, _)| *to).chain([PROGRAM]);
-    let absent = wanted.filter(|path| {
+    let absent = wanted().into_iter().filter(|path| {
         !listed
             .lines()
             .any(|line| line.ends_with(&format!(" ./{path}")))
     });
     wrong.extend(absent.map(|path| format!("{path} is not there")));
     none(&wrong)
+}
+
+/// Every file that the package holds, besides generated ones.
+fn wanted() -> Vec<String> {
+    let placed = CONTENTS.iter().map(|(_, to, _)| (*to).to_owned());
+    let pages = PAGES.iter().map(|page| format!("{DOCUMENTATION}/{page}"));
+    placed.chain(pages).chain([PROGRAM.to_owned()]).collect()
 }
 
 /// Into a root of its own, without what it depends on and without its scripts, which would speak to
@@ -312,10 +304,8 @@ mod tests {
     fn what_others_may_write_is_found() {
         let line =
             |mode: &str, name: &str| format!("{mode} root/root 7 2026-01-01 00:00 ./{name}\n");
-        let mut listed: String = CONTENTS
-            .iter()
-            .map(|(_, to, _)| line("-rw-r--r--", to))
-            .collect();
+        let others = wanted().into_iter().filter(|path| path != PROGRAM);
+        let mut listed: String = others.map(|path| line("-rw-r--r--", &path)).collect();
         assert!(contents(&listed).is_err(), "the program is not there");
         listed += &line("-rwxr-xr-x", PROGRAM);
         contents(&listed).unwrap();

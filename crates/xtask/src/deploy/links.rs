@@ -9,6 +9,9 @@ use super::pages::{self, links};
 use super::report::{Report, none};
 use crate::Result;
 
+/// The page that says what to do about each problem.
+const GUIDE: &str = "on-call.md";
+
 /// Every page, and every comment.
 pub(super) fn check(bench: &Bench, report: &mut Report) {
     let root = &bench.root;
@@ -23,9 +26,9 @@ pub(super) fn check(bench: &Bench, report: &mut Report) {
         none(&misleading_comments(root)?)
     });
     report.check(
-        "deploy/README.md says what to do about every problem",
+        "deploy/on-call.md says what to do about every problem",
         || {
-            let guide = bench.read("README.md")?;
+            let guide = bench.read(GUIDE)?;
             none(&untold(&bench.read("reference/problems.md")?, &guide))
         },
     );
@@ -144,7 +147,7 @@ mod tests {
             complaints.extend(lost.map(|link| format!("{}: {link}", page.display())));
         }
         let read = |page: &str| fs::read_to_string(root.join("deploy").join(page)).unwrap();
-        complaints.extend(untold(&read("reference/problems.md"), &read("README.md")));
+        complaints.extend(untold(&read("reference/problems.md"), &read(GUIDE)));
         assert!(complaints.is_empty(), "{}", complaints.join("\n"));
     }
 

@@ -37,12 +37,18 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ),
 ];
 /// Files of the workspace that lie beside the program in the tar.
-const BESIDE: [&str; 10] = [
+const BESIDE: [&str; 16] = [
     "README.md",
     "CHANGELOG.md",
     "LICENSE",
     "deploy/README.md",
     "deploy/SECURITY.md",
+    "deploy/clients.md",
+    "deploy/hosts.md",
+    "deploy/on-call.md",
+    "deploy/replicas.md",
+    "deploy/settings.md",
+    "deploy/sizing.md",
     "deploy/whipstitch.toml",
     "deploy/systemd/whipstitch.service",
     "deploy/systemd/whipstitch.socket",

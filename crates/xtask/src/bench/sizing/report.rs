@@ -57,7 +57,7 @@ impl Figures {
         median(values).ok_or_else(|| format!("{figure:?} was not measured").into())
     }
 
-    /// Both tables, as they stand in `deploy/README.md`.
+    /// Both tables, for `deploy/sizing.md`.
     pub(super) fn tables(&self) -> Result<String> {
         Ok(format!("{}\n{}", self.costs()?, self.crowds()?))
     }
