@@ -34,8 +34,6 @@ pub mod round_robin;
 pub mod sdk;
 #[path = "harness/stub_node.rs"]
 pub mod stub_node;
-#[path = "harness/trusting.rs"]
-pub mod trusting;
 #[path = "harness/websocket.rs"]
 pub mod websocket;
 

@@ -21,10 +21,9 @@ use whipstitch_minicluster::{Cluster, Config as ClusterConfig};
 
 use whipstitch_proxy::clock::WallClock;
 
-use crate::http::Client;
+pub use crate::http::SOON;
 
-/// Longest wait of a test for anything that should be there at once.
-pub const SOON: Duration = Duration::from_secs(10);
+use crate::http::Client;
 
 /// A cluster and what is needed to put proxies in front of it.
 pub struct Deployment {

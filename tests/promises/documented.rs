@@ -275,7 +275,8 @@ async fn a_player_of_2_0_gets_the_region_that_it_names() {
     }
     let after = posted(&deployment);
     let more = after.iter().filter(|node| !before.contains(node));
-    assert!(more.clone().count() > 0 && more.copied().all(|node| node > 0));
+    assert!(more.clone().count() > 0);
+    assert!(more.copied().all(|node| node > 0));
     let mars = target(Api::V2, "whep", "s1", "region=mars&strict=true");
     let reply = proxy.h1.sdp("POST", &mars, "").await;
     assert_eq!(reply.status, 409, "{}", reply.text());

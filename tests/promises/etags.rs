@@ -58,10 +58,9 @@ async fn a_client_that_needs_an_etag_gets_one_and_no_node_sees_it() {
     let created = proxy.h1.sdp("POST", ENDPOINT, &offer).await;
     assert_eq!(created.status, 201, "{}", created.text());
     let tag = created.header("etag");
-    assert!(
-        tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"'),
-        "{tag}"
-    );
+    assert!(tag.len() > 2, "{tag}");
+    assert!(tag.starts_with('"'), "{tag}");
+    assert!(tag.ends_with('"'), "{tag}");
     assert!(
         created
             .header("access-control-expose-headers")
@@ -79,10 +78,8 @@ async fn a_client_that_needs_an_etag_gets_one_and_no_node_sees_it() {
             "{name}"
         );
         let last_trickle = last_trickle(&deployment);
-        assert!(
-            !last_trickle.headers.contains_key("if-match")
-                && !last_trickle.headers.contains_key("etag")
-        );
+        assert!(!last_trickle.headers.contains_key("if-match"));
+        assert!(!last_trickle.headers.contains_key("etag"));
     }
     // It restarts ICE, which is the node's to judge.
     send(&proxy.h1, patch(&session).header("if-match", "*")).await;

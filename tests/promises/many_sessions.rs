@@ -92,7 +92,8 @@ async fn nine_thousand_nine_hundred_sessions_are_counted_paged_searched_and_sort
         }
     };
     let over = tokio::time::timeout(whipstitch_tests::deployment::SOON, over).await;
-    assert!(over.is_ok() && node.ended() == 1);
+    assert!(over.is_ok());
+    assert_eq!(node.ended(), 1);
     assert_eq!(
         numbers(&list(&proxy, "page=99").await),
         [9_899, 9_899, 99, 99]

@@ -54,10 +54,9 @@ async fn whip_in_whep_out() {
         let publishing = publish(client, &publisher, stream).await;
         let playing = play(client, &player, stream).await;
         let counts = player.wait_for_frames(FRAMES, SOON).await.unwrap();
-        assert!(
-            counts.audio >= FRAMES && counts.video >= FRAMES && counts.keyframes > 0,
-            "{counts:?}"
-        );
+        assert!(counts.audio >= FRAMES, "{counts:?}");
+        assert!(counts.video >= FRAMES, "{counts:?}");
+        assert!(counts.keyframes > 0, "{counts:?}");
 
         assert_eq!(client.bare("DELETE", &playing).await.status, 200);
         assert_eq!(client.bare("DELETE", &publishing).await.status, 200);

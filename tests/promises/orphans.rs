@@ -383,7 +383,8 @@ async fn a_client_that_retries_at_once_keeps_its_session() {
         // A DELETE would come over the connection of the first, which is free now, or over another.
         let mut byte = [0];
         let deleted = timeout(ANSWERED, first.read(&mut byte)).await;
-        assert!(deleted.is_err() && node.unconnected(), "{deleted:?}");
+        assert!(deleted.is_err(), "{deleted:?}");
+        assert!(node.unconnected(), "{deleted:?}");
         second.write_all(CREATED).await.unwrap();
         (first, second)
     };

@@ -259,10 +259,8 @@ async fn a_session_host_is_an_opaque_handle_that_leads_back() {
             .contains("Session-Host")
     );
     let unreserved = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    assert!(
-        handle.len() > 40 && handle.chars().all(unreserved),
-        "{handle}"
-    );
+    assert!(handle.len() > 40, "{handle}");
+    assert!(handle.chars().all(unreserved), "{handle}");
     let peer = Publisher::new().await.unwrap();
     let created = sdk.post(&peer.offer().await.unwrap()).await;
     assert_eq!(created.status, 201);

@@ -85,15 +85,18 @@ async fn are_spread(weights: [u32; 5], set: impl FnOnce(&mut Config)) {
 
     let wanted = by_the_manager(&deployment).await;
     let (got, lookups) = burst(&deployment, config).await;
-    println!(
+    let shares = format!(
         "the manager alone: {wanted:?} of {DIRECT}; through the proxy: {got:?} with {lookups} lookups"
     );
-    assert_eq!(got.iter().sum::<usize>(), PLAYERS);
+    assert_eq!(got.iter().sum::<usize>(), PLAYERS, "{shares}");
     for (got, wanted) in got.iter().zip(wanted) {
         let wanted = wanted * PLAYERS / DIRECT;
-        assert!(got.abs_diff(wanted) <= wanted / 10, "{got} for {wanted}");
+        assert!(
+            got.abs_diff(wanted) <= wanted / 10,
+            "{got} for {wanted}; {shares}"
+        );
     }
-    assert!(lookups <= 500, "{lookups}");
+    assert!(lookups <= 500, "{shares}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -211,10 +211,8 @@ async fn plays_on(deployment: &Deployment, client: &Client, expected: &str) {
     let created = client.bare("POST", endpoint).await;
     assert_eq!(created.status, 201);
     let given = created.header("location");
-    assert!(
-        given.starts_with(expected) && !given.contains("subscriber"),
-        "{given}"
-    );
+    assert!(given.starts_with(expected), "{given}");
+    assert!(!given.contains("subscriber"), "{given}");
     assert_eq!(client.bare("DELETE", &path_of(given)).await.status, 200);
     let requests = deployment.cluster.seen().requests();
     let target = &requests.last().unwrap().target;

@@ -108,10 +108,8 @@ async fn a_meaningless_query_is_refused_with_a_reason() {
     ] {
         let (status, problem) = refused(&proxy.h1, &query).await;
         assert_eq!(status, 400, "{query}");
-        assert!(
-            problem.contains("bad-query") && problem.contains(words),
-            "{query}: {problem}"
-        );
+        assert!(problem.contains("bad-query"), "{query}: {problem}");
+        assert!(problem.contains(words), "{query}: {problem}");
     }
     assert!(node.unconnected());
 }
@@ -147,7 +145,8 @@ async fn a_socket_given_up_before_the_node_answered_costs_the_next_one_nothing()
     // The node is closed at once that nobody waits any more.
     let mut rest = Vec::new();
     let closed = timeout(SOON, thinking.read_to_end(&mut rest)).await;
-    assert!(closed.is_ok() && rest.is_empty());
+    assert!(closed.is_ok());
+    assert!(rest.is_empty());
     proxy.until_metric("whipstitch_sockets_open", 0.0).await;
 
     let ((answer, mut client), (_, mut node)) =

@@ -74,6 +74,7 @@ mod tests {
         );
         assert!(fs::read_to_string(&key).unwrap().contains("PRIVATE KEY"));
         drop(certificate);
-        assert!(!cert.exists() && !key.exists());
+        assert!(!cert.exists());
+        assert!(!key.exists());
     }
 }

@@ -171,10 +171,8 @@ mod tests {
         let demo = Demo::start(Options::free_ports()).await.unwrap();
         let authority = demo.http_url().replace("http://localhost", "127.0.0.1");
         let page = get(&authority, "/").await;
-        assert!(
-            page.starts_with("HTTP/1.1 200") && page.contains("<title>Whipstitch"),
-            "{page}"
-        );
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        assert!(page.contains("<title>Whipstitch"), "{page}");
         let lookup = get(
             &authority,
             "/streammanager/api/4.0/event/live/demo?action=broadcast",

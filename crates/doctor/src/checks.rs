@@ -49,10 +49,7 @@ pub(crate) fn post(visit: &Transcript, statuses: &[u16], then: &str) -> Outcome 
     if let Some(reason) = not_offered(visit, post) {
         return skipped(reason);
     }
-    if visit.role == Role::Play
-        && !visit.client.behaviour.counter.takes_406()
-        && post.status == 406
-        && post.is_offer()
+    if visit.role == Role::Play && !visit.reading.takes_406 && post.status == 406 && post.is_offer()
     {
         return skipped(
             "the server makes the offer (406), and this client takes only answers to its own",
@@ -148,9 +145,7 @@ pub(crate) fn location(visit: &Transcript, then: &str) -> Outcome {
     };
     match &visit.session {
         None => failed(format!("Location: {}", without_query(location)), then),
-        Some(session)
-            if visit.client.behaviour.page && visit.endpoint.secure && !session.secure =>
-        {
+        Some(session) if visit.reading.page && visit.endpoint.secure && !session.secure => {
             failed_set(
                 format!("Location: {}", without_query(location)),
                 "the browser refuses a URL without TLS on a page with it (mixed content)",

@@ -1,6 +1,12 @@
 //! A client: how it speaks, and what it wants.
 
-use crate::{Role, answer::Answer, rule::Rule, transcript::Transcript, url::Url};
+use crate::{
+    Role,
+    answer::Answer,
+    rule::Rule,
+    transcript::{Reading, Transcript},
+    url::Url,
+};
 
 /// Headers of a request, by lower-case name.
 pub(crate) type Headers = Vec<(&'static str, String)>;
@@ -70,6 +76,16 @@ impl Behaviour {
         extra: Extra::None,
         needs: Needs::Nothing,
     };
+}
+
+impl Client {
+    /// How it reads answers.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading {
+            page: self.behaviour.page,
+            takes_406: self.behaviour.counter.takes_406(),
+        }
+    }
 }
 
 /// What a client adds to the URLs that it is given.

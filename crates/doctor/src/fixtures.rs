@@ -72,7 +72,12 @@ pub(crate) fn came(text: &str) -> Exchange {
 
 /// A visit in which these answers came.
 pub(crate) fn visit(client: &'static Client, answers: &[(Step, &str)]) -> Transcript {
-    let mut visit = Transcript::new(client, endpoint(), "https://doctor.invalid".to_owned());
+    let mut visit = Transcript::new(
+        client.role,
+        client.reading(),
+        endpoint(),
+        "https://doctor.invalid".to_owned(),
+    );
     for (step, text) in answers {
         visit.note(*step, came(text), Vec::new());
     }

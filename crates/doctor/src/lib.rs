@@ -37,6 +37,7 @@ pub use examine::examine;
 pub use options::{Options, Output};
 pub use report::{Report, Row, Verdict};
 pub use rule::Failure;
+pub use tls::any_certificate;
 
 /// Publish or play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

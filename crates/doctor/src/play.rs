@@ -50,7 +50,12 @@ impl<'s> Visit<'s> {
         stream: &str,
     ) -> Self {
         let endpoint = environment.target.endpoint(client.role, stream);
-        let mut transcript = Transcript::new(client, endpoint, environment.origin.to_owned());
+        let mut transcript = Transcript::new(
+            client.role,
+            client.reading(),
+            endpoint,
+            environment.origin.to_owned(),
+        );
         transcript.required = environment.target.is_required(client.role);
         transcript.live = environment.target.live;
         let mut visit = Self {

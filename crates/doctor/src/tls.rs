@@ -1,10 +1,11 @@
-//! Whose certificates are trusted.
+//! TLS of the client: which certificates are trusted.
 
 use std::{path::Path, sync::Arc};
 
 use hyper_rustls::ConfigBuilderExt as _;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    WantsVerifier,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs},
 };
@@ -18,17 +19,12 @@ use crate::{Error, Options};
 /// # Errors
 /// The file of `--ca` cannot be read, or holds no certificate.
 pub(crate) fn config(options: &Options) -> Result<Option<Arc<ClientConfig>>, Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Option(error.to_string()))?;
-    let config = if options.insecure {
-        let anybody = Arc::new(AnyCertificate(provider));
-        let builder = builder
-            .dangerous()
-            .with_custom_certificate_verifier(anybody);
-        builder.with_no_client_auth()
-    } else if let Some(file) = &options.ca {
+    let tls_error = |error: rustls::Error| Error::Option(error.to_string());
+    if options.insecure {
+        return any_certificate().map(Some).map_err(tls_error);
+    }
+    let builder = builder(Arc::new(aws_lc_rs::default_provider())).map_err(tls_error)?;
+    let config = if let Some(file) = &options.ca {
         builder
             .with_root_certificates(roots(file)?)
             .with_no_client_auth()
@@ -39,6 +35,25 @@ pub(crate) fn config(options: &Options) -> Result<Option<Arc<ClientConfig>>, Err
         }
     };
     Ok(Some(Arc::new(config)))
+}
+
+/// A client's TLS that trusts any certificate, as with `--insecure`.
+///
+/// # Errors
+/// The TLS versions do not fit the cryptography: never with the one that is built in.
+pub fn any_certificate() -> Result<Arc<ClientConfig>, rustls::Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = builder(provider.clone())?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+fn builder(
+    provider: Arc<CryptoProvider>,
+) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
+    ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
 }
 
 fn roots(file: &Path) -> Result<RootCertStore, Error> {
@@ -58,7 +73,8 @@ fn roots(file: &Path) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-/// Trusts whoever holds the key of the certificate that was shown: `--insecure`.
+/// Accepts every certificate whose private key the server holds: the handshake's signature is still
+/// checked.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

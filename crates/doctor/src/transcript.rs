@@ -3,7 +3,6 @@
 use crate::{
     Role,
     answer::{Answer, Exchange},
-    client::Client,
     url::Url,
 };
 
@@ -74,12 +73,21 @@ impl Step {
     }
 }
 
+/// How a client reads answers, as far as the rules of several clients depend on it.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    /// Whether it is a script on a page, so that the browser decides what it may read.
+    pub(crate) page: bool,
+    /// Whether a 406 with an offer is a counter-offer to it and no error.
+    pub(crate) takes_406: bool,
+}
+
 /// What a visit was like.
 pub(crate) struct Transcript {
     /// Publish or play.
     pub(crate) role: Role,
-    /// The client that came.
-    pub(crate) client: &'static Client,
+    /// How the client reads what it gets.
+    pub(crate) reading: Reading,
     /// Where it was sent.
     pub(crate) endpoint: Url,
     /// Whether the endpoint has to be there, because the operator named it.
@@ -97,10 +105,10 @@ pub(crate) struct Transcript {
 
 impl Transcript {
     /// A visit that has not begun.
-    pub(crate) fn new(client: &'static Client, endpoint: Url, origin: String) -> Self {
+    pub(crate) fn new(role: Role, reading: Reading, endpoint: Url, origin: String) -> Self {
         Self {
-            role: client.role,
-            client,
+            role,
+            reading,
             endpoint,
             required: true,
             live: false,
@@ -143,8 +151,7 @@ impl Transcript {
     /// The answer to the offer, if it made a session.
     pub(crate) fn created(&self) -> Option<&Answer> {
         let post = self.answer(Step::Post)?;
-        let countered =
-            post.status == 406 && post.is_offer() && self.client.behaviour.counter.takes_406();
-        (post.is_success() || countered).then_some(post)
+        let is_counter_offer = post.status == 406 && post.is_offer() && self.reading.takes_406;
+        (post.is_success() || is_counter_offer).then_some(post)
     }
 }

@@ -26,6 +26,7 @@
 mod cluster;
 mod config;
 mod fault;
+mod frames;
 mod listener;
 mod manager;
 mod media;

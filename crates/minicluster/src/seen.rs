@@ -208,6 +208,7 @@ mod tests {
         assert_eq!(seen.lookup_targets()[0], "live/s?1");
         assert_eq!(seen.lookups(Action::Subscribe, "live", "s"), 16_385);
         seen.clear();
-        assert!(seen.requests().is_empty() && seen.lookup_targets().is_empty());
+        assert!(seen.requests().is_empty());
+        assert!(seen.lookup_targets().is_empty());
     }
 }

@@ -124,7 +124,8 @@ mod tests {
     fn paths_are_read_from_the_right() {
         let path = SignalingPath::parse("/live/myroom/desk/whip/endpoint/my%20stream").unwrap();
         assert_eq!(path.key, StreamKey::new("live/myroom/desk", "my stream"));
-        assert!(!path.resource && path.dialect == Dialect::Whip);
+        assert!(!path.resource);
+        assert_eq!(path.dialect, Dialect::Whip);
         assert!(
             SignalingPath::parse("/live/whep/resource/s")
                 .unwrap()

@@ -78,7 +78,8 @@ async fn what_a_preflight_asks_for_is_allowed_per_route() {
         )
         .await;
         let headers = listed(&reply, "access-control-allow-headers");
-        assert!(headers.len() < 100 && headers.contains(&"x-0".to_owned()));
+        assert!(headers.len() < 100);
+        assert!(headers.contains(&"x-0".to_owned()));
         for name in ["a b", "x-forwarded-host", "connection", "te"] {
             assert!(!headers.contains(&name.to_owned()), "{name}");
         }

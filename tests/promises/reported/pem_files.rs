@@ -12,7 +12,8 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use whipstitch::config::{self, Config, Sources};
-use whipstitch_tests::{Deployment, Proxy, trusting::anybody};
+use whipstitch_doctor::any_certificate;
+use whipstitch_tests::{Deployment, Proxy};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -146,10 +147,8 @@ fn every_spelling_is_read_whole_or_reported() {
         files.write(&cert, server.key.as_bytes());
         let (mistakes, unfit, warnings) = files.check("");
         let shown = String::from_utf8_lossy(&cert);
-        assert!(
-            mistakes.is_empty() && unfit.is_empty(),
-            "{shown}: {mistakes:?} {unfit:?}"
-        );
+        assert!(mistakes.is_empty(), "{shown}: {mistakes:?} {unfit:?}");
+        assert!(unfit.is_empty(), "{shown}: {mistakes:?} {unfit:?}");
         assert_eq!(
             warnings.is_empty(),
             word.is_empty(),
@@ -186,10 +185,8 @@ fn every_spelling_is_read_whole_or_reported() {
     for (cert, word) in refused {
         files.write(&cert, server.key.as_bytes());
         let (mistakes, ..) = files.check("");
-        assert!(
-            mistakes.len() == 1 && mistakes[0].contains(word),
-            "{word}: {mistakes:?}"
-        );
+        assert_eq!(mistakes.len(), 1, "{word}: {mistakes:?}");
+        assert!(mistakes[0].contains(word), "{word}: {mistakes:?}");
         assert!(mistakes[0].contains("cert.pem"), "{mistakes:?}");
     }
 }
@@ -249,7 +246,8 @@ fn an_expired_or_early_certificate_is_a_mistake_to_check_but_does_not_prevent_a_
         files.write(chain(&server).as_bytes(), server.key.as_bytes());
         let (mistakes, unfit, _) = files.check("");
         assert!(mistakes.is_empty(), "{mistakes:?}");
-        assert!(unfit.len() == 1 && unfit[0].contains(word), "{unfit:?}");
+        assert_eq!(unfit.len(), 1, "{unfit:?}");
+        assert!(unfit[0].contains(word), "{unfit:?}");
     }
     let server = authority.server(&["a.example", "*.b.example"], -1, 30);
     files.write(chain(&server).as_bytes(), server.key.as_bytes());
@@ -259,18 +257,17 @@ fn an_expired_or_early_certificate_is_a_mistake_to_check_but_does_not_prevent_a_
         .iter()
         .filter(|one| one.contains("is not for"))
         .collect();
-    assert!(unfit.is_empty() && warned.len() == 2, "{warnings:?}");
-    assert!(
-        warned[0].contains("c.example") && warned[1].contains("b.example"),
-        "{warned:?}"
-    );
+    assert!(unfit.is_empty(), "{warnings:?}");
+    assert_eq!(warned.len(), 2, "{warnings:?}");
+    assert!(warned[0].contains("c.example"), "{warned:?}");
+    assert!(warned[1].contains("b.example"), "{warned:?}");
 }
 
 /// How many certificates a client is shown, and the first one.
 async fn shown(proxy: &Proxy) -> (usize, Vec<u8>) {
     let tcp = TcpStream::connect(proxy.h1.addr()).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let tls = TlsConnector::from(anybody())
+    let tls = TlsConnector::from(any_certificate().unwrap())
         .connect(name, tcp)
         .await
         .unwrap();
@@ -317,10 +314,8 @@ async fn a_concatenated_chain_is_sent_with_its_issuer_and_an_active_certificate_
     ] {
         files.write(glued(&server).as_bytes(), server.key.as_bytes());
         let message = reload().await;
-        assert!(
-            message.contains("failed: ") && message.contains(word),
-            "{message}"
-        );
+        assert!(message.contains("failed: "), "{message}");
+        assert!(message.contains(word), "{message}");
         assert_eq!(shown(&proxy).await, (2, first.clone()), "{word}");
         assert!((proxy.metric("whipstitch_certificate_files_unusable").await - 1.0).abs() < 0.5);
     }

@@ -4,9 +4,10 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::asked::ManagerRequest;
+use super::ManagerState;
+use super::failure::of_1_x as failure;
 use super::provision::{Provision, ProvisionError};
-use super::{ManagerState, failure};
+use super::request::ManagerRequest;
 use crate::node::NodeState;
 use crate::registry::unix_millis;
 use crate::reply::{self, Reply};

@@ -8,14 +8,11 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::ManagerState;
-use super::asked::ManagerRequest;
-use super::streams::failure;
+use super::failure::{NO_TOKEN, of_2_0 as failure};
+use super::request::ManagerRequest;
 use crate::node::NodeState;
 use crate::registry::unix_millis;
 use crate::reply::{self, Reply};
-
-/// The words of 2.0 for a missing token, one that is over, and one that was never given.
-pub(super) const NO_TOKEN: &str = "Missing or invalid JWT Authorization header.";
 
 /// Answer `/as/v1/admin/{rest}`.
 pub(super) fn answer(manager: &ManagerState, asked: &ManagerRequest<'_>, rest: &str) -> Reply {

@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::asked::ManagerRequest;
+use super::failure::of_1_x as failure;
 use super::provision::distribute;
 use super::question::Question;
-use super::{ManagerState, choice, failure};
+use super::request::ManagerRequest;
+use super::{ManagerState, choice};
 use crate::fault::Lie;
 use crate::node::NodeState;
 use crate::reply::{self, Reply};

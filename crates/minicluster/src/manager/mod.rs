@@ -3,11 +3,12 @@
 
 mod admin;
 mod admin_2_0;
-mod asked;
 mod choice;
 mod event;
+mod failure;
 mod provision;
 mod question;
+mod request;
 mod streams;
 mod tokens;
 mod turns;
@@ -18,14 +19,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
-use serde_json::json;
 
-use self::asked::ManagerRequest;
+use self::failure::of_1_x as failure;
+use self::request::ManagerRequest;
 use crate::config::Config;
 use crate::fault::{Lie, Switch};
 use crate::listener::{Handler, Peer};
 use crate::node::NodeState;
-use crate::registry::{Registry, unix_millis};
+use crate::registry::Registry;
 use crate::reply::{self, Reply, ReplyBody};
 use crate::seen::Seen;
 
@@ -133,12 +134,4 @@ fn route(manager: &ManagerState, asked: &ManagerRequest<'_>) -> Reply {
         Some(_) => reply::text(405, "Method not allowed."),
         None => reply::tomcat_not_found(),
     }
-}
-
-/// The error body of API 4.0.
-fn failure(status: u16, message: &str) -> Reply {
-    reply::json(
-        status,
-        &json!({"errorMessage": message, "timestamp": unix_millis()}),
-    )
 }

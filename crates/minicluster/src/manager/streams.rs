@@ -6,9 +6,10 @@
 use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 
-use super::asked::ManagerRequest;
+use super::failure::{NO_TOKEN, of_2_0 as failure};
 use super::provision::{Provision, ProvisionError, distribute};
 use super::question::Question;
+use super::request::ManagerRequest;
 use super::{ManagerState, admin_2_0, choice};
 use crate::fault::Lie;
 use crate::node::NodeState;
@@ -48,7 +49,7 @@ const PROVISION: &str = "provision/";
 /// `provision/{nodeGroup}[/{provisionGuid}]`
 fn provision(manager: &ManagerState, asked: &ManagerRequest<'_>, rest: &str) -> Reply {
     if !manager.tokens.holds(asked.bearer()) {
-        return failure(401, admin_2_0::NO_TOKEN);
+        return failure(401, NO_TOKEN);
     }
     let rest = rest.strip_prefix(PROVISION).unwrap_or_default();
     let (group, guid) = match rest.split_once('/') {
@@ -146,11 +147,6 @@ fn no_group(group: &str) -> Reply {
 
 fn list(entries: impl Iterator<Item = Value>) -> Reply {
     reply::json(200, &entries.collect())
-}
-
-/// The error body of 2.0.
-pub(super) fn failure(status: u16, message: &str) -> Reply {
-    reply::json(status, &json!({ "error": message }))
 }
 
 /// A false answer of the manager, as [`Lie`] describes it.

@@ -172,7 +172,7 @@ impl Session {
         let Some(name) = message.get("unpublish").and_then(serde_json::Value::as_str) else {
             return;
         };
-        let stopping = crate::node::frames::stopping(name);
+        let stopping = crate::frames::stopping(name);
         if let Some(mut channel) = self.rtc.channel(channel) {
             let _ = channel.write(false, stopping.as_bytes());
         }

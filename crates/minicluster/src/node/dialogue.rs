@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
-use super::{NodeState, frames};
+use super::NodeState;
+use crate::frames;
 use crate::media::{MediaError, MediaEvent, Plan};
 use crate::registry::{Refusal, SessionId, Tracks};
 use crate::stream::{StreamKey, text};

@@ -4,7 +4,6 @@
 mod cors;
 mod dialogue;
 mod extensions;
-pub(crate) mod frames;
 mod socket;
 mod whep;
 mod whip;

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use super::NodeState;
 use super::dialogue::Dialogue;
-use super::frames;
+use crate::frames;
 use crate::media::EVENTS;
 use crate::reply::{self, Reply};
 use crate::stream::{StreamKey, percent_decode};

@@ -122,7 +122,8 @@ async fn a_manager_that_misbehaves() {
 
     manager.lie(Lie::Html);
     let answer = get(&lookup).await;
-    assert!(answer.status == 200 && answer.text().starts_with("<!doctype html>"));
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().starts_with("<!doctype html>"));
     manager.lie(Lie::Array);
     assert!(get(&lookup).await.json()[0]["serverAddress"].is_string());
     manager.lie(Lie::ErrorMessage("no".to_owned()));

@@ -81,10 +81,8 @@ async fn lookups_name_nodes() {
         let answer = get(&event(&cluster, rest)).await;
         assert_eq!(answer.status, status, "{rest}");
         let body = answer.json();
-        assert!(
-            body["errorMessage"].is_string() && body["timestamp"].is_u64(),
-            "{body}"
-        );
+        assert!(body["errorMessage"].is_string(), "{body}");
+        assert!(body["timestamp"].is_u64(), "{body}");
     }
     assert_eq!(cluster.seen().lookups(Action::Subscribe, "live", "s"), 1);
     assert!(cluster.seen().connections(Server::Manager) > 0);
@@ -152,7 +150,8 @@ async fn pages_and_the_admin_api() {
     let url = cluster.manager_url();
     assert_eq!(get(&format!("{url}/")).await.text(), "hello");
     let missing = get(&format!("{url}/nowhere")).await;
-    assert!(missing.status == 404 && missing.text().contains("<h1>HTTP Status 404"));
+    assert_eq!(missing.status, 404);
+    assert!(missing.text().contains("<h1>HTTP Status 404"));
     let admin = format!("{url}/streammanager/api/4.0/admin/nodegroup");
     assert_eq!(get(&admin).await.status, 401);
     let groups = get(&format!("{admin}?accessToken=minicluster"))

@@ -28,13 +28,10 @@ use crate::Result;
 /// that is split takes its share along.
 const EXCEPTIONS: &[(&str, usize)] = &[
     ("whipstitch", 12),
-    ("whipstitch-doctor", 4),
     ("whipstitch-ingress", 17),
     ("whipstitch-origin", 24),
     ("whipstitch-signaling", 2),
     ("whipstitch-proxy", 41),
-    ("whipstitch-minicluster", 4),
-    ("whipstitch-tests", 2),
 ];
 
 /// The file that gives the order of the rooms.
