@@ -26,12 +26,48 @@ pub(super) fn check(bench: &Bench, report: &mut Report) {
         none(&misleading_comments(root)?)
     });
     report.check(
+        "README.md and ARCHITECTURE.md: short, and the map is true",
+        || none(&misleading_map(root)?),
+    );
+    report.check(
         "deploy/on-call.md says what to do about every problem",
         || {
             let guide = bench.read(GUIDE)?;
             none(&untold(&bench.read("reference/problems.md")?, &guide))
         },
     );
+}
+
+/// The pages that a newcomer reads first, and how long they may be, in bytes.
+const SHORT: [(&str, usize); 2] = [("README.md", 8_192), ("ARCHITECTURE.md", 8_192)];
+
+/// What is wrong with the first pages: too long, or a source that the map names and that is gone.
+///
+/// The map writes `crate/path` for `crates/crate/src/path`.
+fn misleading_map(root: &Path) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    for (page, most) in SHORT {
+        let text = fs::read_to_string(root.join(page))?;
+        if text.len() > most {
+            wrong.push(format!("{page} has {} bytes, at most {most}", text.len()));
+        }
+        let rows = text.lines().filter(|line| line.starts_with('|'));
+        for path in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
+            let source = path.split_once('/').filter(|(_, rest)| !rest.is_empty());
+            if let Some((name, rest)) = source
+                && !root
+                    .join("crates")
+                    .join(name)
+                    .join("src")
+                    .join(rest)
+                    .exists()
+                && !root.join(path).exists()
+            {
+                wrong.push(format!("{page}: `{path}` is not there"));
+            }
+        }
+    }
+    Ok(wrong)
 }
 
 /// Links of a page that lead nowhere, and files that it names and that are not there.
@@ -142,6 +178,7 @@ mod tests {
     fn our_own_pages_hold() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut complaints = misleading_comments(&root).unwrap();
+        complaints.extend(misleading_map(&root).unwrap());
         for page in pages::files(&root, "md").unwrap() {
             let lost = broken(&root, &page).unwrap().into_iter();
             complaints.extend(lost.map(|link| format!("{}: {link}", page.display())));
