@@ -1,4 +1,4 @@
-//! A certificate for one run: made at start, in a directory that goes away with it.
+//! A certificate for one run: created at start, in a directory that is deleted with it.
 
 use std::{
     fs::{self, OpenOptions},

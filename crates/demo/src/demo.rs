@@ -1,4 +1,4 @@
-//! The cluster, the proxy in front of it, and how both end.
+//! The running demo: the cluster, the proxy in front of it, and their shutdown.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -11,7 +11,7 @@ use whipstitch_signaling::Api;
 
 use crate::{Error, Options, certificate::Certificate, page, ports};
 
-/// How long a stop waits for what is in work.
+/// How long a stop waits for requests in flight.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
 /// A running demo. Dropping it without [`Demo::stop`] ends it at once.
@@ -21,7 +21,7 @@ pub struct Demo {
     nodes: Vec<SocketAddr>,
     cluster: Cluster,
     proxy: app::Running,
-    // Held for its files, which the proxy may read again.
+    // Kept for its files, which the proxy may read again.
     _certificate: Certificate,
 }
 

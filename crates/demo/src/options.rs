@@ -1,4 +1,4 @@
-//! What the command can be told.
+//! The command's options.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -69,7 +69,7 @@ fn api(text: &str) -> Result<Api, &'static str> {
 }
 
 impl Options {
-    /// Free ports everywhere, on loopback: for tests, of which any number may run at once.
+    /// Free ports everywhere, on loopback: for tests, which may run in any number at once.
     pub fn free_ports() -> Self {
         Self {
             address: None,

@@ -1,4 +1,4 @@
-//! Asks for every port before anything starts, so that a taken one is named together with its flag.
+//! Tries every port before anything starts, so that a taken one is reported together with its flag.
 
 use std::{
     io,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::{Error, Options};
 
-/// Binds each address once and lets it go. Port 0 is free by nature, yet the address must exist.
+/// Binds each address once and releases it. Port 0 is free by nature, yet the address must exist.
 pub(crate) fn check(options: &Options, nodes: &[IpAddr]) -> Result<(), Error> {
     for (address, flag) in [
         (options.https_listener(), "--https"),

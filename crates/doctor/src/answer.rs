@@ -1,4 +1,4 @@
-//! What a server answered, or did not.
+//! The result of one request: an answer, or why there is none.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     /// Its body as text.
     pub(crate) body: String,
-    /// Where it came from: the last place, after redirects.
+    /// The URL that answered, after redirects.
     pub(crate) url: Url,
     /// How many redirects were followed.
     pub(crate) hops: usize,
@@ -69,8 +69,7 @@ impl Answer {
         format!("{} {reason}{dash}{words}", self.status)
     }
 
-    /// What an error says of itself: the detail of a problem (RFC 9457), or the beginning of a
-    /// text.
+    /// The text of an error: the detail of a problem (RFC 9457), or the beginning of a text body.
     fn words(&self) -> String {
         if self.status < 400 {
             return String::new();
@@ -87,7 +86,7 @@ impl Answer {
             String::new()
         };
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        // What a server says goes to a terminal.
+        // The text is printed on a terminal.
         text.chars()
             .filter(|letter| !letter.is_control())
             .take(120)
@@ -95,12 +94,12 @@ impl Answer {
     }
 }
 
-/// What came of one request.
+/// The result of one request.
 #[derive(Clone, Debug)]
 pub(crate) enum Exchange {
     /// An answer.
     Answer(Box<Answer>),
-    /// None, in words.
+    /// No answer, and why.
     NoAnswer(String),
 }
 

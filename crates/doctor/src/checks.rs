@@ -1,4 +1,4 @@
-//! What many clients want in the same words.
+//! Checks that the rules of many clients share.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) const NO_SESSION: &str = "no session was made";
 /// The answer to a step.
 ///
 /// # Errors
-/// Skipped if the step was not taken, failed if nothing came.
+/// Skipped if the step was not taken, failed if there was no answer.
 pub(crate) fn answer<'t>(
     visit: &'t Transcript,
     step: Step,
@@ -58,8 +58,8 @@ pub(crate) fn post(visit: &Transcript, statuses: &[u16], then: &str) -> Outcome 
     failed_set(shown(visit, post), then, advice(post))
 }
 
-/// Why a refusal need not be a failure: the operator did not say that this is here, or that the
-/// stream is live.
+/// Why a refusal is not a failure: the operator did not name this endpoint, or that the stream is
+/// live.
 fn not_offered(visit: &Transcript, post: &Answer) -> Option<String> {
     if !visit.required && matches!(post.status, 404 | 405 | 501) {
         return Some(format!("not offered: POST {}", post.status));
@@ -73,7 +73,7 @@ fn not_offered(visit: &Transcript, post: &Answer) -> Option<String> {
     None
 }
 
-/// What a person can try about a refusal.
+/// What an operator can try after a refusal.
 pub(crate) fn advice(answer: &Answer) -> &'static str {
     match answer.status {
         300..=399 => "an endpoint that needs no redirect, or one by 307 (RFC 9725 §4.5)",
@@ -81,7 +81,7 @@ pub(crate) fn advice(answer: &Answer) -> &'static str {
         404 | 405 => {
             "the URL: --app, or --whip and --whep; on Whipstitch stream_manager.url and nodes.allow"
         }
-        409 => "--stream with a name that nobody publishes",
+        409 => "--stream with a name that is not published",
         429 | 503 => {
             "again when the server has room; on Whipstitch limits.in_flight, and see /readyz"
         }
@@ -105,7 +105,7 @@ pub(crate) fn success(visit: &Transcript, step: Step, then: &str) -> Outcome {
 fn one_of(visit: &Transcript, step: Step, good: impl Fn(u16) -> bool, then: &str) -> Outcome {
     if step == Step::Delete && visit.elsewhere {
         return skipped(
-            "the session is on a server that you did not name, which does not hear the token",
+            "the session is on a server that you did not name, which does not get the token",
         );
     }
     let answer = answer(visit, step, then)?;
@@ -118,13 +118,13 @@ fn one_of(visit: &Transcript, step: Step, good: impl Fn(u16) -> bool, then: &str
         401 | 403 => failed_set(
             came,
             then,
-            "a server that takes the session's URL for leave enough, as many clients send no token with it",
+            "a server that accepts the session's URL without a token: many clients send none with it",
         ),
         _ => failed(came, then),
     }
 }
 
-/// The whole `POST`, redirects included, takes less than so many seconds.
+/// The whole `POST`, redirects included, takes less than this many seconds.
 pub(crate) fn within(visit: &Transcript, seconds: u64, then: &str) -> Outcome {
     let post = answer(visit, Step::Post, then)?;
     if post.took < Duration::from_secs(seconds) {
@@ -171,7 +171,7 @@ pub(crate) fn description(visit: &Transcript, begins: &str, then: &str) -> Outco
     failed(format!("a body that begins with “{first}”"), then)
 }
 
-/// The body is an answer; an offer is nothing that this client could use.
+/// The body is an answer; this client cannot use an offer.
 pub(crate) fn no_offer(visit: &Transcript) -> Outcome {
     let created = created(visit)?;
     if !created.is_offer() {
@@ -186,7 +186,7 @@ pub(crate) fn no_offer(visit: &Transcript) -> Outcome {
     )
 }
 
-/// How an answer looks in a report.
+/// Formats an answer for the report.
 fn shown(visit: &Transcript, answer: &Answer) -> String {
     format!("POST {}: {}", visit.endpoint.shown(), answer.shown())
 }

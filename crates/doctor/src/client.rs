@@ -1,4 +1,4 @@
-//! A client: how it speaks, and what it wants.
+//! A simulated client: its requests, and the rules that it requires.
 
 use crate::{
     Role,
@@ -11,27 +11,27 @@ use crate::{
 /// Headers of a request, by lower-case name.
 pub(crate) type Headers = Vec<(&'static str, String)>;
 
-/// A client that others wrote, as far as a server can tell it from any other.
+/// A client program, as far as a server sees it.
 pub(crate) struct Client {
     /// What `--client` calls it.
     pub(crate) id: &'static str,
-    /// What people call it, with the version that was read.
+    /// Its usual name, with the version that was read.
     pub(crate) name: &'static str,
     /// Publish or play.
     pub(crate) role: Role,
-    /// How it speaks.
+    /// Its requests.
     pub(crate) behaviour: Behaviour,
-    /// What it wants.
+    /// What it requires.
     pub(crate) rules: &'static [Rule],
 }
 
-/// How a client speaks.
+/// How a client behaves on the wire.
 #[derive(Clone, Copy)]
 pub(crate) struct Behaviour {
     /// Its `User-Agent`.
     pub(crate) agent: &'static str,
-    /// Whether it is a script on a page: the browser asks leave first, and hides what is not
-    /// exposed (Fetch §4.8 and §3.3).
+    /// Whether it is a script on a page: the browser sends a preflight first, and hides headers
+    /// that are not exposed (Fetch §4.8 and §3.3).
     pub(crate) page: bool,
     /// Whether it sends an `OPTIONS` of its own.
     pub(crate) options: bool,
@@ -43,23 +43,22 @@ pub(crate) struct Behaviour {
     pub(crate) follows: &'static [u16],
     /// The session's URL by the answer to `POST`, the endpoint and the client's own arithmetic.
     pub(crate) session: fn(&Answer, &Url) -> Option<Url>,
-    /// What it does with an offer of the server's.
+    /// How it treats an offer of the server.
     pub(crate) counter: CounterOffer,
     /// The headers of its trickle beside `Content-Type`; `None` if it sends none this time.
     pub(crate) trickle: fn(&Transcript) -> Option<Headers>,
     /// The headers of its `DELETE`.
     pub(crate) delete: fn(&Transcript) -> Headers,
-    /// Whether it has to be asked what else the RFC and the draft want.
+    /// Whether the further rules of the RFC and the draft are tried with it.
     pub(crate) probes: bool,
-    /// What it does while it has its session.
+    /// What it does beside its session.
     pub(crate) extra: Extra,
-    /// Whether it is played at all only against a Stream Manager, and only by URLs that it can
-    /// make.
+    /// Where it can run: some clients need a Stream Manager, or URLs that they build themselves.
     pub(crate) needs: Needs,
 }
 
 impl Behaviour {
-    /// A client of the standard that does the least: no `OPTIONS`, no trickle, `Location` by RFC
+    /// A client of the standard that does the minimum: no `OPTIONS`, no trickle, `Location` by RFC
     /// 3986.
     pub(crate) const PLAIN: Self = Self {
         agent: "whipstitch-doctor",
@@ -109,11 +108,11 @@ pub(crate) enum UrlStyle {
 pub(crate) enum Extra {
     /// Nothing.
     None,
-    /// Asks for a stream that is not live, and would ask again and again.
+    /// Asks for a stream that is not live, and would retry.
     Retries,
     /// Publishes a second stream beside the first, whose name ends so.
     Publishes(&'static str),
-    /// Ends its session and at once makes another by the same URL, this often.
+    /// Ends its session and at once creates another with the same URL, this many times.
     Renegotiates(u8),
 }
 
@@ -122,36 +121,36 @@ pub(crate) enum Extra {
 pub(crate) enum Bearer {
     /// All of them but preflights (RFC 9725 §4.7).
     Always,
-    /// All but `DELETE`, and a word where the token would be if there is none.
+    /// All but `DELETE`, and a placeholder in place of a missing token.
     Eyevinn,
     /// None.
     Never,
 }
 
-/// What a player does with an offer of the server's.
+/// How a player treats an offer of the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CounterOffer {
-    /// Takes any success for an answer to its own offer, and 406 for an error.
+    /// Treats any success as an answer to its own offer, and 406 as an error.
     None,
     /// Answers the offer of a 406 (draft-ietf-wish-whep §4.2), whose type it looks at.
     On406,
-    /// Answers what comes with any success: Red5's way.
+    /// Answers the body of any success: Red5's dialect.
     Always,
 }
 
 impl CounterOffer {
-    /// Whether a 406 with an offer is no error.
+    /// Whether it accepts a 406 with an offer.
     pub(crate) fn takes_406(self) -> bool {
         self == Self::On406
     }
 }
 
-/// Where a client can be played.
+/// Where a client can run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needs {
     /// Anywhere.
     Nothing,
-    /// At a Stream Manager, as it takes the query of Red5's SDK for granted.
+    /// At a Stream Manager, because it needs the query of Red5's SDK.
     StreamManager,
     /// At a Stream Manager whose endpoints are where Red5's SDK builds their URLs.
     ClassicUrls,

@@ -1,5 +1,4 @@
-//! Clients of the field, one file a family: what each of them is known to want, and where that was
-//! read.
+//! The simulated clients, one file a family: what each of them requires, and the source of that.
 
 mod eyevinn;
 mod ffmpeg;
@@ -17,8 +16,8 @@ mod whip_whep_js;
 
 use crate::client::Client;
 
-/// All of them, in the order of the report: the standard first, then whom a Red5 operator is likely
-/// to meet.
+/// All of them, in the order of the report: the standard first, then the clients that Red5
+/// operators meet most.
 pub(crate) const ALL: [&Client; 25] = [
     &rfc::WHIP,
     &rfc::WHEP,

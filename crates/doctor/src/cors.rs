@@ -1,4 +1,4 @@
-//! What a browser lets a page do at another origin (Fetch Standard §3.3, §4.8).
+//! What a browser allows a page at another origin (Fetch Standard §3.3, §4.8).
 
 use crate::{
     answer::{Answer, Exchange},
@@ -26,10 +26,10 @@ const STEPS: [(Step, Step, &str); 4] = [
 ];
 const THEN: &str =
     "the browser keeps the request or its answer from the page, which sees a network error";
-const SET: &str = "what stands in front of Whipstitch: it must pass OPTIONS and add no CORS headers; elsewhere the \
+const SET: &str = "the load balancer in front of Whipstitch: it must pass OPTIONS and add no CORS headers; elsewhere the \
                    server's CORS settings, or --origin with an origin that it allows";
 
-/// Every step has leave, and every answer may be read.
+/// Every step is allowed, and every answer may be read.
 pub(crate) fn permitted(visit: &Transcript) -> Outcome {
     for (preflight, step, method) in STEPS {
         if let Some(came) = visit.came(preflight) {
@@ -66,7 +66,7 @@ fn may_ask(
     }
     may_read(visit, preflight, leave)?;
     let methods = list(leave, "access-control-allow-methods");
-    // GET, HEAD and POST need no leave; `*` is all others, as no cookies are sent.
+    // GET, HEAD and POST need no permission; `*` is all others, as no cookies are sent.
     if method != "POST" && !methods.iter().any(|one| one == method || one == "*") {
         return failed_set(
             format!("{words}: Access-Control-Allow-Methods without {method}"),

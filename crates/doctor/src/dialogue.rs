@@ -1,4 +1,4 @@
-//! `RTCPublisher` and `RTCSubscriber` of Red5's SDK up to 14: lookup, WebSocket, the first words.
+//! `RTCPublisher` and `RTCSubscriber` of Red5's SDK up to 14: lookup, WebSocket, the first frames.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::{
     wire::{Io, MAX_BODY, Wire},
 };
 
-/// Firefox and Edge give a socket up after this, and open another (red5pro-webrtc-sdk 11.0.0,
+/// Firefox and Edge give up a socket after this, and open another (red5pro-webrtc-sdk 11.0.0,
 /// socket base).
 const OPENS_WITHIN: Duration = Duration::from_secs(2);
 /// Most frames that are read for the one that is waited for.
@@ -29,7 +29,7 @@ const MAX_FRAMES: usize = 32;
 
 type Socket = WebSocketStream<Box<dyn Io>>;
 
-/// What is wanted, in the order of the dialogue: name and source.
+/// The rules in the order of the dialogue: name and source.
 const RULES: [(&str, &str); 4] = [
     (
         "the manager names a node",
@@ -53,7 +53,7 @@ const RULES: [(&str, &str); 4] = [
 pub(crate) struct Dialogue<'d> {
     /// How the server is reached.
     pub(crate) wire: &'d Wire,
-    /// What is visited.
+    /// The server under test.
     pub(crate) target: &'d Target,
     /// The origin of the page.
     pub(crate) origin: &'d str,
@@ -71,7 +71,7 @@ pub(crate) fn id(role: Role) -> &'static str {
     }
 }
 
-/// What people call it.
+/// Its usual name.
 pub(crate) fn name(role: Role) -> &'static str {
     match role {
         Role::Publish => "Red5 SDK 11-14 RTCPublisher",
@@ -80,14 +80,15 @@ pub(crate) fn name(role: Role) -> &'static str {
 }
 
 impl Dialogue<'_> {
-    /// Plays it, and closes the socket before anything is published or played.
+    /// Runs it, and closes the socket before anything is published or played.
     pub(crate) async fn rows(&self) -> Vec<Row> {
         let mut outcomes = Vec::new();
         self.play(&mut outcomes).await;
         let who = (id(self.role), name(self.role), self.role);
         let rows = RULES.iter().enumerate().map(|(at, (rule, source))| {
             let outcome = outcomes.get(at).cloned();
-            let outcome = outcome.unwrap_or_else(|| skipped("the dialogue did not come so far"));
+            let outcome = outcome
+                .unwrap_or_else(|| skipped("not reached: an earlier step of the dialogue failed"));
             Row::new(who, (rule, source), outcome)
         });
         rows.collect()
@@ -111,16 +112,16 @@ impl Dialogue<'_> {
         };
         outcomes.push(Ok(()));
         let first = self.connected(&mut socket).await;
-        let go_on = first.is_ok();
+        let proceed = first.is_ok();
         outcomes.push(first);
-        if go_on {
+        if proceed {
             outcomes.push(self.available(&mut socket).await);
         }
         // As the SDK leaves: a Close without a code.
         let _ = timeout(self.wire.patience, socket.close(None)).await;
     }
 
-    /// What goes into the query beside the id. Stream Manager 2.0 looks up by itself.
+    /// The query besides the id. Stream Manager 2.0 makes the lookup itself.
     async fn locate(&self) -> Result<String, Unmet> {
         if self.target.manager == Manager::V2 {
             return Ok("nodeGroup=default".to_owned());
@@ -146,7 +147,7 @@ impl Dialogue<'_> {
         }
     }
 
-    /// Whether the stream is live only if the server takes a session without media for one.
+    /// Whether the stream counts as live only if the server accepts a session without media.
     fn hopes(&self) -> bool {
         self.role == Role::Play && !self.target.live
     }
@@ -165,7 +166,7 @@ impl Dialogue<'_> {
         .await;
         let then = "reports Connect.Failure, or PUBLISH/SUBSCRIBE.Fail after 5 s";
         let set =
-            "proxy.enabled, nodes.allow; in front of Whipstitch whatever does not pass Upgrade";
+            "proxy.enabled, nodes.allow; in front of Whipstitch a proxy that does not pass Upgrade";
         match opened {
             Ok(Ok(socket)) if began.elapsed() <= OPENS_WITHIN => Ok(socket),
             Ok(Ok(_)) => failed_set(
@@ -275,8 +276,7 @@ impl Dialogue<'_> {
         }
     }
 
-    /// The next frame of a kind; what is not JSON, or something else, is passed over as the SDK
-    /// does.
+    /// The next frame of a kind; other frames are skipped, as the SDK does.
     async fn frame(
         &self,
         socket: &mut Socket,

@@ -1,6 +1,6 @@
-//! Why there is nothing to report.
+//! Why a run ended without a report.
 
-/// The examination could not be made.
+/// The run could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URL cannot be used.
@@ -8,10 +8,10 @@ pub enum Error {
         "{0} is not a URL that can be examined: write https://HOST, https://HOST/APP, or the URL of an endpoint, without user name or fragment"
     )]
     Url(String),
-    /// A client that is not known.
+    /// An unknown client.
     #[error("--client {0} is not known; these are: {1}")]
     Client(String, String),
-    /// Nothing is left to play.
+    /// No client is left to run.
     #[error("nothing to play: {0} only publishes, and --only-read does not")]
     Nothing(String),
     /// An option's value.

@@ -1,4 +1,4 @@
-//! The whole examination: who is there, every client in turn, what came of it.
+//! The whole run: find the server, run every client in turn, report the results.
 
 use std::{fs, time::Duration};
 
@@ -23,11 +23,11 @@ use crate::{
 /// Longest token, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
 
-/// Plays every client that the options choose against their URL. `stop` ends it early: no new
-/// session is begun, and the one under way is ended.
+/// Runs every client that the options choose against their URL. `stop` ends it early: no new
+/// session is created, and the open one is deleted.
 ///
 /// # Errors
-/// What cannot be used in the options, or that nobody answers.
+/// An option cannot be used, or there is no answer.
 pub async fn examine(options: &Options, stop: &CancellationToken) -> Result<Report, Error> {
     let mut target = Target::new(options)?;
     let chosen = choose(options)?;
@@ -68,7 +68,7 @@ pub async fn examine(options: &Options, stop: &CancellationToken) -> Result<Repo
     })
 }
 
-/// The clients that are played, and whether somebody named them.
+/// The clients to run, and whether the operator named them.
 struct Chosen {
     clients: Vec<&'static Client>,
     dialogues: Vec<Role>,
@@ -156,7 +156,7 @@ impl Examination<'_> {
         clients.filter(move |client| client.role == role)
     }
 
-    /// Everybody who plays, while somebody publishes.
+    /// Runs all players while a stream is published.
     async fn watch(&self, name: &str, only_read: bool) -> Vec<Row> {
         let stream = self.environment.target.name(name);
         let mut publisher = Visit::new(&self.environment, &rfc::WHIP, &stream);
@@ -205,12 +205,12 @@ impl Examination<'_> {
         let target = self.environment.target;
         match client.behaviour.needs {
             Needs::ClassicUrls if !target.is_classic(client.role) => {
-                Some("it makes its own URLs, /APP/whip/endpoint/STREAM, and this is none")
+                Some("it builds its own URLs, /APP/whip/endpoint/STREAM, and this is not one")
             }
             Needs::ClassicUrls | Needs::StreamManager
                 if target.manager == Manager::None && !self.chosen.named =>
             {
-                Some("no Stream Manager answers here; --client plays it all the same")
+                Some("no Stream Manager answers here; --client runs it anyway")
             }
             _ => None,
         }

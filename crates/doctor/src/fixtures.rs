@@ -1,7 +1,7 @@
-//! Visits written by hand, for the tests of rules.
+//! Prepared visits, for the tests of rules.
 //!
 //! An answer is its status, a header a line, an empty line and the body. `""` is no answer at all.
-//! Where nothing is said of CORS, everything is allowed.
+//! Without CORS headers in the text, everything is allowed.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ pub(crate) fn visit(client: &'static Client, answers: &[(Step, &str)]) -> Transc
     visit
 }
 
-/// What becomes of a rule of a client.
+/// The result of a client's rule.
 pub(crate) fn verdict(
     client: &'static Client,
     rule: &str,

@@ -1,13 +1,13 @@
-//! Plays the clients of the field against a server, and says which of their rules it meets.
+//! Tests a server the way the usual WHIP and WHEP clients use it, and reports which of their rules
+//! it breaks.
 //!
 //! WHIP and WHEP clients disagree with each other and with the specifications: how a `Location` is
 //! resolved, which status is a success, how a `Link` is read. Each client here is a small table of
-//! rules, and each rule is that client's own reading, written anew from its source and naming it.
-//! Nothing of the proxy is shared, so that a misreading of the wire on one side is not repeated on
-//! the other.
+//! rules. Each rule repeats how that client reads an answer, and names the source. No code is
+//! shared with the proxy, so that a misreading on one side is not repeated on the other.
 //!
-//! No media flows. Whatever a visit makes, it takes away again with `DELETE`. Every wait and every
-//! body is bounded.
+//! No media flows. Each visit deletes the sessions that it creates. Every wait and every body is
+//! bounded.
 
 mod answer;
 mod checks;
@@ -50,7 +50,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// As it stands in URLs.
+    /// Its segment in URLs.
     fn protocol(self) -> &'static str {
         match self {
             Self::Publish => "whip",

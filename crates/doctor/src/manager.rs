@@ -14,10 +14,10 @@ use crate::{
 /// The list of live streams (Red5 Pro documentation, Stream Manager REST API 4.0).
 const LIST: &str = "/streammanager/api/4.0/event/list";
 
-/// Looks who answers; also the first word that is spoken with the server.
+/// Finds out what answers at the URL; also the first contact with the server.
 ///
 /// # Errors
-/// Why nobody answers, in words.
+/// Why there is no answer, in words.
 pub(crate) async fn find(wire: &Wire, target: &Target) -> Result<Manager, String> {
     let first = get(wire, target.base.with(LIST, None)).await;
     let answer = match first {
@@ -39,7 +39,7 @@ pub(crate) async fn find(wire: &Wire, target: &Target) -> Result<Manager, String
     Ok(if known { Manager::V2 } else { Manager::None })
 }
 
-/// The address of the node for a stream, as API 4.0 tells it to the pages that use `RTCPublisher`
+/// The address of the node for a stream, as API 4.0 gives it to the pages that use `RTCPublisher`
 /// and `RTCSubscriber`.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! One client's visit, step by step. What it makes it takes away again.
+//! One client's visit, step by step. It deletes every session that it creates.
 
 mod extra;
 
@@ -19,26 +19,26 @@ use crate::{
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 
-/// Where visits take place.
+/// What all visits of a run share.
 pub(crate) struct Environment<'s> {
     /// How the server is reached.
     pub(crate) wire: &'s Wire,
-    /// What is visited.
+    /// The server under test.
     pub(crate) target: &'s Target,
     /// The origin of pages.
     pub(crate) origin: &'s str,
-    /// Whether it is time to go: no new session is begun, those that are there are ended.
+    /// Cancelled when the run has to stop: no new session is created, and open ones are deleted.
     pub(crate) stop: &'s CancellationToken,
 }
 
-/// A visit under way.
+/// A running visit.
 pub(crate) struct Visit<'s> {
     environment: &'s Environment<'s>,
     client: &'static Client,
     side: sdp::Side,
     /// `Session-Host` of the answer to `OPTIONS`.
     host: Option<String>,
-    /// What came so far.
+    /// The answers so far.
     pub(crate) transcript: Transcript,
 }
 
@@ -85,7 +85,7 @@ impl<'s> Visit<'s> {
         self.transcript
     }
 
-    /// Until there is a session, and the server's offer is answered.
+    /// Creates the session and answers the server's offer.
     pub(crate) async fn begin(&mut self) {
         if self.environment.stop.is_cancelled() {
             return;
@@ -147,8 +147,8 @@ impl<'s> Visit<'s> {
         }
     }
 
-    /// Ends the session by the client's own URL; if that does not do, or the client takes the
-    /// answer for none, by the one that `Location` means.
+    /// Ends the session by the URL that the client derives; if that fails, or the client treats the
+    /// answer as an error, by the URL of `Location`.
     pub(crate) async fn end(&mut self) {
         if self.transcript.created().is_some() && self.delete().await {
             return;
@@ -156,7 +156,7 @@ impl<'s> Visit<'s> {
         self.end_by_location(Step::Post).await;
     }
 
-    /// Ends what the answer to this step made, by the URL that its `Location` means.
+    /// Deletes the session that this step created, by the URL of its `Location`.
     async fn end_by_location(&self, step: Step) {
         let post = self.transcript.each(step).last().and_then(Exchange::answer);
         let made = post.filter(|post| post.is_success() || post.status == 406);
@@ -169,7 +169,7 @@ impl<'s> Visit<'s> {
         }
     }
 
-    /// The client's own end; whether the server says that it is one.
+    /// The client's own `DELETE`; whether the server accepted it.
     async fn delete(&mut self) -> bool {
         let Some(url) = self.session() else {
             return false;
@@ -183,7 +183,7 @@ impl<'s> Visit<'s> {
         deleted.is_some_and(Answer::is_success)
     }
 
-    /// What else the RFC and the draft want of an endpoint; none of it makes a session.
+    /// Requests for the further rules of the RFC and the draft; none creates a session.
     async fn probe(&mut self, stream: &str) {
         let endpoint = self.transcript.endpoint.clone();
         for (step, method) in [(Step::Get, Method::GET), (Step::Head, Method::HEAD)] {
@@ -259,7 +259,7 @@ impl<'s> Visit<'s> {
         self.host = read.and_then(|answer| cors::visible(answer, "session-host"));
     }
 
-    /// One request of the client's, after the browser has asked leave for it.
+    /// One request of the client's, after the browser's preflight.
     async fn step(
         &mut self,
         step: Step,

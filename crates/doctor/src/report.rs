@@ -1,4 +1,4 @@
-//! What is printed: a table for people, a document for scripts.
+//! The report: a table for people, a JSON document for scripts.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::{
 pub struct Row {
     /// What `--client` calls the client.
     pub id: &'static str,
-    /// What people call it.
+    /// Its usual name.
     pub client: &'static str,
     /// `publish` or `play`.
     pub role: Role,
@@ -22,17 +22,17 @@ pub struct Row {
     pub rule: &'static str,
     /// Where it can be checked.
     pub source: &'static str,
-    /// What became of it.
+    /// Its result.
     pub result: Verdict,
     /// Why it was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// What there is to know of a failure.
+    /// The failure.
     #[serde(flatten)]
     pub failure: Option<Failure>,
 }
 
-/// What became of a rule.
+/// The result of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -69,16 +69,16 @@ impl Row {
     }
 }
 
-/// Everything that was found.
+/// The results of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The server, without the values of a query.
     pub url: String,
-    /// Who answers there, in words.
+    /// What answers there, in words.
     pub server: &'static str,
     /// A row a rule.
     pub rows: Vec<Row>,
-    /// Whether people are shown every rule, or a line a client and what failed.
+    /// Whether the table shows every rule, or one line per client and the failures.
     #[serde(skip)]
     pub all: bool,
 }
@@ -187,7 +187,7 @@ fn summary(rows: &[Row]) -> String {
     }
     let why = || of(Verdict::Skipped).filter_map(|row| row.why.as_deref());
     let unplayed = why().any(|why| why == checks::NO_SESSION) || of(Verdict::Ok).count() == 0;
-    // The rule of the `POST` says best why there was nothing to play.
+    // The rule of the `POST` explains best why there was nothing to play.
     let post = of(Verdict::Skipped).find(|row| row.rule.starts_with("POST "));
     let reason = post
         .and_then(|row| row.why.as_deref())

@@ -1,33 +1,33 @@
-//! A rule of a client, and what becomes of it.
+//! A rule of a client, and its result.
 
 use crate::transcript::Transcript;
 
-/// One thing that a client wants.
+/// One requirement of a client.
 pub(crate) struct Rule {
     /// In a few words.
     pub(crate) name: &'static str,
     /// Where it can be checked: program, version, file, function; or a section of a specification.
     pub(crate) source: &'static str,
-    /// The client's own reading of what came.
+    /// The client's own reading of the answers.
     pub(crate) check: fn(&Transcript) -> Outcome,
 }
 
-/// What became of a rule.
+/// The result of a rule.
 pub(crate) type Outcome = Result<(), Unmet>;
 
 /// A rule that did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unmet {
-    /// It could not be tried, and why.
+    /// It could not be tried, with the reason.
     Skipped(String),
     /// It does not hold.
     Failed(Failure),
 }
 
-/// What a person needs to know of a failure.
+/// A failure as the operator reads it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Failure {
-    /// What the server said.
+    /// What the server answered.
     pub came: String,
     /// What the client does with it.
     pub then: String,
@@ -35,7 +35,7 @@ pub struct Failure {
     pub set: Option<String>,
 }
 
-/// A failure with nothing to set.
+/// A failure without advice.
 pub(crate) fn failed<T>(came: impl Into<String>, then: &str) -> Result<T, Unmet> {
     Err(Unmet::Failed(Failure {
         came: came.into(),
@@ -44,7 +44,7 @@ pub(crate) fn failed<T>(came: impl Into<String>, then: &str) -> Result<T, Unmet>
     }))
 }
 
-/// A failure, and what may help.
+/// A failure with advice.
 pub(crate) fn failed_set<T>(came: impl Into<String>, then: &str, set: &str) -> Result<T, Unmet> {
     Err(Unmet::Failed(Failure {
         came: came.into(),

@@ -1,5 +1,5 @@
-//! Descriptions as clients send them. No media ever flows: what they name is random, and the
-//! one candidate is the discard port of whoever reads it.
+//! Session descriptions as clients send them. No media ever flows: credentials are random, and the
+//! one candidate is the discard port of the reader's own machine.
 
 use std::{
     fmt::Write as _,
@@ -8,11 +8,11 @@ use std::{
 
 use crate::Role;
 
-/// Port 9 is nobody's; loopback keeps the server's checks on its own machine.
+/// Port 9 is the discard port; loopback keeps the server's checks on its own machine.
 const CANDIDATE: &str = "candidate:1 1 udp 2130706431 127.0.0.1 9 typ host";
 
-/// So many letters `0-9a-f`, different each time. Not secret: they name what is thrown away in a
-/// second.
+/// This many characters `0-9a-f`, different each time. They are not secret: they identify sessions
+/// that last a second.
 pub(crate) fn random_hex(letters: usize) -> String {
     let mut text = String::new();
     while text.len() < letters {

@@ -1,4 +1,4 @@
-//! What is examined: where its endpoints are, by the URL that was given.
+//! The server under test: its endpoints, derived from the URL that was given.
 
 use crate::{Error, Options, Role, url::Url};
 
@@ -23,11 +23,11 @@ pub(crate) struct Target {
     pub(crate) base: Url,
     /// The application of the streams.
     pub(crate) app: String,
-    /// Who answers.
+    /// What answers.
     pub(crate) manager: Manager,
     /// Whether the stream's name was chosen, so that all clients have to share it.
     stream: Option<String>,
-    /// Whether somebody else publishes it.
+    /// Whether another client publishes it.
     pub(crate) live: bool,
     publishing: Option<Place>,
     playing: Option<Place>,
@@ -84,7 +84,9 @@ impl Target {
             .parse::<http::Uri>()
             .is_err()
         {
-            return Err(Error::Option(format!("--app {app} cannot stand in a URL")));
+            return Err(Error::Option(format!(
+                "--app {app} is not allowed in a URL"
+            )));
         }
         let stream = options.stream.clone();
         if let Some(stream) = stream.as_deref().filter(|name| !is_name(name)) {

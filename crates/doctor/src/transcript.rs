@@ -1,4 +1,4 @@
-//! One client's visit: what it asked, and what came.
+//! One client's visit: its requests and their answers.
 
 use crate::{
     Role,
@@ -9,46 +9,46 @@ use crate::{
 /// A step of a visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The browser's question before `Options`.
+    /// The preflight of `Options`.
     PreflightOptions,
     /// The client's own `OPTIONS`.
     Options,
-    /// The browser's question before `Post`.
+    /// The preflight of `Post`.
     PreflightPost,
     /// The offer.
     Post,
     /// The `PATCH` with the answer to the server's offer.
     AnswerPatch,
-    /// The browser's question before `Trickle`.
+    /// The preflight of `Trickle`.
     PreflightTrickle,
     /// The `PATCH` with candidates.
     Trickle,
-    /// The browser's question before `Delete`.
+    /// The preflight of `Delete`.
     PreflightDelete,
-    /// The end of the session.
+    /// The `DELETE` of the session.
     Delete,
     /// A `GET` of the endpoint.
     Get,
     /// A `HEAD` of the endpoint.
     Head,
-    /// A `POST` that is no description.
+    /// A `POST` with another media type.
     WrongType,
-    /// A `POST` to play a stream that nobody publishes.
+    /// A `POST` to play a stream that is not published.
     NotLive,
     /// The offer of a second stream beside the first.
     SecondPost,
-    /// The end of the session of that second stream.
+    /// The `DELETE` of that second stream's session.
     SecondDelete,
-    /// The end of a session that is made anew at once.
+    /// The `DELETE` of a session that is created again at once.
     AgainDelete,
-    /// The `OPTIONS` for the session that is made anew.
+    /// The `OPTIONS` for the session that is created again.
     AgainOptions,
-    /// The offer for the session that is made anew.
+    /// The offer for the session that is created again.
     AgainPost,
 }
 
 impl Step {
-    /// How it is called in a report.
+    /// Its name in a report.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::PreflightOptions => "preflight of OPTIONS",
@@ -82,13 +82,13 @@ pub(crate) struct Reading {
     pub(crate) takes_406: bool,
 }
 
-/// What a visit was like.
+/// The record of a visit.
 pub(crate) struct Transcript {
     /// Publish or play.
     pub(crate) role: Role,
     /// How the client reads what it gets.
     pub(crate) reading: Reading,
-    /// Where it was sent.
+    /// The endpoint that it was given.
     pub(crate) endpoint: Url,
     /// Whether the endpoint has to be there, because the operator named it.
     pub(crate) required: bool,
@@ -98,7 +98,7 @@ pub(crate) struct Transcript {
     pub(crate) origin: String,
     /// The session's URL, as this client makes it of `Location`.
     pub(crate) session: Option<Url>,
-    /// Why `Delete` could prove nothing.
+    /// Whether the session is on a server that gets no token, so that `Delete` proves nothing.
     pub(crate) elsewhere: bool,
     came: Vec<(Step, Exchange, Vec<&'static str>)>,
 }
@@ -119,19 +119,18 @@ impl Transcript {
         }
     }
 
-    /// Writes down what came of a step. `wanted` are the headers of the request that a browser asks
-    /// leave for.
+    /// Records the result of a step. `wanted` are the request headers that need a preflight.
     pub(crate) fn note(&mut self, step: Step, came: Exchange, wanted: Vec<&'static str>) {
         self.came.push((step, came, wanted));
     }
 
-    /// What came of a step; `None` if it was not taken.
+    /// The result of a step; `None` if it was not taken.
     pub(crate) fn came(&self, step: Step) -> Option<&Exchange> {
         let step = self.came.iter().find(|(taken, ..)| *taken == step);
         step.map(|(_, came, _)| came)
     }
 
-    /// What came of a step that is taken more than once, each time.
+    /// The results of a step that is taken more than once.
     pub(crate) fn each(&self, step: Step) -> impl Iterator<Item = &Exchange> {
         let steps = self.came.iter().filter(move |(taken, ..)| *taken == step);
         steps.map(|(_, came, _)| came)
@@ -142,7 +141,7 @@ impl Transcript {
         self.came(step)?.answer()
     }
 
-    /// The headers of a step's request that a browser asks leave for.
+    /// The headers of a step's request that need a preflight.
     pub(crate) fn wanted(&self, step: Step) -> &[&'static str] {
         let step = self.came.iter().find(|(taken, ..)| *taken == step);
         step.map_or(&[], |(.., wanted)| wanted)

@@ -43,7 +43,7 @@ impl Url {
             },
             query,
         };
-        // What cannot be written into a request is no URL that anybody could follow.
+        // A URL that cannot be written into a request cannot be followed.
         url.target().parse::<http::Uri>().ok()?;
         (!authority.host().is_empty()).then_some(url)
     }

@@ -1,4 +1,4 @@
-//! One request, one connection, everything bounded.
+//! One connection for each request; size and time of everything are bounded.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -41,7 +41,7 @@ pub(crate) struct Wire {
     pub(crate) patience: Duration,
     /// `Bearer` and the token.
     pub(crate) bearer: Option<HeaderValue>,
-    /// The servers that the operator named. No other hears the token.
+    /// The servers that the operator named. The token is sent to no other.
     pub(crate) named: Vec<Url>,
 }
 
@@ -120,8 +120,8 @@ impl Wire {
             read(response, ask.url.clone()).await
         };
         tokio::pin!(exchange, connection);
-        // The connection has to be driven while the exchange is under way, and may end before its
-        // last byte is read.
+        // The connection has to be polled during the exchange, and may end before its last byte is
+        // read.
         tokio::select! {
             answer = &mut exchange => answer,
             ended = &mut connection => match ended {
@@ -134,7 +134,7 @@ impl Wire {
     /// A connection to the server of this URL.
     ///
     /// # Errors
-    /// In words: no such name, refused, no trust.
+    /// In words: unknown host name, connection refused, untrusted certificate.
     pub(crate) async fn connect(&self, url: &Url) -> Result<Box<dyn Io>, String> {
         let tcp = TcpStream::connect((url.host(), url.port()))
             .await
@@ -147,7 +147,7 @@ impl Wire {
         let config =
             config.ok_or("this system has no certificates to trust: use --ca or --insecure")?;
         let name = ServerName::try_from(url.host().to_owned())
-            .map_err(|_| format!("{} cannot stand in a certificate", url.host()))?;
+            .map_err(|_| format!("{} is not a valid name in a certificate", url.host()))?;
         let tls = TlsConnector::from(config).connect(name, tcp).await;
         Ok(Box::new(tls.map_err(|error| {
             format!("TLS: {error} (--ca, --insecure)")

@@ -1,4 +1,4 @@
-//! The cluster as its user holds it.
+//! The handle of a running cluster.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -49,7 +49,7 @@ impl Cluster {
         let config = Arc::new(config);
         let (registry, seen) = (Arc::new(Registry::new()), Arc::new(Seen::default()));
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        // Whatever fails from here on must not leave the nodes that began already.
+        // From here on, an early return must stop the nodes that are already running.
         let guard = stop.clone().drop_guard();
         let shared = Shared {
             relays: Arc::new(Relays::new(config.nodes.len())),
@@ -145,7 +145,7 @@ impl Cluster {
         self.nodes.iter().find(|node| node.ip() == ip)
     }
 
-    /// What has been asked so far.
+    /// The requests recorded so far.
     pub fn seen(&self) -> &Seen {
         &self.seen
     }
@@ -176,7 +176,7 @@ impl Manager {
         self.address
     }
 
-    /// Let it misbehave; in force when this returns.
+    /// Let it misbehave, from the moment this returns.
     pub async fn fail(&self, fault: Fault) {
         self.state.switch.set_fault(fault).await;
     }
@@ -186,8 +186,7 @@ impl Manager {
         self.set_lie(Some(lie));
     }
 
-    /// Make every token that a login has given invalid, as a restart of the manager does with
-    /// another secret.
+    /// Invalidate every token that a login has given, as a restart with another secret does.
     pub fn forget_tokens(&self) {
         self.state.tokens.forget();
     }
@@ -229,12 +228,12 @@ impl Node {
         SocketAddr::new(self.state.ip, self.port)
     }
 
-    /// Publishers and players it carries now.
+    /// Publishers and players that it carries now.
     pub fn sessions(&self) -> usize {
         self.state.load()
     }
 
-    /// Tell all its streams of server-sent events; how many there are.
+    /// Send an event on all its streams of server-sent events; returns how many there are.
     pub fn send_event(&self, event: &'static str) -> usize {
         self.state.send_event(event.into())
     }
@@ -244,13 +243,13 @@ impl Node {
         self.state.event_streams()
     }
 
-    /// Let the Stream Manager see it at this stage of its life, from the next call on. The node
-    /// itself goes on working.
+    /// Let the Stream Manager see it at this stage, from the next call on. The node itself keeps
+    /// working.
     pub fn set_stage(&self, stage: Stage) {
         self.state.set_stage(stage);
     }
 
-    /// Let it misbehave; in force when this returns. The Stream Manager goes on naming it.
+    /// Let it misbehave, from the moment this returns. The Stream Manager still names it.
     pub async fn fail(&self, fault: Fault) {
         self.state.switch.set_fault(fault).await;
     }
@@ -260,13 +259,12 @@ impl Node {
         self.state.switch.set_fault(Fault::None).await;
     }
 
-    /// Die: connections, sessions and media end without a word, and the Stream Manager names it no
-    /// more.
+    /// Die: connections, sessions and media end abruptly, and the Stream Manager stops naming it.
     pub async fn die(&self) {
         self.state.die().await;
     }
 
-    /// Live again, at the same address, with nothing remembered. Does nothing to a node that lives.
+    /// Start again at the same address, without any state. Does nothing to a node that lives.
     ///
     /// # Errors
     /// That of binding a new media socket.

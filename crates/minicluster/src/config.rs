@@ -1,4 +1,4 @@
-//! What a cluster is made of.
+//! Configuration of a cluster.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -51,7 +51,7 @@ pub struct Config {
     /// lookup names no place. The first network that holds the client's address counts; the address
     /// is that of `X-Forwarded-For` if it is one address, and the peer's without that header.
     pub networks: Vec<(IpNet, String)>,
-    /// Who may log in to the manager of 2.0.
+    /// The credentials for a login to the manager of 2.0.
     pub credentials: Credentials,
     /// How long a token of a login is valid: 400 minutes by default, as with Red5.
     pub token_life: Duration,
@@ -116,7 +116,7 @@ pub struct NodeConfig {
     pub geozone: Option<String>,
     /// The zone within its region (AWS Wavelength), if it is in one.
     pub zone: Option<String>,
-    /// What it is there for.
+    /// Its role.
     pub role: Role,
     /// The node group it belongs to. With more than one group, `default` is the name of none.
     pub group: String,

@@ -1,4 +1,4 @@
-//! What can be made to go wrong, and the switch that does it.
+//! The faults that tests can switch on, and the switch.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ pub enum Fault {
     /// Every request waits this long before it is handled.
     Delay(Duration),
     /// Every request is handled after `before`, and answered `after` that. As in a servlet
-    /// container, nobody notices meanwhile that the client hangs up: what it asked for is done all
-    /// the same.
+    /// container, a client that hangs up meanwhile is not noticed: its request is handled all the
+    /// same.
     Late {
         /// Until the request is handled.
         before: Duration,
@@ -55,7 +55,7 @@ pub enum Lie {
     ServerAddresses(Vec<String>),
 }
 
-/// How a listener stands: its fault, and whether it is alive at all.
+/// State of a listener: its fault, and whether it is alive at all.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Mode {
     generation: u64,
@@ -70,14 +70,14 @@ impl Mode {
     }
 }
 
-/// The switch of one listener. A change is in force when the future that made it ends.
+/// The fault switch of one listener. A change is effective when the future that made it completes.
 #[derive(Debug)]
 pub(crate) struct Switch {
     mode: watch::Sender<Mode>,
     applied: watch::Sender<u64>,
 }
 
-/// What the fault lets happen to a request.
+/// What the fault does to a request.
 pub(crate) enum Gate {
     Open,
     Answer(u16, String),
@@ -105,7 +105,7 @@ impl Switch {
         self.mode.borrow().dead
     }
 
-    /// The listener says that it has come to obey `mode`.
+    /// The listener reports that it obeys `mode`.
     pub(crate) fn obeyed(&self, mode: &Mode) {
         self.applied.send_replace(mode.generation);
     }
@@ -128,12 +128,12 @@ impl Switch {
         let mut applied = self.applied.subscribe();
         tokio::select! {
             _ = applied.wait_for(|seen| *seen >= generation) => {}
-            // The listener is gone (shutdown), and nobody would ever say so.
+            // The listener has shut down and would never report the mode.
             () = self.mode.closed() => {}
         }
     }
 
-    /// Hold a request as the present fault says, and no longer than it lasts.
+    /// Hold a request as the current fault demands, no longer than the fault lasts.
     pub(crate) async fn gate(&self) -> Gate {
         match self.fault() {
             Fault::None | Fault::WrongAccept => Gate::Open,

@@ -23,14 +23,14 @@ use crate::seen::{Seen, Server};
 /// Red5 reads request heads of at most 8192 bytes.
 const MAX_HEAD: usize = 8192;
 const BACKLOG: u32 = 1024;
-/// Tasks of the whole cluster, of which each connection is one; beyond, new connections are closed.
+/// Maximum of tasks in the whole cluster, one per connection; further connections are closed.
 const MAX_TASKS: usize = 65_536;
 
 /// The address at the other end of a request's connection, among the extensions of the request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// What stands behind a listener.
+/// Handles the requests of a listener.
 pub(crate) trait Handler: Send + Sync + 'static {
     fn handle(
         &self,
@@ -67,7 +67,7 @@ impl<H: Handler> Listener<H> {
         let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let tracker = self.tracker.clone();
-        // Before the task first runs: a change of mode from now on waits until the task has obeyed
+        // Subscribe before the task first runs, so that a change of mode waits until the task obeys
         // it.
         let modes = self.switch.subscribe();
         tracker.spawn(Arc::new(self).run(address, listener, modes));
@@ -110,7 +110,7 @@ impl<H: Handler> Listener<H> {
             let stream = match port.accept().await {
                 Ok(stream) => stream,
                 Err(error) => {
-                    // Out of descriptors, most likely: trying at once again would spin.
+                    // Most likely out of descriptors: an immediate retry would spin.
                     tracing::warn!(%error, "accept failed");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
@@ -168,7 +168,7 @@ impl<H: Handler> Listener<H> {
         }
     }
 
-    /// Handles a request in a task of its own, whatever becomes of its connection.
+    /// Handles a request in a task of its own, so that it completes even if its connection ends.
     async fn late(
         self: Arc<Self>,
         request: Request<Incoming>,
@@ -192,7 +192,7 @@ impl<H: Handler> Listener<H> {
     }
 }
 
-/// The node's port: ours whether we listen on it or not.
+/// The node's port, bound whether it listens or not.
 enum Port {
     Open(TcpListener),
     Shut(TcpSocket),
@@ -211,7 +211,7 @@ impl Port {
         }
     }
 
-    /// The next connection; never, while the port is shut.
+    /// The next connection; pending while the port does not listen.
     async fn accept(&self) -> io::Result<TcpStream> {
         match self {
             Self::Open(listener) => listener.accept().await.map(|(stream, _)| stream),

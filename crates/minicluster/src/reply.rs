@@ -17,7 +17,7 @@ pub(crate) type Reply = Response<Full<Bytes>>;
 /// The body of an answer that may come piece by piece.
 pub(crate) type ReplyBody = UnsyncBoxBody<Bytes, Infallible>;
 
-/// An answer that is there as a whole, as any.
+/// An answer with a complete body.
 pub(crate) fn whole(reply: Reply) -> Response<ReplyBody> {
     reply.map(BodyExt::boxed_unsync)
 }
@@ -46,7 +46,7 @@ pub(crate) fn empty(status: u16) -> Reply {
     reply
 }
 
-/// Tomcat's own page for a path that nobody serves.
+/// Tomcat's own page for an unknown path.
 pub(crate) fn tomcat_not_found() -> Reply {
     let page = "<!doctype html><html lang=\"en\"><head><title>HTTP Status 404 – Not Found</title></head>\
                 <body><h1>HTTP Status 404 – Not Found</h1><p><b>Type</b> Status Report</p>\

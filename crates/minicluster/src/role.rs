@@ -1,4 +1,4 @@
-//! What a node is there for: the roles of a node group and what each of them can do.
+//! The roles of a node group, and the capabilities of each.
 
 /// The role of a node, by the names that Red5's own examples of node groups use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Role {
     Transcoder,
 }
 
-/// What a lookup wants of a node (Stream Manager 2.0, `NodeGroupConfig`, `capabilities`).
+/// What a lookup requires of a node (Stream Manager 2.0, `NodeGroupConfig`, `capabilities`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Capability {
     Publish,
@@ -33,7 +33,7 @@ impl Role {
         }
     }
 
-    /// As the REST API 4.0 writes it, which knows no node that does everything.
+    /// As the REST API 4.0 writes it, which has no role for a node that does everything.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::AllInOne | Self::Origin => "origin",

@@ -1,4 +1,4 @@
-//! What the cluster has seen: counters and a bounded memory of requests, for tests to assert on.
+//! What the cluster has recorded: counters and a bounded list of requests, for tests to assert on.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

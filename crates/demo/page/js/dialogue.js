@@ -96,7 +96,7 @@ export class Dialogue {
     for (const waiter of this.waiting) waiter.reject(trouble);
   }
 
-  /** The node goes on over the data channel: the last frame, then an empty Close right behind it. */
+  /** The node continues over the data channel: the last frame, then an empty Close right behind it. */
   handOver(label) {
     this.handedOver = true;
     this.send({ switchChannel: label });

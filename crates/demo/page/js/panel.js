@@ -1,4 +1,4 @@
-// Runs attempts to publish or to play, and tells the view.
+// Runs attempts to publish or to play, and updates the view.
 
 import { Attempt } from "./attempt.js";
 import { carriers } from "./manager.js";

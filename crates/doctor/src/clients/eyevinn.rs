@@ -69,7 +69,7 @@ pub(crate) const EYEVINN: Client = Client {
         Rule {
             name: "DELETE without a token succeeds",
             source: "WHIPProtocol.ts, delete: no Authorization",
-            check: |visit| checks::success(visit, Step::Delete, "leaves a session behind"),
+            check: |visit| checks::success(visit, Step::Delete, "leaves an orphaned session"),
         },
         Rule {
             name: "Link is read",
@@ -124,8 +124,8 @@ fn location(visit: &Transcript) -> Outcome {
     checks::location(visit, then)
 }
 
-/// Its parser expects the form of draft-ietf-wish-whip-01, so whatever is sent as RFC 8288 wants is
-/// passed over.
+/// Its parser expects the form of draft-ietf-wish-whip-01, so links in the form of RFC 8288 are
+/// ignored.
 fn links(visit: &Transcript) -> Outcome {
     let options = checks::answer(visit, Step::Options, "the page sees a network error")?;
     if ice_servers(options).is_empty() {

@@ -37,7 +37,7 @@ const DELETE: Rule = Rule {
         checks::success(
             visit,
             Step::Delete,
-            "stops without a word, and the session stays until it times out",
+            "stops without an error, and the session stays until it times out",
         )
     },
 };

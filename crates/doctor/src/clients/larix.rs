@@ -1,4 +1,5 @@
-//! Larix Broadcaster. Its source is closed: what servers were changed for is all that is known.
+//! Larix Broadcaster. Its source is closed: all that is known are the changes that servers made for
+//! it.
 
 use crate::{
     Role, checks,
@@ -25,7 +26,7 @@ pub(crate) const LARIX: Client = Client {
         Rule {
             name: "DELETE is supported",
             source: "ossrs/srs, pull request 3427, “WHIP: Support DELETE resource for Larix Broadcaster”",
-            check: |visit| checks::success(visit, Step::Delete, "leaves a session behind"),
+            check: |visit| checks::success(visit, Step::Delete, "leaves an orphaned session"),
         },
     ],
 };

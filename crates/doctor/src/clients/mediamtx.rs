@@ -158,7 +158,7 @@ pub(crate) const READER: Client = Client {
         Rule {
             name: "DELETE ends the session",
             source: "reader.js, #handleError and close: the status is not looked at",
-            check: |visit| checks::success(visit, Step::Delete, "leaves a session behind"),
+            check: |visit| checks::success(visit, Step::Delete, "leaves an orphaned session"),
         },
     ],
 };

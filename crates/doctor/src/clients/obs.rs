@@ -38,7 +38,7 @@ pub(crate) const OBS: Client = Client {
                 checks::within(
                     visit,
                     8,
-                    "gives up after 8 s (OBS_OUTPUT_CONNECT_FAILED); a session made later is nobody's",
+                    "gives up after 8 s (OBS_OUTPUT_CONNECT_FAILED); a session created later is orphaned",
                 )
             },
         },

@@ -137,7 +137,7 @@ pub(super) const DELETE: Rule = Rule {
         checks::success(
             visit,
             Step::Delete,
-            "leaves the session behind: the name stays taken",
+            "leaves an orphaned session: the name stays taken",
         )
     },
 };
@@ -259,7 +259,7 @@ fn location(visit: &Transcript) -> Outcome {
 }
 
 fn session_host(visit: &Transcript) -> Outcome {
-    let options = checks::answer(visit, Step::Options, "goes on without it")?;
+    let options = checks::answer(visit, Step::Options, "continues without it")?;
     let Some(host) = options.header("session-host") else {
         return skipped("no Session-Host was sent");
     };

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `RenegotiationPolicy` | on ICE trouble `DELETE`, then at once `OPTIONS` and `POST` with the same `requestId` |
 //! | Conference SDK | publishes `NAME`, with `capabilities=4` where it has no media, and `NAME-screenshare` beside it |
-//! | red5pro-whep-player | plays; whatever fails, it asks again after 2 s, for ever |
+//! | red5pro-whep-player | plays; on any failure it retries after 2 s, for ever |
 
 use super::red5::{
     ANSWER, DELETE, HOST, LINKS, LOCATION, MAY, OFFER, OPTIONS, PATCH_ANSWER, POST, TRICKLE,
@@ -20,7 +20,7 @@ use crate::{
     transcript::{Step, Transcript},
 };
 
-/// How often the session is made anew.
+/// How often the session is created again.
 const TIMES: u8 = 3;
 /// What is shared of a screen is called like its publisher, and this.
 const SCREEN: &str = "-screenshare";
@@ -129,7 +129,7 @@ fn again(visit: &Transcript) -> Outcome {
                 }
             };
             match answer.status {
-                // The SDK does not look at it, but what is left behind keeps the requestId.
+                // The SDK ignores the status, but an orphaned session keeps the requestId.
                 _ if step == Step::AgainDelete && answer.is_success() => {}
                 200 | 204 if step == Step::AgainOptions => {}
                 200..=299 if step == Step::AgainPost => {}

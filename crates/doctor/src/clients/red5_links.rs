@@ -45,7 +45,7 @@ pub(crate) fn is_read(visit: &Transcript) -> Outcome {
                 "{} Link lines, or a credential with `=` in it",
                 options.lines("link").len()
             ),
-            "joins the lines and divides them at `;` and `=`, so it uses a server that nobody meant, or none",
+            "joins the lines and divides them at `;` and `=`, so it uses a wrong server, or none",
             "ice.username and ice.credential_file with a password without `=`; elsewhere one Link for this client",
         ),
     }

@@ -7,7 +7,7 @@ use crate::{
     transcript::{Step, Transcript},
 };
 
-/// Letters that a session's URL has to have beyond the endpoint's for nobody to guess it.
+/// Characters that a session's URL has to have beyond the endpoint's to be unguessable.
 const UNGUESSABLE: usize = 16;
 
 const TYPE: Rule = Rule {
@@ -41,7 +41,7 @@ const LOCATION: Rule = Rule {
 };
 const SECRET: Rule = Rule {
     name: "the session's URL cannot be guessed",
-    source: "RFC 9725 §5: SHOULD be unguessable, or anybody can end the session",
+    source: "RFC 9725 §5: SHOULD be unguessable, or any client can end the session",
     check: secret,
 };
 const TRICKLE: Rule = Rule {
@@ -191,7 +191,7 @@ fn secret(visit: &Transcript) -> Outcome {
             "{} with a Location that follows from the stream's name",
             created.status
         ),
-        "can be put out by whoever knows the stream's name",
+        "can be ended by any client that knows the stream's name",
         "Whipstitch in front: it seals session URLs",
     )
 }

@@ -35,7 +35,7 @@ pub(crate) const SIMPLE_WHIP: Client = Client {
                     visit,
                     Step::Options,
                     &[200, 204],
-                    "goes on without the server's STUN and TURN",
+                    "continues without the server's STUN and TURN",
                 )
             },
         },
@@ -114,7 +114,7 @@ fn links(visit: &Transcript) -> Outcome {
     let options = checks::answer(
         visit,
         Step::Options,
-        "goes on without the server's STUN and TURN",
+        "continues without the server's STUN and TURN",
     )?;
     let servers = ice_servers(options);
     if servers.is_empty() {

@@ -49,7 +49,7 @@ pub(crate) const WHIP_GO: Client = Client {
         Rule {
             name: "DELETE ends the session",
             source: "whip.go, Close: the status is not looked at",
-            check: |visit| checks::success(visit, Step::Delete, "leaves a session behind"),
+            check: |visit| checks::success(visit, Step::Delete, "leaves an orphaned session"),
         },
     ],
 };

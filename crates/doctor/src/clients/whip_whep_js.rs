@@ -56,7 +56,7 @@ const PATCH: Rule = Rule {
     name: "PATCH with candidates succeeds, or says 405 or 501",
     source: "whip.js, patch: `!fetched.ok && fetched.status !== 501 && fetched.status !== 405` throws",
     check: |visit| {
-        let then = "throws “Request rejected with status”, which nobody catches";
+        let then = "throws “Request rejected with status”, which is not caught";
         let allowed: Vec<u16> = (200..300).chain([405, 501]).collect();
         checks::status(visit, Step::Trickle, &allowed, then)
     },
@@ -64,7 +64,7 @@ const PATCH: Rule = Rule {
 const DELETE: Rule = Rule {
     name: "DELETE ends the session",
     source: "whip.js, stop: the status is not looked at",
-    check: |visit| checks::success(visit, Step::Delete, "leaves a session behind"),
+    check: |visit| checks::success(visit, Step::Delete, "leaves an orphaned session"),
 };
 
 /// `WHIPClient`.

@@ -12,13 +12,13 @@ use crate::{
 };
 
 impl Visit<'_> {
-    /// Asks for a stream that nobody publishes.
+    /// Asks for a stream that is not published.
     pub(super) async fn not_live(&mut self, stream: &str) {
-        let name = format!("doctor-nobody-{stream}");
-        let nobody = self.environment.target.endpoint(Role::Play, &name);
-        // The endpoint of one stream says nothing of others.
-        if nobody != self.environment.target.endpoint(Role::Play, stream) {
-            let url = self.addressed(nobody);
+        let name = format!("doctor-missing-{stream}");
+        let missing = self.environment.target.endpoint(Role::Play, &name);
+        // An endpoint of one fixed stream has no URL for another.
+        if missing != self.environment.target.endpoint(Role::Play, stream) {
+            let url = self.addressed(missing);
             let sdp = [("content-type", SDP.to_owned())];
             let offer = self.side.offer(Role::Play);
             self.step(Step::NotLive, Method::POST, url, &sdp, offer)
@@ -26,7 +26,7 @@ impl Visit<'_> {
         }
     }
 
-    /// What the client does while it has its session.
+    /// What the client does beside its session.
     pub(super) async fn extra(&mut self, stream: &str) {
         if self.environment.stop.is_cancelled() || self.transcript.session.is_none() {
             return;
@@ -48,7 +48,7 @@ impl Visit<'_> {
     async fn second(&mut self, stream: &str) {
         let first = self.environment.target.endpoint(self.client.role, "");
         let endpoint = self.environment.target.endpoint(self.client.role, stream);
-        // An endpoint that was named is that of one stream.
+        // An endpoint that the operator named may belong to one stream only.
         if first == endpoint {
             return;
         }
@@ -71,7 +71,7 @@ impl Visit<'_> {
         }
     }
 
-    /// Ends the session and makes another by the same endpoint; whether there is one.
+    /// Ends the session and creates another at the same endpoint; whether that succeeded.
     async fn again(&mut self) -> bool {
         let Some(url) = self.session() else {
             return false;

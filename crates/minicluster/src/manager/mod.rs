@@ -65,12 +65,12 @@ impl ManagerState {
         names.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Whether this node is of the group that is called so.
+    /// Whether this node belongs to the group of this name.
     fn is_group(&self, name: &str, node: &NodeState) -> bool {
         node.about.group == name || (name == ONLY_GROUP && self.groups().len() == 1)
     }
 
-    /// The nodes of the group that is called so; `None` if there is no such group.
+    /// The nodes of the group of this name; `None` if there is no such group.
     fn in_group(&self, name: &str) -> Option<Vec<&NodeState>> {
         let nodes = self.nodes.iter().map(AsRef::as_ref);
         let nodes: Vec<&NodeState> = nodes.filter(|node| self.is_group(name, node)).collect();

@@ -1,4 +1,4 @@
-//! Provisions: what the manager hands to nodes before a stream is published there.
+//! Provisions: what the manager forwards to nodes before a stream is published there.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -27,7 +27,7 @@ pub(super) struct Question<'q> {
     pub(super) transcode: bool,
 }
 
-/// Where the node should be; what is `None` does not matter.
+/// Where the node should be; `None` is no condition.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Place<'q> {
     /// One region; of 2.0 a list of subgroups in order of preference, joined by commas.
@@ -63,7 +63,7 @@ impl<'q> Question<'q> {
         Self::new(Api::V1, action, None, place, query)
     }
 
-    /// The same of 2.0, where the path tells the action and the group. A publish lookup calls the
+    /// The same of 2.0, where the path holds the action and the group. A publish lookup calls the
     /// place `subgroup`, a subscribe lookup `subGroup`, and neither reads the other's spelling.
     ///
     /// # Errors
@@ -112,8 +112,7 @@ impl<'q> Question<'q> {
         })
     }
 
-    /// The same, asked from a client whose region is known; what the lookup names itself comes
-    /// first.
+    /// The same from a client whose region is known; a region that the lookup names has precedence.
     pub(super) fn from(mut self, region: Option<&'q str>) -> Self {
         if self.place.is_anywhere() {
             self.near = region;

@@ -1,4 +1,4 @@
-//! One request to the manager, and what its headers say of who asks.
+//! One request to the manager, with the client's credentials and address.
 
 use std::net::IpAddr;
 

@@ -1,7 +1,7 @@
 //! The API of Stream Manager 2.0 beside that of 1.x: login, lookups, which name nodes in a list
 //! whatever is asked, and provisions (Red5 Pro documentation, Stream Manager 2.0).
 //!
-//! Its proxy is not here: that is what stands in front of it.
+//! Its own proxy is missing here: Whipstitch takes that place.
 
 use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};

@@ -46,8 +46,7 @@ impl Tokens {
         }
         let mut given = self.lock();
         given.last += 1;
-        // In the form of a JWT; nobody outside the manager can check its signature, so a number
-        // does.
+        // It has the form of a JWT. Only the manager checks the signature, so a number will do.
         let seconds = unix_millis() / 1000;
         let head = json!({"alg": "HS256", "typ": "JWT"});
         let claims = json!({"exp": seconds + self.life.as_secs(), "iat": seconds});
@@ -65,7 +64,7 @@ impl Tokens {
         Some(token)
     }
 
-    /// Whether this token was given and is not over.
+    /// Whether this token was issued and has not expired.
     pub(super) fn holds(&self, bearer: Option<&str>) -> bool {
         let now = Instant::now();
         let mut given = self.lock();

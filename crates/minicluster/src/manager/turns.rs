@@ -1,19 +1,19 @@
-//! Whose turn it is to be named.
+//! Round robin: which node a lookup names next.
 
 use std::cmp::Reverse;
 
 use crate::node::NodeState;
 
-/// The manager's memory of whom it has named.
+/// The round-robin state of all nodes.
 #[derive(Debug)]
 pub(crate) struct Turns(Vec<Saved>);
 
-/// What one node has coming to it.
+/// The round-robin state of one node.
 #[derive(Debug, Clone, Default)]
 struct Saved {
     /// How often it has been named for a publisher: breaks ties of load.
     published: u64,
-    /// What it has saved up towards its next turn with a player.
+    /// Credit towards its next player.
     credit: i64,
 }
 
@@ -40,8 +40,8 @@ impl Turns {
     }
 
     /// For a player: one after the other, each as often as its weight says. This is smooth weighted
-    /// round robin: every node earns its weight, the richest is named and pays what all have
-    /// earned.
+    /// round robin: every node earns its weight; the node with the most credit is named and pays
+    /// the sum of all weights.
     pub(super) fn for_player(&mut self, nodes: &mut [&NodeState]) {
         nodes.sort_by_key(|node| node.index);
         let shares: Vec<(usize, u32)> = nodes

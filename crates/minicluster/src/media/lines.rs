@@ -1,5 +1,5 @@
-//! The media lines of an SDP answer of ours: `Event::MediaAdded` tells them only once the peer is
-//! connected, and we have to know what a stream consists of before that.
+//! The media lines of an SDP answer of ours: `Event::MediaAdded` reports them only once the peer is
+//! connected, and a stream's media must be known before that.
 
 use str0m::media::Mid;
 

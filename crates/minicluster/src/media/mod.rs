@@ -28,14 +28,14 @@ pub(crate) const RELAYED: usize = 1024;
 /// Events that wait for a signalling dialogue; later ones are dropped.
 pub(crate) const EVENTS: usize = 16;
 
-/// What a media session tells the dialogue that began it.
+/// Events from a media session to the dialogue that created it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MediaEvent {
     /// A data channel is open.
     ChannelOpen,
 }
 
-/// Why the media task could not do as asked.
+/// Why the media task failed a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MediaError {
     #[error("{0}")]
@@ -53,7 +53,7 @@ pub(crate) enum Plan {
     Answer(Box<SdpOffer>),
 }
 
-/// What publishing brought about.
+/// The result of a publish.
 #[derive(Debug)]
 pub(crate) struct Published {
     pub(crate) answer: String,
@@ -105,8 +105,8 @@ pub(crate) enum Relayed {
     Keyframe(SessionId),
 }
 
-/// The way from every node's media task to every other's. Bounded: what does not fit is dropped, as
-/// a network would.
+/// The channels between the nodes' media tasks. Bounded: what does not fit is dropped, as on a
+/// network.
 pub(crate) struct Relays(Vec<Mutex<Option<mpsc::Sender<Relayed>>>>);
 
 impl Relays {
@@ -131,7 +131,7 @@ impl Relays {
     }
 }
 
-/// How a node's media task is spoken to.
+/// The handle of a node's media task.
 #[derive(Clone)]
 pub(crate) struct MediaHandle {
     pub(crate) commands: mpsc::Sender<Command>,

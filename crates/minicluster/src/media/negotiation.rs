@@ -1,4 +1,4 @@
-//! How the sessions of a node come about: offers, answers and candidates.
+//! Negotiation of a node's sessions: offers, answers and candidates.
 
 use std::time::Instant;
 
@@ -126,7 +126,7 @@ impl MediaTask {
     }
 
     pub(super) fn candidate(&mut self, id: SessionId, candidate: &str) {
-        // Names (mDNS) and the other kinds we cannot read are of no use here, and not needed.
+        // Names (mDNS) and other kinds of candidates are neither supported nor needed here.
         if let (Some(session), Ok(candidate)) = (
             self.sessions.get_mut(&id),
             Candidate::from_sdp_string(candidate),

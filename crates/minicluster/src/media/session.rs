@@ -1,4 +1,4 @@
-//! One WebRTC session of a node: what it is for, and how its connection is driven.
+//! One WebRTC session of a node: its role, and how its connection is driven.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// Publishers are asked for key frames at most this often.
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(400);
 
-/// What came out of a session that concerns others.
+/// Events of a session that concern other sessions.
 pub(super) enum Happening {
     Frame(Box<Frame>),
     /// This player needs a key frame.
@@ -80,8 +80,7 @@ impl Session {
         self.rtc.is_alive() && (self.link != Link::Connecting || now < self.connect_by)
     }
 
-    /// Say goodbye to the peer (RTCP BYE, DTLS close); what there is to send leaves with the next
-    /// drive.
+    /// Close towards the peer (RTCP BYE, DTLS close); the next `drive` sends it.
     pub(super) fn close(&mut self) {
         if self.link != Link::Closing {
             self.link = Link::Closing;
@@ -96,8 +95,7 @@ impl Session {
         }
     }
 
-    /// Take everything the connection has to say: datagrams to the socket, the rest to
-    /// `happenings`.
+    /// Drain the connection's output: datagrams to the socket, the rest to `happenings`.
     pub(super) fn drive(&mut self, socket: &UdpSocket, happenings: &mut VecDeque<Happening>) {
         while self.rtc.is_alive() {
             match self.rtc.poll_output() {
@@ -158,8 +156,8 @@ impl Session {
         }
     }
 
-    /// After the switch the SDK speaks over the data channel what it spoke over the WebSocket
-    /// before.
+    /// After the switch the SDK sends the same messages over the data channel as over the
+    /// WebSocket.
     fn channel_text(
         &mut self,
         channel: ChannelId,
@@ -181,10 +179,14 @@ impl Session {
 
     /// Ask the publisher's encoder for a key frame.
     pub(super) fn ask_keyframe(&mut self, now: Instant) {
-        let asked_lately = self
+        let asked_recently = self
             .asked_keyframe
             .is_some_and(|at| now.saturating_duration_since(at) < KEYFRAME_INTERVAL);
-        let Some(mid) = self.lines.video.filter(|_| self.publisher && !asked_lately) else {
+        let Some(mid) = self
+            .lines
+            .video
+            .filter(|_| self.publisher && !asked_recently)
+        else {
             return;
         };
         if let Some(mut writer) = self.rtc.writer(mid)

@@ -20,12 +20,12 @@ use super::{COMMANDS, Command, Frame, MediaHandle, Relayed, Relays};
 use crate::config::Config;
 use crate::registry::{Registry, SessionId};
 
-/// How often sessions are looked after when nothing else happens.
+/// How often sessions are polled when nothing else happens.
 const TICK: Duration = Duration::from_millis(500);
 /// The largest datagram read.
 const DATAGRAM: usize = 2048;
 
-/// Everything that makes up a node's media.
+/// The state of a node's media task.
 pub(crate) struct MediaTask {
     node: usize,
     pub(super) socket: UdpSocket,
@@ -104,8 +104,7 @@ impl MediaTask {
         ))
     }
 
-    /// Work until `until` is cancelled; then every session ends without a word, as when a machine
-    /// dies.
+    /// Run until `until` is cancelled; then every session ends abruptly, as when a machine dies.
     pub(crate) async fn run(mut self, mut inbox: Inbox, until: CancellationToken) {
         let mut buffer = vec![0; DATAGRAM];
         let mut next_tick = Instant::now() + TICK;
@@ -204,7 +203,7 @@ impl MediaTask {
     }
 
     fn tick(&mut self, now: Instant) {
-        // A session may have ended before its first command came here.
+        // A session may have ended before its first command arrived.
         self.drop_ended();
         let dead: Vec<SessionId> = self
             .sessions
@@ -223,7 +222,7 @@ impl MediaTask {
         self.happenings.extend(waiting);
     }
 
-    /// Let go of the sessions that the registry no longer knows.
+    /// Drop the sessions that the registry no longer holds.
     fn drop_ended(&mut self) {
         for session in self
             .sessions
@@ -236,7 +235,7 @@ impl MediaTask {
         self.sessions.retain(|id, _| self.registry.contains(*id));
     }
 
-    /// Deal with what sessions have brought up, which may bring up more.
+    /// Handle the events of sessions, which may produce more.
     fn settle(&mut self) {
         while let Some(happening) = self.happenings.pop_front() {
             match happening {

@@ -15,7 +15,7 @@ use crate::stream::{StreamKey, text};
 /// The label of the SDK's data channel, which is also the name it switches to.
 const CHANNEL: &str = "red5pro";
 
-/// One client's dialogue, and the media session that came of it.
+/// One client's dialogue, and the media session that it created.
 pub(crate) struct Dialogue {
     node: Arc<NodeState>,
     scope: String,
@@ -37,7 +37,7 @@ struct Session {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Channel {
-    /// None was asked for, or the client wants to stay on the WebSocket.
+    /// The client asked for none, or stays on the WebSocket.
     Unwanted,
     Awaited,
     Open,
@@ -98,7 +98,7 @@ impl Dialogue {
         }
     }
 
-    /// Something happened to the session's media.
+    /// Handles an event of the session's media.
     pub(crate) fn media(&mut self, event: &MediaEvent) -> Vec<String> {
         match (event, &mut self.session) {
             (MediaEvent::ChannelOpen, Some(session)) if session.channel == Channel::Awaited => {
@@ -109,7 +109,7 @@ impl Dialogue {
         }
     }
 
-    /// Tell a player whose publisher is gone.
+    /// Notifies a player whose publisher has left.
     pub(crate) fn look_for_end(&mut self) -> Vec<String> {
         match self
             .session
@@ -150,7 +150,7 @@ impl Dialogue {
             .publish(id, offer, self.events.clone())
             .await
             .map_err(|error| failed(&error))?;
-        // The client opens the data channel; that it means to shows in its offer.
+        // The client opens the data channel; its offer announces that.
         let channel = if offer.contains("m=application") {
             Channel::Awaited
         } else {
@@ -219,8 +219,7 @@ impl Dialogue {
         Ok(Vec::new())
     }
 
-    /// After the client's last candidate, which is an empty one, there is nothing more to come from
-    /// either side.
+    /// The client's last candidate is empty; after it neither side sends another.
     async fn candidate(&mut self, frame: &Value) -> Vec<String> {
         let Some(session) = &self.session else {
             return Vec::new();

@@ -4,7 +4,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `POST /extensions/{scope…}/{stream}/events` | 201 and the `Location` of a stream, relative |
-//! | `GET …/events/stream` | `text/event-stream`, open until somebody leaves |
+//! | `GET …/events/stream` | `text/event-stream`, open until either side closes it |
 //! | `DELETE …/events/stream` | 200 |
 //! | `POST …/layer` | 200 and the body again |
 //! | `POST …/statistics` | 204 |

@@ -41,12 +41,12 @@ pub(crate) struct NodeState {
     tracker: TaskTracker,
     stop: CancellationToken,
     life: Mutex<Life>,
-    /// What all streams of server-sent events are told.
+    /// Events for all streams of server-sent events.
     events: broadcast::Sender<Bytes>,
 }
 
-/// Where a node stands in its life, as the Stream Manager's list of nodes tells it. Lookups name
-/// only nodes in service.
+/// A node's life-cycle state, as the Stream Manager's list of nodes shows it. Lookups name only
+/// nodes in service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Stage {
     /// Its machine is being started.
@@ -81,7 +81,7 @@ impl Stage {
     }
 }
 
-/// From birth, or revival, to death: what dies with the node.
+/// What exists only while the node runs.
 #[derive(Clone)]
 struct Life {
     media: MediaHandle,
@@ -99,7 +99,7 @@ pub(crate) struct Shared {
 }
 
 impl NodeState {
-    /// Bring the node's media to life; its listener is started by the caller.
+    /// Start the node's media; the caller starts its listener.
     ///
     /// # Errors
     /// That of binding the media socket.
@@ -141,7 +141,7 @@ impl NodeState {
         self.switch.set_dead(true).await;
     }
 
-    /// Live again, with nothing remembered.
+    /// Start again, without any state.
     ///
     /// # Errors
     /// That of binding a new media socket.
@@ -164,7 +164,7 @@ impl NodeState {
         Ok(())
     }
 
-    /// Where it stands in its life; a node that died is terminating.
+    /// Its life-cycle state; a node that died is terminating.
     pub(crate) fn stage(&self) -> Stage {
         if self.switch.is_dead() {
             return Stage::Terminating;
@@ -176,7 +176,7 @@ impl NodeState {
         *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
     }
 
-    /// How the Stream Manager calls it.
+    /// The address or name under which the Stream Manager lists it.
     pub(crate) fn server_address(&self) -> String {
         self.about
             .name
@@ -188,7 +188,7 @@ impl NodeState {
         self.registry.load(self.index)
     }
 
-    /// Tells all streams of server-sent events; how many there are.
+    /// Sends an event on all streams of server-sent events; returns how many there are.
     pub(crate) fn send_event(&self, event: Bytes) -> usize {
         self.events.send(event).unwrap_or_default()
     }
@@ -356,7 +356,7 @@ async fn trickle(node: &NodeState, id: crate::registry::SessionId, fragment: &st
     let candidates = fragment
         .lines()
         .filter_map(|line| line.trim().strip_prefix("a="));
-    // A browser gathers a handful; whatever more there is helps nobody.
+    // A browser gathers a handful of candidates; further ones are ignored.
     for candidate in candidates
         .filter(|line| line.starts_with("candidate:"))
         .take(64)

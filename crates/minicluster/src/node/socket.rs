@@ -1,5 +1,5 @@
-//! Red5's WebSocket signalling: the handshake, and the rules of the connection whatever is sent on
-//! it.
+//! Red5's WebSocket signalling: the handshake, and the rules of the connection, independent of the
+//! dialogue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,7 +96,7 @@ fn switching(asked: &HeaderMap, wrong_accept: bool) -> Reply {
     answer
 }
 
-/// The connection from its first frame to its last; what the dialogue leaves open is ended with it.
+/// Serves the connection from its first frame to its last, then ends the dialogue's session.
 async fn serve(node: Arc<NodeState>, websocket: HyperWebsocket, scope: String) {
     let Ok(mut socket) = websocket.await else {
         return;

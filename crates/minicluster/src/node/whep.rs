@@ -1,5 +1,5 @@
 //! WHEP as Red5 Pro speaks it: the node makes the offer, the player's PATCH carries the answer, and
-//! `requestId` tells the players of a stream apart.
+//! `requestId` identifies each player of a stream.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,9 +10,8 @@ use crate::media::{EVENTS, MediaError, Plan, parse_offer};
 use crate::registry::SessionId;
 use crate::reply::{self, Reply};
 
-/// POST: 201 with the node's offer. With an empty body the player leaves the offer to the node from
-/// the start; with an offer of its own it has to discard that one, unless the cluster answers
-/// offers.
+/// POST: 201 with the node's offer. A player with an empty body leaves the offer to the node; a
+/// player with an offer of its own has to discard it, unless the cluster answers offers.
 pub(crate) async fn play(exchange: &Exchange<'_>, body: &str) -> Reply {
     let node = exchange.node;
     let plan = match plan(exchange, body) {
@@ -63,8 +62,8 @@ fn plan(exchange: &Exchange<'_>, body: &str) -> Result<Plan, MediaError> {
     })
 }
 
-/// The SDK keeps the query of its own endpoint URL. Only who gave no request id has to learn it
-/// from the Location, or who follows the Location to the letter, as standard players do.
+/// The SDK keeps the query of its own endpoint URL. Only a client that sent no request id has to
+/// learn it from the Location, or one that uses the Location literally, as standard players do.
 fn location(exchange: &Exchange<'_>, request_id: &str) -> String {
     if exchange.request_id().is_some() && !exchange.node.config.whep_answers {
         exchange.raw_path.clone()

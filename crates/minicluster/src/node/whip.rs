@@ -1,5 +1,4 @@
-//! WHIP as Red5 Pro speaks it: one session for a stream's name, which is also what the resource URL
-//! says.
+//! WHIP as Red5 Pro speaks it: one session per stream name, which is also the resource URL.
 
 use tokio::sync::mpsc;
 
@@ -18,7 +17,7 @@ pub(crate) async fn publish(exchange: &Exchange<'_>, body: &str) -> Reply {
         Err(refusal) => return refused(refusal),
     };
     let claim = node.registry.claim(id);
-    // Nobody listens to the events of an HTTP session.
+    // An HTTP session has no receiver for its events.
     let (events, _) = mpsc::channel(EVENTS);
     match node.life().media.publish(id, body, events).await {
         Ok(published) => {

@@ -376,7 +376,7 @@ fn sdp(error: &RtcError) -> PeerError {
     PeerError::Sdp(error.to_string())
 }
 
-/// A frame that starts as VP8 frames do (RFC 6386 §9.1): the lowest bit tells key frames, which
+/// A frame that starts as VP8 frames do (RFC 6386 §9.1): the lowest bit marks key frames, which
 /// also carry a start code and their size, here 640 by 360.
 fn picture(keyframe: bool) -> Vec<u8> {
     let mut frame = if keyframe {

@@ -11,11 +11,11 @@ use tokio_util::task::TaskTracker;
 use super::engine::{Ask, Engine};
 use super::{Counts, PeerError};
 
-/// Asks that wait for the engine.
+/// Commands queued for the engine.
 const ASKS: usize = 8;
 
 /// Publishes an Opus frame each 20 ms and a VP8 frame each 33 ms once it is connected. The frames
-/// look right from outside, key frames included, but hold no picture and no sound.
+/// are well-formed, key frames included, but hold no picture and no sound.
 pub type Publisher = Peer<Publishes>;
 
 /// Receives audio and video and counts the frames.

@@ -1,7 +1,7 @@
 //! A WebRTC client for tests: it publishes generated frames or counts the ones it plays.
 //!
 //! It knows nothing of HTTP or WebSockets. SDP goes in and comes out as text, in either role, so
-//! that a test can carry it by whatever way it means to try:
+//! that a test can carry it over any transport:
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,7 +48,7 @@ pub struct Counts {
     pub messages: Vec<String>,
 }
 
-/// Why a peer could not do as asked.
+/// Why a peer failed a command.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
     /// The SDP was not accepted, or none was due.
@@ -57,7 +57,7 @@ pub enum PeerError {
     /// The session is over.
     #[error("the session is over")]
     Ended,
-    /// What was waited for did not come in time; this is what had come.
+    /// The condition was not reached in time; these are the counts so far.
     #[error("not in time; so far {0:?}")]
     Late(Box<Counts>),
     /// The UDP socket could not be bound.

@@ -1,5 +1,5 @@
-//! The cluster's one table of streams and sessions. Every part asks it, and a session whose entry
-//! is gone is over: the media tasks watch the table and let go of what is no longer in it.
+//! The cluster's one table of streams and sessions. Every part reads it. A session ends when its
+//! entry is removed: the media tasks watch the table and drop sessions that are no longer in it.
 
 mod table;
 
@@ -60,14 +60,14 @@ pub(crate) struct Registry {
 }
 
 /// A session that ends with this claim, unless it is kept: a client that hangs up while its session
-/// is being made must not leave the stream's name taken.
+/// is created must not keep the stream's name taken.
 pub(crate) struct Claim {
     registry: Arc<Registry>,
     id: Option<SessionId>,
 }
 
 impl Claim {
-    /// The session stands.
+    /// Keep the session.
     pub(crate) fn keep(mut self) {
         self.id = None;
     }
@@ -111,7 +111,7 @@ impl Registry {
         })
     }
 
-    /// Hold a session that was just begun until it stands.
+    /// Guard a new session until it is kept.
     pub(crate) fn claim(self: &Arc<Self>, id: SessionId) -> Claim {
         Claim {
             registry: self.clone(),
@@ -235,7 +235,7 @@ impl Registry {
         self.lock().provision(node, streams);
     }
 
-    /// End a session; with a publisher go its players. Whether there was one.
+    /// End a session, and with a publisher its players; returns whether there was one.
     pub(crate) fn end(&self, id: SessionId) -> bool {
         let ended = self.lock().end(id);
         if ended {

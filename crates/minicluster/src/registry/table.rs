@@ -1,4 +1,4 @@
-//! The table itself: which sessions there are. It knows nothing of locks or of who watches.
+//! The table itself: which sessions there are. It has no locks and no watchers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +13,8 @@ pub(super) struct Table {
     ladders: Vec<Ladder>,
 }
 
-/// The variants that a node makes of each other, while one of them is published there: it has been
-/// given a provision.
+/// The variants of a provision that a node has: while one of them is published there, all can be
+/// played.
 #[derive(Debug, PartialEq, Eq)]
 struct Ladder {
     node: usize,
@@ -86,7 +86,7 @@ impl Table {
         self.ladders.push(ladder);
     }
 
-    /// A provision serves one publisher: whoever comes after that one needs another lookup.
+    /// A provision serves one publisher: the next publisher needs another lookup.
     fn forget_ladder(&mut self, session: &Session) {
         if matches!(session.role, Role::Publisher { .. }) {
             self.ladders

@@ -176,7 +176,7 @@ async fn without_a_place_the_clients_network_is_the_place() {
         let found = regions(&target, headers).await;
         match region {
             Some(region) => assert_eq!(found, [region], "{target} {headers:?}"),
-            // Which one is first is then a matter of load: not the client's.
+            // The load decides which one is first, not the client.
             None => assert_eq!(found[0], "eu", "{found:?}, of equal load the next"),
         }
     }

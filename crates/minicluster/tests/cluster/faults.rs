@@ -12,7 +12,7 @@ use crate::client::{SOON, get, send};
 use crate::media::publish;
 use crate::socket::Socket;
 
-/// What a bare TCP client gets from there.
+/// What a bare TCP client gets from this address.
 async fn knock(address: SocketAddr, wait: Duration) -> Result<Vec<u8>, ErrorKind> {
     let knock = move || {
         let mut stream = std::net::TcpStream::connect(address)?;
@@ -73,7 +73,7 @@ async fn a_node_that_misbehaves() {
 
     node.heal().await;
     Socket::open(node, "id=s").await.unwrap();
-    // The other node never noticed.
+    // The other node is not affected.
     assert!(knock(cluster.nodes()[1].address(), SOON).await.is_ok());
     cluster.shutdown().await;
 }
@@ -160,7 +160,7 @@ async fn shutdown_closes_every_listener_and_session() {
     assert_eq!(knock(node, SOON).await, Err(ErrorKind::ConnectionRefused));
 }
 
-/// One connection that is kept: what it answers to a lookup, `None` when it ends instead.
+/// Sends a lookup over a kept connection; `None` if the connection ends instead.
 async fn over(connection: &mut TcpStream) -> Option<String> {
     let ask =
         b"GET /streammanager/api/4.0/event/live/s?action=broadcast HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -193,7 +193,7 @@ async fn faults_reach_the_connections_that_clients_keep_and_heal_at_once() {
         manager.heal().await;
         let mut answer = vec![0; 4096];
         match fault {
-            // What hangs is cut off, what is only late goes on.
+            // A hung connection is cut off, a late one continues.
             Fault::BlackHole => assert_eq!(kept.read(&mut answer).await.unwrap_or(0), 0),
             Fault::Delay(_) => assert!(kept.read(&mut answer).await.unwrap() > 0),
             _ => {}

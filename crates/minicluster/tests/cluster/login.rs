@@ -1,4 +1,4 @@
-//! Logging in to the manager of 2.0, and what a token opens.
+//! The login of Stream Manager 2.0, and what a token gives access to.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

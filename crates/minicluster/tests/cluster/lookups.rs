@@ -1,4 +1,4 @@
-//! Whom the Stream Manager names.
+//! Which nodes the Stream Manager names.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};

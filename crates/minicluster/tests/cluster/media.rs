@@ -1,4 +1,4 @@
-//! WHIP to one node, WHEP from another, and what they answer when things are not in order.
+//! WHIP to one node, WHEP from another, and what they answer to invalid requests.
 
 use whipstitch_minicluster::peer::{Player, Publisher};
 use whipstitch_minicluster::{Cluster, Config};
