@@ -2,7 +2,8 @@
 //!
 //! [`terms`] lists the words of the old style with what to write instead. They are counted in
 //! comments and string literals of Rust, in pages, and in whole files of the other languages; code
-//! between backticks and in fences is left out. A word counts where its line is, a phrase where it
+//! between backticks and in fences, literals of one word (values of settings) and generated files
+//! are left out. A word counts where its line is, a phrase where it
 //! begins; a line break inside a phrase does not hide it.
 
 mod prose;
@@ -32,6 +33,13 @@ const READ: [&str; 14] = [
 
 /// What others wrote, or a program.
 const LEFT_OUT: [&str; 4] = ["target", "node_modules", "pinned", "golden"];
+
+/// Generated from what is read elsewhere.
+const GENERATED: [&str; 3] = [
+    "deploy/helm/whipstitch/files",
+    "deploy/reference",
+    "deploy/whipstitch.toml",
+];
 
 /// Something to write differently.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +126,9 @@ fn search() -> Result<Findings> {
         let text =
             fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let name = file.strip_prefix(root).unwrap_or(&file);
+        if GENERATED.iter().any(|folder| name.starts_with(folder)) {
+            continue;
+        }
         found.read(name, &text);
     }
     Ok(found)
@@ -145,10 +156,9 @@ impl Findings {
             self.words
                 .extend(words.map(|(line, advice)| finding(line, advice)));
         }
-        let is_generated = file.starts_with("deploy/reference");
         let wide = lines
             .iter()
-            .filter(|line| !is_generated && line.is_wrapped && line.is_wider_than(COLUMNS));
+            .filter(|line| line.is_wrapped && line.is_wider_than(COLUMNS));
         self.wide.extend(wide.map(|line| {
             let columns = line.columns;
             finding(
@@ -196,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_word_is_named_with_its_place_and_what_to_write() {
-        let code = "/// Whoever asks\nfn whoever() { say(\"nobody\") }\n";
+        let code = "/// Whoever asks\nfn whoever() { say(\"nobody\", \"nobody asks\") }\n";
         assert_eq!(
             advice("a.rs", code),
             [

@@ -8,7 +8,8 @@ pub(super) fn lines(source: &str) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let mut fence = Fence::default();
     let mut comment_before = 0;
-    for piece in Pieces::new(source) {
+    let is_prose = |piece: &Piece<'_>| piece.is_comment || piece.text.trim().contains(' ');
+    for piece in Pieces::new(source).filter(is_prose) {
         for (offset, text) in piece.text.lines().enumerate() {
             let number = piece.line + offset;
             let follows = piece.is_comment && comment_before + 1 == number;

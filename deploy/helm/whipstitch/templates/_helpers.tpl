@@ -124,7 +124,7 @@ ports:
   {{- end }}
   - name: admin
     containerPort: {{ .Values.ports.admin }}
-# None of the three asks the Stream Manager: streams that were looked up go on while it is away.
+# None of the three asks the Stream Manager: streams with a cached lookup work while it is down.
 startupProbe:
   httpGet:
     path: /startupz
