@@ -56,7 +56,7 @@ pub(crate) fn output(command: &mut Command, input: &[u8]) -> Result<String> {
 /// and gives its status.
 ///
 /// Both streams share one pipe: cargo names a test binary on stderr and the binary reports on
-/// stdout, so only the order between the two tells which binary a report belongs to.
+/// stdout, so only the order between the two assigns a report to its binary.
 pub(crate) fn run_lines(command: &mut Command, mut line: impl FnMut(&str)) -> Result<ExitStatus> {
     announce(command);
     let (reader, writer) = std::io::pipe()?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The groups of nodes of which each reaches every other; groups of one are left out.
+/// The groups of nodes that all reach each other; groups of one are left out.
 pub(super) fn cycles(edges: &BTreeSet<(usize, usize)>) -> Vec<BTreeSet<usize>> {
     let mut next: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for &(from, to) in edges {

@@ -5,8 +5,8 @@
 //! counts for the file of `Table`. Naming a module is not an arrow; naming something in it is.
 //! Tests do not count.
 //!
-//! A cycle is a set of sibling modules (children of one parent) of which each reaches every other
-//! by such arrows, each sibling together with all modules below it. So the same arrow counts once:
+//! A cycle is a set of sibling modules (children of one parent) that all reach each other by
+//! such arrows, each sibling together with all modules below it. So the same arrow counts once:
 //! at the level where its two ends part. Arrows between a module and one below it do not count: a
 //! parent declares, re-exports and calls its children, and a child implements a part of its parent.
 //! A cycle that runs only through items in the parent's own file is therefore not found, and
@@ -27,10 +27,9 @@ use crate::Result;
 /// How many pairs of siblings may still break a rule in a crate. A number may only fall; a crate
 /// that is split takes its share along.
 const EXCEPTIONS: &[(&str, usize)] = &[
-    ("whipstitch", 12),
+    ("whipstitch", 8),
     ("whipstitch-ingress", 17),
-    ("whipstitch-origin", 24),
-    ("whipstitch-signaling", 2),
+    ("whipstitch-origin", 2),
     ("whipstitch-proxy", 41),
 ];
 

@@ -198,8 +198,7 @@ impl Target {
     }
 }
 
-/// An address that was free a moment ago; the target that takes it says so in its log if it no
-/// longer is.
+/// An address that was free when asked; the target logs an error if it no longer is.
 fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

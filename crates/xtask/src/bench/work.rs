@@ -151,7 +151,7 @@ impl Work {
 }
 
 impl Client {
-    /// Works until something goes wrong or nobody waits for it any more.
+    /// Works until an error, or until no task waits for it.
     pub(super) async fn work(self, work: Work) -> io::Result<Infallible> {
         match work {
             Work::Get => self.kept(&wire::get(), 200).await,

@@ -146,7 +146,7 @@ fn merge(bench: &Bench, base: &str, overlay: Option<&str>, env: &str) -> Result<
 }
 
 fn output(compose: &mut Command) -> Result<String> {
-    // Variables of whoever runs this would win over those of the file.
+    // The caller's variables would win over those of the file.
     for name in ["TRAEFIK_HOST", "TRAEFIK_IP", "COMPOSE_FILE"] {
         compose.env_remove(name);
     }
@@ -229,7 +229,7 @@ fn changed(merged: &Value, alone: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Whether Traefik finds it, by these names, and nobody else does.
+/// Whether Traefik finds it, by these names, and nothing else does.
 fn joined(merged: &Value, (url, entry, address): (&str, &str, &str)) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(service) = merged.pointer("/services/whipstitch") else {

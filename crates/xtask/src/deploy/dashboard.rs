@@ -49,7 +49,7 @@ pub(crate) fn queries(bench: &Bench) -> Result<Vec<(String, String)>> {
                 .replace("$job", ".+")
                 .replace("$instance", ".+");
             if query.contains('$') {
-                return Err(format!("{query}: a variable that nobody sets").into());
+                return Err(format!("{query}: a variable that is not set").into());
             }
             queries.push((text(panel, "/title").to_owned(), query));
         }

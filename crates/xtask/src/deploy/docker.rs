@@ -112,7 +112,7 @@ fn run_lines(dockerfile: &str) -> Vec<String> {
 }
 
 /// Makes `context` hold what the image's build would get of `root`; a file that is the same keeps
-/// its time, by which cargo knows it.
+/// its time, since cargo compares times.
 fn fill(root: &Path, context: &Path) -> Result {
     let rules = fs::read_to_string(root.join(".dockerignore"))?;
     let mut git = Command::new("git");

@@ -28,7 +28,7 @@ pub(crate) fn check(bench: &Bench, report: &mut Report) {
     }
 }
 
-/// Everything that holds for resources, whoever rendered them.
+/// Everything that holds for resources, whatever rendered them.
 pub(crate) fn resources(bench: &Bench, report: &mut Report, name: &str, yaml: &str) {
     let Some(documents) = report.check(&format!("{name}: it is YAML"), || bench.tools.yaml(yaml))
     else {
@@ -49,7 +49,7 @@ pub(crate) fn resources(bench: &Bench, report: &mut Report, name: &str, yaml: &s
     }
 }
 
-/// Each resource has to be named as passed; a silent one would be one that nobody looked at.
+/// Each resource has to be named as passed; a silent one would be one that was not checked.
 fn schema(bench: &Bench, name: &str, yaml: &str, documents: &[Value], version: &str) -> Result {
     let file = bench.write(&format!("{}.yaml", name.replace('/', "-")), yaml)?;
     let mut validate = bench.tools.python();

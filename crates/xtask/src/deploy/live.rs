@@ -21,10 +21,9 @@ const SCRAPES: &str = "count_over_time(up{job=\"whipstitch\"}[1m]) >= 8";
 
 /// The unit's `ExecStart`, `/metrics`, every query of the dashboard and every rule.
 pub(crate) fn check(bench: &Bench, program: &Path, report: &mut Report) {
-    let started = report.check(
-        "systemd: what ExecStart says tells that it is ready",
-        || Whipstitch::start(bench, program),
-    );
+    let started = report.check("systemd: the ExecStart line reports readiness", || {
+        Whipstitch::start(bench, program)
+    });
     let Some(mut whipstitch) = started else {
         return;
     };
@@ -91,8 +90,7 @@ impl Whipstitch {
             .env("WHIPSTITCH_HTTPS", "127.0.0.1:0")
             .env("WHIPSTITCH_HTTP", http.to_string())
             .env("WHIPSTITCH_ADMIN", admin.to_string())
-            // Nobody listens there: what a manager that is down does to the metrics is part of what
-            // is looked at.
+            // No server listens there: the metrics of an outage are part of what is checked.
             .env("WHIPSTITCH_STREAM_MANAGER", format!("http://{}", free()?))
             .stdout(std::fs::File::create(bench.scratch.join("whipstitch.log"))?);
         let child = Guarded(configuration::own_files(bench, &mut command)?.spawn()?);
@@ -100,7 +98,7 @@ impl Whipstitch {
         Ok(Self { child, http, admin })
     }
 
-    /// Requests of several kinds, none of which can succeed.
+    /// Requests of several kinds; none can succeed.
     fn visit(&self) -> Result {
         for (method, path) in [
             ("GET", "/streammanager/api/4.0/healthcheck"),
@@ -230,7 +228,7 @@ impl Prometheus {
     }
 }
 
-/// A port that nobody has; somebody could take it before its use, which would show as a failure to
+/// A free port; another process could take it before its use, which would show as a failure to
 /// start.
 fn free() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)

@@ -19,7 +19,7 @@ pub(crate) const PROMISES: [Promise; 7] = [
     ("its probes ask Whipstitch alone", probes),
     ("its grace period is longer than the whole end", grace),
     (
-        "a rollout takes nobody away before another is ready",
+        "a rollout stops no pod before another one is ready",
         rollout::unsteady,
     ),
     ("its files are mounted where the configuration looks", files),
@@ -182,7 +182,7 @@ fn files(manifest: &Manifest<'_>) -> Vec<String> {
             .pointer("/securityContext/fsGroup")
             .is_none()
     {
-        wrong.push("a secret can be read by everybody, or by nobody".to_owned());
+        wrong.push("a secret can be read by every user, or by none".to_owned());
     }
     if list_at(manifest.pod.container, "/volumeMounts").any(|mount| mount.get("subPath").is_some())
     {

@@ -1,7 +1,7 @@
 //! `cargo xtask deploy`: everything in `deploy/`, each part judged by the tool that will read it.
 //!
-//! One file a tool. What no registry has a tool for is named in `NO_TOOL`, so that nobody takes
-//! silence for a check.
+//! One file a tool. What no registry has a tool for is named in `NO_TOOL`, so that silence
+//! is not taken for a check.
 
 mod booted;
 mod compose;

@@ -1,8 +1,8 @@
 //! The security page: every threat in it names a test that shows the defence, or says that there is
 //! none.
 //!
-//! A row ends in links whose words are `module::name`, so that the page cannot promise what nobody
-//! checks: the test has to be in that file, and must not be one that is left out.
+//! A row ends in links whose words are `module::name`, so that the page cannot promise what no
+//! test checks: the test has to be in that file, and must not be one that is left out.
 
 use std::fs;
 use std::path::Path;
@@ -151,7 +151,7 @@ mod tests {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/deploy");
         let judge = |shown: &str| judge(&here, "threat", shown);
         let ours = "rows_end_in_what_shows_them";
-        assert!(judge("not defended: nobody asked; ask").is_empty());
+        assert!(judge("not defended: no one asked; ask").is_empty());
         assert!(judge("[systemd](../../../crates/xtask/src/deploy/systemd.rs)").is_empty());
         assert!(judge(&format!("[`security::{ours}`](security.rs)")).is_empty());
         for shown in [

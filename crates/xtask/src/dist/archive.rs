@@ -38,7 +38,7 @@ pub(super) fn pack(parent: &Path, name: &str, file: &Path, epoch: Epoch, effort:
     let mut tar = Command::new("tar");
     tar.args(["--create", "--format=ustar", "--sort=name"])
         .args(["--owner=0", "--group=0", "--numeric-owner"])
-        // Whatever the umask of whoever packs it.
+        // Whatever the umask of the caller.
         .args(["--mode=u+rwX,go=rX"])
         .arg(format!("--mtime=@{}", epoch.0))
         .arg("--directory")

@@ -23,7 +23,7 @@ const SETTLE: Duration = Duration::from_millis(1500);
 pub(super) struct Stand<'t> {
     target: &'t Target,
     dialer: Dialer,
-    /// The first stream that nobody has published yet.
+    /// The first stream that is not published yet.
     next: u32,
 }
 
@@ -134,7 +134,7 @@ impl<'t> Stand<'t> {
         Ok(())
     }
 
-    /// Publishes `count` streams that nobody has published yet, and leaves them.
+    /// Publishes `count` new streams, and leaves them.
     async fn publish(&mut self, count: u32) -> Result {
         let from = self.next;
         self.next += count;

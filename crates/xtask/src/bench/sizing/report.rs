@@ -126,8 +126,7 @@ impl Figures {
         Ok(table)
     }
 
-    /// What so many sessions take; every one of them comes within the same minute and goes within
-    /// the next.
+    /// What a number of sessions takes if all come within one minute and end within the next.
     fn crowds(&self) -> Result<String> {
         let (base, socket) = (self.value(Figure::Base)?, self.value(Figure::Socket)?);
         let each_socket = self.value(Figure::Opened)? + self.value(Figure::Message)? * MESSAGES;
