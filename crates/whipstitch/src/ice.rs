@@ -5,7 +5,6 @@ use std::{
     hash::{BuildHasher, RandomState},
     path::Path,
     sync::Arc,
-    time::Duration,
 };
 
 use thiserror::Error;
@@ -17,12 +16,8 @@ use whipstitch_signaling::ice::{Credentials, IceServers, TurnSecret};
 
 use crate::{
     config::secret_file,
-    reread::{Asked, Reloads, Reread},
+    file_watch::{FileState, ReloadMetrics, Schedule},
 };
-
-/// How often the files are looked at. Their content is compared, as they may change by a swapped
-/// symbolic link.
-const LOOK: Duration = Duration::from_secs(10);
 
 /// The servers, as their files were when they were last looked at.
 #[derive(Debug)]
@@ -66,20 +61,20 @@ impl IceFiles {
     pub(crate) async fn watch(
         mut self,
         stop: CancellationToken,
-        reloads: Reloads,
-        mut asked: Asked,
+        reloads: ReloadMetrics,
+        mut schedule: Schedule,
     ) {
-        while let Some(due) = asked.due(LOOK, &stop).await {
+        while let Some(due) = schedule.next(&stop).await {
             let (config, digests) = (self.config.clone(), self.digests.clone());
             let found = tokio::task::spawn_blocking(move || read(&config, &digests)).await;
             match found {
                 Ok(found) => {
                     let changed = self.take_up(found, &reloads);
                     reloads.unusable(self.wrong.is_some());
-                    due.came_to(|| match &self.wrong {
-                        Some(wrong) => Reread::Failed(wrong.clone()),
-                        None if changed => Reread::Changed,
-                        None => Reread::Unchanged,
+                    due.done(|| match &self.wrong {
+                        Some(wrong) => FileState::Failed(wrong.clone()),
+                        None if changed => FileState::Changed,
+                        None => FileState::Unchanged,
                     });
                 }
                 Err(error) => {
@@ -94,7 +89,7 @@ impl IceFiles {
     fn take_up(
         &mut self,
         found: Result<(IceServers, u64), IceFileError>,
-        reloads: &Reloads,
+        reloads: &ReloadMetrics,
     ) -> bool {
         match found {
             Ok((servers, digest)) => {
@@ -161,9 +156,10 @@ pub struct IceFileError(String);
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, time::Duration};
 
     use super::*;
+    use crate::file_watch::INTERVAL;
 
     fn password(servers: &IceServers) -> String {
         servers.fixed.as_ref().unwrap().password.clone()
@@ -182,20 +178,20 @@ mod tests {
         let (files, mut servers) = IceFiles::load(&config).unwrap();
         assert!(files.can_change());
         assert_eq!(password(&servers.borrow()), "first");
-        let reloads = Reloads::of_ice_secrets(&prometheus::Registry::new()).unwrap();
+        let reloads = ReloadMetrics::of_ice_secrets(&prometheus::Registry::new()).unwrap();
         let stop = CancellationToken::new();
         let change = async {
             let began = tokio::time::Instant::now();
             fs::write(&path, "two words\n").unwrap();
-            tokio::time::sleep(LOOK * 3).await;
+            tokio::time::sleep(INTERVAL * 3).await;
             assert!(!servers.has_changed().unwrap());
             assert_eq!(reloads.totals(), (0, 1, true));
             fs::write(&path, "second\n").unwrap();
             servers.changed().await.unwrap();
-            assert!(began.elapsed() <= LOOK * 4 + Duration::from_secs(1));
+            assert!(began.elapsed() <= INTERVAL * 4 + Duration::from_secs(1));
             stop.cancel();
         };
-        let asked = crate::reread::questions().1;
+        let asked = crate::file_watch::schedule().1;
         tokio::join!(files.watch(stop.clone(), reloads.clone(), asked), change);
         assert_eq!(password(&servers.borrow()), "second");
         assert_eq!(reloads.totals(), (1, 1, false));

@@ -1,42 +1,38 @@
-//! Whipstitch: a sidecar in front of a Red5 Pro Stream Manager that terminates TLS and carries the
+//! Whipstitch: a sidecar in front of a Red5 Pro Stream Manager. It terminates TLS and carries the
 //! signalling of WHIP, WHEP and Red5's WebSocket dialogue to the node that the manager names.
 //!
-//! This crate is the wiring, and the only one that knows all the others.
+//! This crate is the wiring: it builds the parts, starts and stops them, and decides nothing about a
+//! request.
 //!
 //! | file | one idea |
 //! |---|---|
-//! | [`app`] | what is made of what |
-//! | [`shutdown`] | the order of the end |
-//! | [`config`], [`cli`] | what an operator can set, and how |
-//! | [`admin`], [`readiness`] | what probes and Prometheus see |
-//! | [`session_keys`] | the key file, read again when it changes |
-//! | [`ice`] | the secrets of the TURN servers, read again when they change |
-//! | `settings` | the configuration, read again |
-//! | [`open_files`] | room for sockets |
-//! | [`telemetry`] | the log |
-//! | `metrics.rs` | what is so at the moment that Prometheus asks |
-//! | `certificates.rs` | what the certificates say of themselves |
-//! | [`commands`] | what the binary does besides serving |
-//! | [`service_manager`], [`inherited`] | what systemd is told, and the sockets that it keeps |
-//! | [`build`] | what this binary was built from |
-//! | [`reference`](mod@reference) | the reference pages, made from the types |
+//! | [`app`] | builds and connects the parts |
+//! | [`shutdown`], [`signals`] | the shutdown sequence, and what begins it |
+//! | `reload.rs` | configuration and files, read again |
+//! | [`readiness`] | the stage of the process |
+//! | `file_watch.rs` | when watched files are read |
+//! | [`session_keys`], [`ice`] | the watched files with secrets |
+//! | `metrics.rs` | metrics of the present state |
+//! | [`open_files`] | the limit of file descriptors |
+//! | [`service_manager`], [`inherited`] | notifications to systemd, sockets from it |
+//! | [`cli`], [`commands`], [`build`] | the command line, and facts of the build |
+//! | [`reference`](mod@reference) | the reference pages, generated from the types |
 
-pub mod admin;
 pub mod app;
 pub mod build;
-mod certificates;
 pub mod cli;
 pub mod commands;
 pub use whipstitch_config as config;
 pub use whipstitch_telemetry as telemetry;
+mod file_watch;
 pub mod ice;
 pub mod inherited;
 mod metrics;
 pub mod open_files;
 pub mod readiness;
 pub mod reference;
-mod reread;
+mod reload;
 pub mod service_manager;
 pub mod session_keys;
-mod settings;
 pub mod shutdown;
+pub mod signals;

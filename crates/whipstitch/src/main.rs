@@ -10,7 +10,7 @@ use whipstitch::{
     config::{Config, Loaded, Sources},
     inherited::Inherited,
     open_files, service_manager,
-    shutdown::{Said, Signals},
+    signals::{Command, Signals},
     telemetry,
 };
 
@@ -129,8 +129,8 @@ async fn serve(config: Config, context: Context) -> ExitCode {
 async fn until_stopped(signals: &mut Signals, running: &Running) -> &'static str {
     loop {
         match signals.next().await {
-            Said::Stop(name) => return name,
-            Said::Reload => {
+            Command::Stop(name) => return name,
+            Command::Reload => {
                 service_manager::reloading();
                 // A file that hangs must not be in the way of an end.
                 tokio::select! {

@@ -1,13 +1,12 @@
-//! What is so at the moment that Prometheus asks.
+//! Metrics that are read from the present state at each scrape.
 //!
-//! Counters belong to the crate that counts. What is only looked at is not kept twice: it is read
-//! when metrics are gathered, all of it at once, so that it fits together and costs nothing in
-//! between.
+//! Counters belong to the crate that counts. State is not stored twice: it is read when metrics are
+//! gathered, all at once, so that the values are consistent and cost nothing between scrapes.
 //!
 //! | file | one idea |
 //! |---|---|
-//! | `reading.rs` | what is read, and where |
-//! | `families.rs` | under which names it is told |
+//! | `reading.rs` | what is read, and from where |
+//! | `families.rs` | the metric families of it |
 
 mod families;
 mod reading;
@@ -22,7 +21,7 @@ use prometheus::{
 use tracing::error;
 
 use self::families::families;
-pub(crate) use self::reading::{Reading, Sources};
+pub(crate) use self::reading::{Gauges, Reading};
 
 /// Registers all families of a [`Reading`], with how it is taken.
 ///
@@ -51,7 +50,7 @@ impl Collector for Present {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        // An error is a name that is none, and the same names were taken at the start.
+        // The only error is an invalid name, and the same names were registered at the start.
         let families = families(&(self.read)()).unwrap_or_else(|error| {
             error!(%error, "metrics that are read are missing; please report this as a defect");
             Vec::new()

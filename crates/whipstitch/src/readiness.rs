@@ -1,28 +1,14 @@
-//! Whether new clients should come here, and how far the end has come.
+//! The stage of the process, from its start to its end.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU8, Ordering},
 };
 
-use serde::Serialize;
+pub use whipstitch_admin::Stage;
 
-/// How far a process is, from its start to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Not every listener is bound.
-    Starting,
-    /// Clients should come.
-    Ready,
-    /// No new clients should come, and those that are here end.
-    Draining,
-    /// All of it has ended; the process waits for its signal.
-    Drained,
-}
-
-/// Shared by whoever asks and whoever knows. It does not depend on the Stream Manager: what is
-/// cached can be served while the manager is away, and taking the proxy out would make its outage
+/// The stage, shared by the probes and the shutdown. It does not depend on the Stream Manager: cached
+/// lookups are served while the manager is down, and an unready proxy would turn its outage into
 /// ours.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicU8>);
@@ -33,22 +19,22 @@ impl Readiness {
         self.reach(Stage::Ready);
     }
 
-    /// A shutdown has begun.
+    /// A drain has begun.
     pub fn draining(&self) {
         self.reach(Stage::Draining);
     }
 
-    /// A shutdown is over but for the process itself.
+    /// The drain is finished; the process still runs.
     pub fn drained(&self) {
         self.reach(Stage::Drained);
     }
 
-    /// Whether new clients should come here.
+    /// Whether new clients are welcome.
     pub fn is_ready(&self) -> bool {
         self.stage() == Stage::Ready
     }
 
-    /// How far it is.
+    /// The present stage.
     pub fn stage(&self) -> Stage {
         match self.0.load(Ordering::Relaxed) {
             0 => Stage::Starting,
@@ -58,7 +44,7 @@ impl Readiness {
         }
     }
 
-    /// There is no way back.
+    /// Stages never go back.
     fn reach(&self, stage: Stage) {
         self.0.fetch_max(stage as u8, Ordering::Relaxed);
     }
@@ -69,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_no_way_back() {
+    fn stages_never_go_back() {
         let readiness = Readiness::default();
         assert_eq!(readiness.stage(), Stage::Starting);
         readiness.ready();

@@ -7,7 +7,6 @@ use std::{
     io::{self, ErrorKind, Read},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use thiserror::Error;
@@ -18,12 +17,9 @@ use whipstitch_signaling::session::{KeyError, SessionKeys};
 
 use crate::{
     config::session_key_file,
-    reread::{Asked, Reloads, Reread},
+    file_watch::{FileState, ReloadMetrics, Schedule},
 };
 
-/// How often the file is looked at. Its content is compared, not its time: a Kubernetes secret
-/// changes by swapping a symbolic link, and a watch on the file would be lost with it.
-const LOOK: Duration = Duration::from_secs(10);
 /// Longest file that is read, in bytes; 16 keys take less than one thousand.
 const LONGEST: u64 = 64 * 1024;
 
@@ -78,23 +74,28 @@ impl KeyFile {
     }
 
     /// Looks at the file every 10 s, and whenever it is asked to, until `stop`.
-    pub(crate) async fn watch(self, stop: CancellationToken, reloads: Reloads, asked: Asked) {
-        self.watch_with(read, stop, reloads, asked).await;
+    pub(crate) async fn watch(
+        self,
+        stop: CancellationToken,
+        reloads: ReloadMetrics,
+        schedule: Schedule,
+    ) {
+        self.watch_with(read, stop, reloads, schedule).await;
     }
 
     async fn watch_with<R>(
         mut self,
-        read: R,
+        read_file: R,
         stop: CancellationToken,
-        reloads: Reloads,
-        mut asked: Asked,
+        reloads: ReloadMetrics,
+        mut schedule: Schedule,
     ) where
         R: Fn(&Path) -> Result<String, KeyFileError> + Clone + Send + 'static,
     {
         reloads.unusable(self.wrong.is_some());
-        while let Some(due) = asked.due(LOOK, &stop).await {
-            let (read, path) = (read.clone(), self.path.clone());
-            let found = match tokio::task::spawn_blocking(move || read(&path)).await {
+        while let Some(due) = schedule.next(&stop).await {
+            let (read_file, path) = (read_file.clone(), self.path.clone());
+            let found = match tokio::task::spawn_blocking(move || read_file(&path)).await {
                 Ok(found) => found,
                 Err(error) => {
                     reloads.count(false);
@@ -105,10 +106,10 @@ impl KeyFile {
             let look = self.take_up(found);
             reloads.unusable(self.wrong.is_some());
             // What was wrong before is wrong still, and worth an answer to who asks.
-            due.came_to(|| match (&look, &self.wrong) {
-                (Look::Renewed { .. }, _) => Reread::Changed,
-                (_, Some(wrong)) => Reread::Failed(wrong.clone()),
-                (_, None) => Reread::Unchanged,
+            due.done(|| match (&look, &self.wrong) {
+                (Look::Renewed { .. }, _) => FileState::Changed,
+                (_, Some(wrong)) => FileState::Failed(wrong.clone()),
+                (_, None) => FileState::Unchanged,
             });
             match look {
                 Look::Same => {}
@@ -194,14 +195,14 @@ pub enum KeyFileError {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, time::Duration};
 
     use http::uri::PathAndQuery;
     use prometheus::Registry;
     use whipstitch_signaling::{Role, StreamKey, session::Session, tag::Tag};
 
     use super::*;
-    use crate::reread::questions;
+    use crate::file_watch::{INTERVAL, schedule};
 
     const KEY_A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
     const KEY_B: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n";
@@ -312,7 +313,7 @@ mod tests {
         let path = dir.path().join("session.key");
         fs::write(&path, KEY_A).unwrap();
         let (file, mut keys) = KeyFile::load(&path).unwrap();
-        let reloads = Reloads::of_session_keys(&Registry::new()).unwrap();
+        let reloads = ReloadMetrics::of_session_keys(&Registry::new()).unwrap();
         let stop = CancellationToken::new();
         let looks = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let fails_once = move |path: &Path| {
@@ -326,7 +327,7 @@ mod tests {
             stop.cancel();
         };
         tokio::join!(
-            file.watch_with(fails_once, stop.clone(), reloads.clone(), questions().1),
+            file.watch_with(fails_once, stop.clone(), reloads.clone(), schedule().1),
             changed
         );
         assert_eq!(reloads.totals(), (1, 1, false));
@@ -338,16 +339,16 @@ mod tests {
         let path = dir.path().join("session.key");
         fs::write(&path, KEY_A).unwrap();
         let (file, mut keys) = KeyFile::load(&path).unwrap();
-        let reloads = Reloads::of_session_keys(&Registry::new()).unwrap();
+        let reloads = ReloadMetrics::of_session_keys(&Registry::new()).unwrap();
         let stop = CancellationToken::new();
         let change = async {
             fs::write(&path, KEY_B).unwrap();
             let began = tokio::time::Instant::now();
             keys.changed().await.unwrap();
-            assert!(began.elapsed() <= LOOK + Duration::from_secs(1));
+            assert!(began.elapsed() <= INTERVAL + Duration::from_secs(1));
             stop.cancel();
         };
-        let asked = questions().1;
+        let asked = schedule().1;
         tokio::join!(file.watch(stop.clone(), reloads.clone(), asked), change);
         assert_eq!(reloads.totals(), (1, 0, false));
     }
@@ -358,26 +359,26 @@ mod tests {
         let path = dir.path().join("session.key");
         fs::write(&path, KEY_A).unwrap();
         let (file, _keys) = KeyFile::load(&path).unwrap();
-        let reloads = Reloads::of_session_keys(&Registry::new()).unwrap();
-        let (stop, (ask, asked)) = (CancellationToken::new(), questions());
+        let reloads = ReloadMetrics::of_session_keys(&Registry::new()).unwrap();
+        let (stop, (ask, asked)) = (CancellationToken::new(), schedule());
         let talk = async {
-            assert_eq!(ask.look().await, Some(Reread::Unchanged));
+            assert_eq!(ask.read_now().await, Some(FileState::Unchanged));
             fs::write(&path, KEY_B).unwrap();
-            assert_eq!(ask.look().await, Some(Reread::Changed));
+            assert_eq!(ask.read_now().await, Some(FileState::Changed));
             fs::write(&path, "junk").unwrap();
             for _ in 0..2 {
-                assert!(matches!(ask.look().await, Some(Reread::Failed(_))));
+                assert!(matches!(ask.read_now().await, Some(FileState::Failed(_))));
                 assert_eq!(reloads.totals(), (1, 1, true));
             }
             fs::write(&path, KEY_B).unwrap();
-            assert_eq!(ask.look().await, Some(Reread::Unchanged));
+            assert_eq!(ask.read_now().await, Some(FileState::Unchanged));
             assert_eq!(reloads.totals(), (1, 1, false));
             fs::remove_file(&path).unwrap();
-            assert!(matches!(ask.look().await, Some(Reread::Failed(_))));
+            assert!(matches!(ask.read_now().await, Some(FileState::Failed(_))));
             assert_eq!(reloads.totals(), (1, 2, true));
             stop.cancel();
         };
         tokio::join!(file.watch(stop.clone(), reloads.clone(), asked), talk);
-        assert_eq!(ask.look().await, None);
+        assert_eq!(ask.read_now().await, None);
     }
 }

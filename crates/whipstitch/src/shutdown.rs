@@ -1,20 +1,20 @@
-//! The order of the end.
+//! The shutdown sequence.
 //!
-//! 1. `/readyz` says 503: load balancers look elsewhere. `shutdown.delay` gives them time to hear
-//!    of it.
+//! 1. `/readyz` answers 503, so that load balancers stop sending clients; `shutdown.delay` is the
+//!    time that they take to notice.
 //! 2. No new connections are accepted.
 //! 3. Every WebSocket gets a Close between frames, on both sides, and every stream of events ends.
-//!    HTTP/2 connections that carry one would otherwise never end, so this comes before the next
-//!    step. A hundred sessions and more close one after the other, over half of the deadline, so
-//!    that their clients do not all reconnect in the same moment.
-//! 4. Connections end when the requests under way are answered: GOAWAY, or `Connection: close`.
-//! 5. Whatever is not over at the deadline is dropped. The last spans are sent.
+//!    This comes before the next step because an HTTP/2 connection with such a stream would never
+//!    end. A hundred sessions or more are closed one after the other, over half of the deadline, so
+//!    that their clients do not reconnect all at once.
+//! 4. Each connection ends after the requests in flight: GOAWAY, or `Connection: close`.
+//! 5. The remaining ones are closed at the deadline. The last spans are sent.
 //! 6. The process ends.
 //!
-//! A signal begins all of it; so does `POST /drain`, which stops before the last step: a sidecar
-//! that ends by itself is started again, so a drained process stays, answers on the admin
-//! interface, and ends with the signal. Whoever asks for a drain that is under way joins it. A
-//! second signal skips the rest.
+//! A signal begins all of it. `POST /drain` does so, too, but stops before the last step: an
+//! orchestrator restarts a sidecar that ends by itself, so a drained process stays, answers on the
+//! admin interface, and ends with the signal. A second request for a drain joins the first one. A
+//! second signal skips the remaining steps.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -22,47 +22,48 @@ use std::{
 };
 
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
+use whipstitch_admin::Drain;
+pub use whipstitch_admin::{DrainTimes, Drained};
 use whipstitch_proxy::CloseSignal;
 
 use crate::readiness::Readiness;
 
-/// How long connections have to send the rest of their last answer when every exchange is over, and
-/// how long a collector has to take the last spans.
+/// Time for connections to send the rest of their last answer after the last exchange, and for the
+/// collector to accept the last spans.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// How long a session has to answer its Close: the last one is sent that long before the deadline.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// Time for a session to answer its Close: the last Close is sent this long before the deadline.
+const CLOSE_REPLY: Duration = Duration::from_secs(5);
 
-/// What has to end, and how it is told. Cheap to clone: all clones are the same.
+/// The signals and the task trackers of a shutdown. Clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
-    /// Whether new clients should come here.
+    /// The stage of the process.
     pub readiness: Readiness,
-    /// Ends accepting, and every task that repeats something.
+    /// Ends the accept loops and the periodic tasks.
     pub stop_accepting: CancellationToken,
-    /// Asks every WebSocket session to close, and every stream of events to end.
+    /// Closes every WebSocket session and every stream of events.
     pub close_sockets: CloseSignal,
-    /// Asks connections to end when the requests under way are answered.
+    /// Ends connections after the requests in flight.
     pub drain_connections: CancellationToken,
-    /// Ends the admin listener, which answers until the very end.
+    /// Ends the admin interface, the last listener.
     pub stop_admin: CancellationToken,
-    /// Exchanges under way.
+    /// Exchanges in flight.
     pub exchanges: TaskTracker,
     /// WebSocket sessions.
     pub sockets: TaskTracker,
     /// Client connections.
     pub connections: TaskTracker,
-    /// Has the spans sent that wait, and no more.
+    /// Flushes the queue of spans and ends the export.
     pub stop_spans: CancellationToken,
-    /// Who sends spans.
+    /// The export of spans.
     pub spans: TaskTracker,
-    /// Everything else: accept loops, lookups, watches.
+    /// Other tasks: accept loops, lookups, file watches.
     pub background: TaskTracker,
     drain: Arc<Draining>,
 }
@@ -74,31 +75,9 @@ struct Draining {
     over: watch::Sender<Option<Drained>>,
 }
 
-/// When a drain began, and when it is over at the latest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DrainTimes {
-    /// When `/readyz` began to say 503.
-    pub began: SystemTime,
-    /// When whatever is left is dropped.
-    pub deadline: SystemTime,
-}
-
-/// How a drain ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drained {
-    /// Everything ended by itself.
-    Whole,
-    /// The deadline came first.
-    Cut {
-        /// Exchanges that were dropped.
-        exchanges: usize,
-        /// WebSocket sessions that were dropped.
-        sockets: usize,
-    },
-}
-
 impl Shutdown {
-    /// Ends everything: within `delay`, `deadline` and a second, counted from the first who asked.
+    /// Drains, then ends the admin interface: within `delay`, `deadline` and a second, from the first
+    /// request for a drain.
     pub async fn drain(&self, delay: Duration, deadline: Duration) -> Drained {
         self.begin(delay, deadline);
         let drained = self.drained().await;
@@ -107,8 +86,7 @@ impl Shutdown {
         drained
     }
 
-    /// Ends everything but the process and its admin interface, unless somebody has asked for that
-    /// before.
+    /// Begins a drain, unless there is one: ends everything but the process and its admin interface.
     pub fn begin(&self, delay: Duration, deadline: Duration) -> DrainTimes {
         let mut first = false;
         let times = *self.drain.began.get_or_init(|| {
@@ -131,17 +109,28 @@ impl Shutdown {
         times
     }
 
-    /// When the drain began, if there is one, and how it ended, if it has.
-    pub fn progress(&self) -> Option<(DrainTimes, Option<Drained>)> {
-        let began = self.drain.began.get()?;
-        Some((*began, *self.drain.over.borrow()))
+    /// The drain, if one has begun.
+    pub fn progress(&self) -> Option<Drain> {
+        let times = *self.drain.began.get()?;
+        let result = *self.drain.over.borrow();
+        let (exchanges, sockets) = match result {
+            None => (self.exchanges.len(), self.sockets.len()),
+            Some(Drained::Whole) => (0, 0),
+            Some(Drained::Cut { exchanges, sockets }) => (exchanges, sockets),
+        };
+        Some(Drain {
+            times,
+            exchanges,
+            sockets,
+            result,
+        })
     }
 
-    /// Waits until a drain is over, whoever began it.
+    /// Waits until the drain is finished.
     pub async fn drained(&self) -> Drained {
         let mut over = self.drain.over.subscribe();
         let drained = over.wait_for(Option::is_some).await;
-        // The sender is ours, so it is there.
+        // The sender is a field of this, so it is not dropped.
         drained
             .ok()
             .and_then(|drained| *drained)
@@ -154,7 +143,7 @@ impl Shutdown {
         if !delay.is_zero() {
             sleep(delay).await;
         }
-        let spread = (deadline / 2).min(deadline.saturating_sub(GOODBYE));
+        let spread = (deadline / 2).min(deadline.saturating_sub(CLOSE_REPLY));
         let deadline = Instant::now() + deadline;
         self.stop_accepting.cancel();
         self.close_sockets.close(self.sockets.len(), spread);
@@ -171,10 +160,10 @@ impl Shutdown {
             },
         };
 
-        // A connection that never carried a request ends only at its timeout; there is nothing to
-        // wait for in it.
+        // A connection that never carried a request ends only at its timeout; nothing in it is worth
+        // the wait.
         self.connections.close();
-        // Every exchange that is over has told of itself.
+        // Every finished exchange has queued its spans.
         self.stop_spans.cancel();
         self.spans.close();
         let flushed = async { tokio::join!(self.connections.wait(), self.spans.wait()) };
@@ -184,60 +173,12 @@ impl Shutdown {
             Drained::Cut { exchanges, sockets } => {
                 warn!(
                     exchanges,
-                    sockets, "the deadline came before the end of these; they are dropped"
+                    sockets,
+                    "drain deadline reached: closing the remaining requests and WebSockets"
                 );
             }
         }
         drained
-    }
-}
-
-/// What an operator says to a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// End: the name of the signal.
-    Stop(&'static str),
-    /// Read files again: SIGHUP.
-    Reload,
-}
-
-/// SIGTERM, SIGINT and SIGHUP.
-#[derive(Debug)]
-pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    /// Listens from now on: the signals no longer end the process by themselves.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for the next one.
-    pub async fn next(&mut self) -> Said {
-        tokio::select! {
-            _ = self.terminate.recv() => Said::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Said::Stop("SIGINT"),
-            _ = self.hangup.recv() => Said::Reload,
-        }
-    }
-
-    /// Waits for the next one that asks for the end; its name. One that asks for a reload is there
-    /// for [`Signals::next`].
-    pub async fn stop(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
     }
 }
 
@@ -246,7 +187,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_ends_by_itself_is_waited_for() {
+    async fn sessions_that_end_are_waited_for() {
         let shutdown = Shutdown::default();
         shutdown.readiness.ready();
         let (sockets, close) = (&shutdown.sockets, shutdown.close_sockets.clone());
@@ -267,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_does_not_end_is_cut_at_the_deadline() {
+    async fn sessions_that_do_not_end_are_closed_at_the_deadline() {
         let shutdown = Shutdown::default();
         let _exchange = shutdown.exchanges.token();
         shutdown.sockets.spawn(std::future::pending::<()>());
@@ -308,7 +249,8 @@ mod tests {
         assert_eq!(shutdown.drained().await, Drained::Whole);
         assert_eq!(socket.await.unwrap() - began, delay);
         assert_eq!(shutdown.readiness.stage(), crate::readiness::Stage::Drained);
-        assert_eq!(shutdown.progress(), Some((times, Some(Drained::Whole))));
+        let drain = shutdown.progress().unwrap();
+        assert_eq!((drain.times, drain.result), (times, Some(Drained::Whole)));
         assert!(!shutdown.stop_admin.is_cancelled());
         let began = Instant::now();
         assert_eq!(shutdown.drain(delay, deadline).await, Drained::Whole);

@@ -1,4 +1,4 @@
-//! What is sealed and told with secrets of files, now and whenever the files change.
+//! Secrets in files: session keys and credentials of TURN servers, now and after each change.
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use whipstitch_signaling::{ice::IceServers, session::SessionKeys};
 
 use super::StartError;
 use crate::{
-    config::{Config, Sessions},
+    file_watch::{ReadRequests, ReloadMetrics, schedule},
     ice::IceFiles,
-    reread::{Ask, Reloads, questions},
     session_keys::KeyFile,
     shutdown::Shutdown,
 };
+use whipstitch_config::{Config, Sessions};
 
-/// Both kinds, and how to have their files looked at, if there are any.
+/// The secrets, and how to request a read of their files.
 pub(super) struct Secrets {
     pub(super) session_keys: watch::Receiver<Arc<SessionKeys>>,
-    pub(super) look_at_keys: Option<Ask>,
+    pub(super) read_keys: Option<ReadRequests>,
     pub(super) ice: watch::Receiver<Arc<IceServers>>,
-    pub(super) look_at_ice: Option<Ask>,
+    pub(super) read_ice: Option<ReadRequests>,
 }
 
 /// Reads them.
@@ -31,24 +31,24 @@ pub(super) fn secrets(
     registry: &Registry,
     shutdown: &Shutdown,
 ) -> Result<Secrets, StartError> {
-    let (session_keys, look_at_keys) = session_keys(&config.sessions, registry, shutdown)?;
-    let (ice, look_at_ice) = ice_servers(&config.ice, registry, shutdown)?;
+    let (session_keys, read_keys) = session_keys(&config.sessions, registry, shutdown)?;
+    let (ice, read_ice) = ice_servers(&config.ice, registry, shutdown)?;
     Ok(Secrets {
         session_keys,
-        look_at_keys,
+        read_keys,
         ice,
-        look_at_ice,
+        read_ice,
     })
 }
 
-type Kept<T> = (watch::Receiver<Arc<T>>, Option<Ask>);
+type Kept<T> = (watch::Receiver<Arc<T>>, Option<ReadRequests>);
 
 fn session_keys(
     config: &Sessions,
     registry: &Registry,
     shutdown: &Shutdown,
 ) -> Result<Kept<SessionKeys>, StartError> {
-    let reloads = Reloads::of_session_keys(registry)?;
+    let reloads = ReloadMetrics::of_session_keys(registry)?;
     let Some(path) = &config.key_file else {
         warn!(
             "sessions.key_file is not set: session URLs are sealed with a key that ends with this process; \
@@ -58,10 +58,10 @@ fn session_keys(
         return Ok((watch::channel(Arc::new(keys)).1, None));
     };
     let (file, keys) = KeyFile::load(path)?;
-    let (ask, asked) = questions();
+    let (requests, reads) = schedule();
     let stop = shutdown.stop_accepting.clone();
-    shutdown.background.spawn(file.watch(stop, reloads, asked));
-    Ok((keys, Some(ask)))
+    shutdown.background.spawn(file.watch(stop, reloads, reads));
+    Ok((keys, Some(requests)))
 }
 
 fn ice_servers(
@@ -69,13 +69,13 @@ fn ice_servers(
     registry: &Registry,
     shutdown: &Shutdown,
 ) -> Result<Kept<IceServers>, StartError> {
-    let reloads = Reloads::of_ice_secrets(registry)?;
+    let reloads = ReloadMetrics::of_ice_secrets(registry)?;
     let (files, servers) = IceFiles::load(config)?;
     if !files.can_change() {
         return Ok((servers, None));
     }
-    let (ask, asked) = questions();
+    let (requests, reads) = schedule();
     let stop = shutdown.stop_accepting.clone();
-    shutdown.background.spawn(files.watch(stop, reloads, asked));
-    Ok((servers, Some(ask)))
+    shutdown.background.spawn(files.watch(stop, reloads, reads));
+    Ok((servers, Some(requests)))
 }

@@ -1,15 +1,16 @@
 //! Why a proxy does not start.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{io, net::SocketAddr};
 
 use thiserror::Error;
 use whipstitch_ingress::TlsError;
-use whipstitch_origin::{BaseUrlError, HostError, PathError, connect::RootsError};
 use whipstitch_signaling::session::KeyError;
 
+use whipstitch_admin::SocketError;
+use whipstitch_config::ManagerAddressError;
+
 use crate::{
-    admin::SocketError, ice::IceFileError, inherited::Unwanted, session_keys::KeyFileError,
-    telemetry::OtlpError,
+    ice::IceFileError, inherited::Unwanted, session_keys::KeyFileError, telemetry::OtlpError,
 };
 
 /// Why the proxy did not start.
@@ -39,18 +40,9 @@ pub enum StartError {
     /// No session key can be made.
     #[error("no session key can be made: {0}")]
     Keys(#[source] KeyError),
-    /// The Stream Manager's URL cannot be used.
-    #[error("stream_manager.url {0}")]
-    Manager(#[from] BaseUrlError),
-    /// The prefix to drop from the Stream Manager's paths cannot be used.
-    #[error("stream_manager.strip_prefix {0}")]
-    Prefix(#[source] PathError),
-    /// The host to ask the Stream Manager for is none.
-    #[error("stream_manager.host {0}")]
-    ManagerHost(#[from] HostError),
-    /// The file of the Stream Manager's certificate authorities cannot be used.
-    #[error("stream_manager.ca_file {} {_1}", _0.display())]
-    CaFile(PathBuf, #[source] RootsError),
+    /// The Stream Manager's address cannot be used.
+    #[error(transparent)]
+    Manager(#[from] ManagerAddressError),
     /// The system's certificate roots cannot be read.
     #[error(
         "the system's certificate roots cannot be read, which an https Stream Manager needs: {0}"

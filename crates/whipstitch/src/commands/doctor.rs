@@ -13,7 +13,7 @@ use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 use whipstitch_doctor::{Options, examine};
 
-use crate::{cli::Exit, shutdown::Signals};
+use crate::{cli::Exit, signals::Signals};
 
 /// A rule failed.
 pub const FAILED: u8 = 1;

@@ -1,22 +1,23 @@
-//! The names under which a reading is told.
+//! The metric families of a reading.
 
 use std::time::{Duration, SystemTime};
 
 use prometheus::{Counter, CounterVec, Gauge, GaugeVec, Opts, core::Collector};
 
 use super::reading::Reading;
-use crate::{certificates::Validity, readiness::Stage};
+use crate::readiness::Stage;
+use whipstitch_admin::certificates::Validity;
 
 /// Every family of a reading.
 ///
 /// # Errors
-/// A name that is none: a defect of ours.
+/// An invalid name: a defect of ours.
 pub(super) fn families(now: &Reading) -> prometheus::Result<Vec<Box<dyn Collector>>> {
     let mut families = Families::default();
     families.stage(now)?;
     families.certificates(now)?;
     families.limits(now)?;
-    families.finding(now)?;
+    families.directory(now)?;
     families.runtime(now)?;
     Ok(families.0)
 }
@@ -118,7 +119,7 @@ impl Families {
         )
     }
 
-    fn finding(&mut self, now: &Reading) -> prometheus::Result<()> {
+    fn directory(&mut self, now: &Reading) -> prometheus::Result<()> {
         let nodes = now.nodes;
         self.gauges(
             "nodes",

@@ -1,4 +1,4 @@
-//! What is read when metrics are gathered.
+//! The state that is read when metrics are gathered.
 
 use std::{
     sync::Arc,
@@ -9,17 +9,21 @@ use tokio::runtime::RuntimeMetrics;
 use whipstitch_ingress::{self as ingress, CertStore};
 use whipstitch_proxy::{self as proxy, Live, Permits};
 
+use whipstitch_admin::{
+    NodeCounts, View,
+    certificates::{self, Certificates, Validity},
+};
+use whipstitch_config::LiveConfig;
+
 use crate::{
-    admin::{Reloader, Reloads, Standings, View},
-    certificates::{self, Shown, Validity},
-    config::LiveConfig,
     readiness::Stage,
+    reload::{ReloadCounts, Reloader},
     shutdown::Shutdown,
 };
 
-/// Where a [`Reading`] comes from.
+/// The parts that a [`Reading`] is taken from.
 #[derive(Debug)]
-pub(crate) struct Sources {
+pub(crate) struct Gauges {
     pub(crate) shutdown: Shutdown,
     pub(crate) certificates: Option<Arc<CertStore>>,
     pub(crate) connections: ingress::Metrics,
@@ -33,20 +37,20 @@ pub(crate) struct Sources {
     pub(crate) runtime: RuntimeMetrics,
 }
 
-/// How the process is at one moment.
+/// The state of the process at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
     pub(crate) stage: Stage,
     /// When a drain is over at the latest, if one has begun.
     pub(crate) drained_by: Option<SystemTime>,
-    pub(crate) certificates: Shown,
+    pub(crate) certificates: Certificates,
     pub(crate) limits: [Limit; 4],
     /// WHIP and WHEP sessions that are remembered.
     pub(crate) sessions: usize,
-    pub(crate) nodes: Standings,
+    pub(crate) nodes: NodeCounts,
     /// Answers of the Stream Manager that are remembered.
     pub(crate) lookups: u64,
-    pub(crate) reloads: Reloads,
+    pub(crate) reloads: ReloadCounts,
     /// Whether the configuration that was read last has mistakes.
     pub(crate) refused: bool,
     /// Keys that have changed and wait for a restart.
@@ -74,14 +78,14 @@ pub(crate) struct Runtime {
     pub(crate) queued: usize,
 }
 
-impl Sources {
+impl Gauges {
     /// How it is now.
     pub(crate) fn read(&self) -> Reading {
         let store = self.certificates.as_deref();
         let drain = self.shutdown.progress();
         Reading {
             stage: self.shutdown.readiness.stage(),
-            drained_by: drain.map(|(times, _)| times.deadline),
+            drained_by: drain.map(|drain| drain.times.deadline),
             certificates: store.map(certificates::shown).unwrap_or_default(),
             limits: [
                 Limit::connections(self.connections_max, self.connections.open()),
@@ -90,9 +94,9 @@ impl Sources {
                 Limit::of(&self.permits.event_streams),
             ],
             sessions: self.live.count().http,
-            nodes: self.view.standings(),
-            lookups: self.view.remembered(),
-            reloads: self.reloader.reloads(),
+            nodes: self.view.node_counts(),
+            lookups: self.view.cached(),
+            reloads: self.reloader.counts(),
             refused: self.live_config.is_rejected(),
             waiting: self.live_config.restart_required(),
             runtime: Runtime::of(&self.runtime),
@@ -113,10 +117,10 @@ impl Reading {
         Self {
             stage: Stage::Starting,
             drained_by: None,
-            certificates: Shown {
+            certificates: Certificates {
                 own: validity,
                 issuers: validity,
-                ..Shown::default()
+                ..Certificates::default()
             },
             limits: [
                 Limit::connections(ingress::config::Connections::default().max, 0),
@@ -125,9 +129,9 @@ impl Reading {
                 Limit::of(&permits.event_streams),
             ],
             sessions: 0,
-            nodes: Standings::default(),
+            nodes: NodeCounts::default(),
             lookups: 0,
-            reloads: Reloads::none(SystemTime::UNIX_EPOCH),
+            reloads: ReloadCounts::none(SystemTime::UNIX_EPOCH),
             refused: false,
             waiting: 0,
             runtime: Runtime::default(),

@@ -6,7 +6,8 @@ use std::{
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 
 use super::*;
-use crate::{app, certificates::Validity, readiness::Stage};
+use crate::{app, readiness::Stage};
+use whipstitch_admin::certificates::{Certificates, Validity};
 
 /// Most series that a process may have.
 const MOST: usize = 440;
@@ -106,7 +107,7 @@ fn a_reading_is_told_as_it_is() {
 fn a_process_without_tls_shows_no_certificate() {
     let registry = Registry::new();
     let mut now = Reading::full();
-    now.certificates = crate::certificates::Shown::default();
+    now.certificates = Certificates::default();
     register(&registry, move || now.clone()).unwrap();
     assert_eq!(values(&registry, "certificates")[""], "0");
     let not_after = values(&registry, "certificate_not_after_timestamp_seconds");

@@ -21,11 +21,23 @@ const RULES: &[(&str, May)] = &[
     (
         "whipstitch",
         May::Know(&[
+            "whipstitch-admin",
             "whipstitch-config",
             "whipstitch-doctor",
             "whipstitch-ingress",
             "whipstitch-proxy",
             "whipstitch-origin",
+            "whipstitch-signaling",
+            "whipstitch-telemetry",
+        ]),
+    ),
+    (
+        "whipstitch-admin",
+        May::Know(&[
+            "whipstitch-config",
+            "whipstitch-ingress",
+            "whipstitch-origin",
+            "whipstitch-proxy",
             "whipstitch-signaling",
             "whipstitch-telemetry",
         ]),
@@ -198,6 +210,9 @@ mod tests {
             ("whipstitch-config", "whipstitch"),
             ("whipstitch-config", "whipstitch-telemetry"),
             ("whipstitch-telemetry", "whipstitch"),
+            ("whipstitch-telemetry", "whipstitch-admin"),
+            ("whipstitch-admin", "whipstitch"),
+            ("whipstitch-proxy", "whipstitch-admin"),
             ("whipstitch-minicluster", "whipstitch-signaling"),
             ("whipstitch-doctor", "whipstitch-signaling"),
             ("whipstitch-proxy", "whipstitch-doctor"),

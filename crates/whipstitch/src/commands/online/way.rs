@@ -17,19 +17,20 @@ use whipstitch_origin::{
 use whipstitch_signaling::{Api, Role, StreamKey};
 
 use super::{MAX_ADDRESSES, MAX_NODES, PATIENCE, report::Report};
-use crate::{app, commands::show::clean, config::Config, shutdown::Shutdown};
+use crate::commands::show::clean;
+use tokio_util::task::TaskTracker;
+use whipstitch_config::{Config, manager_address};
 
 /// Goes as far as it leads.
 pub(super) async fn go(config: &Config, stream: Option<&StreamKey>, report: &mut Report) {
-    let shutdown = Shutdown::default();
-    let manager = match app::manager(&config.stream_manager, &shutdown) {
+    let resolver = Resolver::system(TaskTracker::new());
+    let manager = match manager_address(&config.stream_manager, resolver.clone()) {
         Ok(manager) => manager,
         Err(error) => {
             let cure = "correct [stream_manager] of the configuration";
             return report.failed("address", error, cure);
         }
     };
-    let resolver = Resolver::system(shutdown.background.clone());
     let Some(addresses) = name(&manager, &resolver, report).await else {
         return;
     };

@@ -1,9 +1,10 @@
-//! Who may read and who may change.
+//! Access control: who may read, who may change.
 //!
-//! A browser on the operator's machine reaches `listen.admin` too, and runs pages of anybody. Such
-//! a page must neither read what is there, by a name of its own that it lets point to 127.0.0.1,
-//! nor change anything, by a form or a request whose answer it cannot read. So a `Host` that is a
-//! name has to be known, and a change needs what a page of another site cannot send unasked.
+//! A browser on the operator's machine reaches `listen.admin`, too, and runs pages of any site. Such
+//! a page must not read anything through a name of its own that resolves to 127.0.0.1 (DNS
+//! rebinding), and must not change anything with a form or a request whose answer it cannot read
+//! (CSRF). So a `Host` that is a name has to be a known one, and a change needs headers that a page
+//! of another site cannot send without a preflight.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,36 +14,36 @@ use http::{
     uri::Authority,
 };
 
-/// By which way somebody came.
+/// The socket that a request arrived on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Door {
-    /// The Unix socket: whoever may write to it may do everything.
-    Socket,
-    /// The address.
+pub enum Listener {
+    /// The Unix socket: its file permissions are the access control.
+    Unix,
+    /// The address `listen.admin`.
     Tcp {
-        /// Ours.
-        listener: SocketAddr,
-        /// Theirs.
+        /// The address that is listened on.
+        local: SocketAddr,
+        /// The address of the client.
         peer: SocketAddr,
     },
 }
 
-const READ: &str = "this Host name is not known here; ask by IP address or as localhost, or add the name to admin.hosts";
+const READ: &str = "this Host name is not known here; use an IP address or localhost, or add the name to admin.hosts";
 const CHANGE: &str = "changes are taken on the Unix socket (admin.socket), or on a loopback address from the same machine \
     with Host localhost or a loopback address, Content-Type application/json, and no Origin of another site";
 
-impl Door {
-    /// Whether what is asked may be read.
+impl Listener {
+    /// Whether the client may read.
     ///
     /// # Errors
-    /// Words for whoever asks.
-    pub(super) fn may_read(
+    /// Words for the client.
+    pub(crate) fn may_read(
         self,
         headers: &HeaderMap,
         hosts: &[String],
     ) -> Result<(), &'static str> {
         match self {
-            Self::Socket => Ok(()),
+            Self::Unix => Ok(()),
             Self::Tcp { .. } => {
                 let host = host(headers).ok_or(READ)?;
                 let known = ip(&host).is_some()
@@ -55,27 +56,27 @@ impl Door {
         }
     }
 
-    /// Whether something may be changed.
+    /// Whether the client may change something.
     ///
     /// # Errors
-    /// Words for whoever asks.
+    /// Words for the client.
     pub(super) fn may_change(self, headers: &HeaderMap) -> Result<(), &'static str> {
-        let Self::Tcp { listener, peer } = self else {
+        let Self::Tcp { local, peer } = self else {
             return Ok(());
         };
-        let here = |addr: SocketAddr| addr.ip().to_canonical().is_loopback();
+        let is_loopback = |addr: SocketAddr| addr.ip().to_canonical().is_loopback();
         let host = host(headers).filter(|host| {
             is_localhost(host) || ip(host).is_some_and(|ip| ip.to_canonical().is_loopback())
         });
-        let allowed = here(listener)
-            && here(peer)
+        let allowed = is_loopback(local)
+            && is_loopback(peer)
             && host.is_some_and(|host| is_same_origin(headers, &host))
             && is_json(headers);
         if allowed { Ok(()) } else { Err(CHANGE) }
     }
 }
 
-/// The one `Host`.
+/// The `Host`, if there is exactly one and it has no user name.
 fn host(headers: &HeaderMap) -> Option<Authority> {
     let mut all = headers.get_all(HOST).iter();
     let host: Authority = all.next()?.to_str().ok()?.parse().ok()?;
@@ -95,7 +96,7 @@ fn ip(host: &Authority) -> Option<IpAddr> {
     bare.unwrap_or(host).parse().ok()
 }
 
-/// Programs send no `Origin`; a page that we served sends ours.
+/// Whether every `Origin` is the host itself. Programs send none; the status page sends ours.
 fn is_same_origin(headers: &HeaderMap, host: &Authority) -> bool {
     headers.get_all(ORIGIN).iter().all(|origin| {
         let origin = origin.to_str().ok();
@@ -131,18 +132,18 @@ mod tests {
         all
     }
 
-    fn tcp(listener: &str, peer: &str) -> Door {
-        Door::Tcp {
-            listener: listener.parse().unwrap(),
+    fn tcp(local: &str, peer: &str) -> Listener {
+        Listener::Tcp {
+            local: local.parse().unwrap(),
             peer: peer.parse().unwrap(),
         }
     }
 
     #[test]
-    fn only_known_names_are_read_by() {
-        let door = tcp("0.0.0.0:9090", "192.0.2.1:1");
+    fn only_known_host_names_may_read() {
+        let on = tcp("0.0.0.0:9090", "192.0.2.1:1");
         let hosts = ["proxy-1.example.com".to_owned()];
-        let reads = |fields: &[_]| door.may_read(&headers(fields), &hosts).is_ok();
+        let reads = |fields: &[_]| on.may_read(&headers(fields), &hosts).is_ok();
         for host in [
             "127.0.0.1:9090",
             "10.0.0.1",
@@ -166,14 +167,14 @@ mod tests {
         }
         assert!(!reads(&[]));
         assert!(!reads(&[("host", "localhost"), ("host", "localhost")]));
-        assert!(Door::Socket.may_read(&HeaderMap::new(), &[]).is_ok());
+        assert!(Listener::Unix.may_read(&HeaderMap::new(), &[]).is_ok());
     }
 
     #[test]
-    fn changes_come_from_this_machine_and_from_no_other_site() {
+    fn changes_need_loopback_and_no_foreign_origin() {
         let json = ("content-type", "application/json; charset=utf-8");
         let loopback = tcp("127.0.0.1:9090", "127.0.0.1:5000");
-        let changes = |door: Door, fields: &[_]| door.may_change(&headers(fields)).is_ok();
+        let changes = |on: Listener, fields: &[_]| on.may_change(&headers(fields)).is_ok();
         let local = ("host", "localhost:9090");
         assert!(changes(loopback, &[local, json]));
         assert!(changes(
@@ -207,6 +208,6 @@ mod tests {
             tcp("127.0.0.1:9090", "192.0.2.1:5000"),
             &[local, json]
         ));
-        assert!(changes(Door::Socket, &[]));
+        assert!(changes(Listener::Unix, &[]));
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /recent`: what went wrong lately.
+//! `GET /recent`: recent refusals and errors.
 
 use std::net::{IpAddr, SocketAddr};
 

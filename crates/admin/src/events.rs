@@ -20,27 +20,27 @@ use super::{
     status,
 };
 
-/// Most who listen at once.
+/// Most open streams.
 pub(super) const MAX_LISTENERS: usize = 16;
 /// Time between two statuses.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// One who listens. Nothing is queued: who reads slowly gets the next status later.
-struct Listener {
+/// One open stream. Nothing is queued: a slow reader gets its next status later.
+struct Events {
     admin: Admin,
     ticks: Interval,
     history: watch::Receiver<Option<Point>>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-/// Begins to tell.
+/// Begins the stream of events.
 pub(super) fn listen(admin: &Admin, method: &Method) -> Response<Body> {
-    let Ok(place) = admin.0.listeners.clone().try_acquire_owned() else {
+    let Ok(permit) = admin.0.event_permits.clone().try_acquire_owned() else {
         let words = format!("there are {MAX_LISTENERS} listeners already; close one");
         return answer::error(StatusCode::SERVICE_UNAVAILABLE, &words);
     };
     let mut response = answer::of(StatusCode::OK, "text/event-stream", "");
-    // What stands between may hold back what it wants to compress or to collect.
+    // A proxy in between must not buffer the stream to compress it.
     let unbuffered = HeaderValue::from_static("no");
     response
         .headers_mut()
@@ -54,23 +54,23 @@ pub(super) fn listen(admin: &Admin, method: &Method) -> Response<Body> {
     }
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let listener = Listener {
+    let events = Events {
         admin: admin.clone(),
         ticks,
         history: admin.0.history.newest(),
-        _place: place,
+        _permit: permit,
     };
-    let events = stream::unfold(listener, |mut listener| async move {
-        let event = listener.next().await?;
-        Some((Ok::<_, Infallible>(Frame::data(event)), listener))
+    let events = stream::unfold(events, |mut events| async move {
+        let event = events.next().await?;
+        Some((Ok::<_, Infallible>(Frame::data(event)), events))
     });
     response.map(|_| StreamBody::new(events).boxed_unsync())
 }
 
-impl Listener {
+impl Events {
     /// The next event; `None` when the admin interface ends.
     async fn next(&mut self) -> Option<Bytes> {
-        let stop = self.admin.0.shutdown.stop_admin.clone();
+        let stop = self.admin.0.stop.clone();
         tokio::select! {
             () = stop.cancelled() => None,
             _ = self.ticks.tick() => Some(event("status", &status::status(&self.admin))),

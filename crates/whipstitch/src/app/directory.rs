@@ -1,38 +1,42 @@
-//! What finds the node for a stream, put together.
+//! Builds the lookup chain: resolver, gate, manager client, circuit breaker, cache.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use prometheus::Registry;
 use tokio::sync::Notify;
 use whipstitch_origin::{
-    self as origin, AllowedOrigins, BaseUrl, Breaker, Cached, Health, NodeList, Resolver,
-    StreamManager,
-    connect::{ManagerAddress, Roots},
+    self as origin, AllowedOrigins, Breaker, Cached, Health, NodeList, Resolver, StreamManager,
+    connect::ManagerAddress,
 };
 
 use super::StartError;
-use crate::{config::Config, shutdown::Shutdown};
+use crate::shutdown::Shutdown;
+use whipstitch_config::{Config, manager_address};
 
-/// What finds nodes.
-pub(crate) struct Finding {
-    pub(crate) manager: ManagerAddress,
-    pub(crate) allowed: Arc<AllowedOrigins>,
-    pub(crate) health: Health,
-    pub(crate) directory: Arc<Cached>,
-    pub(crate) breaker: Breaker,
-    pub(crate) metrics: origin::Metrics,
-    /// Has the manager's list of nodes polled, if it is.
-    pub(crate) poll_now: Option<Arc<Notify>>,
+/// The lookup chain, with the parts that others read.
+pub(super) struct NodeDirectory {
+    pub(super) manager: ManagerAddress,
+    pub(super) allowed: Arc<AllowedOrigins>,
+    pub(super) health: Health,
+    pub(super) directory: Arc<Cached>,
+    pub(super) breaker: Breaker,
+    pub(super) metrics: origin::Metrics,
+    /// Requests a poll of the list of nodes; `None` if it is not polled.
+    pub(super) poll_now: Option<Arc<Notify>>,
 }
 
-/// Makes it.
-pub(super) fn finding(
+/// Builds it.
+pub(super) fn node_directory(
     config: &Config,
     registry: &Registry,
     shutdown: &Shutdown,
     listeners: Vec<SocketAddr>,
-) -> Result<Finding, StartError> {
-    let manager = manager(&config.stream_manager, shutdown)?;
+) -> Result<NodeDirectory, StartError> {
+    let manager = {
+        // A resolver of its own: node names that hang do not delay the manager's name.
+        let resolver = Resolver::system(shutdown.background.clone());
+        manager_address(&config.stream_manager, resolver)?
+    };
     let origin_metrics = origin::Metrics::register(registry)?;
     let allowed = AllowedOrigins::new(&config.nodes, origin_metrics.clone())
         .resolving_with(Resolver::system(shutdown.background.clone()))
@@ -76,7 +80,7 @@ pub(super) fn finding(
         shutdown.background.clone(),
         origin_metrics.clone(),
     ));
-    Ok(Finding {
+    Ok(NodeDirectory {
         manager,
         allowed,
         health,
@@ -85,29 +89,4 @@ pub(super) fn finding(
         metrics: origin_metrics,
         poll_now,
     })
-}
-
-/// Where the Stream Manager is, as it is configured.
-pub(crate) fn manager(
-    config: &origin::config::StreamManager,
-    shutdown: &Shutdown,
-) -> Result<ManagerAddress, StartError> {
-    let mut base = BaseUrl::parse(config.url.as_deref().unwrap_or_default())?;
-    if let Some(prefix) = &config.strip_prefix {
-        base = base.without_prefix(prefix).map_err(StartError::Prefix)?;
-    }
-    if let Some(host) = &config.host {
-        base = base.asking_for(host)?;
-    }
-    let roots = config
-        .ca_file
-        .as_deref()
-        .map(|path| Roots::read(path).map_err(|error| StartError::CaFile(path.to_owned(), error)));
-    // A resolver of its own: however many names of nodes hang, the manager's is still asked for.
-    let resolver = Resolver::system(shutdown.background.clone());
-    Ok(ManagerAddress::trusted_by(
-        roots.transpose()?,
-        base,
-        resolver,
-    ))
 }

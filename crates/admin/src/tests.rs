@@ -1,18 +1,26 @@
 //! The whole service, without a socket.
 
+use std::{
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whipstitch_origin::{Breaker, Source};
 
 use super::*;
-use crate::config::{Config, Origins};
+use whipstitch_config::{Config, Origins};
 
-struct Nobody;
+struct NotFound;
 
-impl Source for Nobody {
+impl Source for NotFound {
     fn ask<'a>(
         &'a self,
         _: &'a origin::Lookup,
@@ -22,7 +30,75 @@ impl Source for Nobody {
     }
 }
 
+/// A process without sessions: its drain is finished at once.
+#[derive(Debug, Default)]
+struct TestProcess {
+    stage: AtomicU8,
+    drain: OnceLock<DrainTimes>,
+    last: Mutex<Option<LastReload>>,
+}
+
+impl TestProcess {
+    fn reach(&self, stage: Stage) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
+    }
+}
+
+impl Lifecycle for TestProcess {
+    fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Relaxed) {
+            0 => Stage::Starting,
+            1 => Stage::Ready,
+            2 => Stage::Draining,
+            _ => Stage::Drained,
+        }
+    }
+
+    fn begin_drain(&self) -> DrainTimes {
+        self.reach(Stage::Drained);
+        *self.drain.get_or_init(|| DrainTimes {
+            began: SystemTime::now(),
+            deadline: SystemTime::now() + Duration::from_secs(30),
+        })
+    }
+
+    fn drained(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn drain(&self) -> Option<Drain> {
+        Some(Drain {
+            times: *self.drain.get()?,
+            exchanges: 0,
+            sockets: 0,
+            result: Some(Drained::Whole),
+        })
+    }
+}
+
+impl Reload for TestProcess {
+    fn reload(&self) -> BoxFuture<'_, Report> {
+        *self.last.lock().unwrap() = Some(LastReload::new(SystemTime::now(), true));
+        let none = || "none".to_owned();
+        Box::pin(std::future::ready(Report {
+            settings: none(),
+            certificates: none(),
+            session_keys: none(),
+            ice_secrets: none(),
+            nodes: none(),
+        }))
+    }
+
+    fn last(&self) -> Option<LastReload> {
+        *self.last.lock().unwrap()
+    }
+}
+
 fn admin() -> Admin {
+    admin_of(Arc::default())
+}
+
+fn admin_of(process: Arc<TestProcess>) -> Admin {
     let tasks = TaskTracker::new();
     let live = Live::new(Duration::from_hours(1));
     let view = view::tests::view();
@@ -36,7 +112,8 @@ fn admin() -> Admin {
         proxy::clock::WallClock::default(),
     );
     Admin::new(Parts {
-        shutdown: Shutdown::default(),
+        lifecycle: process.clone(),
+        reload: process,
         ender: Ender::new(live.clone(), directory, &memory, &settings, tasks.clone()),
         view,
         live,
@@ -44,16 +121,17 @@ fn admin() -> Admin {
         origin: origin::Metrics::default(),
         proxy: proxy::Metrics::register(&Registry::new()).unwrap(),
         breaker: Breaker::new(
-            Arc::new(Nobody),
+            Arc::new(NotFound),
             tasks,
             CancellationToken::new(),
             origin::Metrics::default(),
         ),
         registries: vec![Registry::new()],
         certificates: None,
-        reloader: Reloader::default(),
         log: Some(LogLevel::new("info", |_| Ok(()))),
         facts: Facts {
+            version: "1.2.3",
+            revision: None,
             started: SystemTime::now(),
             https: Vec::new(),
             http: Vec::new(),
@@ -61,27 +139,27 @@ fn admin() -> Admin {
             hosts: Vec::new(),
             manager_url: "http://manager:5080".to_owned(),
             manager_api: "1",
-            delay: Duration::ZERO,
-            deadline: Duration::from_secs(30),
             config_file: None,
-            live_config: LiveConfig::new(Config::default(), &Origins::default()),
         },
+        live_config: LiveConfig::new(Config::default(), &Origins::default()),
         history: History::default(),
-        listeners: listeners(),
+        event_permits: event_permits(),
+        tasks: TaskTracker::new(),
+        stop: CancellationToken::new(),
     })
 }
 
 /// A page of another site, or a program, on this machine.
-fn tcp() -> Door {
-    Door::Tcp {
-        listener: "127.0.0.1:9090".parse().unwrap(),
+fn tcp() -> Listener {
+    Listener::Tcp {
+        local: "127.0.0.1:9090".parse().unwrap(),
         peer: "127.0.0.1:5000".parse().unwrap(),
     }
 }
 
 async fn ask(
     admin: &Admin,
-    door: Door,
+    on: Listener,
     method: &str,
     path: &str,
     body: &str,
@@ -92,11 +170,11 @@ async fn ask(
         .header("host", "localhost:9090")
         .body(Full::new(Bytes::from(body.to_owned())))
         .unwrap();
-    whole(router::answer(admin, door, request).await).await
+    whole(router::answer(admin, on, request).await).await
 }
 
 async fn status(admin: &Admin, method: &str, path: &str) -> u16 {
-    let (status, _) = ask(admin, Door::Socket, method, path, "").await;
+    let (status, _) = ask(admin, Listener::Unix, method, path, "").await;
     status.as_u16()
 }
 
@@ -110,12 +188,13 @@ async fn whole(response: Response<Body>) -> (StatusCode, Value) {
 
 #[tokio::test]
 async fn each_path_and_method() {
-    let admin = admin();
+    let process = Arc::<TestProcess>::default();
+    let admin = admin_of(process.clone());
     assert_eq!(status(&admin, "GET", "/livez").await, 200);
     for path in ["/readyz", "/startupz"] {
         assert_eq!(status(&admin, "GET", path).await, 503);
     }
-    admin.0.shutdown.readiness.ready();
+    process.reach(Stage::Ready);
     for path in [
         "/",
         "/livez",
@@ -177,7 +256,7 @@ async fn each_path_and_method() {
             "{query}"
         );
     }
-    admin.0.shutdown.readiness.draining();
+    process.reach(Stage::Draining);
     assert_eq!(status(&admin, "GET", "/readyz").await, 503);
     assert_eq!(status(&admin, "GET", "/startupz").await, 200);
 }
@@ -205,7 +284,7 @@ async fn a_page_of_another_site_changes_nothing_and_reads_nothing() {
             "{path}"
         );
     }
-    assert_eq!(admin.0.shutdown.progress(), None);
+    assert_eq!(admin.0.lifecycle.drain(), None);
 }
 
 #[tokio::test]
@@ -228,19 +307,20 @@ async fn hostile_bodies_are_refused_in_words() {
         ("/lookups/forget", "{\"scope\":\"live\"}"),
         ("/lookups/forget", "{\"scope\":\"live\",\"stream\":\"a/b\"}"),
     ] {
-        let (status, words) = ask(&admin, Door::Socket, "POST", path, body).await;
+        let (status, words) = ask(&admin, Listener::Unix, "POST", path, body).await;
         assert_eq!(status, 400, "{path} {body:.60}");
         assert!(words["error"].is_string(), "{words}");
     }
-    assert_eq!(admin.0.shutdown.progress(), None);
+    assert_eq!(admin.0.lifecycle.drain(), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn changes_do_what_they_say() {
-    let admin = admin();
-    admin.0.shutdown.readiness.ready();
-    let post = async |path, body| ask(&admin, Door::Socket, "POST", path, body).await;
-    let get = async |path| ask(&admin, Door::Socket, "GET", path, "").await.1;
+    let process = Arc::<TestProcess>::default();
+    let admin = admin_of(process.clone());
+    process.reach(Stage::Ready);
+    let post = async |path, body| ask(&admin, Listener::Unix, "POST", path, body).await;
+    let get = async |path| ask(&admin, Listener::Unix, "GET", path, "").await.1;
     let (status, now) = post("/log-level", "{\"level\":\"debug\",\"for_ms\":60000}").await;
     assert_eq!((status.as_u16(), &now["now"]), (200, &json!("debug")));
     assert_eq!(
@@ -283,14 +363,14 @@ async fn changes_do_what_they_say() {
 #[tokio::test(start_paused = true)]
 async fn the_history_and_the_rates_are_kept() {
     let admin = admin();
-    let keeping = admin.clone().keep_time();
+    let keeping = admin.clone().record_history();
     let look = async {
         tokio::time::sleep(Duration::from_secs(26)).await;
-        let (_, history) = ask(&admin, Door::Socket, "GET", "/history", "").await;
+        let (_, history) = ask(&admin, Listener::Unix, "GET", "/history", "").await;
         assert_eq!(history["step_ms"], 5_000);
         assert_eq!(history["requests"], json!([0, 0, 0, 0, 0]));
         assert_eq!(history["lookup_ms"], json!([null, null, null, null, null]));
-        admin.0.shutdown.stop_admin.cancel();
+        admin.0.stop.cancel();
     };
     tokio::join!(keeping, look);
 }
@@ -302,7 +382,7 @@ async fn sixteen_may_listen_and_hear_of_each_change() {
         let request = Request::get("/events")
             .body(Full::new(Bytes::new()))
             .unwrap();
-        router::answer(&admin, Door::Socket, request).await
+        router::answer(&admin, Listener::Unix, request).await
     };
     let mut all = Vec::new();
     for _ in 0..MAX_LISTENERS {
@@ -313,7 +393,7 @@ async fn sixteen_may_listen_and_hear_of_each_change() {
     assert_eq!(listen().await.status(), 503);
     let mut one = all.pop().unwrap();
     assert_eq!(listen().await.status(), 503, "it listens still");
-    let keeping = admin.clone().keep_time();
+    let keeping = admin.clone().record_history();
     let hear = async {
         let mut names = Vec::new();
         for _ in 0..5 {
@@ -330,7 +410,7 @@ async fn sixteen_may_listen_and_hear_of_each_change() {
         }
         // At 0, 2, 4, 5 and 6 s.
         assert_eq!(names, ["status", "status", "status", "history", "status"]);
-        admin.0.shutdown.stop_admin.cancel();
+        admin.0.stop.cancel();
         assert!(one.frame().await.is_none());
         drop(one);
     };

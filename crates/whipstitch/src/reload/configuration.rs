@@ -1,7 +1,6 @@
-//! The configuration read again: what can be taken up while it runs is, the rest is named.
+//! Reads the configuration again, applies what needs no restart, and names the rest.
 //!
-//! Another stack of layers takes the place of the one that serves; requests and sessions under way
-//! are not touched.
+//! A new stack of layers replaces the active one; requests and sessions in progress keep theirs.
 
 use std::{fmt, io, sync::Arc};
 
@@ -15,10 +14,10 @@ use crate::{
     telemetry::LogLevel,
 };
 
-/// Longest account of mistakes in an answer, in bytes; the log has all of them.
-const MOST_WORDS: usize = 1000;
+/// Longest list of mistakes in an answer, in bytes; the log has all of them.
+const MAX_TEXT: usize = 1000;
 
-/// Reads the configuration again, and whom it concerns.
+/// The sources of the configuration, and the parts that a change concerns.
 pub(crate) struct Reconfigure {
     pub(crate) sources: Sources,
     pub(crate) live_config: LiveConfig,
@@ -29,37 +28,37 @@ pub(crate) struct Reconfigure {
     pub(crate) log: Option<LogLevel>,
 }
 
-/// What came of it.
+/// The result of a reload of the configuration.
 #[derive(Debug)]
-pub(crate) enum Outcome {
-    /// What was taken up, and what waits for a restart.
+pub(crate) enum Reconfigured {
+    /// The changed keys.
     Read {
-        /// These count.
-        now: Vec<&'static Key>,
-        /// These do not yet.
-        later: Vec<&'static Key>,
+        /// Those that are applied.
+        applied: Vec<&'static Key>,
+        /// Those that require a restart.
+        restart_required: Vec<&'static Key>,
     },
-    /// Nothing has changed for the running process: why.
+    /// Nothing has changed for the running process, and why.
     Failed(String),
 }
 
 impl Reconfigure {
-    /// Reads it, and takes up what can be. With a mistake in it, nothing is.
-    pub(crate) async fn reload(&self) -> Outcome {
+    /// Reads the configuration and applies what needs no restart; with a mistake, nothing.
+    pub(crate) async fn reload(&self) -> Reconfigured {
         let outcome = self.read().await;
-        if matches!(outcome, Outcome::Failed(_)) {
+        if matches!(outcome, Reconfigured::Failed(_)) {
             self.live_config.reject();
         }
         outcome
     }
 
-    async fn read(&self) -> Outcome {
+    async fn read(&self) -> Reconfigured {
         let sources = self.sources.clone();
         let read = tokio::task::spawn_blocking(move || config::load(&sources)).await;
         let loaded = match read {
             Ok(Ok(loaded)) => loaded,
-            Ok(Err(mistakes)) => return refused(&mistakes),
-            Err(_) => return Outcome::Failed("the process is stopping".to_owned()),
+            Ok(Err(mistakes)) => return rejected(&mistakes),
+            Err(_) => return Reconfigured::Failed("the process is stopping".to_owned()),
         };
         let Loaded {
             config,
@@ -72,19 +71,23 @@ impl Reconfigure {
             warn!("{warning}");
         }
         let change = self.live_config.compare(&config, &origins);
-        let (now, later) = (change.applied.clone(), change.restart_required.clone());
+        let applied = change.applied.clone();
+        let restart_required = change.restart_required.clone();
         if let Err(error) = self.apply(&change) {
-            error!(%error, "the configuration cannot be taken up");
-            return Outcome::Failed(error.to_string());
+            error!(%error, "the configuration cannot be applied");
+            return Reconfigured::Failed(error.to_string());
         }
         self.live_config.apply(change);
-        if !now.is_empty() {
-            info!(keys = %Keys(&now), "settings taken up");
+        if !applied.is_empty() {
+            info!(keys = %Keys(&applied), "settings applied");
         }
-        if !later.is_empty() {
-            warn!(keys = %Keys(&later), "settings that have changed count after a restart");
+        if !restart_required.is_empty() {
+            warn!(keys = %Keys(&restart_required), "restart required for changed settings");
         }
-        Outcome::Read { now, later }
+        Reconfigured::Read {
+            applied,
+            restart_required,
+        }
     }
 
     fn apply(&self, change: &Change) -> io::Result<()> {
@@ -93,9 +96,9 @@ impl Reconfigure {
             keys.any(|key| sections.contains(&key.split().0))
         };
         let config = change.config();
-        // What can fail comes first.
+        // The steps that can fail come first, so that a failure changes nothing.
         let stack = concerns(&["proxy", "limits", "timeouts"])
-            .then(|| stack(&self.dependencies, &of(config)))
+            .then(|| stack(&self.dependencies, &stack_settings(config)))
             .transpose()?;
         if let Some(log) = self.log.as_ref().filter(|_| concerns(&["log"])) {
             let configured = log.configure(&config.log.filter);
@@ -103,13 +106,13 @@ impl Reconfigure {
         }
         if let Some(stack) = stack {
             self.current.replace(stack);
-            self.ender.reconfigure(&of(config));
+            self.ender.reconfigure(&stack_settings(config));
             open_files::warn_if_too_few(config);
         }
         if concerns(&["nodes"]) {
             let allowed = &self.dependencies.allowed;
             allowed.reconfigure(&config.nodes);
-            // Nobody is led any more where nobody may go, or by another way.
+            // Cached lookups and affinity must not lead to addresses that are no longer allowed.
             self.directory
                 .drop_unless(|origin| allowed.still_admits(origin));
             self.dependencies.memory.forget_pins();
@@ -118,8 +121,8 @@ impl Reconfigure {
     }
 }
 
-/// What a stack is told of the configuration.
-pub(crate) fn of(config: &Config) -> Settings {
+/// The settings of a stack.
+pub(crate) fn stack_settings(config: &Config) -> Settings {
     Settings {
         proxy: config.proxy.clone(),
         limits: config.limits.clone(),
@@ -127,40 +130,43 @@ pub(crate) fn of(config: &Config) -> Settings {
     }
 }
 
-fn refused(mistakes: &Mistakes) -> Outcome {
+fn rejected(mistakes: &Mistakes) -> Reconfigured {
     let text = mistakes.to_string();
     for line in text.lines() {
         error!("{line}");
     }
-    let mut words = text.lines().collect::<Vec<_>>().join("; ");
-    if words.len() > MOST_WORDS {
-        words.truncate(words.floor_char_boundary(MOST_WORDS));
-        words.push('…');
+    let mut text = text.lines().collect::<Vec<_>>().join("; ");
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+        text.push('…');
     }
-    Outcome::Failed(words)
+    Reconfigured::Failed(text)
 }
 
-impl fmt::Display for Outcome {
-    /// As a part of the report of a reload.
+impl fmt::Display for Reconfigured {
+    /// As in the report of a reload.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(why) => write!(f, "failed: {why}"),
-            Self::Read { now, later } => match (now.is_empty(), later.is_empty()) {
+            Self::Read {
+                applied,
+                restart_required,
+            } => match (applied.is_empty(), restart_required.is_empty()) {
                 (true, true) => f.write_str("unchanged"),
-                (false, true) => write!(f, "reloaded: {}", Keys(now)),
-                (true, false) => write!(f, "a restart is needed for {}", Keys(later)),
+                (false, true) => write!(f, "reloaded: {}", Keys(applied)),
+                (true, false) => write!(f, "a restart is needed for {}", Keys(restart_required)),
                 (false, false) => write!(
                     f,
                     "reloaded: {}; a restart is needed for {}",
-                    Keys(now),
-                    Keys(later)
+                    Keys(applied),
+                    Keys(restart_required)
                 ),
             },
         }
     }
 }
 
-/// Keys in a row.
+/// Keys, separated by commas.
 struct Keys<'a>(&'a [&'static Key]);
 
 impl fmt::Display for Keys<'_> {

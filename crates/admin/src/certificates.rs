@@ -1,5 +1,5 @@
-//! What the certificates say of themselves that clients are shown: for the status page, the probe
-//! and the metrics alike.
+//! Names and validity of the certificates that TLS presents: for the status page, the probe and the
+//! metrics.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -9,50 +9,50 @@ use std::{
 use whipstitch_ingress::CertStore;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, parse_x509_certificate};
 
-/// Most names that are shown.
+/// Most names that are listed.
 const MAX_NAMES: usize = 100;
 
 /// The certificates that TLS uses at present.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Shown {
+pub struct Certificates {
     /// The file that they are in.
-    pub(crate) file: PathBuf,
+    pub file: PathBuf,
     /// How many the file holds: the server's own, and those of its issuers.
-    pub(crate) count: usize,
+    pub count: usize,
     /// The names in the server's own.
-    pub(crate) names: Vec<String>,
+    pub names: Vec<String>,
     /// When the server's own is valid; `None` if it cannot be read: TLS has taken it all the same.
-    pub(crate) own: Option<Validity>,
-    /// The same of that issuer's which ends first; `None` if the file holds none that can be read.
-    /// Clients that go by it refuse the server's own when it has ended.
-    pub(crate) issuers: Option<Validity>,
+    pub own: Option<Validity>,
+    /// The validity of the issuer that ends first; `None` if the file holds none that can be read.
+    /// Clients that check it refuse the server's own when it has ended.
+    pub issuers: Option<Validity>,
 }
 
 /// From when to when a certificate is valid (RFC 5280 §4.1.2.5), in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Validity {
+pub struct Validity {
     /// Its first second.
-    pub(crate) not_before: i64,
+    pub not_before: i64,
     /// Its last second.
-    pub(crate) not_after: i64,
+    pub not_after: i64,
 }
 
-/// What is shown to clients at present.
-pub(crate) fn shown(store: &CertStore) -> Shown {
-    Shown {
+/// The certificates in use.
+pub fn shown(store: &CertStore) -> Certificates {
+    Certificates {
         file: store.file().to_owned(),
         ..read(&store.chain())
     }
 }
 
-fn read<D: AsRef<[u8]>>(chain: &[D]) -> Shown {
+fn read<D: AsRef<[u8]>>(chain: &[D]) -> Certificates {
     let mut parsed = chain.iter().map(|der| {
         let (_, certificate) = parse_x509_certificate(der.as_ref()).ok()?;
         Some(certificate)
     });
     let own = parsed.next().flatten();
     let issuers = parsed.flatten().map(|issuer| Validity::of(&issuer));
-    Shown {
+    Certificates {
         file: PathBuf::new(),
         count: chain.len(),
         names: own.as_ref().map(names).unwrap_or_default(),
@@ -128,6 +128,6 @@ mod tests {
         assert_eq!((alone.own, alone.issuers), (shown.own, None));
         let odd = read(&chain[3..]);
         assert_eq!((odd.count, odd.own, odd.issuers), (1, None, None));
-        assert_eq!(read::<Vec<u8>>(&[]), Shown::default());
+        assert_eq!(read::<Vec<u8>>(&[]), Certificates::default());
     }
 }

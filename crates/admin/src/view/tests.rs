@@ -47,11 +47,11 @@ fn gate() -> AllowedOrigins {
     AllowedOrigins::new(&config::Nodes::default(), Metrics::default())
 }
 
-pub(in crate::admin) fn view() -> View {
+pub(crate) fn view() -> View {
     view_of(gate(), Vec::new())
 }
 
-pub(in crate::admin) fn directory() -> Cached {
+pub(crate) fn directory() -> Cached {
     Cached::clone(&view().directory)
 }
 

@@ -1,18 +1,18 @@
-//! What is counted about files that are read again.
+//! Counters of watched files.
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-/// What became of the changes of a file, and whether it can be used as it is. Cheap to clone: all
-/// clones count together.
+/// Counts the changes of a file, and says whether its present content can be used. Clones share one
+/// state.
 #[derive(Clone, Debug)]
-pub(crate) struct Reloads {
+pub(crate) struct ReloadMetrics {
     done: IntCounter,
     failed: IntCounter,
     unusable: IntGauge,
 }
 
-impl Reloads {
-    /// Those of the session keys: `session_key_reloads_total`, `session_key_file_unusable`.
+impl ReloadMetrics {
+    /// Of the session keys: `session_key_reloads_total`, `session_key_file_unusable`.
     ///
     /// # Errors
     /// Others of the same name are registered already.
@@ -28,7 +28,7 @@ impl Reloads {
         Self::register(registry, reloads, unusable)
     }
 
-    /// Those of the TURN servers' secrets: `ice_secret_reloads_total`, `ice_secret_files_unusable`.
+    /// Of the secrets of TURN servers: `ice_secret_reloads_total`, `ice_secret_files_unusable`.
     ///
     /// # Errors
     /// Others of the same name are registered already.
@@ -59,17 +59,17 @@ impl Reloads {
         })
     }
 
-    /// A change was read.
+    /// Counts a change: whether it could be applied.
     pub(crate) fn count(&self, done: bool) {
         if done { &self.done } else { &self.failed }.inc();
     }
 
-    /// How the file is at present.
+    /// Records whether the present content is unusable.
     pub(crate) fn unusable(&self, unusable: bool) {
         self.unusable.set(i64::from(unusable));
     }
 
-    /// How many changes were taken up, how many were not, and whether the file is unusable.
+    /// Applied changes, failed ones, and whether the file is unusable.
     #[cfg(test)]
     pub(crate) fn totals(&self) -> (u64, u64, bool) {
         (self.done.get(), self.failed.get(), self.unusable.get() == 1)

@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use serde::Serialize;
 
 /// A body: whole, or as it comes.
-pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 pub(super) const JSON: &str = "application/json";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";

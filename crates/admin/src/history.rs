@@ -21,9 +21,9 @@ pub(super) const STEP: Duration = Duration::from_secs(5);
 /// Points that are kept: 15 minutes.
 const POINTS: usize = 180;
 
-/// What was in the last minutes.
+/// The last 15 minutes.
 #[derive(Debug)]
-pub(crate) struct History {
+pub struct History {
     points: Mutex<VecDeque<Point>>,
     newest: watch::Sender<Option<Point>>,
 }
@@ -73,7 +73,7 @@ impl History {
         }
     }
 
-    /// Tells of each new point.
+    /// Receives each new point.
     pub(super) fn newest(&self) -> watch::Receiver<Option<Point>> {
         self.newest.subscribe()
     }
@@ -93,8 +93,8 @@ impl History {
     }
 }
 
-/// Adds a point every five seconds, and has the sessions' rates taken with it.
-pub(super) async fn keep(admin: &Admin) {
+/// Adds a point every 5 s, and samples the rates of sessions at the same time.
+pub(super) async fn record(admin: &Admin) {
     let parts = &admin.0;
     let mut ticks = interval_at(Instant::now() + STEP, STEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

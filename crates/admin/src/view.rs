@@ -1,4 +1,4 @@
-//! What is known of nodes and lookups, as JSON. No value that a client sent is shown, only keys.
+//! `GET /nodes` and `GET /lookups`. No value of a client's query is shown, only its keys.
 
 use std::{
     collections::BTreeMap,
@@ -17,28 +17,27 @@ use whipstitch_origin::{
 use whipstitch_signaling::{Role, StreamKey};
 
 use super::answer::{fine_millis, unix_ms};
-use crate::app::Finding;
 
 /// Most rows of one answer.
 const MAX_ROWS: usize = 1_000;
 
-/// Looks at what finds nodes.
+/// Reads the state of nodes and cached lookups.
 #[derive(Clone, Debug)]
-pub(crate) struct View {
+pub struct View {
     allowed: Arc<AllowedOrigins>,
     health: Health,
     directory: Arc<Cached>,
 }
 
-/// How many nodes stand how.
+/// Number of nodes by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standings {
-    /// Like any other.
-    pub(crate) healthy: usize,
+pub struct NodeCounts {
+    /// Tried in their order.
+    pub healthy: usize,
     /// Tried only if there is no other.
-    pub(crate) ejected: usize,
-    /// On their way back.
-    pub(crate) returning: usize,
+    pub ejected: usize,
+    /// Probed: one attempt a second.
+    pub returning: usize,
 }
 
 /// `GET /nodes`
@@ -102,25 +101,26 @@ struct Lookup {
 }
 
 impl View {
-    pub(crate) fn new(finding: &Finding) -> Self {
+    /// A view of these.
+    pub fn new(allowed: Arc<AllowedOrigins>, health: Health, directory: Arc<Cached>) -> Self {
         Self {
-            allowed: finding.allowed.clone(),
-            health: finding.health.clone(),
-            directory: finding.directory.clone(),
+            allowed,
+            health,
+            directory,
         }
     }
 
-    /// How many answers are remembered.
-    pub(crate) fn remembered(&self) -> u64 {
+    /// Number of cache entries.
+    pub fn cached(&self) -> u64 {
         self.directory.len()
     }
 
-    /// Drops what is remembered of one stream, or of all; how many answers that were.
+    /// Drops the cache entries of one stream, or of all; how many were dropped.
     pub(crate) fn forget(&self, of: Option<&StreamKey>) -> usize {
         self.directory.drop_answers(of)
     }
 
-    /// What is known of nodes that have, or may get, sessions.
+    /// The nodes that have sessions or may get some.
     pub(crate) fn nodes(&self, sessions: &BTreeMap<IpAddr, usize>) -> Nodes {
         let mut nodes: BTreeMap<IpAddr, Node> = self
             .health
@@ -146,23 +146,23 @@ impl View {
         }
     }
 
-    /// How many nodes stand how.
-    pub(crate) fn standings(&self) -> Standings {
+    /// Number of nodes by state.
+    pub fn node_counts(&self) -> NodeCounts {
         let seen = self.health.seen().into_iter();
         let mut nodes: BTreeMap<IpAddr, Standing> =
             seen.map(|seen| (seen.address, seen.standing)).collect();
         for (address, _) in self.allowed.named() {
             nodes.entry(address).or_insert(Standing::Healthy);
         }
-        let mut standings = Standings::default();
+        let mut counts = NodeCounts::default();
         for standing in nodes.values() {
             match standing {
-                Standing::Healthy => standings.healthy += 1,
-                Standing::Ejected { .. } => standings.ejected += 1,
-                Standing::Returning => standings.returning += 1,
+                Standing::Healthy => counts.healthy += 1,
+                Standing::Ejected { .. } => counts.ejected += 1,
+                Standing::Returning => counts.returning += 1,
             }
         }
-        standings
+        counts
     }
 
     pub(crate) fn lookups(&self) -> Lookups {

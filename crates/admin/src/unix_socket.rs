@@ -25,9 +25,9 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
-use super::{Admin, Door};
+use super::{Admin, Listener};
 
-/// Its owner and its group may do everything, nobody else anything.
+/// Owner and group may use it.
 const MODE: u32 = 0o660;
 /// Most connections at once; further ones wait.
 const CONNECTIONS: usize = 32;
@@ -38,20 +38,20 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// A bound socket.
 #[derive(Debug)]
-pub(crate) struct AdminSocket(UnixListener);
+pub struct AdminSocket(UnixListener);
 
-/// Its file, which is removed with this, and which one it is: another process may have put its own
-/// there.
+/// The file of the socket, removed on drop. Its identity is kept because another process may have
+/// replaced the file.
 #[derive(Debug)]
-pub(crate) struct SocketFile {
+pub struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
 }
 
-/// Why there is no socket.
+/// Why the socket cannot be made.
 #[derive(Debug, Error)]
 pub enum SocketError {
-    /// Somebody listens there.
+    /// Another process listens there.
     #[error("{}: another process answers there; is Whipstitch running already?", _0.display())]
     InUse(PathBuf),
     /// Something else has that name.
@@ -68,14 +68,14 @@ impl AdminSocket {
     ///
     /// # Errors
     /// The system refuses, something else has that name, or somebody listens there.
-    pub(crate) fn bind(path: &Path) -> Result<(Self, SocketFile), SocketError> {
+    pub fn bind(path: &Path) -> Result<(Self, SocketFile), SocketError> {
         let failed = |error| SocketError::Io(path.to_owned(), error);
-        make_way(path)?;
-        // Made under another name: the one that is known shall never have another mode.
+        remove_stale(path)?;
+        // Made under another name, so that the known name never has another mode.
         let mut name = path.as_os_str().to_owned();
         name.push(".new");
         let new = PathBuf::from(name);
-        make_way(&new)?;
+        remove_stale(&new)?;
         let listener = StdListener::bind(&new).map_err(failed)?;
         let ready = || {
             fs::set_permissions(&new, fs::Permissions::from_mode(MODE))?;
@@ -96,14 +96,14 @@ impl AdminSocket {
     }
 
     /// Serves until `stop`.
-    pub(crate) async fn run(self, admin: Admin, tasks: TaskTracker, stop: CancellationToken) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+    pub async fn run(self, admin: Admin, tasks: TaskTracker, stop: CancellationToken) {
+        let permits = Arc::new(Semaphore::new(CONNECTIONS));
         let accepting = async {
             loop {
-                let place = places.clone().acquire_owned().await;
-                match (place, self.0.accept().await) {
-                    (Ok(place), Ok((stream, _))) => {
-                        tasks.spawn(serve(stream, admin.clone(), stop.clone(), place));
+                let permit = permits.clone().acquire_owned().await;
+                match (permit, self.0.accept().await) {
+                    (Ok(permit), Ok((stream, _))) => {
+                        tasks.spawn(serve(stream, admin.clone(), stop.clone(), permit));
                     }
                     (_, Err(error)) => {
                         warn!(%error, "the admin socket cannot accept; trying again in 100 ms");
@@ -121,9 +121,9 @@ async fn serve(
     stream: UnixStream,
     admin: Admin,
     stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 ) {
-    let service = TowerToHyperService::new(admin.service(Door::Socket));
+    let service = TowerToHyperService::new(admin.service(Listener::Unix));
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -142,8 +142,8 @@ async fn serve(
     }
 }
 
-/// Removes a socket on which nobody listens.
-fn make_way(path: &Path) -> Result<(), SocketError> {
+/// Removes a stale socket.
+fn remove_stale(path: &Path) -> Result<(), SocketError> {
     let failed = |error| SocketError::Io(path.to_owned(), error);
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
@@ -153,15 +153,15 @@ fn make_way(path: &Path) -> Result<(), SocketError> {
     if !found.file_type().is_socket() {
         return Err(SocketError::NotASocket(path.to_owned()));
     }
-    if somebody_listens(path).map_err(failed)? {
+    if is_in_use(path).map_err(failed)? {
         return Err(SocketError::InUse(path.to_owned()));
     }
     fs::remove_file(path).map_err(failed)
 }
 
-fn somebody_listens(path: &Path) -> io::Result<bool> {
+fn is_in_use(path: &Path) -> io::Result<bool> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // One whose queue is full is alive too, and is not waited for.
+    // Not blocking: a socket with a full queue is alive, too.
     socket.set_nonblocking(true)?;
     match socket.connect(&SockAddr::unix(path)?) {
         Ok(()) => Ok(true),

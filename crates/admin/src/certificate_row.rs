@@ -1,4 +1,4 @@
-//! The certificates, as they are shown.
+//! The certificate, as `/status` shows it.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! `GET /status` and `/readyz`: is it well?
+//! `GET /status` and `/readyz`: the state of the process.
 
 use std::{net::SocketAddr, time::SystemTime};
 
@@ -9,15 +9,10 @@ use whipstitch_origin::metrics::{LoginSeen, NodeListSeen};
 use whipstitch_signaling::query;
 
 use super::{
-    Admin,
+    Admin, Drained, LastReload, Stage,
     answer::{self, Body, fine_millis, unix_ms},
-    certificates::{Certificate, shown},
-    reload::LastReload,
-};
-use crate::{
-    build::{REVISION, VERSION},
-    readiness::Stage,
-    shutdown::{DrainTimes, Drained, Shutdown},
+    certificate_row::{Certificate, shown},
+    lifecycle,
 };
 
 /// `GET /status`
@@ -132,15 +127,12 @@ pub(super) fn status(admin: &Admin) -> Status {
     let (facts, requests) = (&parts.facts, parts.proxy.totals());
     let sessions = parts.live.count();
     Status {
-        version: VERSION,
-        revision: REVISION,
+        version: facts.version,
+        revision: facts.revision,
         started_at: unix_ms(facts.started),
         now_at: unix_ms(SystemTime::now()),
-        state: parts.shutdown.readiness.stage(),
-        drain: parts
-            .shutdown
-            .progress()
-            .map(|(times, over)| Drain::of(times, over, &parts.shutdown)),
+        state: parts.lifecycle.stage(),
+        drain: parts.lifecycle.drain().map(Drain::of),
         listeners: Listeners {
             https: facts.https.clone(),
             http: facts.http.clone(),
@@ -156,7 +148,7 @@ pub(super) fn status(admin: &Admin) -> Status {
         sessions: Sessions {
             http: sessions.http,
             sockets: sessions.sockets,
-            limit_sockets: facts.live_config.snapshot().config.limits.sockets,
+            limit_sockets: parts.live_config.snapshot().config.limits.sockets,
             forgotten: sessions.forgotten,
         },
         requests: Requests {
@@ -169,23 +161,21 @@ pub(super) fn status(admin: &Admin) -> Status {
             .config_file
             .as_ref()
             .map(|file| file.display().to_string()),
-        reloads: parts.reloader.last(),
+        reloads: parts.reload.last(),
     }
 }
 
 impl Drain {
-    fn of(times: DrainTimes, over: Option<Drained>, shutdown: &Shutdown) -> Self {
-        let (exchanges, sockets, outcome) = match over {
-            None => (shutdown.exchanges.len(), shutdown.sockets.len(), None),
-            Some(Drained::Whole) => (0, 0, Some("whole")),
-            Some(Drained::Cut { exchanges, sockets }) => (exchanges, sockets, Some("cut")),
-        };
+    fn of(drain: lifecycle::Drain) -> Self {
         Self {
-            began_at: unix_ms(times.began),
-            deadline_at: unix_ms(times.deadline),
-            exchanges,
-            sockets,
-            outcome,
+            began_at: unix_ms(drain.times.began),
+            deadline_at: unix_ms(drain.times.deadline),
+            exchanges: drain.exchanges,
+            sockets: drain.sockets,
+            outcome: drain.result.map(|result| match result {
+                Drained::Whole => "whole",
+                Drained::Cut { .. } => "cut",
+            }),
         }
     }
 }
@@ -255,7 +245,7 @@ impl Cache {
         let totals = admin.0.origin.totals();
         let all = totals.hits + totals.misses + totals.stale;
         Self {
-            entries: admin.0.view.remembered(),
+            entries: admin.0.view.cached(),
             hits: totals.hits,
             misses: totals.misses,
             stale: totals.stale,
@@ -269,10 +259,7 @@ impl Level {
         let parts = &admin.0;
         let (now, until) = match &parts.log {
             Some(log) => log.now(),
-            None => (
-                parts.facts.live_config.snapshot().config.log.filter.clone(),
-                None,
-            ),
+            None => (parts.live_config.snapshot().config.log.filter.clone(), None),
         };
         Self {
             now,
@@ -284,7 +271,7 @@ impl Level {
 /// 200 as long as new clients should come; with `?verbose`, what that rests on and what it does
 /// not.
 pub(super) fn readyz(admin: &Admin, asked: &str) -> Response<Body> {
-    let stage = admin.0.shutdown.readiness.stage();
+    let stage = admin.0.lifecycle.stage();
     let (status, word) = match stage {
         Stage::Ready => (StatusCode::OK, "ready"),
         Stage::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
@@ -295,7 +282,7 @@ pub(super) fn readyz(admin: &Admin, asked: &str) -> Response<Body> {
         return answer::text(status, format!("{word}\n"));
     }
     let (manager, count) = (Manager::of(admin), admin.0.live.count());
-    let limit = admin.0.facts.live_config.snapshot().config.limits.sockets;
+    let limit = admin.0.live_config.snapshot().config.limits.sockets;
     let certificates = admin.0.certificates.iter().map(|store| shown(store));
     let days: Vec<String> = certificates
         .map(|certificate| match certificate.days_left() {

@@ -12,7 +12,7 @@ use super::{
     answer::{self, Body, unix_ms},
     rtcproxy, sessions,
 };
-use crate::telemetry::LevelError;
+use whipstitch_telemetry::LevelError;
 
 /// How long another filter of the log holds unless said otherwise.
 const LOG_LEVEL_FOR: Duration = Duration::from_mins(10);
@@ -64,10 +64,10 @@ struct DrainBody {
 
 async fn drain(admin: &Admin, body: &[u8]) -> Result<Response<Body>, Refused> {
     let DrainBody { wait } = parse(body)?;
-    let (shutdown, facts) = (&admin.0.shutdown, &admin.0.facts);
-    let times = shutdown.begin(facts.delay, facts.deadline);
+    let lifecycle = &admin.0.lifecycle;
+    let times = lifecycle.begin_drain();
     let status = if wait {
-        shutdown.drained().await;
+        lifecycle.drained().await;
         StatusCode::OK
     } else {
         StatusCode::ACCEPTED
@@ -85,7 +85,7 @@ struct NoBody {}
 
 async fn reload(admin: &Admin, body: &[u8]) -> Result<Response<Body>, Refused> {
     let NoBody {} = parse(body)?;
-    Ok(answer::json(&admin.0.reloader.reload().await))
+    Ok(answer::json(&admin.0.reload.reload().await))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -106,9 +106,8 @@ fn log_level(admin: &Admin, body: &[u8]) -> Result<Response<Body>, Refused> {
         return Err((StatusCode::CONFLICT, words.to_owned()));
     };
     let lasts = for_ms.map_or(LOG_LEVEL_FOR, Duration::from_millis);
-    let shutdown = &admin.0.shutdown;
-    let stop = shutdown.stop_admin.clone();
-    match log.change(&level, lasts, &shutdown.background, stop) {
+    let (tasks, stop) = (&admin.0.tasks, admin.0.stop.clone());
+    match log.change(&level, lasts, tasks, stop) {
         Ok(now) => Ok(answer::json(&json!({
             "now": now.filter,
             "until_at": unix_ms(now.until),

@@ -8,13 +8,12 @@ use hyper::body::{Body as HttpBody, Bytes};
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
 
 use super::{
-    Admin,
+    Admin, Stage,
+    access::Listener,
     answer::{self, Body},
     changes::{self, Change},
-    door::Door,
-    events, page, red5, rtcproxy, status,
+    events, incidents, page, red5, rtcproxy, status,
 };
-use crate::readiness::Stage;
 
 /// Longest body of a change, in bytes.
 const MAX_BODY: usize = 4096;
@@ -82,7 +81,7 @@ impl<'p> Route<'p> {
         })
     }
 
-    /// Probes and metrics name nobody, and are asked by whatever name there is.
+    /// Probes and metrics hold no personal data, and are asked by any `Host`.
     fn is_open(self) -> bool {
         matches!(
             self,
@@ -110,7 +109,11 @@ impl<'p> Route<'p> {
 }
 
 /// Answers one request.
-pub(super) async fn answer<B>(admin: &Admin, door: Door, request: Request<B>) -> Response<Body>
+pub(super) async fn answer<B>(
+    admin: &Admin,
+    listener: Listener,
+    request: Request<B>,
+) -> Response<Body>
 where
     B: HttpBody<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
 {
@@ -119,12 +122,12 @@ where
         return nothing();
     };
     if !route.is_open()
-        && let Err(words) = door.may_read(&parts.headers, &admin.0.facts.hosts)
+        && let Err(words) = listener.may_read(&parts.headers, &admin.0.facts.hosts)
     {
         return answer::error(StatusCode::FORBIDDEN, words);
     }
     if let Some(change) = route.change(&parts.method) {
-        if let Err(words) = door.may_change(&parts.headers) {
+        if let Err(words) = listener.may_change(&parts.headers) {
             return answer::error(StatusCode::FORBIDDEN, words);
         }
         return match read(body).await {
@@ -173,7 +176,7 @@ fn show(admin: &Admin, route: Route<'_>, parts: &request::Parts) -> Response<Bod
         Route::Page(path) => page::file(path).unwrap_or_else(nothing),
         Route::Live => answer::text(StatusCode::OK, "alive\n"),
         Route::Ready => status::readyz(admin, query),
-        Route::Started => match parts_of.shutdown.readiness.stage() {
+        Route::Started => match parts_of.lifecycle.stage() {
             Stage::Starting => answer::text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
             Stage::Ready | Stage::Draining | Stage::Drained => {
                 answer::text(StatusCode::OK, "started\n")
@@ -185,12 +188,10 @@ fn show(admin: &Admin, route: Route<'_>, parts: &request::Parts) -> Response<Bod
         Route::Session(id) => super::sessions::one(&parts_of.live, id),
         Route::Nodes => answer::json(&parts_of.view.nodes(&parts_of.live.by_node())),
         Route::Lookups => answer::json(&parts_of.view.lookups()),
-        Route::Recent => answer::json(&super::recent::shown(&parts_of.recent)),
+        Route::Recent => answer::json(&incidents::shown(&parts_of.recent)),
         Route::History => answer::json(&parts_of.history.shown()),
         Route::Events => events::listen(admin, &parts.method),
-        Route::Config => answer::json(&super::settings::shown(
-            &parts_of.facts.live_config.snapshot().settings,
-        )),
+        Route::Config => answer::json(&parts_of.live_config.snapshot().settings),
         Route::Clients => red5::clients(&parts_of.live, query),
         Route::Client(id) => red5::client(&parts_of.live, id),
         Route::RtcProxy => rtcproxy::list(&parts_of.live),

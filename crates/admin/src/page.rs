@@ -60,7 +60,7 @@ mod tests {
     /// A file that is not served would be missed only by the browser.
     #[test]
     fn every_file_is_served() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/page");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page");
         let scripts = fs::read_dir(root.join("js")).unwrap();
         let mut there: BTreeSet<String> = scripts
             .map(|entry| format!("/page/js/{}", entry.unwrap().file_name().to_string_lossy()))
