@@ -4,6 +4,7 @@ mod v1;
 mod v2;
 
 use http::StatusCode;
+use serde::Deserialize;
 use whipstitch_signaling::{Api, StreamKey};
 
 use crate::{Lookup, LookupError, answer::Answer, config};
@@ -18,6 +19,39 @@ pub(crate) trait ManagerApi: Send + Sync {
 
     /// What was answered.
     fn interpret(&self, status: StatusCode, body: &[u8]) -> Result<Answer, LookupError>;
+
+    /// Whether streams belong to node groups, each with a list of its own.
+    fn has_groups(&self) -> bool;
+
+    /// The node group that a lookup asks, for an API that has groups.
+    fn group<'a>(&'a self, lookup: &'a Lookup) -> Option<&'a str>;
+
+    /// Path of the list of streams: of this node group, or of the whole manager without groups.
+    fn list(&self, group: Option<&str>) -> String;
+
+    /// Path that asks whether this stream is published in this group; `None` for an API whose list
+    /// says it all.
+    fn single(&self, group: &str, key: &StreamKey) -> Option<String>;
+
+    /// The published streams of a list; `None` if the body is no list of streams.
+    fn published(&self, body: &[u8]) -> Option<Vec<StreamKey>>;
+}
+
+/// Roles of nodes that carry a stream only for players.
+const PLAYERS_ONLY: [&str; 2] = ["edge", "relay"];
+
+/// Whether a node of this role can have the publisher; one without a role can.
+fn has_publisher(role: Option<&str>) -> bool {
+    !role.is_some_and(|role| {
+        PLAYERS_ONLY
+            .iter()
+            .any(|known| role.eq_ignore_ascii_case(known))
+    })
+}
+
+/// Reads a list, without the byte order mark that some servers send (RFC 8259 §8.1).
+fn list_of<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Option<Vec<T>> {
+    serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok()
 }
 
 /// The API that is configured.

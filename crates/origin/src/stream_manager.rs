@@ -1,10 +1,15 @@
 //! Asks the Stream Manager, in the words of the generation that is configured.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderName, header};
+use http::{HeaderName, StatusCode, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
@@ -28,6 +33,9 @@ use crate::{
 /// of the header is inferred.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// Most node groups whose streams can be listed.
+const MAX_GROUPS: usize = 8;
+
 /// Idle connections kept.
 const POOL_SIZE: usize = 16;
 
@@ -40,7 +48,17 @@ pub struct StreamManager {
     publish_endpoints: usize,
     play_endpoints: usize,
     allowed: Arc<AllowedOrigins>,
+    /// Node groups in which lookups found nodes; none with an API without groups.
+    groups: Mutex<BTreeSet<String>>,
     metrics: Metrics,
+}
+
+/// How all published streams that this process may know are listed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct StreamLists {
+    pub(crate) paths: Vec<String>,
+    /// Whether the lists cover the whole manager.
+    pub(crate) complete: bool,
 }
 
 impl StreamManager {
@@ -64,6 +82,7 @@ impl StreamManager {
             publish_endpoints: lookup.publish_endpoints,
             play_endpoints: lookup.play_endpoints,
             allowed,
+            groups: Mutex::default(),
             metrics,
         })
     }
@@ -72,6 +91,7 @@ impl StreamManager {
         let began = Instant::now();
         let answer = match self.find(lookup, asker).await {
             Ok(answer) => {
+                self.learn_group(lookup);
                 let most = lookup.candidates(self.endpoints(lookup));
                 let deadline = Instant::now() + self.timeout;
                 self.admit(&answer, most, deadline).await
@@ -116,13 +136,36 @@ impl StreamManager {
         lookup: &Lookup,
         asker: Asker,
     ) -> Result<Answer, LookupError> {
+        let path = self.question(key, lookup);
+        let (status, body) = self.send(&path, asker, MAX_ANSWER).await?;
+        self.api.interpret(status, &body)
+    }
+
+    /// Sends one GET of the proxy's own, within the time limit of a lookup.
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        most: usize,
+    ) -> Result<(StatusCode, Vec<u8>), ManagerFault> {
+        timeout(self.timeout, self.send(path, Asker::UNKNOWN, most))
+            .await
+            .unwrap_or(Err(ManagerFault::Timeout(self.timeout)))
+    }
+
+    /// Status and decoded body of a GET; a body of at most `most` bytes.
+    async fn send(
+        &self,
+        path: &str,
+        asker: Asker,
+        most: usize,
+    ) -> Result<(StatusCode, Vec<u8>), ManagerFault> {
         let mut request = self
             .base
-            .get(&self.question(key, lookup))
+            .get(path)
             .header(header::ACCEPT, "application/json")
             .body(Empty::new())
             .map_err(|error| {
-                warn!(stream = %key, %error, "a lookup makes no valid URL; the Stream Manager is not asked");
+                warn!(path, %error, "the Stream Manager is not asked: a question makes no valid URL");
                 ManagerFault::NotAnAnswer
             })?;
         if let Some(client) = asker.forwarded_for() {
@@ -138,7 +181,7 @@ impl StreamManager {
             .map_err(|error| ManagerFault::Unreachable(Cause::of(&error, began.elapsed())))?;
         let status = response.status();
         let coding = coding::of(response.headers());
-        let body = Limited::new(response.into_body(), MAX_ANSWER)
+        let body = Limited::new(response.into_body(), most)
             .collect()
             .await
             .map_err(|error| {
@@ -150,11 +193,53 @@ impl StreamManager {
             })?;
         let body = body.to_bytes();
         if coding == Coding::None {
-            return self.api.interpret(status, &body);
+            return Ok((status, body.to_vec()));
         }
-        // Like an answer that is no JSON, where it cannot be decoded.
-        let plain = coding.decoded(&body, MAX_ANSWER).unwrap_or_default();
-        self.api.interpret(status, &plain)
+        // A body that cannot be decoded counts as one that is no JSON.
+        Ok((status, coding.decoded(&body, most).unwrap_or_default()))
+    }
+
+    /// Paths of the lists of all published streams that this process may know.
+    pub(crate) fn stream_lists(&self) -> StreamLists {
+        let groups = self.groups();
+        let mut paths: Vec<String> = groups
+            .iter()
+            .map(|group| self.api.list(Some(group)))
+            .collect();
+        if paths.is_empty() {
+            paths.push(self.api.list(None));
+        }
+        StreamLists {
+            paths,
+            complete: !self.api.has_groups(),
+        }
+    }
+
+    /// Paths that ask about this stream alone, one for each known node group.
+    pub(crate) fn single_streams(&self, key: &StreamKey) -> Vec<String> {
+        let groups = self.groups();
+        groups
+            .iter()
+            .filter_map(|group| self.api.single(group, key))
+            .collect()
+    }
+
+    /// The published streams of a list; `None` if the body is no list of streams.
+    pub(crate) fn published(&self, body: &[u8]) -> Option<Vec<StreamKey>> {
+        self.api.published(body)
+    }
+
+    fn learn_group(&self, lookup: &Lookup) {
+        if let Some(group) = self.api.group(lookup) {
+            let mut groups = self.groups();
+            if groups.len() < MAX_GROUPS && !groups.contains(group) {
+                groups.insert(group.to_owned());
+            }
+        }
+    }
+
+    fn groups(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn question(&self, key: &StreamKey, lookup: &Lookup) -> String {

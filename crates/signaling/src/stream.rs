@@ -49,7 +49,7 @@ impl Role {
 /// A stream: its scope (`live`, `live/room1`) and its name. Cheap to clone.
 ///
 /// Built only from checked segments, so it can stand in a path as it is.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamKey {
     /// `scope/name`; the name holds no slash, so this string alone is the identity.
     path: Arc<str>,

@@ -1,5 +1,5 @@
 //! The API of Stream Manager 2.0 beside that of 1.x: login, lookups, which name nodes in a list
-//! whatever is asked, and provisions (Red5 Pro documentation, Stream Manager 2.0).
+//! whatever is asked, lists of streams, and provisions (Red5 Pro documentation, Stream Manager 2.0).
 //!
 //! Its own proxy is missing here: Whipstitch takes that place.
 
@@ -12,10 +12,11 @@ use super::question::Question;
 use super::request::ManagerRequest;
 use super::{ManagerState, admin_2_0, choice};
 use crate::fault::Lie;
-use crate::node::NodeState;
+use crate::node::{NodeState, Stage};
+use crate::registry::unix_millis;
 use crate::reply::{self, Reply};
 use crate::seen::Action;
-use crate::stream::{StreamKey, percent_decode};
+use crate::stream::{StreamKey, percent_decode, raw_param};
 
 /// What every path begins with.
 pub(super) const API: &str = "/as/v1/";
@@ -27,7 +28,10 @@ pub(super) fn answer(manager: &ManagerState, asked: &ManagerRequest<'_>, call: &
         Some(("auth", "login")) if asked.method == Method::PUT => login(manager, asked),
         Some(("streams", rest)) if rest.starts_with(PROVISION) => provision(manager, asked, rest),
         _ if asked.method != Method::GET => failure(405, "Only GET is answered here."),
-        Some(("streams", rest)) => lookup(manager, asked, rest),
+        Some(("streams", rest)) => match rest.strip_prefix("stream/").and_then(list_call) {
+            Some((group, guid)) => listed(manager, asked, group, guid),
+            None => lookup(manager, asked, rest),
+        },
         _ => failure(404, "No such call."),
     };
     answer.headers_mut().insert(
@@ -84,6 +88,77 @@ fn provision(manager: &ManagerState, asked: &ManagerRequest<'_>, rest: &str) -> 
         },
         _ => failure(405, "Method not allowed."),
     }
+}
+
+/// `{nodeGroup}` or `{nodeGroup}/stream/{guid}`, of what stands behind `stream/`.
+fn list_call(rest: &str) -> Option<(&str, Option<&str>)> {
+    match rest.split_once('/') {
+        None => Some((rest, None)),
+        Some((group, call)) => Some((group, Some(call.strip_prefix("stream/")?))),
+    }
+}
+
+/// List All Streams, and with a guid Get Stream Stats.
+///
+/// The list leaves out the nodes that are not in service. The documents do not say so of one
+/// stream, and they do not say how the manager answers for a stream that does not exist: 404 here,
+/// as for lookups.
+fn listed(manager: &ManagerState, asked: &Asked<'_>, group: &str, guid: Option<&str>) -> Reply {
+    if manager.in_group(group).is_none() {
+        return no_group(group);
+    }
+    let flag = |name, default| match raw_param(asked.query, name) {
+        None => Some(default),
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some(_) => None,
+    };
+    let (Some(stats), Some(aggregate)) = (flag("stats", guid.is_some()), flag("aggregate", true))
+    else {
+        return failure(400, "A flag is neither true nor false.");
+    };
+    let mut entries = Vec::new();
+    for live in manager.registry.all_live() {
+        let name = format!("{}/{}", live.key.scope, live.key.name);
+        if guid.is_some_and(|guid| percent_decode(guid) != name) {
+            continue;
+        }
+        let mut carriers = vec![(live.node, live.players.len())];
+        if !aggregate {
+            let on = |node| live.players.iter().filter(|at| **at == node).count();
+            let mut edges: Vec<usize> = live.players.clone();
+            edges.sort_unstable();
+            edges.dedup();
+            edges.retain(|node| *node != live.node);
+            carriers = std::iter::once(live.node)
+                .chain(edges)
+                .map(|node| (node, on(node)))
+                .collect();
+        }
+        for (node, subscribers) in carriers {
+            let Some(node) = manager.nodes.get(node) else {
+                continue;
+            };
+            let is_left_out = guid.is_none() && node.stage() != Stage::InService;
+            if is_left_out || !manager.is_group(group, node) {
+                continue;
+            }
+            let mut entry = json!({
+                "streamGuid": name, "serverAddress": node.server_address(),
+                "nodeRole": node.about.role.as_str_2_0(), "subGroup": node.about.region,
+                "nodeState": node.stage().as_str_2_0(),
+                "durationMs": unix_millis().saturating_sub(live.since),
+            });
+            if stats && let Some(entry) = entry.as_object_mut() {
+                entry.insert("subscribers".to_owned(), subscribers.into());
+            }
+            entries.push(entry);
+        }
+    }
+    if guid.is_some() && entries.is_empty() {
+        return failure(404, "The stream is not found.");
+    }
+    list(entries.into_iter())
 }
 
 /// `stream/{nodeGroup}/{publish|subscribe}/{guid}`

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value;
-use whipstitch_minicluster::{Cluster, Config, Lie, NodeConfig, Role};
+use whipstitch_minicluster::{Cluster, Config, Lie, NodeConfig, Role, Stage};
 
 use crate::client::{get, with};
 use crate::media::publish;
@@ -225,6 +225,53 @@ async fn a_false_answer_of_several_nodes_is_an_array() {
         for target in [event, streams] {
             assert_eq!(ask(&cluster, target).await, Ok(vec![9; number]), "{target}");
         }
+    }
+    cluster.shutdown().await;
+}
+
+#[tokio::test]
+async fn published_streams_are_listed_by_both_generations() {
+    let cluster = start().await;
+    let _publisher = publish(&cluster, 0, "s").await;
+    let _other = publish(&cluster, 1, "o").await;
+    let base = cluster.manager_url();
+    let listed = async |target: &str| {
+        let answer = get(&format!("{base}{target}")).await;
+        assert_eq!(answer.status, 200, "{target}");
+        answer.json()
+    };
+    let streams = "/as/v1/streams/stream/default";
+    let names = |list: &Value, key: &str| {
+        let mut names: Vec<String> = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry[key].as_str().unwrap().to_owned())
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    let event = listed("/streammanager/api/4.0/event/list").await;
+    assert_eq!(names(&event, "name"), ["o", "s"]);
+    let all = listed(streams).await;
+    assert_eq!(names(&all, "streamGuid"), ["live/o", "live/s"]);
+    assert!(all[0].get("subscribers").is_none(), "without stats");
+    assert!(all[0]["durationMs"].is_u64());
+    let stats = listed(&format!("{streams}?stats=true&aggregate=false")).await;
+    assert_eq!(stats[0]["subscribers"], 0);
+    // A node that is not in service is left out of the list, not of the question for one stream.
+    cluster.nodes()[0].set_stage(Stage::Terminating);
+    assert_eq!(names(&listed(streams).await, "streamGuid"), ["live/o"]);
+    let one = listed(&format!("{streams}/stream/live/s")).await;
+    assert_eq!(names(&one, "streamGuid"), ["live/s"]);
+    assert_eq!(one[0]["subscribers"], 0);
+    for missing in [
+        format!("{streams}/stream/live/none"),
+        "/as/v1/streams/stream/none".to_owned(),
+    ] {
+        let answer = get(&format!("{base}{missing}")).await;
+        assert_eq!(answer.status, 404, "{missing}");
+        assert!(answer.json()["error"].is_string());
     }
     cluster.shutdown().await;
 }

@@ -1,9 +1,12 @@
 //! The event API of Stream Manager 1.x (Red5 Pro documentation, Stream Manager REST API 4.0).
 
+use std::borrow::Cow;
+
 use http::StatusCode;
+use serde::Deserialize;
 use whipstitch_signaling::StreamKey;
 
-use super::ManagerApi;
+use super::{ManagerApi, has_publisher, list_of};
 use crate::{Lookup, LookupError, ManagerFault, answer::Answer};
 
 /// `/streammanager/api/{version}/event/…`
@@ -42,6 +45,42 @@ impl ManagerApi for EventApi {
             status => Err(ManagerFault::Status(status.as_u16()).into()),
         }
     }
+
+    fn has_groups(&self) -> bool {
+        false
+    }
+
+    fn group<'a>(&'a self, _: &'a Lookup) -> Option<&'a str> {
+        None
+    }
+
+    fn list(&self, _: Option<&str>) -> String {
+        format!("/streammanager/api/{}/event/list", self.version)
+    }
+
+    fn single(&self, _: &str, _: &StreamKey) -> Option<String> {
+        None
+    }
+
+    fn published(&self, body: &[u8]) -> Option<Vec<StreamKey>> {
+        let listed: Vec<Listed<'_>> = list_of(body)?;
+        let published = listed
+            .iter()
+            .filter(|stream| has_publisher(stream.role.as_deref()))
+            .filter_map(|stream| StreamKey::new(&stream.scope, &stream.name).ok());
+        Some(published.collect())
+    }
+}
+
+/// An entry of the list of streams.
+#[derive(Deserialize)]
+struct Listed<'b> {
+    #[serde(borrow, rename = "type")]
+    role: Option<Cow<'b, str>>,
+    #[serde(borrow)]
+    name: Cow<'b, str>,
+    #[serde(borrow)]
+    scope: Cow<'b, str>,
 }
 
 #[cfg(test)]
@@ -80,6 +119,22 @@ mod tests {
             "geozone=emea",
         ] {
             assert_eq!(question(as_it_is, 2), format!("{base}&{as_it_is}"));
+        }
+    }
+
+    #[test]
+    fn a_list_names_published_streams() {
+        let api = EventApi::new("4.0".into());
+        assert_eq!(api.list(None), "/streammanager/api/4.0/event/list");
+        let list = br#"[{"type":"origin","name":"s1","scope":"live","serverAddress":"10.0.0.1"},
+            {"type":"edge","name":"s2","scope":"live"},{"name":"s3","scope":"/live/room"},
+            {"type":"transcoder","name":"s 4","scope":"live"}]"#;
+        let published = api.published(list).unwrap();
+        let published: Vec<&str> = published.iter().map(StreamKey::as_str).collect();
+        assert_eq!(published[..2], ["live/s1", "live/room/s3"]);
+        assert_eq!(api.published(b"[]"), Some(vec![]));
+        for other in ["", "{}", r#"{"errorMessage":"x"}"#, r#"[{"name":"s1"}]"#] {
+            assert_eq!(api.published(other.as_bytes()), None, "{other}");
         }
     }
 

@@ -1,9 +1,12 @@
 //! The streams API of Stream Manager 2.0 (Red5 Pro documentation, Stream Manager 2.0, Streams API).
 
+use std::borrow::Cow;
+
 use http::StatusCode;
+use serde::Deserialize;
 use whipstitch_signaling::{Role, StreamKey};
 
-use super::ManagerApi;
+use super::{ManagerApi, has_publisher, list_of};
 use crate::{Lookup, LookupError, ManagerFault, answer::Answer, lookup::NODE_GROUP};
 
 /// What the API says with `[]`, in words.
@@ -58,6 +61,42 @@ impl ManagerApi for StreamsApi {
             (status, _) => Err(ManagerFault::Status(status.as_u16()).into()),
         }
     }
+
+    fn has_groups(&self) -> bool {
+        true
+    }
+
+    fn group<'a>(&'a self, lookup: &'a Lookup) -> Option<&'a str> {
+        Some(lookup.hints.get(NODE_GROUP).unwrap_or(&self.node_group))
+    }
+
+    fn list(&self, group: Option<&str>) -> String {
+        let group = group.unwrap_or(&self.node_group);
+        format!("/as/v1/streams/stream/{group}")
+    }
+
+    fn single(&self, group: &str, key: &StreamKey) -> Option<String> {
+        Some(format!("/as/v1/streams/stream/{group}/stream/{key}"))
+    }
+
+    fn published(&self, body: &[u8]) -> Option<Vec<StreamKey>> {
+        let listed: Vec<Listed<'_>> = list_of(body)?;
+        let published = listed
+            .iter()
+            .filter(|stream| has_publisher(stream.node_role.as_deref()))
+            .filter_map(|stream| StreamKey::from_guid(&stream.stream_guid).ok());
+        Some(published.collect())
+    }
+}
+
+/// An entry of the list of streams.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed<'b> {
+    #[serde(borrow)]
+    node_role: Option<Cow<'b, str>>,
+    #[serde(borrow)]
+    stream_guid: Cow<'b, str>,
 }
 
 /// The pairs of the query. What the proxy's URLs call `region` is `subgroup` here, and counts more
@@ -140,6 +179,28 @@ mod tests {
             question(Role::Play, "endpoints=4", 2),
             format!("{base}/subscribe/live/room2/s1?endpoints=4")
         );
+    }
+
+    #[test]
+    fn a_list_names_published_streams() {
+        let api = StreamsApi::new("default".into());
+        assert_eq!(api.list(None), "/as/v1/streams/stream/default");
+        assert_eq!(api.list(Some("b")), "/as/v1/streams/stream/b");
+        let key = StreamKey::new("live/room", "s1").unwrap();
+        assert_eq!(
+            api.single("b", &key).as_deref(),
+            Some("/as/v1/streams/stream/b/stream/live/room/s1")
+        );
+        let list = br#"[{"streamGuid":"live/s1","serverAddress":"10.0.0.1","nodeRole":"origin"},
+            {"streamGuid":"live/s2","nodeRole":"edge"},{"streamGuid":"live/s3","nodeRole":"relay"},
+            {"streamGuid":"live/room/s4"},{"streamGuid":"none"}]"#;
+        let published = api.published(list).unwrap();
+        let published: Vec<&str> = published.iter().map(StreamKey::as_str).collect();
+        assert_eq!(published, ["live/s1", "live/room/s4"]);
+        assert_eq!(api.published(b"[]"), Some(vec![]));
+        for other in ["", "{}", r#"{"error":"x"}"#, r#"[{"serverAddress":"a"}]"#] {
+            assert_eq!(api.published(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]
