@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use whipstitch_origin::{
     AllowedOrigins, Cached, Candidates, Health, Origin,
     cached::{Entry, Freshness},
-    health::{Seen, Standing},
+    health::{OutlierState, Seen},
 };
 use whipstitch_signaling::{Role, StreamKey};
 
@@ -149,17 +149,17 @@ impl View {
     /// Number of nodes by state.
     pub fn node_counts(&self) -> NodeCounts {
         let seen = self.health.seen().into_iter();
-        let mut nodes: BTreeMap<IpAddr, Standing> =
-            seen.map(|seen| (seen.address, seen.standing)).collect();
+        let mut nodes: BTreeMap<IpAddr, OutlierState> =
+            seen.map(|seen| (seen.address, seen.state)).collect();
         for (address, _) in self.allowed.named() {
-            nodes.entry(address).or_insert(Standing::Healthy);
+            nodes.entry(address).or_insert(OutlierState::Healthy);
         }
         let mut counts = NodeCounts::default();
-        for standing in nodes.values() {
-            match standing {
-                Standing::Healthy => counts.healthy += 1,
-                Standing::Ejected { .. } => counts.ejected += 1,
-                Standing::Returning => counts.returning += 1,
+        for state in nodes.values() {
+            match state {
+                OutlierState::Healthy => counts.healthy += 1,
+                OutlierState::Ejected { .. } => counts.ejected += 1,
+                OutlierState::Probing => counts.returning += 1,
             }
         }
         counts
@@ -179,10 +179,10 @@ impl View {
 impl Node {
     fn of(seen: &Seen) -> Self {
         let now = SystemTime::now();
-        let (state, ejected_for) = match seen.standing {
-            Standing::Healthy => ("healthy", None),
-            Standing::Ejected { until } => ("ejected", Some(until - Instant::now())),
-            Standing::Returning => ("returning", None),
+        let (state, ejected_for) = match seen.state {
+            OutlierState::Healthy => ("healthy", None),
+            OutlierState::Ejected { until } => ("ejected", Some(until - Instant::now())),
+            OutlierState::Probing => ("returning", None),
         };
         Self {
             sessions_sent: seen.sessions,

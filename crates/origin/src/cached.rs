@@ -1,11 +1,11 @@
-//! Remembers answers, deals them to callers, and keeps them through an outage.
+//! The cache of lookups: fresh answers, single flight, and stale answers during an outage.
 //!
-//! What an answer is good for stands in `remembered.rs`; who waits for which question, in
-//! `flights.rs`. Lives are measured with tokio's clock, so that tests can pause it; moka bounds how
-//! much is remembered.
+//! `entry.rs` decides how long an answer is served, `singleflight.rs` who waits for which question.
+//! Ages are measured with tokio's clock, so that tests can pause it; moka only bounds the number of
+//! entries.
 
-mod flights;
-mod remembered;
+mod entry;
+mod singleflight;
 mod view;
 
 use std::{fmt, hash::Hash, net::SocketAddr, sync::Arc, time::Duration};
@@ -17,32 +17,32 @@ use tokio_util::task::TaskTracker;
 use tracing::trace;
 use whipstitch_signaling::{Role, StreamKey};
 
+pub use self::{entry::Freshness, view::Entry};
 use self::{
-    flights::{After, Boarding, Caller, Flights, Passenger, Reply},
-    remembered::{Recall, Remembered, SETTLING},
+    entry::{CacheEntry, CacheRead, SETTLING},
+    singleflight::{After, Join, Reply, Request, SingleFlight, Waiter},
 };
-pub use self::{remembered::Freshness, view::Entry};
 use crate::{
     Asker, Candidates, Cause, Directory, Health, Lookup, LookupError, ManagerFault, Metrics,
     Origin, Outcome, Purpose, Source, config, metrics::Found,
 };
 
-/// Most streams remembered to have ended, and lookups to have been forgotten.
-const MAX_OVER: u64 = 10_000;
+/// Maximum number of events of each kind that are kept.
+const MAX_EVENTS: u64 = 10_000;
 
-/// A [`Directory`] that asks a [`Source`] and remembers. Cheap to clone: all clones are one.
+/// A [`Directory`] that caches the answers of a [`Source`]. Clones share the cache.
 #[derive(Clone)]
 pub struct Cached(Arc<Inner>);
 
 struct Inner {
     source: Arc<dyn Source>,
-    answers: Cache<Lookup, Arc<Remembered>>,
-    flights: Flights,
-    /// When each publish last ended: what was asked about its stream before that is over.
+    answers: Cache<Lookup, Arc<CacheEntry>>,
+    lookups: SingleFlight,
+    /// When a publish of each stream last ended; invalidates older answers about the stream.
     ended: Cache<StreamKey, Instant>,
-    /// When each stream was last published: "no such stream" of before is over.
+    /// When each stream was last published; invalidates an older "no such stream".
     published: Cache<StreamKey, Instant>,
-    /// When the answer to each lookup last did not hold.
+    /// When the answer to each lookup was last found wrong.
     forgotten: Cache<Lookup, Instant>,
     health: Health,
     config: config::Lookup,
@@ -51,7 +51,7 @@ struct Inner {
 }
 
 impl Cached {
-    /// Remembers what `source` says. Questions run on `tasks`.
+    /// Caches the answers of `source`. Lookups run on `tasks`.
     pub fn new(
         source: Arc<dyn Source>,
         config: config::Lookup,
@@ -59,19 +59,19 @@ impl Cached {
         tasks: TaskTracker,
         metrics: Metrics,
     ) -> Self {
-        // Only a broom: what is over is not used, whether it is still there or not.
+        // These TTLs only bound memory; freshness is checked on every read.
         let longest = config.play_ttl + config.stale_for;
-        let broom = longest.max(config.negative_ttl).max(SETTLING);
+        let longest = longest.max(config.negative_ttl).max(SETTLING);
         Self(Arc::new(Inner {
             source,
             answers: Cache::builder()
                 .max_capacity(config.capacity)
-                .time_to_idle(broom)
+                .time_to_idle(longest)
                 .build(),
-            flights: Flights::default(),
-            ended: lately(broom),
-            published: lately(broom),
-            forgotten: lately(broom),
+            lookups: SingleFlight::default(),
+            ended: recent_events(longest),
+            published: recent_events(longest),
+            forgotten: recent_events(longest),
             health,
             config,
             tasks,
@@ -85,14 +85,14 @@ impl Cached {
         asker: Asker,
         purpose: Purpose,
     ) -> Result<Candidates, LookupError> {
-        let answer = match self.0.recall(lookup, purpose) {
-            Recall::Use(answer) => answer,
-            Recall::UseAndRefresh(answer) => {
-                // Too many under way: the next caller will try.
-                let _ = self.board(lookup, asker, Passenger::Refresh);
+        let answer = match self.0.read(lookup, purpose) {
+            CacheRead::Hit(answer) => answer,
+            CacheRead::HitRevalidate(answer) => {
+                // At the limit of lookups, the next caller tries again.
+                let _ = self.join(lookup, asker, Request::Revalidate);
                 answer
             }
-            Recall::Ask => self.ask(lookup, asker, purpose).await,
+            CacheRead::Miss => self.ask(lookup, asker, purpose).await,
         };
         let candidates = self
             .spared(lookup, asker, self.0.health.order(answer?))
@@ -103,8 +103,8 @@ impl Cached {
         Ok(candidates)
     }
 
-    /// Other candidates, if all of these are ejected: the manager may go on naming a node that is
-    /// gone, and by default it is asked for one node to play.
+    /// Other candidates, if all of these are ejected: the manager may still name a dead node, and by
+    /// default it is asked for only one node to play.
     async fn spared(&self, lookup: &Lookup, asker: Asker, candidates: Candidates) -> Candidates {
         if !self.0.health.all_ejected(&candidates) {
             return candidates;
@@ -112,96 +112,96 @@ impl Cached {
         let Some(wider) = lookup.wider() else {
             return candidates;
         };
-        let others = match self.0.recall(&wider, Purpose::Session) {
-            Recall::Use(answer) | Recall::UseAndRefresh(answer) => answer,
-            Recall::Ask => self.ask(&wider, asker, Purpose::Session).await,
+        let others = match self.0.read(&wider, Purpose::Session) {
+            CacheRead::Hit(answer) | CacheRead::HitRevalidate(answer) => answer,
+            CacheRead::Miss => self.ask(&wider, asker, Purpose::Session).await,
         };
         others.map_or(candidates, |others| self.0.health.order(others))
     }
 
     async fn ask(&self, lookup: &Lookup, asker: Asker, purpose: Purpose) -> Reply {
         let (reply, answer) = oneshot::channel();
-        let caller = Caller::new(purpose, reply);
-        self.board(lookup, asker, Passenger::Caller(caller))?;
-        // Nobody replies only if the question's task was dropped, at the end of the process.
+        let waiter = Waiter::new(purpose, reply);
+        self.join(lookup, asker, Request::Wait(waiter))?;
+        // Without a reply, the lookup's task was dropped: the process is stopping.
         answer
             .await
             .unwrap_or(Err(ManagerFault::Unreachable(Cause::Stopping).into()))
     }
 
-    /// Joins the question under way, or asks it. All who share it are of one network, if there is
-    /// one in the lookup; the manager gets the address of the first.
-    fn board(
-        &self,
-        lookup: &Lookup,
-        asker: Asker,
-        passenger: Passenger,
-    ) -> Result<(), LookupError> {
-        let recheck = |passenger| self.0.recheck(lookup, passenger);
-        match self.0.flights.board(lookup, passenger, recheck) {
-            Boarding::Joined | Boarding::NotNeeded => {}
-            Boarding::Depart => self.depart(lookup, asker),
-            Boarding::Full => return Err(LookupError::Busy),
+    /// Joins the lookup in flight, or starts it. All waiters are in one network, if the lookup has
+    /// one; the manager gets the leader's address.
+    fn join(&self, lookup: &Lookup, asker: Asker, request: Request) -> Result<(), LookupError> {
+        let recheck = |request| self.0.recheck(lookup, request);
+        match self.0.lookups.join(lookup, request, recheck) {
+            Join::Joined | Join::Served => {}
+            Join::Leader => self.spawn_lookup(lookup, asker),
+            Join::Full => return Err(LookupError::Busy),
         }
         Ok(())
     }
 
-    fn depart(&self, lookup: &Lookup, asker: Asker) {
-        let flying = Flying {
+    fn spawn_lookup(&self, lookup: &Lookup, asker: Asker) {
+        let running = RunningLookup {
             cached: self.clone(),
             lookup: lookup.clone(),
             asker,
-            landed: false,
+            completed: false,
         };
-        self.0.tasks.spawn(flying.fly());
+        self.0.tasks.spawn(running.run());
     }
 }
 
 impl Inner {
-    fn recall(&self, lookup: &Lookup, purpose: Purpose) -> Recall {
-        let (recall, freshness) = match self.answers.get(lookup) {
-            Some(remembered) => {
-                let over = self.over(lookup, &remembered);
-                (remembered.recall(purpose, over), remembered.freshness(over))
+    fn read(&self, lookup: &Lookup, purpose: Purpose) -> CacheRead {
+        let (read, freshness) = match self.answers.get(lookup) {
+            Some(entry) => {
+                let invalidated_at = self.invalidated_at(lookup, &entry);
+                (
+                    entry.read(purpose, invalidated_at),
+                    entry.freshness(invalidated_at),
+                )
             }
-            None => (Recall::Ask, Freshness::Gone),
+            None => (CacheRead::Miss, Freshness::Gone),
         };
-        let found = match (&recall, freshness) {
-            (Recall::Ask, _) => Found::Miss,
+        let found = match (&read, freshness) {
+            (CacheRead::Miss, _) => Found::Miss,
             (_, Freshness::Stale) => Found::Stale,
             _ => Found::Hit,
         };
         self.metrics.recalled(found);
-        trace!(stream = %lookup.key, role = lookup.role.action(), remembered = found.label(), ?freshness, "looked up");
-        recall
+        trace!(stream = %lookup.key, role = lookup.role.action(), entry = found.label(), ?freshness, "looked up");
+        read
     }
 
-    /// Serves a passenger by what came in since it looked; gives it back if that does not do.
-    fn recheck(&self, lookup: &Lookup, passenger: Passenger) -> Option<Passenger> {
-        let Some(remembered) = self.answers.get(lookup) else {
-            return Some(passenger);
+    /// Serves a request from the cache; returns it if the cache does not serve it.
+    fn recheck(&self, lookup: &Lookup, request: Request) -> Option<Request> {
+        let Some(entry) = self.answers.get(lookup) else {
+            return Some(request);
         };
-        let over = self.over(lookup, &remembered);
-        match passenger {
-            Passenger::Refresh => remembered.wants_refresh(over).then_some(Passenger::Refresh),
-            Passenger::Caller(caller) => match remembered.recall(caller.purpose, over) {
-                Recall::Use(answer) | Recall::UseAndRefresh(answer) => {
-                    if caller.reply.send(answer).is_err() {
-                        remembered.give_back(caller.purpose);
+        let invalidated_at = self.invalidated_at(lookup, &entry);
+        match request {
+            Request::Revalidate => entry
+                .needs_revalidation(invalidated_at)
+                .then_some(Request::Revalidate),
+            Request::Wait(waiter) => match entry.read(waiter.purpose, invalidated_at) {
+                CacheRead::Hit(answer) | CacheRead::HitRevalidate(answer) => {
+                    if waiter.reply.send(answer).is_err() {
+                        entry.give_back(waiter.purpose);
                     }
                     None
                 }
-                Recall::Ask => Some(Passenger::Caller(caller)),
+                CacheRead::Miss => Some(Request::Wait(waiter)),
             },
         }
     }
 
-    /// When something last happened by which the answer is fresh no more, if anything did.
-    fn over(&self, lookup: &Lookup, remembered: &Remembered) -> Option<Instant> {
-        let asked = remembered.asked();
-        let candidates = remembered.answer().iter().flat_map(Candidates::iter);
+    /// The last event that invalidates this answer, if there was one.
+    fn invalidated_at(&self, lookup: &Lookup, entry: &CacheEntry) -> Option<Instant> {
+        let asked = entry.asked();
+        let candidates = entry.answer().iter().flat_map(Candidates::iter);
         let failed = candidates.filter_map(|origin| self.health.failed_since(origin, asked));
-        let published = remembered.answer().is_err();
+        let published = entry.answer().is_err();
         let published = published.then(|| self.published.get(&lookup.key)).flatten();
         let told = [
             self.ended.get(&lookup.key),
@@ -214,117 +214,121 @@ impl Inner {
             .max()
     }
 
-    /// Remembers an answer to what was asked at `asked`, and deals it to those who wait.
-    fn land(&self, lookup: &Lookup, asked: Instant, answer: Reply) -> After {
+    /// Caches the answer to a question that was sent at `asked`, and serves the waiters.
+    fn complete(&self, lookup: &Lookup, asked: Instant, answer: Reply) -> After {
         if self.is_worse_than_nothing(lookup, &answer) {
-            return self.land_in_vain(lookup, &ManagerFault::NotAnAnswer.into());
+            return self.fail(lookup, &ManagerFault::NotAnAnswer.into());
         }
         let (found, fault) = (answer.is_ok(), answer.as_ref().err().cloned());
         let published = self.published.get(&lookup.key);
-        match Remembered::new(answer, asked, lookup.role, published, &self.config) {
-            Some(remembered) => {
-                let remembered = Arc::new(remembered);
-                self.answers.insert(lookup.clone(), remembered.clone());
+        match CacheEntry::new(answer, asked, lookup.role, published, &self.config) {
+            Some(entry) => {
+                let entry = Arc::new(entry);
+                self.answers.insert(lookup.clone(), entry.clone());
                 let spread = lookup.role == Role::Play && found;
                 let each = spread.then_some(self.config.play_uses);
-                let over = self.over(lookup, &remembered);
-                self.flights
-                    .land(lookup, each, |caller, _| deal(&remembered, over, caller))
+                let invalidated_at = self.invalidated_at(lookup, &entry);
+                self.lookups.complete(lookup, each, |waiter, _| {
+                    deal(&entry, invalidated_at, waiter)
+                })
             }
-            None => self.land_in_vain(lookup, &fault.unwrap_or(LookupError::Busy)),
+            None => self.fail(lookup, &fault.unwrap_or(LookupError::Busy)),
         }
     }
 
-    /// A "no" without a word of the event API can come from whoever stands where the manager
-    /// should: a container before its application is there, a proxy without a route. It does not
-    /// outweigh what the manager itself said.
+    /// A 404 without an error message of the API may come from something else at the manager's
+    /// address: a servlet container before its application is deployed, a proxy without a route. It
+    /// does not replace an answer of the manager itself.
     fn is_worse_than_nothing(&self, lookup: &Lookup, answer: &Reply) -> bool {
         matches!(answer, Err(LookupError::NotFound(None)))
             && self.answers.get(lookup).is_some_and(|known| {
                 known.answer().is_ok()
-                    && known.freshness(self.over(lookup, &known)) != Freshness::Gone
+                    && known.freshness(self.invalidated_at(lookup, &known)) != Freshness::Gone
             })
     }
 
-    /// The manager could not tell: what was remembered is used if there is any, stale or not.
-    fn land_in_vain(&self, lookup: &Lookup, fault: &LookupError) -> After {
+    /// The manager failed to answer: waiters get a stale answer, or the fault.
+    fn fail(&self, lookup: &Lookup, fault: &LookupError) -> After {
         let stale = self.answers.get(lookup);
         if let Some(stale) = &stale {
             stale.refresh_failed();
         }
-        let over = stale.as_ref().and_then(|stale| self.over(lookup, stale));
-        self.flights.land(lookup, None, |caller, only| {
+        let invalidated_at = stale
+            .as_ref()
+            .and_then(|stale| self.invalidated_at(lookup, stale));
+        self.lookups.complete(lookup, None, |waiter, only| {
             if !only {
-                // Another question is under way, which may fare better.
-                return Some(caller);
+                // Another question is in flight and may succeed.
+                return Some(waiter);
             }
-            let rescued = stale
+            let stale_answer = stale
                 .as_ref()
-                .and_then(|stale| stale.rescue(caller.purpose, over));
-            let _ = caller.reply.send(rescued.unwrap_or(Err(fault.clone())));
+                .and_then(|stale| stale.stale_if_error(waiter.purpose, invalidated_at));
+            let _ = waiter
+                .reply
+                .send(stale_answer.unwrap_or(Err(fault.clone())));
             None
         })
     }
 }
 
-/// When something last happened to each of many.
-fn lately<K: Hash + Eq + Send + Sync + 'static>(broom: Duration) -> Cache<K, Instant> {
+/// The time of the last event for each key.
+fn recent_events<K: Hash + Eq + Send + Sync + 'static>(longest: Duration) -> Cache<K, Instant> {
     Cache::builder()
-        .max_capacity(MAX_OVER)
+        .max_capacity(MAX_EVENTS)
         .eviction_policy(EvictionPolicy::lru())
-        .time_to_live(broom)
+        .time_to_live(longest)
         .build()
 }
 
-/// Gives a caller its use of an answer; gives the caller back if there is none left, or if it came
-/// after something of which the answer does not know.
-fn deal(remembered: &Remembered, over: Option<Instant>, caller: Caller) -> Option<Caller> {
-    if caller.reply.is_closed() {
+/// Serves a waiter; returns it if no use is left, or if it came after an event that invalidates the
+/// answer.
+fn deal(entry: &CacheEntry, invalidated_at: Option<Instant>, waiter: Waiter) -> Option<Waiter> {
+    if waiter.reply.is_closed() {
         return None;
     }
-    if over.is_some_and(|over| caller.since >= over) {
-        return Some(caller);
+    if invalidated_at.is_some_and(|at| waiter.since >= at) {
+        return Some(waiter);
     }
-    let Some(answer) = remembered.take(caller.purpose) else {
-        return Some(caller);
+    let Some(answer) = entry.take(waiter.purpose) else {
+        return Some(waiter);
     };
-    if caller.reply.send(answer).is_err() {
-        remembered.give_back(caller.purpose);
+    if waiter.reply.send(answer).is_err() {
+        entry.give_back(waiter.purpose);
     }
     None
 }
 
-/// A question under way. Dropped before its end, it counts as answered with a fault, so that nobody
-/// waits for ever.
-struct Flying {
+/// A lookup in flight. Dropping it before its end counts as a fault, so that no waiter waits for ever.
+struct RunningLookup {
     cached: Cached,
     lookup: Lookup,
     asker: Asker,
-    landed: bool,
+    completed: bool,
 }
 
-impl Flying {
-    async fn fly(mut self) {
+impl RunningLookup {
+    async fn run(mut self) {
         loop {
             let asked = Instant::now();
             let answer = self.cached.0.source.ask(&self.lookup, self.asker).await;
-            let After { again, more } = self.cached.0.land(&self.lookup, asked, answer);
+            let After { again, more } = self.cached.0.complete(&self.lookup, asked, answer);
             for _ in 0..more {
-                self.cached.depart(&self.lookup, self.asker);
+                self.cached.spawn_lookup(&self.lookup, self.asker);
             }
             if !again {
-                self.landed = true;
+                self.completed = true;
                 return;
             }
         }
     }
 }
 
-impl Drop for Flying {
+impl Drop for RunningLookup {
     fn drop(&mut self) {
-        if !self.landed {
+        if !self.completed {
             let fault = LookupError::Manager(ManagerFault::Unreachable(Cause::Stopping));
-            let _ = self.cached.0.land_in_vain(&self.lookup, &fault);
+            let _ = self.cached.0.fail(&self.lookup, &fault);
         }
     }
 }

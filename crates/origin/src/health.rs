@@ -1,10 +1,14 @@
-//! Which nodes do not do their part: passive outlier ejection.
+//! Passive outlier ejection: prefers nodes that work.
 //!
-//! A node that cannot be reached, or fails several requests in a row, is ejected: as long as there
-//! is another candidate, that one is tried first. Ejection is a preference, never a ban, so it
-//! cannot make a cluster unreachable. The way back is slow: the time doubles with each ejection,
-//! then one request a second tries the node, and only some good answers in a row make it a node
-//! like any other.
+//! A node that cannot be reached, or that fails several requests in a row, is ejected: while
+//! another candidate exists, that one is tried first. Ejection is a preference, never a ban, so it
+//! cannot make a cluster unreachable.
+//!
+//! | state | requests | leaves it |
+//! |---|---|---|
+//! | healthy | as the manager ordered the nodes | a failed connection, or `nodes.eject_after` failures in a row → ejected |
+//! | ejected | only without another candidate | after its time, which doubles with each ejection → probing |
+//! | probing | one a second as first choice | five good answers → healthy; one failure → ejected |
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -23,133 +27,133 @@ use crate::{
     Candidates, Cause, Metrics, Origin, Outcome, Seconds, config::Nodes, latency::Latency,
 };
 
-/// Most nodes remembered at once.
+/// Maximum number of nodes that are tracked.
 const MAX_NODES: u64 = 10_000;
 /// Longest ejection.
-const LONGEST: Duration = Duration::from_mins(5);
-/// Time between two requests that try a node on its way back.
-const TRIAL_EVERY: Duration = Duration::from_secs(1);
-/// Good answers on the way back until a node is one like any other.
-const TRIALS: u32 = 5;
-/// Time without an ejection after which earlier ones count no more.
-const FORGIVEN: Duration = Duration::from_mins(10);
+const MAX_EJECTION: Duration = Duration::from_mins(5);
+/// Time between two requests that probe a node.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// Good answers that make a probing node healthy.
+const PROBES: u32 = 5;
+/// Time without an ejection after which the doubling starts over.
+const FORGET_AFTER: Duration = Duration::from_mins(10);
 
-/// What is known of the nodes' conduct, by the address that is dialled: where a node has two, one
-/// may lead there and the other not. Cheap to clone: all clones are one.
+/// Tracks nodes by the address that is dialled: of a node's two addresses, only one may work.
+/// Clones share the state.
 #[derive(Clone, Debug)]
 pub struct Health {
     nodes: Cache<SocketAddr, Arc<Node>>,
-    trouble: Arc<Trouble>,
+    ejections: Arc<Ejections>,
     eject_after: u32,
     eject_for: Duration,
     metrics: Metrics,
 }
 
-/// Whether there is any need to look at single nodes: as a rule there is none.
+/// Lets the usual case, in which all nodes are healthy, skip the look at single nodes.
 #[derive(Debug, Default)]
-struct Trouble {
-    /// Nodes that are not like any other. One that is forgotten in that state is counted on, which
-    /// costs time only.
+struct Ejections {
+    /// Nodes that are not healthy. One that is evicted in that state stays counted, which only costs
+    /// time.
     ejected: AtomicUsize,
-    /// When a node was last not reached.
+    /// When a connection to any node last failed.
     unreachable_at: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
 struct Node {
-    /// Nobody has named it yet: it was only dialled.
+    /// Empty until the manager names it: it was only dialled.
     named: OnceLock<IpAddr>,
     sessions: AtomicU64,
     failures: AtomicU64,
     connects: Latency,
-    conduct: Mutex<Conduct>,
+    record: Mutex<Record>,
 }
 
-/// What matters for the choice.
+/// The failures of one node.
 #[derive(Debug, Default)]
-struct Conduct {
+struct Record {
     in_a_row: u32,
     unreachable_at: Option<Instant>,
     ejected: Option<Ejected>,
-    /// How often it was ejected, and when last.
+    /// Number of ejections, and the time of the last one.
     times: u32,
     last: Option<Instant>,
-    /// How it last failed, and when.
+    /// The last failure, and its time.
     failed: Option<(Cause, Instant)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Ejected {
-    /// When it was ejected for the first time since it was healthy.
+    /// The first ejection since it was healthy.
     since: Instant,
     until: Instant,
-    next_trial: Instant,
+    next_probe: Instant,
     good: u32,
 }
 
-/// How a node stands.
+/// The state of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Like any other.
+pub enum OutlierState {
+    /// In normal use.
     Healthy,
-    /// Tried only if there is no other.
+    /// Tried only without another candidate.
     Ejected {
-        /// Until when.
+        /// End of the ejection.
         until: Instant,
     },
-    /// On its way back: tried once a second.
-    Returning,
+    /// One request a second tries it.
+    Probing,
 }
 
-/// One node, for whoever looks.
+/// One node, as operators see it.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// The address that the Stream Manager named.
     pub address: IpAddr,
     /// Sessions for which it was chosen first.
     pub sessions: u64,
-    /// Requests that it failed.
+    /// Failed requests.
     pub failures: u64,
-    /// How it stands.
-    pub standing: Standing,
-    /// How often it was ejected lately.
+    /// Its state.
+    pub state: OutlierState,
+    /// Recent ejections.
     pub ejections: u32,
-    /// How long it has not been healthy; `None` if it is.
+    /// Time since it was last healthy; `None` while it is.
     pub unhealthy_for: Option<Duration>,
-    /// How it last failed, and how long ago.
+    /// The last failure, and how long ago it was.
     pub last_failure: Option<(Cause, Duration)>,
-    /// The time within which one half, and 99 of 100, of the connections to it came about.
+    /// Connection times to it: median and 99th percentile.
     pub connect: Option<(Duration, Duration)>,
 }
 
 impl Health {
-    /// Every node is healthy at first.
+    /// All nodes start healthy.
     pub fn new(config: &Nodes, metrics: Metrics) -> Self {
         Self {
             nodes: Cache::builder()
                 .max_capacity(MAX_NODES)
                 .eviction_policy(EvictionPolicy::lru())
                 .build(),
-            trouble: Arc::default(),
+            ejections: Arc::default(),
             eject_after: config.eject_after,
             eject_for: config.eject_for,
             metrics,
         }
     }
 
-    /// Notes what became of a request to a node.
+    /// Records the outcome of a request to a node.
     pub fn report(&self, origin: &Origin, outcome: Outcome) {
         if outcome == Outcome::Answered && !self.nodes.contains_key(&origin.addr()) {
             return;
         }
         let node = self.node(origin);
-        let mut conduct = node.conduct();
+        let mut record = node.record();
         let now = Instant::now();
         let (cause, unreachable) = match outcome {
             Outcome::Answered => {
-                if let Some(was) = conduct.answered(now) {
-                    self.trouble.ejected.fetch_sub(1, Ordering::Relaxed);
-                    tell_back(origin, was, conduct.failed.as_ref());
+                if let Some(was) = record.answered(now) {
+                    self.ejections.ejected.fetch_sub(1, Ordering::Relaxed);
+                    log_healthy(origin, was, record.failed.as_ref());
                 }
                 return;
             }
@@ -157,45 +161,45 @@ impl Health {
             Outcome::Unreachable(cause) => (cause, true),
         };
         if unreachable {
-            conduct.unreachable_at = Some(now);
-            *self.trouble.unreachable_at() = Some(now);
+            record.unreachable_at = Some(now);
+            *self.ejections.unreachable_at() = Some(now);
         } else {
-            conduct.in_a_row += 1;
+            record.in_a_row += 1;
         }
         self.metrics.node_failed(&cause);
         node.failures.fetch_add(1, Ordering::Relaxed);
-        let enough = unreachable || conduct.in_a_row >= self.eject_after;
-        let healthy = conduct.ejected.is_none();
-        if let Some(time) = conduct.eject_if(enough, now, self.eject_for) {
-            self.trouble
+        let enough = unreachable || record.in_a_row >= self.eject_after;
+        let healthy = record.ejected.is_none();
+        if let Some(time) = record.eject_if(enough, now, self.eject_for) {
+            self.ejections
                 .ejected
                 .fetch_add(usize::from(healthy), Ordering::Relaxed);
             self.metrics.ejected();
-            tell_ejected(origin, Seconds(time), &cause, healthy);
+            log_ejected(origin, Seconds(time), &cause, healthy);
         }
-        conduct.failed = Some((cause, now));
+        record.failed = Some((cause, now));
     }
 
-    /// When a node was last not reached, if that was since then.
+    /// When a connection to this node last failed, if that was after `since`.
     pub fn failed_since(&self, origin: &Origin, since: Instant) -> Option<Instant> {
-        self.trouble.unreachable_at().filter(|at| *at > since)?;
+        self.ejections.unreachable_at().filter(|at| *at > since)?;
         let node = self.nodes.get(&origin.addr())?;
-        let at = node.conduct().unreachable_at;
+        let at = node.record().unreachable_at;
         at.filter(|at| *at > since)
     }
 
-    /// Whether none of these is like any other node.
+    /// Whether none of these is healthy.
     pub fn all_ejected(&self, candidates: &Candidates) -> bool {
-        self.trouble.ejected.load(Ordering::Relaxed) > 0
+        self.ejections.ejected.load(Ordering::Relaxed) > 0
             && candidates.iter().all(|origin| {
                 let node = self.nodes.get(&origin.addr());
-                node.is_some_and(|node| node.conduct().ejected.is_some())
+                node.is_some_and(|node| node.record().ejected.is_some())
             })
     }
 
-    /// The same candidates, those that are ejected last.
+    /// The same candidates, ejected nodes last.
     pub fn order(&self, candidates: Candidates) -> Candidates {
-        if candidates.len() == 1 || self.trouble.ejected.load(Ordering::Relaxed) == 0 {
+        if candidates.len() == 1 || self.ejections.ejected.load(Ordering::Relaxed) == 0 {
             return candidates;
         }
         let now = Instant::now();
@@ -203,8 +207,8 @@ impl Health {
         let mut first = Vec::new();
         for origin in candidates.iter() {
             let preferred = self.nodes.get(&origin.addr()).is_none_or(|node| {
-                // A trial is spent only on a request that really goes there.
-                node.conduct().is_preferred(now, first.is_empty())
+                // A probe is spent only on a request that is really sent there.
+                node.record().is_preferred(now, first.is_empty())
             });
             let side = if preferred { &mut first } else { &mut last };
             side.push(origin.clone());
@@ -216,34 +220,34 @@ impl Health {
         Candidates::new(first).unwrap_or(candidates)
     }
 
-    /// Notes how long a connection to the node at this address took.
+    /// Records how long a connection to the node at this address took.
     pub fn connected(&self, node: SocketAddr, took: Duration) {
         self.metrics.connected(took);
         self.node_at(node).connects.observe(took);
     }
 
-    /// Notes that a session is sent to the first of these.
+    /// Records that a session is sent to the first of these.
     pub fn chosen(&self, candidates: &Candidates) {
         if let Some(origin) = candidates.iter().next() {
             self.node(origin).sessions.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// All nodes of which something is known.
+    /// All tracked nodes.
     pub fn seen(&self) -> Vec<Seen> {
         let now = Instant::now();
         self.nodes
             .iter()
             .map(|(dialled, node)| {
-                let conduct = node.conduct();
+                let record = node.record();
                 Seen {
                     address: node.named.get().copied().unwrap_or(dialled.ip()),
                     sessions: node.sessions.load(Ordering::Relaxed),
                     failures: node.failures.load(Ordering::Relaxed),
-                    standing: conduct.standing(now),
-                    ejections: conduct.times,
-                    unhealthy_for: conduct.ejected.map(|ejected| now - ejected.since),
-                    last_failure: conduct
+                    state: record.state(now),
+                    ejections: record.times,
+                    unhealthy_for: record.ejected.map(|ejected| now - ejected.since),
+                    last_failure: record
                         .failed
                         .as_ref()
                         .map(|(cause, at)| (cause.clone(), now - *at)),
@@ -269,7 +273,7 @@ impl Health {
     }
 }
 
-impl Trouble {
+impl Ejections {
     fn unreachable_at(&self) -> MutexGuard<'_, Option<Instant>> {
         self.unreachable_at
             .lock()
@@ -278,21 +282,21 @@ impl Trouble {
 }
 
 impl Node {
-    fn conduct(&self) -> MutexGuard<'_, Conduct> {
-        self.conduct.lock().unwrap_or_else(PoisonError::into_inner)
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Conduct {
-    fn standing(&self, now: Instant) -> Standing {
+impl Record {
+    fn state(&self, now: Instant) -> OutlierState {
         match self.ejected {
-            None => Standing::Healthy,
-            Some(Ejected { until, .. }) if now < until => Standing::Ejected { until },
-            Some(_) => Standing::Returning,
+            None => OutlierState::Healthy,
+            Some(Ejected { until, .. }) if now < until => OutlierState::Ejected { until },
+            Some(_) => OutlierState::Probing,
         }
     }
 
-    /// A good answer; how long the node was not healthy, if it is again by this answer.
+    /// Records a good answer. Returns how long the node was not healthy, if this made it healthy.
     fn answered(&mut self, now: Instant) -> Option<Duration> {
         self.in_a_row = 0;
         let ejected = self
@@ -301,27 +305,27 @@ impl Conduct {
             .filter(|ejected| now >= ejected.until)?;
         ejected.good += 1;
         let (good, since) = (ejected.good, ejected.since);
-        if good < TRIALS {
+        if good < PROBES {
             return None;
         }
         self.ejected = None;
         Some(now - since)
     }
 
-    /// Ejects for a time if there is reason to; a node on its way back needs no more than one
-    /// failure.
+    /// Ejects the node if it failed enough; a probing node is ejected by one failure. Returns the
+    /// time of the ejection.
     fn eject_if(&mut self, enough: bool, now: Instant, base: Duration) -> Option<Duration> {
-        match self.standing(now) {
-            Standing::Ejected { .. } => return None,
-            Standing::Healthy if !enough => return None,
-            Standing::Healthy | Standing::Returning => {}
+        match self.state(now) {
+            OutlierState::Ejected { .. } => return None,
+            OutlierState::Healthy if !enough => return None,
+            OutlierState::Healthy | OutlierState::Probing => {}
         }
-        if self.last.is_some_and(|last| now - last > FORGIVEN) {
+        if self.last.is_some_and(|last| now - last > FORGET_AFTER) {
             self.times = 0;
         }
         let time = base
             .saturating_mul(1 << self.times.min(16))
-            .min(LONGEST.max(base));
+            .min(MAX_EJECTION.max(base));
         self.times += 1;
         self.last = Some(now);
         self.in_a_row = 0;
@@ -329,19 +333,19 @@ impl Conduct {
         self.ejected = Some(Ejected {
             since: self.ejected.map_or(now, |ejected| ejected.since),
             until,
-            next_trial: until,
+            next_probe: until,
             good: 0,
         });
         Some(time)
     }
 
-    /// Whether the node stands before those that are ejected. `would_be_first`: the request would
-    /// go there.
+    /// Whether the node is ordered before ejected nodes. `would_be_first`: the request would be sent
+    /// to it.
     fn is_preferred(&mut self, now: Instant, would_be_first: bool) -> bool {
         match &mut self.ejected {
             None => true,
-            Some(ejected) if would_be_first && now >= ejected.next_trial => {
-                ejected.next_trial = now + TRIAL_EVERY;
+            Some(ejected) if would_be_first && now >= ejected.next_probe => {
+                ejected.next_probe = now + PROBE_EVERY;
                 true
             }
             Some(_) => false,
@@ -349,8 +353,8 @@ impl Conduct {
     }
 }
 
-/// One warning when a healthy node is ejected. That it goes on being ejected is no news.
-fn tell_ejected(node: &Origin, time: Seconds, cause: &Cause, was_healthy: bool) {
+/// Warns when a healthy node is ejected; further ejections are logged as information.
+fn log_ejected(node: &Origin, time: Seconds, cause: &Cause, was_healthy: bool) {
     let label = cause.label();
     if was_healthy {
         warn!(%node, cause = label, "node {node} ejected for {time}: {cause}; other nodes are tried first");
@@ -359,7 +363,7 @@ fn tell_ejected(node: &Origin, time: Seconds, cause: &Cause, was_healthy: bool) 
     }
 }
 
-fn tell_back(node: &Origin, was: Duration, failed: Option<&(Cause, Instant)>) {
+fn log_healthy(node: &Origin, was: Duration, failed: Option<&(Cause, Instant)>) {
     let was = Seconds(was);
     let cause = failed.map_or_else(String::new, |(cause, _)| {
         format!("; the last failure: {cause}")

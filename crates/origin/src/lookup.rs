@@ -138,7 +138,7 @@ impl Candidates {
     }
 
     /// The same nodes, this many turns later.
-    pub(crate) fn turned(&self, turns: usize) -> Self {
+    pub(crate) fn rotated(&self, turns: usize) -> Self {
         Self {
             nodes: self.nodes.clone(),
             first: (self.first + turns % self.len()) % self.len(),

@@ -27,7 +27,7 @@ use self::{
     manager::{Book, Manager, Mood},
     random::Random,
 };
-use super::{remembered::LATELY, *};
+use super::{entry::RECENT, *};
 use crate::{AllowedOrigins, Breaker, ByNetwork, Hints, config::Nodes};
 
 const SEEDS: u64 = 256;
@@ -44,7 +44,7 @@ struct Run {
     tasks: TaskTracker,
     stop: CancellationToken,
     overs: Arc<Mutex<Overs>>,
-    callers: JoinSet<()>,
+    waiters: JoinSet<()>,
     last: Arc<Mutex<Option<Origin>>>,
 }
 
@@ -95,7 +95,7 @@ impl Run {
             tasks,
             stop,
             overs: Arc::default(),
-            callers: JoinSet::new(),
+            waiters: JoinSet::new(),
             last: Arc::default(),
         }
     }
@@ -104,12 +104,12 @@ impl Run {
         for _ in 0..STEPS {
             self.step().await;
         }
-        // A shutdown in the middle of it all: callers that are not answered yet still are, and no
+        // A shutdown in the middle of it all: waiters that are not answered yet still are, and no
         // task is left.
         self.stop.cancel();
-        let callers = async {
+        let waiters = async {
             while self
-                .callers
+                .waiters
                 .join_next()
                 .await
                 .transpose()
@@ -117,10 +117,10 @@ impl Run {
                 .is_some()
             {}
         };
-        timeout(Duration::from_mins(1), callers).await.unwrap();
+        timeout(Duration::from_mins(1), waiters).await.unwrap();
         self.tasks.close();
         timeout(TIMEOUT * 2, self.tasks.wait()).await.unwrap();
-        assert_eq!(self.cached.0.flights.len(), 0, "questions are left");
+        assert_eq!(self.cached.0.lookups.len(), 0, "lookups are left");
         self.manager.book(|book| {
             let gaps = book.probes.windows(2).map(|pair| pair[1] - pair[0]);
             let least = gaps.min();
@@ -132,15 +132,19 @@ impl Run {
                 let calls = book.publishes_called.get(lookup).copied();
                 assert!(
                     calls >= Some(*asked),
-                    "{lookup:?}: {asked} questions, {calls:?} callers"
+                    "{lookup:?}: {asked} questions, {calls:?} waiters"
                 );
             }
-            let most = |role| book.most_at_once.get(&role).copied().unwrap_or_default();
-            assert!(most(Role::Publish) <= 1, "{} at once", most(Role::Publish));
+            let max_parallel = |role| book.most_at_once.get(&role).copied().unwrap_or_default();
             assert!(
-                most(Role::Play) <= flights::MAX_PARALLEL,
+                max_parallel(Role::Publish) <= 1,
                 "{} at once",
-                most(Role::Play)
+                max_parallel(Role::Publish)
+            );
+            assert!(
+                max_parallel(Role::Play) <= singleflight::MAX_PARALLEL,
+                "{} at once",
+                max_parallel(Role::Play)
             );
         });
     }
@@ -149,7 +153,7 @@ impl Run {
         match self.random.below(20) {
             0..=9 => {
                 for _ in 0..=self.random.below(12) {
-                    self.caller();
+                    self.waiter();
                 }
             }
             10..=12 => sleep(self.random.millis(400)).await,
@@ -176,7 +180,7 @@ impl Run {
             }
             _ => self.report(),
         }
-        while let Some(ended) = self.callers.try_join_next() {
+        while let Some(ended) = self.waiters.try_join_next() {
             ended.unwrap();
         }
     }
@@ -263,7 +267,7 @@ impl Run {
         Lookup::new(role, key, hints).of_network(network)
     }
 
-    fn caller(&mut self) {
+    fn waiter(&mut self) {
         let lookup = self.lookup();
         let asker = self.asker_of(&lookup);
         let purpose = if self.random.one_in(3) {
@@ -284,7 +288,7 @@ impl Run {
         };
         let cached = self.cached.clone();
         self.manager.book(|book| book.calls(&lookup));
-        self.callers.spawn(async move {
+        self.waiters.spawn(async move {
             let began = Instant::now();
             let Ok(answer) = timeout(patience, cached.locate(&lookup, asker, purpose)).await else {
                 assert!(patience < Duration::from_mins(1), "waited for ever");

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use tokio::time::{advance, sleep, timeout};
 use whipstitch_signaling::Api;
 
-use super::{flights::MAX_FLIGHTS, *};
+use super::{singleflight::MAX_LOOKUPS, *};
 use crate::{AllowedOrigins, Claim, Hints, config::Nodes};
 
 mod networks;
@@ -42,7 +42,7 @@ impl Source for Slow {
                 return Ok(Candidates::new(self.others.lock().unwrap().clone()).unwrap());
             }
             let candidates = Candidates::new(self.nodes.clone()).unwrap();
-            Ok(candidates.turned(turn))
+            Ok(candidates.rotated(turn))
         })
     }
 }
@@ -115,22 +115,22 @@ async fn many_callers_share_one_question() {
     let lookup = lookup(Role::Publish);
     let answers = join_all((0..64).map(|_| session(&cached, &lookup))).await;
     assert!(answers.iter().all(Result::is_ok));
-    assert_eq!((slow.asked(), cached.0.flights.len()), (1, 0));
+    assert_eq!((slow.asked(), cached.0.lookups.len()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_first_callers_half_of_them_impatient_are_one_question() {
     let (slow, cached) = cached().await;
     let lookup = lookup(Role::Publish);
-    let callers = (0..1000).map(|caller| {
-        let patience = if caller % 2 == 0 {
+    let waiters = (0..1000).map(|waiter| {
+        let patience = if waiter % 2 == 0 {
             DELAY / 10
         } else {
             DELAY * 2
         };
         timeout(patience, session(&cached, &lookup))
     });
-    let answered = join_all(callers)
+    let answered = join_all(waiters)
         .await
         .into_iter()
         .filter(|answer| matches!(answer, Ok(Ok(_))));
@@ -252,7 +252,7 @@ async fn a_burst_of_players_is_dealt_over_several_answers() {
     );
     assert!(slow.asked() <= 500, "{}", slow.asked());
     assert!(began.elapsed() < DELAY * 30, "{:?}", began.elapsed());
-    assert_eq!(cached.0.flights.len(), 0);
+    assert_eq!(cached.0.lookups.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -354,7 +354,7 @@ async fn an_ejected_node_is_tried_last() {
 #[tokio::test(start_paused = true)]
 async fn questions_that_nobody_waits_for_are_bounded_too() {
     let (slow, cached) = cached().await;
-    let lookups: Vec<Lookup> = (0..MAX_FLIGHTS + 50)
+    let lookups: Vec<Lookup> = (0..MAX_LOOKUPS + 50)
         .map(|number| {
             Lookup::new(
                 Role::Publish,
@@ -371,9 +371,9 @@ async fn questions_that_nobody_waits_for_are_bounded_too() {
         .iter()
         .filter(|answer| **answer == Ok(Err(LookupError::Busy)));
     assert_eq!(busy.count(), 50);
-    assert_eq!(slow.asked(), MAX_FLIGHTS);
+    assert_eq!(slow.asked(), MAX_LOOKUPS);
     sleep(DELAY).await;
-    assert_eq!(cached.0.flights.len(), 0);
+    assert_eq!(cached.0.lookups.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -413,7 +413,7 @@ async fn nobody_waits_for_a_question_that_was_dropped() {
     let lookup = lookup(Role::Publish);
     let answers = join_all((0..3).map(|_| session(&cached, &lookup))).await;
     assert!(answers.iter().all(Result::is_err));
-    assert_eq!(cached.0.flights.len(), 0);
+    assert_eq!(cached.0.lookups.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]

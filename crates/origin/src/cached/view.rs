@@ -1,4 +1,4 @@
-//! What operators see of the remembered answers, and how they drop them.
+//! The view of the cache for operators, and how they clear it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,79 +7,79 @@ use whipstitch_signaling::StreamKey;
 
 use super::{
     Cached,
-    remembered::{Freshness, Remembered},
+    entry::{CacheEntry, Freshness},
 };
 use crate::{Candidates, Lookup, LookupError, Origin};
 
-/// One lookup and its answer, as operators see it.
+/// One cache entry, as operators see it.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The question.
     pub lookup: Arc<Lookup>,
     /// The nodes, or that there are none.
     pub answer: Result<Candidates, LookupError>,
-    /// How long ago it was given.
+    /// How long ago it arrived.
     pub age: Duration,
-    /// What it is good for.
+    /// Its state by age.
     pub freshness: Freshness,
-    /// Sessions that were given it.
+    /// Sessions that used it.
     pub uses: usize,
-    /// How many more it may be used for; unlimited if `None`.
+    /// Uses left; unlimited if `None`.
     pub uses_left: Option<usize>,
 }
 
 impl Cached {
-    /// How many answers are remembered.
+    /// The number of entries.
     pub fn len(&self) -> u64 {
-        // The cache counts when it has something to do; a person who looks wants what is there now.
+        // moka updates its count lazily.
         self.0.answers.run_pending_tasks();
         self.0.answers.entry_count()
     }
 
-    /// Whether nothing is remembered.
+    /// Whether the cache is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Drops what is remembered of one stream, or of all: the manager is asked at the next request,
-    /// and there is nothing to go back to if it does not answer. How many answers that were.
+    /// Drops the entries of one stream, or all: the next request asks the manager, without a stale
+    /// answer to fall back to. Returns how many entries were dropped.
     pub fn drop_answers(&self, of: Option<&StreamKey>) -> usize {
         self.drop_where(|lookup, _| of.is_none_or(|key| lookup.key == *key))
     }
 
-    /// Drops every answer that names a node of which `holds` says no.
+    /// Drops every entry that names a node for which `holds` is false.
     pub fn drop_unless(&self, holds: impl Fn(&Origin) -> bool) -> usize {
-        let names_another = |remembered: &Remembered| match remembered.answer() {
+        let names_another = |cached: &CacheEntry| match cached.answer() {
             Ok(nodes) => !nodes.iter().all(&holds),
             Err(_) => false,
         };
-        self.drop_where(|_, remembered| names_another(remembered))
+        self.drop_where(|_, cached| names_another(cached))
     }
 
-    fn drop_where(&self, about: impl Fn(&Lookup, &Remembered) -> bool) -> usize {
+    fn drop_where(&self, about: impl Fn(&Lookup, &CacheEntry) -> bool) -> usize {
         let dropped: Vec<_> = self
             .0
             .answers
             .iter()
-            .filter(|(lookup, remembered)| about(lookup, remembered))
+            .filter(|(lookup, cached)| about(lookup, cached))
             .map(|(lookup, _)| lookup)
             .collect();
         for lookup in &dropped {
             self.0.answers.invalidate(&**lookup);
-            // What is on its way now was asked before.
+            // An answer in flight was asked for before this, and must not be cached as fresh.
             self.0.forgotten.insert((**lookup).clone(), Instant::now());
         }
         dropped.len()
     }
 
-    /// What is remembered at present, in no order.
+    /// All entries, in no order.
     pub fn entries(&self) -> Vec<Entry> {
-        let entry = |(lookup, remembered): (Arc<Lookup>, Arc<Remembered>)| {
-            let (uses, uses_left) = remembered.uses();
+        let entry = |(lookup, cached): (Arc<Lookup>, Arc<CacheEntry>)| {
+            let (uses, uses_left) = cached.uses();
             Entry {
-                answer: remembered.answer().clone(),
-                age: remembered.said().elapsed(),
-                freshness: remembered.freshness(self.0.over(&lookup, &remembered)),
+                answer: cached.answer().clone(),
+                age: cached.answered_at().elapsed(),
+                freshness: cached.freshness(self.0.invalidated_at(&lookup, &cached)),
                 uses,
                 uses_left,
                 lookup,

@@ -26,8 +26,8 @@ fn first(health: &Health, candidates: &Candidates) -> Origin {
         .clone()
 }
 
-fn standing(health: &Health) -> Standing {
-    health.seen()[0].standing
+fn state(health: &Health) -> OutlierState {
+    health.seen()[0].state
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,14 +66,14 @@ async fn the_way_back_is_slow() {
     advance(Duration::from_millis(4_999)).await;
     assert_eq!(first(&health, &both), two);
     advance(Duration::from_millis(1)).await;
-    assert_eq!(standing(&health), Standing::Returning);
-    for _ in 0..TRIALS {
+    assert_eq!(state(&health), OutlierState::Probing);
+    for _ in 0..PROBES {
         assert_eq!(first(&health, &both), one, "one request tries it");
         assert_eq!(first(&health, &both), two, "and no more for a second");
         health.report(&one, Outcome::Answered);
-        advance(TRIAL_EVERY).await;
+        advance(PROBE_EVERY).await;
     }
-    assert_eq!(standing(&health), Standing::Healthy);
+    assert_eq!(state(&health), OutlierState::Healthy);
     assert_eq!(
         (first(&health, &both), first(&health, &both)),
         (one.clone(), one)
@@ -87,8 +87,8 @@ async fn each_ejection_in_a_row_is_twice_as_long_up_to_five_minutes() {
     let mut seconds = Vec::new();
     for _ in 0..9 {
         health.report(&one, Outcome::Unreachable(Cause::Refused));
-        let Standing::Ejected { until } = standing(&health) else {
-            panic!("{:?}", standing(&health))
+        let OutlierState::Ejected { until } = state(&health) else {
+            panic!("{:?}", state(&health))
         };
         seconds.push((until - Instant::now()).as_secs());
         // A failure while it is ejected anyway changes nothing.
@@ -96,10 +96,10 @@ async fn each_ejection_in_a_row_is_twice_as_long_up_to_five_minutes() {
         advance(until - Instant::now()).await;
     }
     assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
-    advance(FORGIVEN + FIVE).await;
+    advance(FORGET_AFTER + FIVE).await;
     health.report(&one, Outcome::Unreachable(Cause::Refused));
-    let Standing::Ejected { until } = standing(&health) else {
-        panic!("{:?}", standing(&health))
+    let OutlierState::Ejected { until } = state(&health) else {
+        panic!("{:?}", state(&health))
     };
     assert_eq!(until - Instant::now(), FIVE, "forgiven");
 }
@@ -114,7 +114,7 @@ async fn on_the_way_back_one_failure_is_enough() {
     health.report(&one, Outcome::Unable(Cause::Closed));
     assert_eq!(first(&health, &both), two);
     advance(FIVE).await;
-    assert!(matches!(standing(&health), Standing::Ejected { .. }));
+    assert!(matches!(state(&health), OutlierState::Ejected { .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,7 +166,7 @@ async fn what_is_seen_of_a_node_has_the_cause_and_since_when() {
     assert_eq!(seen.last_failure, Some((Cause::NoRoute, FIVE)));
 
     advance(FIVE).await;
-    for _ in 0..TRIALS {
+    for _ in 0..PROBES {
         health.report(&one, Outcome::Answered);
     }
     assert_eq!(health.seen().remove(0).unhealthy_for, None);

@@ -40,7 +40,10 @@ impl Check {
             assert!(same, "an answer to another question");
             let over_at = self.over_at(&given.lookup, candidates);
             let fault = book.faults.get(&given.lookup).copied();
-            let (age, asked) = (began.saturating_duration_since(given.said), given.asked);
+            let (age, asked) = (
+                began.saturating_duration_since(given.answered_at),
+                given.asked,
+            );
             let life = match lookup.role {
                 Role::Publish => Duration::ZERO,
                 Role::Play => self.config.play_ttl,
@@ -51,8 +54,8 @@ impl Check {
             );
             // A probe a second goes out as long as nobody else asks.
             let probed = book.probes.last().map(|at| *at + Duration::from_secs(1));
-            let lately = fault.max(probed).filter(|at| *at + LATELY >= began);
-            if lookup.role == Role::Publish && given.said < began {
+            let lately = fault.max(probed).filter(|at| *at + RECENT >= began);
+            if lookup.role == Role::Publish && given.answered_at < began {
                 let unheard = fault.max(probed).is_some_and(|at| at >= began);
                 assert!(unheard, "{age:?} old, and the manager could be asked");
             }
@@ -85,13 +88,13 @@ impl Check {
         });
     }
 
-    /// A "no" that a caller got.
+    /// A "no" that a waiter got.
     pub(super) fn refused(&self, lookup: &Lookup, which: &str, began: Instant) {
         let (asked, said) = self.manager.book(|book| {
             let refused = &book.refused[which.parse::<usize>().unwrap()];
             let same = refused.lookup == *lookup;
             assert!(same, "a \"no\" to another question");
-            (refused.asked, refused.said)
+            (refused.asked, refused.answered_at)
         });
         let age = began.saturating_duration_since(said);
         let life = match lookup.role {

@@ -30,7 +30,7 @@ pub(super) struct Mood {
 pub(super) struct Given {
     pub(super) lookup: Lookup,
     pub(super) asked: Instant,
-    pub(super) said: Instant,
+    pub(super) answered_at: Instant,
     pub(super) sessions: usize,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Given {
 pub(super) struct Refused {
     pub(super) lookup: Lookup,
     pub(super) asked: Instant,
-    pub(super) said: Instant,
+    pub(super) answered_at: Instant,
 }
 
 /// A manager that keeps a record of everything.
@@ -80,7 +80,7 @@ impl Manager {
                 book.refused.push(Refused {
                     lookup: lookup.clone(),
                     asked,
-                    said: now,
+                    answered_at: now,
                 });
                 book.refused.len() - 1
             });
@@ -90,7 +90,7 @@ impl Manager {
             book.given.push(Given {
                 lookup: lookup.clone(),
                 asked,
-                said: now,
+                answered_at: now,
                 sessions: 0,
             });
             book.given.len() - 1

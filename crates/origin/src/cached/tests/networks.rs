@@ -109,5 +109,5 @@ async fn a_burst_of_ten_thousand_players_of_two_hundred_networks() {
     println!("{asked} questions for 10000 players of 200 networks at once");
     // 50 players a network, 32 to an answer.
     assert!((400..=600).contains(&asked), "{asked}");
-    assert_eq!((cached.0.flights.len(), cached.len()), (0, 200));
+    assert_eq!((cached.0.lookups.len(), cached.len()), (0, 200));
 }
