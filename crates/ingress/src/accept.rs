@@ -23,7 +23,7 @@ use crate::{
     config::Connections,
     connection::{self, ConnectionInfo, HttpService, Terms},
     handshake,
-    refusal::{Refusals, Render},
+    refusals::{Refusals, Render},
     room::Room,
 };
 

@@ -30,7 +30,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::debug;
@@ -39,7 +39,9 @@ use crate::{
     Socket,
     activity::{Activity, End, Timer},
     config::Connections,
-    refusal::{MAX_HEADER, Refusal, Refusals},
+    handshake::TlsHandshake,
+    refusal::{MAX_HEADER, Refusal},
+    refusals::Refusals,
     room::Room,
     watched::Watched,
     wire::Wire,
@@ -68,15 +70,6 @@ pub struct ConnectionInfo {
     pub peer: SocketAddr,
     /// The handshake of TLS, if that protects it.
     pub tls: Option<TlsHandshake>,
-}
-
-/// A TLS handshake that came about.
-#[derive(Clone, Copy, Debug)]
-pub struct TlsHandshake {
-    /// When it began: the connection had been accepted.
-    pub began: Instant,
-    /// How long it took, the client's share included.
-    pub took: Duration,
 }
 
 /// What can serve the requests of a connection.

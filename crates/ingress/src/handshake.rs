@@ -1,6 +1,6 @@
 //! The TLS handshake, and what comes of one that fails.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use rustls::{AlertDescription, Error as TlsFault};
 use tokio::{
@@ -11,25 +11,21 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    Metrics, Socket,
     config::Connections,
-    connection::TlsHandshake,
-    metrics::Handshake,
-    refusal::{Refusal, Refusals},
+    metrics::{Handshake, Metrics},
+    refusal::Refusal,
+    refusals::Refusals,
+    socket::Socket,
 };
 
-/// Why a TLS handshake failed; label values.
-pub(crate) const FAILURES: [&str; 9] = [
-    "certificate_refused",
-    "unknown_ca",
-    "incompatible",
-    "alert",
-    "broken",
-    "closed",
-    "timeout",
-    "plain_http",
-    "other",
-];
+/// A TLS handshake that came about.
+#[derive(Clone, Copy, Debug)]
+pub struct TlsHandshake {
+    /// When it began: the connection had been accepted.
+    pub began: Instant,
+    /// How long it took, the client's share included.
+    pub took: Duration,
+}
 
 /// TLS, if there is to be any, and how long that took. `None` if the client did not get through.
 pub(crate) async fn secure(
@@ -105,16 +101,10 @@ async fn refuse_plain(
         let mut rest = tcp.take(64 * 1024);
         tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
     };
-    let _ = timeout(
-        limits
-            .handshake_timeout
-            .min(std::time::Duration::from_secs(1)),
-        said,
-    )
-    .await;
+    let _ = timeout(limits.handshake_timeout.min(Duration::from_secs(1)), said).await;
 }
 
-/// Why a handshake failed, of [`FAILURES`].
+/// Why a handshake failed, of [`FAILURES`](crate::metrics::FAILURES).
 fn reason(error: &io::Error) -> &'static str {
     use AlertDescription as A;
     if matches!(

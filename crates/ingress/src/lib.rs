@@ -1,17 +1,19 @@
 //! Serves any HTTP service over TCP and TLS.
 //!
-//! Knows no stream and no node: it accepts connections, agrees on TLS and on the version of HTTP,
-//! hands each request to the service that `make` gives for the connection, and lets go of sockets
-//! that were upgraded.
+//! Knows no stream and no node: it accepts connections, negotiates TLS and the version of HTTP,
+//! passes each request to the service that `make` returns for the connection, and gives upgraded
+//! sockets to that service.
 
 mod accept;
 mod activity;
 mod certificate;
 pub mod config;
 mod connection;
+mod detach;
 mod handshake;
 pub mod metrics;
 mod refusal;
+mod refusals;
 mod room;
 mod socket;
 pub mod tls;
@@ -19,9 +21,15 @@ mod watched;
 mod wire;
 
 pub use accept::{Listener, Server};
-pub use certificate::pem::{PemError, labels as pem_labels};
-pub use connection::{ConnectionInfo, HttpService, TlsHandshake};
+pub use certificate::{
+    error::TlsError,
+    pem::{PemError, labels as pem_labels},
+};
+pub use connection::{ConnectionInfo, HttpService};
+pub use detach::{Detached, detach};
+pub use handshake::TlsHandshake;
 pub use metrics::Metrics;
-pub use refusal::{MAX_FIELDS, MAX_HEADER, MAX_TARGET, Refusal, Render};
-pub use socket::{Detached, Socket, detach};
-pub use tls::{CertStore, TlsError};
+pub use refusal::{MAX_FIELDS, MAX_HEADER, MAX_TARGET, Refusal};
+pub use refusals::Render;
+pub use socket::Socket;
+pub use tls::CertStore;

@@ -6,7 +6,20 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
 };
 
-use crate::{handshake::FAILURES, refusal::Refusal};
+use crate::refusal::Refusal;
+
+/// Why a TLS handshake failed; label values.
+pub(crate) const FAILURES: [&str; 9] = [
+    "certificate_refused",
+    "unknown_ca",
+    "incompatible",
+    "alert",
+    "broken",
+    "closed",
+    "timeout",
+    "plain_http",
+    "other",
+];
 
 /// Counters of this crate. Cheap to clone: all clones count together.
 #[derive(Clone, Debug)]

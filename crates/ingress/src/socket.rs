@@ -8,17 +8,12 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     time::Sleep,
 };
 use tokio_rustls::server::TlsStream;
-
-use crate::wire::Wire;
 
 /// How long a client may leave what is sent to it unread before its connection is given up.
 const STALL: Duration = Duration::from_secs(30);
@@ -144,23 +139,6 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = self.io().poll_shutdown(cx);
         self.unless_stalled(cx, shut)
-    }
-}
-
-/// An upgraded connection, out of hyper.
-#[derive(Debug)]
-pub enum Detached {
-    /// A whole connection (HTTP/1.1): the socket itself, and what hyper had read of it already.
-    Socket(Socket, Bytes),
-    /// One stream of a connection that others share (HTTP/2, RFC 8441).
-    Stream(TokioIo<Upgraded>),
-}
-
-/// Takes the socket out of an upgraded connection that a [`crate::Server`] accepted.
-pub fn detach(upgraded: Upgraded) -> Detached {
-    match upgraded.downcast::<TokioIo<Wire>>() {
-        Ok(parts) => Detached::Socket(parts.io.into_inner().into_socket(), parts.read_buf),
-        Err(upgraded) => Detached::Stream(TokioIo::new(upgraded)),
     }
 }
 

@@ -16,7 +16,8 @@ use tower::Service;
 
 use crate::{
     activity::{self, Activity},
-    refusal::{MAX_FIELDS, MAX_HEADER, MAX_TARGET, Refusal, Refusals},
+    refusal::{MAX_FIELDS, MAX_HEADER, MAX_TARGET, Refusal},
+    refusals::Refusals,
 };
 
 /// A service that is watched.

@@ -25,7 +25,8 @@ use tokio::{
 use crate::{
     Socket,
     activity::{Activity, End},
-    refusal::{Refusal, Refusals},
+    refusal::Refusal,
+    refusals::Refusals,
 };
 
 /// How long what a client still sends is read and dropped.

@@ -16,6 +16,7 @@
 //! one.
 
 mod admin;
+mod calls;
 pub mod login;
 mod reply;
 mod token;
@@ -30,7 +31,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use self::admin::{AdminApi, CallError};
+use self::{admin::AdminApi, calls::CallError};
 use crate::{AllowedOrigins, Metrics, config, connect::ManagerAddress};
 
 pub use login::{LoginError, Password, SecretError, User};

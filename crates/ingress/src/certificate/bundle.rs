@@ -18,10 +18,10 @@ use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 
 use super::{
+    error::TlsError,
     facts::Facts,
     pem::{self, Block},
 };
-use crate::TlsError;
 
 /// What two files hold, ready to be shown to clients.
 pub(crate) struct Bundle {

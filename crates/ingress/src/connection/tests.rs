@@ -17,6 +17,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Notify,
     task::JoinSet,
+    time::Instant,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tower::service_fn;

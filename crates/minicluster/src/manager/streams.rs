@@ -103,7 +103,12 @@ fn list_call(rest: &str) -> Option<(&str, Option<&str>)> {
 /// The list leaves out the nodes that are not in service. The documents do not say so of one
 /// stream, and they do not say how the manager answers for a stream that does not exist: 404 here,
 /// as for lookups.
-fn listed(manager: &ManagerState, asked: &Asked<'_>, group: &str, guid: Option<&str>) -> Reply {
+fn listed(
+    manager: &ManagerState,
+    asked: &ManagerRequest<'_>,
+    group: &str,
+    guid: Option<&str>,
+) -> Reply {
     if manager.in_group(group).is_none() {
         return no_group(group);
     }

@@ -1,33 +1,19 @@
 //! The administration API of either generation: where it lists groups and nodes, and how a call
 //! says who asks.
 
-use std::{
-    fs::File,
-    io::{self, ErrorKind, Read},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::PathBuf;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use http_body_util::{BodyExt, Collected, Empty, LengthLimitError, Limited};
-use thiserror::Error;
-use tokio::time::{Instant, timeout};
-use whipstitch_signaling::{
-    Api,
-    coding::{self, Coding},
-};
+use http::{HeaderMap, HeaderValue, Method, header};
+use whipstitch_signaling::Api;
 
-use super::{AccessToken, PollError, login::Login, reply};
-use crate::{
-    BaseUrl, Cause, Metrics,
-    answer::MAX_LIST,
-    config,
-    connect::{Clients, ManagerAddress},
+use super::{
+    AccessToken, PollError,
+    calls::{CallError, Calls, read},
+    login::Login,
+    reply,
 };
-
-/// Longest piece of a secret's file that is read, in bytes: more than any secret.
-const MAX_FILE: u64 = 4096;
+use crate::{Metrics, answer::MAX_LIST, config, connect::ManagerAddress};
 
 /// The administration API of one manager.
 #[derive(Debug)]
@@ -55,7 +41,7 @@ impl AdminApi {
     /// The API of this manager, if the configuration names the secrets for it.
     ///
     /// # Errors
-    /// See [`Clients::new`].
+    /// See [`Calls::new`].
     pub(super) fn new(
         manager: ManagerAddress,
         config: &config::StreamManager,
@@ -86,11 +72,7 @@ impl AdminApi {
             return Ok(None);
         };
         Ok(Some(Self {
-            calls: Calls {
-                base: manager.base().clone(),
-                clients: Clients::new(manager, config.timeout, 1)?,
-                timeout: config.timeout,
-            },
+            calls: Calls::new(manager, config.timeout)?,
             generation,
         }))
     }
@@ -185,109 +167,4 @@ fn is_accepted<T>(answer: &Result<T, PollError>) -> bool {
 
 fn is_unauthorized<T>(answer: &Result<T, PollError>) -> bool {
     matches!(answer, Err(PollError::NotAllowed(401)))
-}
-
-/// Sends calls to the manager.
-#[derive(Debug)]
-pub(super) struct Calls {
-    base: BaseUrl,
-    clients: Clients<Empty<Bytes>>,
-    timeout: Duration,
-}
-
-impl Calls {
-    /// The body of a 200 to a call of this path, at most `most` bytes of it. Redirects are not
-    /// followed.
-    pub(super) async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        headers: HeaderMap,
-        most: usize,
-    ) -> Result<Bytes, CallError> {
-        let request = self.base.get(path).method(method).body(Empty::new());
-        let mut request = request.map_err(|_| CallError::NotAUrl)?;
-        request.headers_mut().extend(headers);
-        request
-            .headers_mut()
-            .insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        // Neither hyper's errors nor the URL are kept: a secret may be in there. A `Cause` holds
-        // neither.
-        let began = Instant::now();
-        let unreachable = |error: &(dyn std::error::Error + 'static)| {
-            CallError::Unreachable(Cause::of(error, began.elapsed()))
-        };
-        let exchange = async {
-            let client = self.clients.current().await;
-            let answer = client.request(request).await;
-            let answer = answer.map_err(|error| unreachable(&error))?;
-            match answer.status() {
-                StatusCode::OK => {}
-                status => return Err(CallError::Status(status.as_u16())),
-            }
-            let coding = coding::of(answer.headers());
-            let body = Limited::new(answer.into_body(), most).collect().await;
-            let body = body.map(Collected::to_bytes).map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    CallError::TooLong
-                } else {
-                    unreachable(error.as_ref())
-                }
-            })?;
-            plain(coding, body, most)
-        };
-        timeout(self.timeout, exchange)
-            .await
-            .unwrap_or(Err(CallError::Unreachable(Cause::Timeout(self.timeout))))
-    }
-}
-
-/// The body as it is meant, without the mark that some writers of UTF-8 begin with (RFC 8259 §8.1).
-fn plain(coding: Coding, body: Bytes, most: usize) -> Result<Bytes, CallError> {
-    let body = match coding {
-        Coding::None => body,
-        coding => coding
-            .decoded(&body, most)
-            .ok_or(CallError::TooLong)?
-            .into(),
-    };
-    Ok(match body.strip_prefix(b"\xef\xbb\xbf") {
-        Some(text) => body.slice_ref(text),
-        None => body,
-    })
-}
-
-/// Why a call got no answer that can be read; said of the manager.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum CallError {
-    /// No connection, one that broke before the end of the answer, or no answer in
-    /// `stream_manager.timeout`.
-    #[error("gave no answer: {0}")]
-    Unreachable(Cause),
-    /// Another status than 200.
-    #[error("answered with status {0}")]
-    Status(u16),
-    /// The body is longer than any honest one.
-    #[error("sent an answer that is too long")]
-    TooLong,
-    /// A name of a group that makes no URL.
-    #[error("named a group that cannot be asked for")]
-    NotAUrl,
-}
-
-/// The beginning of a file with a secret, or why it cannot be read.
-pub(super) async fn read(file: PathBuf) -> Result<String, ErrorKind> {
-    let read = tokio::task::spawn_blocking(move || read_now(&file)).await;
-    let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
-    read.map_err(|error| error.kind())
-}
-
-fn read_now(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(file)?.take(MAX_FILE).read_to_string(&mut text)?;
-    // The byte order mark that some editors write.
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
-    Ok(text)
 }

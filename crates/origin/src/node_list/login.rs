@@ -35,7 +35,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::admin::{self, CallError, Calls};
+use super::calls::{self, CallError, Calls};
 use crate::{
     answer::MAX_ANSWER,
     metrics::{LoginOutcome, LoginSeen, Metrics},
@@ -205,9 +205,9 @@ impl Login {
     }
 
     async fn read(&self) -> Result<(User, Password), LoginError> {
-        let user = admin::read(self.user_file.clone()).await;
+        let user = calls::read(self.user_file.clone()).await;
         let user = User::parse(&user.map_err(LoginError::UserUnreadable)?);
-        let password = admin::read(self.password_file.clone()).await;
+        let password = calls::read(self.password_file.clone()).await;
         let password = Password::parse(&password.map_err(LoginError::PasswordUnreadable)?);
         Ok((
             user.map_err(LoginError::User)?,
