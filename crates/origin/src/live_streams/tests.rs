@@ -32,7 +32,7 @@ async fn harness(api: Api) -> Harness {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (answers, asked) = (Answers::default(), Arc::<StdMutex<Vec<String>>>::default());
-    let (served, seen) = (answers.clone(), asked.clone());
+    let (given, seen) = (answers.clone(), asked.clone());
     let serves = TaskTracker::new().spawn(async move {
         loop {
             let (mut socket, _) = listener.accept().await.unwrap();
@@ -40,7 +40,7 @@ async fn harness(api: Api) -> Harness {
             let length = socket.read(&mut read).await.unwrap();
             let head = String::from_utf8_lossy(&read[..length]).into_owned();
             let path = head.split(' ').nth(1).unwrap().to_owned();
-            let answer = served
+            let answer = given
                 .lock()
                 .unwrap()
                 .iter()
@@ -152,13 +152,13 @@ async fn the_groups_of_2_0_that_lookups_named_are_listed_and_absent_streams_aske
     let listed = harness.look(&["a", "b", "c", "d", "e"]).await.unwrap();
     assert_eq!(listed, ["live/a", "live/b", "live/d"], "d is not known");
     assert!(!harness.live.look(&BTreeSet::new()).await.unwrap().complete);
-    let singly = |name: &str| format!("{single}{name}");
+    let about = |name: &str| format!("{single}{name}");
     let expected = [
         east.to_owned(),
-        singly("b"),
-        singly("c"),
-        singly("d"),
-        singly("e"),
+        about("b"),
+        about("c"),
+        about("d"),
+        about("e"),
     ];
     assert_eq!(harness.asked()[..5], expected);
 }
