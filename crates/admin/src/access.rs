@@ -1,7 +1,7 @@
 //! Access control: who may read, who may change.
 //!
-//! A browser on the operator's machine reaches `listen.admin`, too, and runs pages of any site. Such
-//! a page must not read anything through a name of its own that resolves to 127.0.0.1 (DNS
+//! A browser on the operator's machine reaches `listen.admin`, too, and runs pages of any site.
+//! Such a page must not read anything through a name of its own that resolves to 127.0.0.1 (DNS
 //! rebinding), and must not change anything with a form or a request whose answer it cannot read
 //! (CSRF). So a `Host` that is a name has to be a known one, and a change needs headers that a page
 //! of another site cannot send without a preflight.

@@ -1,8 +1,8 @@
 //! The admin interface: probes, metrics, the status page, and what an operator can change.
 //!
 //! One service listens on two sockets: the address `listen.admin`, and the Unix socket
-//! `admin.socket`. Both may read everything; `access.rs` says who may change something. Nothing here
-//! is on the path of a client's request, and no value of a client's query is shown.
+//! `admin.socket`. Both may read everything; `access.rs` says who may change something. Nothing
+//! here is on the path of a client's request, and no value of a client's query is shown.
 //!
 //! | file | one idea |
 //! |---|---|

@@ -1,8 +1,8 @@
 //! Whipstitch: a sidecar in front of a Red5 Pro Stream Manager. It terminates TLS and carries the
 //! signalling of WHIP, WHEP and Red5's WebSocket dialogue to the node that the manager names.
 //!
-//! This crate is the wiring: it builds the parts, starts and stops them, and decides nothing about a
-//! request.
+//! This crate is the wiring: it builds the parts, starts and stops them, and decides nothing about
+//! a request.
 //!
 //! | file | one idea |
 //! |---|---|

@@ -7,9 +7,9 @@ use std::sync::{
 
 pub use whipstitch_admin::Stage;
 
-/// The stage, shared by the probes and the shutdown. It does not depend on the Stream Manager: cached
-/// lookups are served while the manager is down, and an unready proxy would turn its outage into
-/// ours.
+/// The stage, shared by the probes and the shutdown. It does not depend on the Stream Manager:
+/// cached lookups are served while the manager is down, and an unready proxy would turn its outage
+/// into ours.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicU8>);
 

@@ -176,8 +176,8 @@ impl Results {
     }
 }
 
-/// The result of a part, or a failure after [`TIMEOUT`]: a file system that hangs must not block the
-/// next reload.
+/// The result of a part, or a failure after [`TIMEOUT`]: a file system that hangs must not block
+/// the next reload.
 async fn within(part: impl Future<Output = String>) -> String {
     let read = tokio::time::timeout(TIMEOUT, part).await;
     read.unwrap_or_else(|_| {

@@ -76,8 +76,8 @@ struct Draining {
 }
 
 impl Shutdown {
-    /// Drains, then ends the admin interface: within `delay`, `deadline` and a second, from the first
-    /// request for a drain.
+    /// Drains, then ends the admin interface: within `delay`, `deadline` and a second, from the
+    /// first request for a drain.
     pub async fn drain(&self, delay: Duration, deadline: Duration) -> Drained {
         self.begin(delay, deadline);
         let drained = self.drained().await;
@@ -86,7 +86,8 @@ impl Shutdown {
         drained
     }
 
-    /// Begins a drain, unless there is one: ends everything but the process and its admin interface.
+    /// Begins a drain, unless there is one: ends everything but the process and its admin
+    /// interface.
     pub fn begin(&self, delay: Duration, deadline: Duration) -> DrainTimes {
         let mut first = false;
         let times = *self.drain.began.get_or_init(|| {
@@ -160,8 +161,8 @@ impl Shutdown {
             },
         };
 
-        // A connection that never carried a request ends only at its timeout; nothing in it is worth
-        // the wait.
+        // A connection that never carried a request ends only at its timeout; nothing in it is
+        // worth the wait.
         self.connections.close();
         // Every finished exchange has queued its spans.
         self.stop_spans.cancel();

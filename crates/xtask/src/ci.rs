@@ -1,5 +1,4 @@
-//! `cargo xtask ci`, and so `.ci/run`: what must hold before a change lands, the quick checks
-//! first.
+//! `cargo xtask ci`, and so `.ci/run`: the gate of a change, quick checks first.
 
 use std::time::Instant;
 

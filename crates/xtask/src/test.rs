@@ -1,11 +1,11 @@
-//! `cargo xtask test`: every test there is, none skipped.
+//! `cargo xtask test`: all tests, none skipped.
 
 use crate::command::{cargo, run_lines};
 use crate::debian::{self, Need};
 use crate::tally::{Counts, Tally};
 use crate::{FEATURES, Result, deploy, fetch};
 
-/// What the browser tests, the test of replicas and those of load balancers take.
+/// What the browser tests, the test of replicas and those of load balancers need.
 const NEEDS: [Need; 6] = [
     Need {
         program: "chromium",

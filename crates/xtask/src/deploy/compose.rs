@@ -1,7 +1,7 @@
 //! The compose files, merged and filled in by podman-compose: no engine is needed for that.
 //!
 //! Red5's own file cannot be kept here. In its place is a base with the services and the one
-//! network that the overlay is laid over, in words of ours.
+//! network that the overlay is merged into, written anew.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -122,7 +122,7 @@ pub(crate) fn check(bench: &Bench, report: &mut Report) {
     );
 }
 
-/// What `docker compose config` would say, as one document.
+/// The output of `docker compose config`, as one document.
 fn merge(bench: &Bench, base: &str, overlay: Option<&str>, env: &str) -> Result<Value> {
     let folder = bench.scratch.join("compose");
     if folder.exists() {

@@ -1,4 +1,4 @@
-//! Every whipstitch.toml that is shipped, judged by the program itself.
+//! Checks every shipped whipstitch.toml with the program itself.
 
 use std::path::Path;
 use std::process::Command;

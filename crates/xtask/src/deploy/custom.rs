@@ -16,11 +16,11 @@ pub(crate) fn is(resource: &Value) -> bool {
     version.is_some_and(|version| groups.iter().any(|group| version.starts_with(group)))
 }
 
-/// Judges those of `documents` that are: values by the operators' schemas, unknown fields by their
-/// types.
+/// Checks the operators' resources among `documents`: values by the operators' schemas, unknown
+/// fields by their types.
 ///
 /// # Errors
-/// What an operator would not take.
+/// A resource that an operator would refuse.
 pub(crate) fn check(bench: &Bench, documents: &[Value]) -> Result {
     let custom: Vec<_> = documents.iter().filter(|one| is(one)).collect();
     let json = serde_json::to_vec(&custom)?;

@@ -1,4 +1,4 @@
-//! The Grafana dashboard: what Grafana would stumble over, and whether its metrics exist.
+//! Checks the Grafana dashboard: its structure, and that its metrics exist.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::report::{Report, none};
 use crate::Result;
 
 const FILE: &str = "grafana/whipstitch.json";
-/// What a dashboard is made of: columns of the grid.
+/// Columns of Grafana's grid.
 const COLUMNS: u64 = 24;
 
 /// Its structure and its names; [`super::live`] runs its queries.

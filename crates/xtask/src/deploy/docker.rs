@@ -1,7 +1,8 @@
-//! The Dockerfile: linted, its build run here as no engine can be had, and its program looked at.
+//! Checks the Dockerfile: lints it, runs its build here since no engine is at hand, and checks the
+//! program.
 //!
-//! What is compiled lies in a folder that holds exactly what `.dockerignore` lets through, so a
-//! file that the image's build would miss is missed here too.
+//! The build runs in a folder that holds exactly what `.dockerignore` lets through, so a file that
+//! the image's build would miss is missing here, too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -142,7 +143,7 @@ fn fill(root: &Path, context: &Path) -> Result {
     prune(context, context, &wanted)
 }
 
-/// Takes away what is no longer wanted.
+/// Removes files that are no longer wanted.
 fn prune(context: &Path, folder: &Path, wanted: &BTreeSet<&str>) -> Result {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

@@ -1,4 +1,4 @@
-//! The chart: linted, refused where it has to be, and rendered to what is committed.
+//! Checks the chart: lint, values that must be refused, and renders equal to the committed ones.
 
 use std::fs;
 use std::process::Command;
@@ -16,7 +16,7 @@ pub(super) const CASES: [&str; 6] = [
     "gateway-tls",
     "sidecar",
 ];
-/// What a chart needs has to lie inside it: each file of `files/`, and where it comes from.
+/// A chart can read only files inside it: each file of `files/`, and its source.
 const COPIES: [(&str, &str); 3] = [
     ("alerts.yml", "prometheus/alerts.yml"),
     ("recording.yml", "prometheus/recording.yml"),
@@ -134,7 +134,7 @@ fn short(rendered: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Values that have no row on the chart's page, and rows of values that there are not.
+/// Values that have no row on the chart's page, and rows of values that do not exist.
 fn untold(bench: &Bench) -> Result<Vec<String>> {
     let values = bench
         .tools
@@ -171,7 +171,7 @@ fn render(bench: &Bench, case: &str) -> Result<String> {
         &["template", "--namespace", "whipstitch", "whipstitch"],
     );
     let rendered = command::output(template.args(values(bench, case)), b"")?;
-    // Indentation of empty lines, which editors and reviewers would take away.
+    // Indentation of empty lines, which editors would remove.
     let lines = rendered.lines().map(str::trim_end);
     Ok(lines.flat_map(|line| [line, "\n"]).collect())
 }

@@ -1,4 +1,4 @@
-//! kustomize, the schemas of Kubernetes, and what a pod of ours has to be.
+//! Checks resources with kustomize, Kubernetes' schemas and the rules for the pod.
 
 use serde_json::Value;
 

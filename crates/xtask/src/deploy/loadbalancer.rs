@@ -1,4 +1,4 @@
-//! The configurations of load balancers, judged by these themselves.
+//! Checks the configurations of load balancers with the balancers themselves.
 
 use std::process::Command;
 
@@ -31,8 +31,7 @@ fn found(program: &str) -> std::path::PathBuf {
     command::find(program).unwrap_or_else(|| program.into())
 }
 
-/// Where nginx would write, which it wants to make sure of even when it only looks: Debian's
-/// folders need root.
+/// Where nginx would write; it checks these folders even with `-t`, and Debian's need root.
 fn temporary(folder: &str) -> String {
     let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let lines = kinds.map(|kind| format!("    {kind}_temp_path {folder}/{kind};\n"));

@@ -1,4 +1,4 @@
-//! What every rendering has to keep, kustomize's or helm's: what no schema says.
+//! Rules for every rendering, kustomize's or helm's, that no schema has.
 
 use std::net::Ipv4Addr;
 
@@ -10,7 +10,7 @@ use super::pod::{Pod, list_at, text};
 use super::rollout;
 use crate::Result;
 
-/// A promise, and what breaks it.
+/// A rule, and what breaks it.
 pub(crate) type Promise = (&'static str, fn(&Manifest<'_>) -> Vec<String>);
 
 /// What is checked of each manifest.

@@ -1,4 +1,4 @@
-//! `cargo xtask deploy`: everything in `deploy/`, each part judged by the tool that will read it.
+//! `cargo xtask deploy`: checks everything in `deploy/` with the tools that read it.
 //!
 //! One file a tool. What no registry has a tool for is named in `NO_TOOL`, so that silence
 //! is not taken for a check.
@@ -38,7 +38,7 @@ use self::tools::Tools;
 use crate::tally::Counts;
 use crate::{Result, command, dist};
 
-/// What is read by people only, or by a tool that none of the registries has.
+/// Files that only people read, or tools that no registry has.
 const NO_TOOL: [&str; 4] = [
     "deploy/docker/Dockerfile is linted and its RUN lines are run here, but no engine builds the image",
     "deploy/grafana: no registry has Grafana; each query runs in a real Prometheus that scraped a real Whipstitch",
@@ -46,7 +46,7 @@ const NO_TOOL: [&str; 4] = [
     "deploy/prometheus/adapter.yml is only parsed as YAML",
 ];
 
-/// What the checks share.
+/// Folders and tools that the checks share.
 pub(crate) struct Bench {
     /// The workspace.
     pub(crate) root: PathBuf,
@@ -67,7 +67,7 @@ impl Bench {
         let kept = docker::context(&scratch);
         for entry in fs::read_dir(&scratch).into_iter().flatten() {
             let path = entry?.path();
-            // The context stays: were it written anew, cargo would compile everything in it anew.
+            // The context is kept: cargo would compile everything in a new one again.
             if path == kept {
             } else if path.is_dir() {
                 fs::remove_dir_all(path)?;
@@ -120,16 +120,16 @@ impl Bench {
     }
 }
 
-/// What `cargo xtask deploy` is asked for.
+/// Options of `cargo xtask deploy`.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
-    /// First write what is generated: the chart's golden renders, and its copies of the rules
+    /// First write the generated files: the chart's golden renders, and its copies of the rules
     #[arg(long)]
     write: bool,
-    /// Make only the checks whose name contains this
+    /// Run only the checks whose name contains this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Judge configurations by this whipstitch, and do not run what the image's build runs
+    /// Check configurations with this whipstitch, and do not run the image's build
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
 }
@@ -137,7 +137,7 @@ pub(crate) struct Options {
 /// Checks everything, or what `options` name.
 ///
 /// # Errors
-/// When a tool cannot be had, or a check does not hold; the report has been printed then.
+/// A tool cannot be fetched, or a check fails; the report has been printed then.
 pub(crate) fn run(options: Options) -> Result<Counts> {
     let bench = Bench::new()?;
     if options.write {

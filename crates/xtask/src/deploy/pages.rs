@@ -1,4 +1,4 @@
-//! The project's pages and sources, and what they name.
+//! The project's pages and sources, and the files that they name.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,8 +49,7 @@ pub(super) fn files(root: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Paths from the workspace's root that a text names; capitals stand for what differs and are no
-/// path.
+/// Paths from the workspace's root that a text names; `NAME` is a placeholder.
 pub(super) fn paths(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|sign: char| !sign.is_ascii_alphanumeric() && !"/._-#".contains(sign));
     let words = words.map(|word| word.trim_end_matches(['.', '/']));

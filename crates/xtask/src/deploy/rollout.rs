@@ -1,14 +1,14 @@
-//! Rollouts and evictions of a manifest: another replica is ready before one goes, and there are
-//! others.
+//! Rollouts and evictions of a manifest: another replica is ready before one stops, and there are
+//! several.
 
 use serde_json::Value;
 
 use super::manifest::Manifest;
 use super::pod::text;
 
-/// What makes a rollout or an eviction one that clients notice.
+/// Why clients would notice a rollout or an eviction.
 ///
-/// A sidecar's replicas are the manager's affair; that it goes last in its pod is its grace period.
+/// A sidecar's replicas are the manager's; its grace period makes it stop last in its pod.
 pub(super) fn unsteady(manifest: &Manifest<'_>) -> Vec<String> {
     if manifest.pod.is_sidecar {
         return Vec::new();

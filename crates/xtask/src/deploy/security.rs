@@ -16,9 +16,9 @@ use crate::Result;
 const PAGE: &str = "SECURITY.md";
 /// What a row says instead of a test.
 const NOT_DEFENDED: &str = "not defended: ";
-/// Where checks are that are no tests of cargo's: programs judge files there.
+/// Where checks are that are not cargo's tests.
 const CHECKS: &str = "crates/xtask/src/";
-/// Fewer rows than this, and it is not the tables that were read.
+/// Fewer rows mean that the tables were not found.
 const ROWS: usize = 30;
 
 /// Every row of every table.

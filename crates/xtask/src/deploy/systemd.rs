@@ -1,4 +1,4 @@
-//! The units, as systemd itself reads them.
+//! Checks the units with systemd itself.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,7 +50,7 @@ pub(crate) fn check(bench: &Bench, report: &mut Report) {
     );
 }
 
-/// The service, with a program in the place of ours: systemd looks whether there is one.
+/// The service with a stand-in program: systemd checks that the file exists.
 fn service(bench: &Bench, folder: &str) -> Result<PathBuf> {
     let unit = bench.read("systemd/whipstitch.service")?;
     let unit = unit.replace("/usr/bin/whipstitch", "/bin/true");
@@ -60,7 +60,7 @@ fn service(bench: &Bench, folder: &str) -> Result<PathBuf> {
 /// `systemd-analyze verify`.
 fn verify(unit: &Path) -> Result {
     let mut analyze = Command::new("sh");
-    // Some mistakes are only told, and change nothing about how it ends.
+    // Some mistakes are printed only, and do not change the exit code.
     analyze
         .args(["-c", "systemd-analyze verify --man=no \"$1\" 2>&1", "sh"])
         .arg(unit);

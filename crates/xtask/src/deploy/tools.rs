@@ -1,4 +1,4 @@
-//! The tools that judge: Debian's packages, and pinned ones from the registries of Python and
+//! The tools of the checks: Debian's packages, and pinned ones from the registries of Python and
 //! Node.js.
 
 use std::path::{Path, PathBuf};

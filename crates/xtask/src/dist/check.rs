@@ -1,4 +1,4 @@
-//! What a release has to be, tried with a program of the profile dev.
+//! Checks a release that is made of a program of the profile dev.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,10 @@ use crate::deploy::Bench;
 use crate::deploy::report::{Report, none};
 use crate::{Result, command};
 
-/// Crates without which there would be no program: were they not listed, others would be missing
-/// too.
+/// Crates that the program certainly contains: a list without them is incomplete.
 const SURELY: [&str; 3] = ["hyper", "rustls", "tokio"];
 
-/// Makes it twice, unpacks it and looks.
+/// Makes it twice, compares, unpacks it and checks the content.
 pub(crate) fn check(bench: &Bench, program: &Path, report: &mut Report) {
     report.check("dist: Dockerfile.binary runs what Dockerfile runs", || {
         let compiled = runtime(&read(bench, "Dockerfile")?)
@@ -32,7 +31,7 @@ pub(crate) fn check(bench: &Bench, program: &Path, report: &mut Report) {
         command::output(&mut hadolint, b"")
     });
     let made = report.check("dist: it is made", || {
-        // Without symbols: they are most of it, and none of what is looked at.
+        // Without symbols, which are most of the file and not checked.
         let stripped = bench.scratch.join("stripped");
         let mut strip = Command::new("strip");
         command::output(strip.arg("-o").arg(&stripped).arg(program), b"")?;

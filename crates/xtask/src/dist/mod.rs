@@ -76,15 +76,15 @@ const FAST: Effort = Effort {
     deb: "none",
 };
 
-/// What `cargo xtask dist` is asked for.
+/// Options of `cargo xtask dist`.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
-    /// Pack this program, and compile none
+    /// Pack this program instead of compiling one
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
 }
 
-/// Makes all of it, and says where it is.
+/// Makes a release and prints its folder.
 ///
 /// # Errors
 /// It does not compile, or one of the tools is not there.
