@@ -1,5 +1,5 @@
-//! A proxy in the middle of an evening: real publishers and players, WebSockets, people who come
-//! and go, and something that went wrong.
+//! A busy proxy: real publishers and players, WebSockets, clients that connect and leave, and some
+//! errors.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ const STREAMS: [&str; 4] = [
     "live/hall-2/panel",
     "live/backstage/camera-3",
 ];
-/// Between two moments of the evening.
+/// Time between two rounds.
 const MOMENT: Duration = Duration::from_millis(250);
 
-/// All that is there as long as this is held.
+/// Everything that runs until this is dropped.
 pub(crate) struct Busy {
     pub(crate) deployment: Deployment,
     pub(crate) proxy: Proxy,
@@ -120,7 +120,7 @@ impl Busy {
         }
     }
 
-    /// Two are refused, and a node does not answer for a moment.
+    /// Two requests are refused, and a node fails for a moment.
     async fn goes_wrong(&self) {
         let early = self
             .send(60, "POST", "/live/whep/endpoint/after-party", "v=0\r\n")
@@ -150,8 +150,8 @@ impl Busy {
         assert_eq!(self.send(62, "DELETE", &session, "").await.status, 200);
     }
 
-    /// People come and go, more and fewer of them, for as long as this is polled; the manager is
-    /// quick, and less so.
+    /// Clients connect and leave in varying number while this is polled, and the manager's latency
+    /// varies.
     pub(crate) async fn run(&mut self) {
         for moment in 0_usize.. {
             let wave = [1, 2, 4, 7, 9, 8, 5, 3][moment / 12 % 8];
@@ -171,7 +171,7 @@ impl Busy {
         }
     }
 
-    /// Somebody looks into a stream, and at another page.
+    /// A client plays a stream, and requests another page.
     async fn visit(&self, client: usize, moment: usize) -> Result<(), String> {
         let target = endpoint("whep", STREAMS[(client + moment) % STREAMS.len()]);
         let target = format!("{target}?requestId=subscriber-{client:x}{moment:x}");
@@ -191,7 +191,7 @@ fn endpoint(protocol: &str, stream: &str) -> String {
     format!("/{scope}/{protocol}/endpoint/{name}")
 }
 
-/// Of a network for examples (RFC 5737).
+/// An address of a documentation network (RFC 5737).
 fn address(client: usize) -> String {
     format!("203.0.113.{}", client + 1)
 }

@@ -33,14 +33,14 @@ const INSTALL: &str = "the browser tests need Chromium and its driver: `apt-get 
                        or run the tests without `--features browser`";
 const START_WITHIN: Duration = Duration::from_secs(30);
 
-/// What the page is told the user prefers.
+/// The colour scheme that the page sees.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Theme {
     Light,
     Dark,
 }
 
-/// One browser with a profile of its own; both end with this value.
+/// One browser with a profile of its own; dropping this ends both.
 pub(crate) struct Browser {
     pub(crate) client: Client,
     driver: Driver,
@@ -112,7 +112,7 @@ impl Browser {
         }
     }
 
-    /// Pretends a screen of this size, in CSS pixels.
+    /// Emulates a screen of this size, in CSS pixels.
     pub(crate) async fn screen(&self, width: u32, height: u32, theme: Theme) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         self.devtools("Emulation.setDeviceMetricsOverride", size)
@@ -166,7 +166,7 @@ impl Browser {
         .await;
     }
 
-    /// What chromedriver knows beyond the standard.
+    /// A command of chromedriver beyond the standard.
     async fn ask(&self, path: &str, body: Value) -> Value {
         let session = self
             .client

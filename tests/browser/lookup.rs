@@ -1,5 +1,5 @@
-//! The demo page where the lookup is a demand, as Red5's own pages make it: a region with `strict`,
-//! and a transcoder. Real media before a Stream Manager of either generation.
+//! The demo page with a strict lookup, as Red5's own pages make it: a region with `strict`, and a
+//! transcoder. Real media before a Stream Manager of either generation.
 
 use whipstitch_demo::{Demo, Options};
 use whipstitch_signaling::Api;

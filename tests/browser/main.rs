@@ -124,7 +124,7 @@ async fn publishes_and_plays_with_stream_manager_2() {
     demo.stop().await;
 }
 
-/// Figures that were asked for before a stop, and come after it, change nothing any more.
+/// Statistics that were requested before a stop and arrive after it change nothing.
 #[tokio::test]
 async fn what_was_stopped_stays_stopped() {
     let _one = ONE.lock().await;
@@ -194,11 +194,11 @@ async fn publishes_and_plays_over_plain_localhost() {
     demo.stop().await;
 }
 
-/// The address under which other machines would know this one; loopback where there is no network.
+/// This machine's address towards others; loopback where there is no network.
 fn own_address() -> IpAddr {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
-    // Connecting a UDP socket sends nothing: it only asks the system which way it would go
-    // (TEST-NET-3, RFC 5737).
+    // Connecting a UDP socket sends nothing: it only asks the system for the route (TEST-NET-3, RFC
+    // 5737).
     match socket
         .connect("203.0.113.1:9")
         .and_then(|()| socket.local_addr())
@@ -208,7 +208,7 @@ fn own_address() -> IpAddr {
     }
 }
 
-/// What `--address` is for.
+/// The purpose of `--address`.
 #[tokio::test]
 async fn media_goes_to_the_address_that_was_given() {
     let _one = ONE.lock().await;
@@ -249,9 +249,9 @@ async fn media_goes_to_the_address_that_was_given() {
     demo.stop().await;
 }
 
-/// A stop waits for nobody who only watches, and the page notices.
+/// A stop does not wait for players, and the page notices it.
 #[tokio::test]
-async fn stops_while_somebody_watches() {
+async fn stops_while_a_player_watches() {
     let _one = ONE.lock().await;
     let (demo, browser) = (demo().await, Browser::start().await);
     let url = demo.https_url();

@@ -1,5 +1,5 @@
-//! The demo page as the tests see it. Waiting is done by observers in the page, not by asking again
-//! and again.
+//! The demo page as the tests see it. Observers in the page wait for changes; the test does not
+//! poll.
 
 use fantoccini::{
     Locator,
@@ -65,7 +65,7 @@ impl<'a> Page<'a> {
         Self::at(browser, &format!("{url}/?{query}")).await
     }
 
-    /// The page with whatever its address says.
+    /// The page at this address.
     pub(crate) async fn at(browser: &'a Browser, url: &str) -> Self {
         browser.client.goto(url).await.expect("the page loads");
         let page = Self { browser };
@@ -177,7 +177,7 @@ impl<'a> Page<'a> {
         self.run(script, vec![]).await.as_u64().expect("a number")
     }
 
-    /// The names of the steps shown, each of which has a time.
+    /// The names of the steps shown; each one has a time.
     pub(crate) async fn steps(&self, role: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(`#${arguments[0]} .steps li`)]
             .map((row) => / m?s$/.test(row.querySelector('.time').textContent) ? row.querySelector('.name').textContent : row.textContent)";
@@ -208,7 +208,7 @@ impl<'a> Page<'a> {
         count.as_u64().expect("a number")
     }
 
-    /// Waits until the page asks its connection for figures, and keeps them back from then on.
+    /// Waits until the page asks its connection for statistics, and withholds them from then on.
     pub(crate) async fn hold_figures(&self) {
         let script = "const done = arguments[0];
             const { getStats } = RTCPeerConnection.prototype;
@@ -222,16 +222,16 @@ impl<'a> Page<'a> {
         self.run_async(script, vec![]).await;
     }
 
-    /// Lets the page have its figures; the state of this panel when it has read them.
+    /// Releases the statistics; returns the state of this panel when it has read them.
     pub(crate) async fn release_figures(&self, role: &str) -> String {
-        // What waits for a promise runs before the next task.
+        // Promise callbacks run before the next task.
         let script = "const [role, done] = arguments;
             window.releaseFigures();
             setTimeout(() => done(document.getElementById(role).dataset.state));";
         self.run_async(script, vec![json!(role)]).await
     }
 
-    /// CSS pixels by which the content is wider than the screen.
+    /// Width of the content beyond the screen, in CSS pixels.
     pub(crate) async fn overflow(&self) -> i64 {
         let script =
             "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
@@ -274,7 +274,8 @@ impl<'a> Page<'a> {
     async fn run_async(&self, script: &str, arguments: Vec<Value>) -> String {
         let shown = arguments.clone();
         let found = self.browser.client.execute_async(script, arguments).await;
-        let found = found.unwrap_or_else(|error| panic!("waited in vain for {shown:?}: {error}"));
+        let found =
+            found.unwrap_or_else(|error| panic!("no result while waiting for {shown:?}: {error}"));
         found.as_str().expect("text").to_owned()
     }
 }

@@ -62,7 +62,7 @@ impl<'a> StatusPage<'a> {
         .await;
     }
 
-    /// Waits until the sessions are so many rows.
+    /// Waits until the sessions table has this many rows.
     async fn until_rows(&self, table: &str, count: usize) {
         self.until(&format!(
             "document.querySelectorAll('#{table} tbody tr[data-key]').length === {count}"
@@ -87,7 +87,7 @@ impl<'a> StatusPage<'a> {
             .expect("it can be clicked");
     }
 
-    /// Clicks, and says yes to what is asked then.
+    /// Clicks, and confirms the dialog.
     async fn click_surely(&self, selector: &str) {
         self.click(selector).await;
         self.click("#sure[open] #sure-yes").await;
@@ -119,7 +119,7 @@ impl<'a> StatusPage<'a> {
     }
 }
 
-/// Something of everything: publishers and players, over WHIP and over WebSockets, a refusal.
+/// A bit of everything: publishers and players, over WHIP and over WebSockets, a refusal.
 async fn audience(deployment: &Deployment, proxy: &Proxy) -> Vec<Dialogue> {
     for stream in ["keynote", "stage-2", "backstage"] {
         let publisher = Publisher::new().await.expect("a publisher");
@@ -149,7 +149,7 @@ async fn audience(deployment: &Deployment, proxy: &Proxy) -> Vec<Dialogue> {
     dialogues
 }
 
-/// Waits until the client is told that it is over.
+/// Waits until the client gets the Close.
 async fn closed(dialogue: &mut Dialogue) {
     while !matches!(dialogue.next().await, Message::Close(_)) {}
 }
@@ -180,7 +180,7 @@ async fn the_status_page_shows_everything_and_its_buttons_work() {
     page.click("#sessions th[data-sort=stream] button").await;
     page.until("document.querySelector('#sessions th[data-sort=stream]').getAttribute('aria-sort') === 'ascending'").await;
 
-    // A session is ended by its button, and its client is told.
+    // A session's button terminates it, and its client gets a Close.
     let key = "document.querySelector('#sessions tbody tr').dataset.key";
     let first: Value = browser
         .client
@@ -200,7 +200,7 @@ async fn the_status_page_shows_everything_and_its_buttons_work() {
         .expect("typed and taken back");
     page.until_rows("sessions", 11).await;
 
-    // Saying no changes nothing.
+    // Cancelling changes nothing.
     page.click("#drain").await;
     page.click("#sure[open] button[value=no]").await;
     assert_eq!(page.text("#verdict-word").await, "All is well");
@@ -212,7 +212,7 @@ async fn the_status_page_shows_everything_and_its_buttons_work() {
     page.until("/certificates: unchanged/.test(document.querySelector('#notice').textContent)")
         .await;
 
-    // The manager goes, and the page says so in words.
+    // The manager goes down, and the page says so in words.
     deployment.cluster.manager().fail(Fault::Refuse).await;
     let ask = async |n: usize| {
         let target = format!("/live/whep/endpoint/new-{n}");
@@ -245,7 +245,7 @@ async fn the_status_page_on_every_screen() {
     let browser = Browser::start().await;
     let page = StatusPage::open(&browser, &busy.proxy).await;
     tokio::select! {
-        () = busy.run() => unreachable!("it goes on"),
+        () = busy.run() => unreachable!("it runs for ever"),
         () = pictures(&page) => {}
     }
     browser.close().await;
@@ -255,7 +255,7 @@ async fn pictures(page: &StatusPage<'_>) {
     page.until_verdict("All is well").await;
     page.until("document.querySelectorAll('#errors time').length > 0")
         .await;
-    // Enough of a line to see that it goes up and down: a point is five seconds.
+    // Enough points for a curve with ups and downs: a point is five seconds.
     for points in [4, 8, 12] {
         page.until(&format!("(document.querySelector('[data-series=sessions] path:last-child')?.getAttribute('d').match(/L/g) ?? []).length >= {points}")).await;
     }
@@ -295,8 +295,8 @@ async fn the_status_page_turns_over_nine_thousand_nine_hundred_sessions() {
         .await;
     page.until_rows("sessions", 50).await;
 
-    // One more of a room makes a page of its own; when it ends, whoever looks at it is not left
-    // with nothing.
+    // One more session of a room makes another page; when it ends, a viewer of that page does not
+    // see an empty one.
     create_sessions(
         &proxy,
         &["room07-1", "room07-2"].map(|id| format!("/live/room07/whep/endpoint/s?requestId={id}")),

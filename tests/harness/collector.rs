@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{deployment::SOON, raw_node::read_head};
 
-/// It listens as long as this is held.
+/// It listens until it is dropped.
 pub struct Collector {
     addr: SocketAddr,
     received: watch::Receiver<Vec<Span>>,
@@ -41,15 +41,15 @@ pub struct Span {
     pub state: String,
     /// Its name.
     pub name: String,
-    /// Whose work it is.
+    /// Its kind: server, client, internal.
     pub kind: SpanKind,
-    /// Whether it went wrong.
+    /// Whether its status is an error.
     pub failed: bool,
-    /// From when to when, in nanoseconds since 1970.
+    /// Start and end, in nanoseconds since 1970.
     pub time: (u64, u64),
-    /// What is said of it.
+    /// Its attributes.
     pub attributes: BTreeMap<String, String>,
-    /// What is said of the process.
+    /// The attributes of its resource, the process.
     pub resource: BTreeMap<String, String>,
 }
 
@@ -71,7 +71,7 @@ impl Collector {
         }
     }
 
-    /// Is gone when this is over, with every connection.
+    /// Stops it; returns when every connection is closed.
     pub async fn stop(self) {
         self.listening.abort();
         let _ = self.listening.await;

@@ -25,7 +25,7 @@ pub use crate::http::SOON;
 
 use crate::http::Client;
 
-/// A cluster and what is needed to put proxies in front of it.
+/// A cluster, and what proxies in front of it need.
 pub struct Deployment {
     /// The Stream Manager and its nodes.
     pub cluster: Cluster,
@@ -45,7 +45,7 @@ impl Certificate {
         Self::lasting(&["localhost", "127.0.0.1"], 365)
     }
 
-    /// For these names, and so many days.
+    /// For these names, valid for this many days.
     pub fn lasting(names: &[&str], days: u32) -> Self {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -104,7 +104,7 @@ impl Deployment {
         }
     }
 
-    /// What a proxy in front of this cluster needs; change what the test is about.
+    /// The configuration of a proxy in front of this cluster; tests change what they are about.
     pub fn config(&self) -> Config {
         let mut config = Config::default();
         config.stream_manager.url = Some(self.cluster.manager_url());
@@ -145,7 +145,7 @@ impl Deployment {
         self.around(app::start_with(config, context).unwrap())
     }
 
-    /// A proxy with the configuration in this file, which it reads again when it is told to.
+    /// A proxy with the configuration in this file, which it reads again on a reload.
     pub fn proxy_from(&self, file: &Path) -> Proxy {
         let sources = Sources {
             file: Some(file.to_owned()),
@@ -201,7 +201,7 @@ impl Proxy {
     /// Waits until a metric has this value.
     pub async fn until_metric(&self, name: &str, value: f64) {
         let reached = async {
-            // Polls a counter in another part of the same process: there is nothing to be woken by.
+            // Polls a counter in another part of the same process, which sends no notification.
             while (self.metric(name).await - value).abs() > f64::EPSILON {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -211,7 +211,7 @@ impl Proxy {
             .unwrap_or_else(|_| panic!("{name} is not {value} in time"));
     }
 
-    /// Ends it.
+    /// Drains it.
     pub async fn drain(self) -> Drained {
         self.running.drain().await
     }

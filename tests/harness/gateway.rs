@@ -1,5 +1,5 @@
-//! A gateway before the Stream Manager: it speaks TLS with a certificate of a private authority,
-//! and changes the beginning of paths.
+//! A gateway in front of the Stream Manager: it serves TLS with a certificate of a private
+//! authority, and rewrites path prefixes.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::raw_node::read_head;
 
-/// What reached a gateway.
+/// A request that reached a gateway.
 #[derive(Clone, Debug)]
 pub struct GatewayRequest {
     /// The name in the client's hello.

@@ -56,7 +56,7 @@ impl Reply {
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The slug of the problem that this is; checks that it is one, with all that belongs to it.
+    /// The slug of this problem; checks that it is a complete one.
     pub fn problem(&self) -> String {
         assert_eq!(
             self.header("content-type"),
@@ -132,7 +132,7 @@ impl Client {
             .expect("an answer in time")
     }
 
-    /// POST over HTTP/2 with a body that comes piece by piece; the status of the answer.
+    /// POST over HTTP/2 with a body that is sent piece by piece; the status of the answer.
     pub async fn upload(&self, target: &str, mut pieces: mpsc::Receiver<Bytes>) -> StatusCode {
         let (io, h2) = self.connect().await;
         assert!(h2);
@@ -176,7 +176,7 @@ impl Client {
     }
 }
 
-/// Drives a connection as long as the handle is held.
+/// Polls a connection until the handle is dropped.
 #[expect(clippy::disallowed_methods, reason = "the handle ends it")]
 pub(crate) fn spawn<F>(connection: F) -> AbortOnDropHandle<()>
 where

@@ -1,4 +1,4 @@
-//! A connection that is kept: many requests over one, at once if it speaks HTTP/2.
+//! A persistent connection: many requests over one, concurrently over HTTP/2.
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -23,7 +23,8 @@ pub struct Kept {
     _connection: AbortOnDropHandle<()>,
 }
 
-/// An answer that still comes, over a connection of its own, which ends when this is dropped.
+/// An answer whose body is still arriving, over a connection of its own; dropping it ends the
+/// connection.
 pub struct StreamingReply {
     /// Its status.
     pub status: StatusCode,
@@ -97,8 +98,7 @@ impl Kept {
         }
     }
 
-    /// Sends a request. Whoever drops the answer hangs up; over HTTP/1.1 that takes the connection
-    /// with it.
+    /// Sends a request. Dropping the answer hangs up; over HTTP/1.1 that ends the connection.
     pub async fn begin(&mut self, request: Request<impl Into<Bytes>>) -> BoxFuture<'static, Reply> {
         Box::pin(collect(self.sent(request).await))
     }

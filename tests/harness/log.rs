@@ -1,5 +1,4 @@
-//! The lines that the proxies of this process write, those of the exchanges whose ids a test has
-//! chosen.
+//! The log lines of this process's proxies, for the exchanges whose ids a test has chosen.
 
 use std::{
     io,
@@ -12,7 +11,7 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::deployment::SOON;
 
-/// What a chosen id begins with; nobody else's lines are kept.
+/// Prefix of a chosen id; other lines are dropped.
 pub const CHOSEN: &str = "log-";
 
 static LINES: LazyLock<Lines> = LazyLock::new(|| Lines {
@@ -25,9 +24,9 @@ struct Lines {
     more: watch::Sender<()>,
 }
 
-/// Starts to capture. To be called before what is to be heard.
+/// Starts to capture; call it before the requests of interest.
 pub fn capture() {
-    // The first call counts; there is one log in a process.
+    // Only the first call has an effect; a process has one log.
     let _ = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -1,4 +1,4 @@
-//! HTTP/2 frames by hand (RFC 9113 §4), for what no client library would send.
+//! Raw HTTP/2 frames (RFC 9113 §4), for requests that no client library would send.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -40,8 +40,7 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A header block of fields that no table holds (RFC 7541 §6.2.2), so that any bytes can stand in
-/// it.
+/// A header block of fields that no table holds (RFC 7541 §6.2.2), so that it can hold any bytes.
 pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -56,7 +55,7 @@ pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     block
 }
 
-/// A connection that has said what every client says first (RFC 9113 §3.4).
+/// A connection that has sent the client preface (RFC 9113 §3.4).
 pub async fn open(client: &Client) -> Box<dyn Io> {
     let (mut io, h2) = client.connect().await;
     assert!(h2);
@@ -66,8 +65,7 @@ pub async fn open(client: &Client) -> Box<dyn Io> {
     io
 }
 
-/// What the other side sends until a frame of one of these kinds, whole; `None` if it closes
-/// before.
+/// Reads until a frame of one of these kinds, which it returns; `None` if the peer closes before.
 pub async fn until(io: &mut (impl tokio::io::AsyncRead + Unpin), kinds: &[u8]) -> Option<Vec<u8>> {
     let frames = async {
         loop {

@@ -1,5 +1,5 @@
-//! A Stream Manager that says what the test says: it answers every lookup with a JSON body of the
-//! test's own making.
+//! A Stream Manager whose answers the test chooses: it answers every lookup with the JSON body that
+//! the test gives.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -52,7 +52,7 @@ impl RawManager {
         format!("http://{}", self.address)
     }
 
-    /// What was asked since the last call, without the proxy's own probes.
+    /// The lookups since the last call, without the proxy's own probes.
     pub fn asked(&self) -> Vec<Lookup> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }

@@ -1,5 +1,5 @@
-//! A node that is nothing but a socket: it completes one WebSocket handshake by hand and then lets
-//! the test read and write raw bytes, so that what arrives can be compared byte for byte.
+//! A node that is only a socket: it completes one WebSocket handshake and then lets the test read
+//! and write raw bytes, so that the test can compare them byte for byte.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -58,7 +58,7 @@ impl RawNode {
     pub async fn answer(&self, length: usize, answer: &[u8]) -> (String, Vec<u8>) {
         let (mut socket, _) = timeout(SOON, self.listener.accept())
             .await
-            .expect("somebody in time")
+            .expect("a client in time")
             .unwrap();
         let head = read_head(&mut socket).await;
         let mut body = vec![0; length];
@@ -67,19 +67,20 @@ impl RawNode {
         (head, body)
     }
 
-    /// Takes a connection and says nothing.
+    /// Accepts a connection and sends nothing.
     pub async fn accept_silently(&self) -> TcpStream {
         self.listener.accept().await.unwrap().0
     }
 
-    /// Whether nobody has connected.
+    /// Whether there was no connection.
     pub fn unconnected(&self) -> bool {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         self.listener.poll_accept(&mut context).is_pending()
     }
 }
 
-/// The header of a message, up to and without the empty line; names in lower case, as we send them.
+/// The header of a message, up to and without the empty line; names in lower case, as the proxy
+/// sends them.
 pub async fn read_head<R: tokio::io::AsyncRead + Unpin>(from: &mut R) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

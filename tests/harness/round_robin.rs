@@ -1,4 +1,4 @@
-//! A load balancer that knows nothing: each new TCP connection goes to the next replica.
+//! A plain load balancer: each new TCP connection goes to the next replica.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

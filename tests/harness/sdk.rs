@@ -1,5 +1,4 @@
-//! Red5's HTML SDK over WHIP and WHEP, written down from what its releases send and how they read
-//! what comes back.
+//! Red5's HTML SDK over WHIP and WHEP: what its releases send, and how they read the answers.
 //!
 //! | release | what it does otherwise than the one before |
 //! |---|---|
@@ -47,7 +46,7 @@ pub struct Sdk {
     endpoint: String,
     /// `connectionParams`, as `key=value` joined by `&`.
     params: String,
-    /// What `Session-Host` said.
+    /// The value of `Session-Host`.
     pub host: Option<String>,
     /// The URL of the session.
     pub resource: Option<String>,
@@ -163,7 +162,7 @@ impl Sdk {
         reply.await
     }
 
-    /// `host=` of what `Session-Host` said, where this release adds it.
+    /// `host=` with the value of `Session-Host`, where this release adds it.
     fn pinned(&self) -> String {
         match &self.host {
             Some(host) if self.release >= Release::V12_0 => format!("host={host}"),
@@ -175,7 +174,7 @@ impl Sdk {
     pub fn session_target(&self) -> String {
         let resource = self.resource.as_deref().unwrap();
         let url = match self.release {
-            // Its bug: never a `?`.
+            // Its bug: it never writes a `?`.
             Release::V12_0 if !self.pinned().is_empty() => format!("{resource}&{}", self.pinned()),
             Release::V11 | Release::V12_0 => resource.to_owned(),
             Release::V12_2 => with(resource, &[&self.pinned()]),
@@ -187,9 +186,9 @@ impl Sdk {
         path_of(&url)
     }
 
-    /// The session's URL by the rules of the SDK: absolute ones to the letter; of others the path
-    /// alone, which goes into the URL of the endpoint in place of its own; then the first
-    /// `/endpoint/` becomes `/resource/`. None: the last.
+    /// The session's URL by the rules of the SDK: an absolute one unchanged; of another only the
+    /// path, which replaces that of the endpoint; then the first `/endpoint/` becomes `/resource/`.
+    /// None: the last.
     pub fn located(&self, location: &str) -> String {
         if location.starts_with("http") {
             return location.to_owned();

@@ -1,5 +1,5 @@
-//! A node that says yes to everything and remembers nothing, so that there can be thousands of
-//! sessions where there is neither time nor room for their media.
+//! A node that accepts every request and keeps no state, so that tests can have thousands of
+//! sessions without media.
 
 use std::{
     convert::Infallible,
@@ -23,7 +23,7 @@ use whipstitch_minicluster::Lie;
 
 use crate::{Deployment, Proxy};
 
-/// Connections over which sessions are made at once.
+/// Connections over which sessions are created concurrently.
 const CONNECTIONS: usize = 8;
 
 /// A running node; ends when dropped.
@@ -66,7 +66,7 @@ impl StubNode {
         deployment.proxy_with(self.config(deployment))
     }
 
-    /// What that proxy needs.
+    /// The configuration of that proxy.
     pub fn config(&self, deployment: &Deployment) -> Config {
         let mut config = deployment.config();
         config.nodes.port = self.addr.port();
@@ -76,7 +76,7 @@ impl StubNode {
         config
     }
 
-    /// How often somebody ended a session.
+    /// Number of sessions that were deleted.
     pub fn ended(&self) -> usize {
         self.ended.load(Ordering::Relaxed)
     }
@@ -104,10 +104,10 @@ async fn answer(
     Ok(response)
 }
 
-/// Makes a session at each of these endpoints, over a few connections, as a load balancer has them.
+/// Creates a session at each of these endpoints, over a few connections, as a load balancer does.
 ///
 /// # Panics
-/// One is refused.
+/// An endpoint refuses.
 pub async fn create_sessions(proxy: &Proxy, endpoints: &[String]) {
     let share = endpoints.len().div_ceil(CONNECTIONS).max(1);
     let made = endpoints.chunks(share).map(|share| async move {

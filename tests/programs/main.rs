@@ -1,5 +1,5 @@
-//! Clients that others wrote, as they are: what they publish through the proxy arrives at a player,
-//! and what they play has come from a publisher.
+//! Unmodified client programs: what they publish through the proxy arrives at a player, and what
+//! they play comes from a publisher.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! A page of another origin than the proxy's, with the clients on it.
+//! A page with the clients, of another origin than the proxy's.
 
 use std::{fs, net::Ipv4Addr};
 
@@ -25,7 +25,8 @@ impl Pages {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let serves = TaskTracker::new().spawn(async move {
-            // One at a time is enough for one page, and a browser that gives up is no trouble.
+            // One connection at a time is enough for one page; a browser that gives up does no
+            // harm.
             while let Ok((socket, _)) = listener.accept().await {
                 let _ = answer(socket).await;
             }

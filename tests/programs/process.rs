@@ -13,7 +13,7 @@ use whipstitch_tests::Deployment;
 
 use crate::setup::{PATIENCE, Setup};
 
-/// One such client. It ends with this value.
+/// One such client; killed when dropped.
 pub(crate) struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -21,7 +21,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it. What it trusts over TLS is the setup's throw-away certificate, checked as any
+    /// Starts it. Over TLS it trusts the setup's throw-away certificate, and verifies it as any
     /// other.
     pub(crate) fn start(setup: &Setup, command: &mut Command) -> Self {
         Self::run(&setup.deployment, command)
@@ -48,13 +48,13 @@ impl Process {
         }
     }
 
-    /// Waits for the next thing that it says.
+    /// Waits for its next line.
     pub(crate) async fn line(&mut self) -> String {
         let line = self.lines.next_line().await.unwrap();
         line.expect("it has something to say")
     }
 
-    /// Waits until it has enough of sound and picture.
+    /// Waits until it has played enough audio and video.
     pub(crate) async fn plays(&mut self) {
         let playing = async {
             while let Some(line) = self.lines.next_line().await.unwrap() {
@@ -68,7 +68,7 @@ impl Process {
         assert!(playing.expect("it plays in time"), "it plays");
     }
 
-    /// Lets it stop as it does when its user has had enough.
+    /// Stops it as its user would.
     pub(crate) async fn stop(mut self) {
         drop(self.child.stdin.take());
         let ended = timeout(PATIENCE, self.child.wait()).await;
@@ -76,9 +76,9 @@ impl Process {
         assert!(ended.success(), "{ended}");
     }
 
-    /// Waits until it gives up by itself; what it has to say about that.
+    /// Waits until it gives up by itself; returns its error output.
     pub(crate) async fn gives_up(mut self) -> String {
-        // To wait for it would end it.
+        // `wait` closes the standard input, which would end it.
         let _input = self.child.stdin.take();
         let ended = timeout(PATIENCE, self.child.wait()).await;
         assert!(!ended.expect("it ends in time").unwrap().success());

@@ -1,4 +1,4 @@
-//! A cluster behind a proxy, and what each program has to bring about there.
+//! A cluster behind a proxy, and the effects that each program must have on it.
 
 use std::time::Duration;
 
@@ -13,16 +13,15 @@ use whipstitch_tests::{Deployment, Proxy, http::path_of};
 /// One program at a time: each encodes video in software.
 static ONE: Mutex<()> = Mutex::const_new(());
 
-/// Longest wait for a program, which may have to start and to find its codecs on a machine with
-/// much else to do.
+/// Longest wait for a program, which may have to start and to load codecs on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
-/// How often something in another process, which wakes nobody here, is looked at.
+/// Polling interval for state in another process.
 const LOOK: Duration = Duration::from_millis(50);
 const FRAMES: u64 = 20;
-/// The `requestId` by which the watcher's requests are known.
+/// The `requestId` that marks the watcher's requests.
 const WATCHER: &str = "watcher";
 
-/// Where programs publish.
+/// The deployment that programs publish to.
 pub(crate) struct Setup {
     pub(crate) deployment: Deployment,
     pub(crate) proxy: Proxy,
@@ -34,7 +33,7 @@ impl Setup {
         Self::with(Config::default()).await
     }
 
-    /// The turn of a test that has a setup of its own.
+    /// Exclusive use, for a test that has a setup of its own.
     pub(crate) async fn exclusive() -> MutexGuard<'static, ()> {
         ONE.lock().await
     }
@@ -66,7 +65,7 @@ impl Setup {
         self.https(stream).replace("/whip/", "/whep/")
     }
 
-    /// Plays the stream through the proxy as soon as it is live, until enough has come.
+    /// Plays the stream through the proxy as soon as it is live, until enough frames have arrived.
     pub(crate) async fn watch(&self, stream: &str) -> Counts {
         let player = Player::new().await.unwrap();
         let offer = player.offer().await.unwrap();
@@ -85,7 +84,7 @@ impl Setup {
         if created.status == 201 {
             player.answer(&created.text()).await.unwrap();
         } else {
-            // Red5 nodes offer; the proxy says so to a player that does not speak their dialect.
+            // Red5 nodes make the offer; the proxy sends it as a counter-offer to standard players.
             let answer = player.accept(&created.text()).await.unwrap();
             let patched = self.proxy.h2.sdp("PATCH", &session, &answer).await;
             assert_eq!(patched.status, 204);
@@ -97,13 +96,12 @@ impl Setup {
         counts
     }
 
-    /// The headers of the requests of this method for the publishing of a stream that have come to
-    /// nodes.
+    /// The headers of the publisher's requests of this method for a stream, as nodes received them.
     pub(crate) fn published(&self, method: &Method, stream: &str) -> Vec<HeaderMap> {
         self.requests(method, "/whip/", stream)
     }
 
-    /// The same for its playing, but for the watcher's.
+    /// The same for its players, without the watcher's.
     pub(crate) fn played(&self, method: &Method, stream: &str) -> Vec<HeaderMap> {
         self.requests(method, "/whep/", stream)
     }
@@ -125,18 +123,18 @@ impl Setup {
         nodes.iter().map(Node::sessions).sum()
     }
 
-    /// The publisher has left as it should: by one DELETE, and nothing of it remains.
+    /// Checks that the publisher left by one DELETE, and that no session remains.
     pub(crate) async fn is_over(&self, stream: &str) {
         self.until_sessions(0).await;
         assert_eq!(self.published(&Method::DELETE, stream).len(), 1);
     }
 
-    /// The only player has left as it should, and only the publisher remains.
+    /// Checks that the only player left by one DELETE, and that only the publisher remains.
     pub(crate) async fn player_is_over(&self, stream: &str) {
         self.players_are_over(stream, 1).await;
     }
 
-    /// So many players have left, each by one DELETE.
+    /// Checks that this many players have left, each by one DELETE.
     pub(crate) async fn players_are_over(&self, stream: &str, players: usize) {
         self.until_sessions(1).await;
         assert_eq!(self.played(&Method::DELETE, stream).len(), players);

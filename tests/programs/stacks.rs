@@ -23,7 +23,7 @@ impl Stack {
                 let mut python = Command::new("python3");
                 python.arg(format!("{SCRIPTS}/aiortc_client.py"));
                 python.env("PYTHONPATH", programs().join("python"));
-                // Nothing is written beside the scripts.
+                // Python writes no files beside the scripts.
                 python.env("PYTHONDONTWRITEBYTECODE", "1");
                 python
             }

@@ -1,4 +1,4 @@
-//! Spans, read by the decoder of others: Google's protobuf, with the messages of OpenTelemetry's
+//! Spans, read by an independent decoder: Google's protobuf, with the messages of OpenTelemetry's
 //! own Python package.
 
 use std::collections::BTreeMap;

@@ -22,7 +22,7 @@ impl Clients {
         }
     }
 
-    /// Calls a function of the page; `done` when what it promises has come, or why it does not.
+    /// Calls a function of the page; returns `done`, or the reason of its failure.
     async fn ask(&self, function: &str, arguments: Vec<Value>) -> String {
         let script = format!(
             "const done = arguments[arguments.length - 1]; \
@@ -99,8 +99,7 @@ async fn plays(player: &str, stream: &str) {
     setup.player_is_over(stream).await;
     page.stop("publish").await;
     setup.is_over(stream).await;
-    // The console may have something to say: of candidates that were still on their way when it
-    // stopped.
+    // The console may report candidates that were still in flight when it stopped.
     page.browser.close().await;
 }
 
@@ -114,7 +113,7 @@ async fn webrtc_player_of_eyevinn_plays_from_a_node_that_answers() {
     plays("@eyevinn/webrtc-player", "eyevinn-answer").await;
 }
 
-/// whip-whep 1.2.0 knows no counter-offer (`whep.js`, `view`), and says so.
+/// whip-whep 1.2.0 does not support counter-offers (`whep.js`, `view`), and says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn whep_client_of_medooze_cannot_play_from_a_node_that_offers() {
     let (setup, page) = (Setup::start().await, Clients::open().await);
@@ -131,8 +130,8 @@ async fn whep_client_of_medooze_cannot_play_from_a_node_that_offers() {
     page.browser.close().await;
 }
 
-/// It takes the counter-offer for a codec that is missing, offers less, and is told so with a 400;
-/// then it leaves the offer to the node (src/adapters/WHEPAdapter.ts, `sendOffer`).
+/// It treats the counter-offer as a missing codec, sends a smaller offer, and gets a 400; then it
+/// leaves the offer to the node (src/adapters/WHEPAdapter.ts, `sendOffer`).
 #[tokio::test(flavor = "multi_thread")]
 async fn webrtc_player_of_eyevinn_plays_from_a_node_that_offers() {
     let (setup, page) = (Setup::start().await, Clients::open().await);
@@ -145,7 +144,7 @@ async fn webrtc_player_of_eyevinn_plays_from_a_node_that_offers() {
     let posts = setup.played(&Method::POST, stream);
     assert_eq!(tokens(&posts), ["Bearer a-token"; 2]);
     page.stop("play").await;
-    // Its own, and the one that it did not understand.
+    // Its own session, and the one whose counter-offer it did not understand.
     setup.players_are_over(stream, 2).await;
     page.stop("publish").await;
     page.browser.close().await;

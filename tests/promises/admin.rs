@@ -45,7 +45,7 @@ async fn over_socket(socket: &Path, method: &str, target: &str, body: &str) -> (
     (status, serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-/// Waits until what is shown there satisfies.
+/// Waits until the answer satisfies the condition.
 async fn until(proxy: &Proxy, target: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let shown = async {
         loop {
@@ -53,7 +53,7 @@ async fn until(proxy: &Proxy, target: &str, wanted: impl Fn(&Value) -> bool) -> 
             if wanted(&shown) {
                 return shown;
             }
-            // Another part of the same process: there is nothing to be woken by.
+            // Polls another part of the same process, which sends no notification.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -61,7 +61,7 @@ async fn until(proxy: &Proxy, target: &str, wanted: impl Fn(&Value) -> bool) -> 
     shown.unwrap_or_else(|_| panic!("{target} does not come to that"))
 }
 
-/// A dialogue that has heard the node's greeting.
+/// A dialogue that has received the node's greeting.
 async fn dialogue(deployment: &Deployment, proxy: &Proxy, id: usize) -> Dialogue {
     let node = deployment.cluster.nodes()[id % 2].ip();
     let target = format!(
@@ -73,7 +73,7 @@ async fn dialogue(deployment: &Deployment, proxy: &Proxy, id: usize) -> Dialogue
     dialogue
 }
 
-/// The code of the Close that comes, whatever comes before it.
+/// The code of the next Close; frames before it are skipped.
 async fn closed(dialogue: &mut Dialogue) -> CloseCode {
     let closed = async {
         loop {
@@ -127,7 +127,7 @@ async fn a_hundred_sessions_are_listed_searched_sorted_paged_and_one_is_ended() 
         json!([])
     );
 
-    // Bytes grow while somebody speaks, and the busiest comes first.
+    // Bytes grow while a client sends, and the busiest comes first.
     let before = all_rows[7].clone();
     let one = format!("/sessions/{}", before["id"].as_str().unwrap());
     dialogues[7]
@@ -223,7 +223,7 @@ async fn whip_sessions_are_listed_until_their_delete_and_can_be_terminated() {
     let end = format!("/sessions/{}/end", row["id"].as_str().unwrap());
     assert_eq!(post(&proxy, &end, "{}").await.status, 202);
     until(&proxy, "/sessions", |all| all["total"] == 1).await;
-    assert_eq!(at_nodes(), 1, "the node was told");
+    assert_eq!(at_nodes(), 1, "the node got the DELETE");
 
     assert_eq!(proxy.h1.bare("DELETE", &urls[1]).await.status, 200);
     assert_eq!(show(&proxy, "/sessions").await["total"], 0);
@@ -251,7 +251,7 @@ async fn a_drain_on_demand_leaves_a_process_that_answers_until_it_is_stopped() {
     assert_eq!(status, 202);
     assert!(times["deadline_at"].as_u64() > times["began_at"].as_u64());
     assert_eq!(proxy.admin.get("/readyz").await.status, 503);
-    // Load balancers have not heard of it yet.
+    // Load balancers have not noticed it yet.
     let late = proxy.h1.bare("OPTIONS", "/live/whip/endpoint/late").await;
     assert!(late.status.is_success(), "{late:?}");
     assert_eq!(closed(&mut dialogue).await, CloseCode::Away);

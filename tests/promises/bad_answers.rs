@@ -1,4 +1,4 @@
-//! Managers that name other nodes than they were asked for, or none.
+//! Managers that name other nodes than requested, or none.
 
 use http::Method;
 use whipstitch_minicluster::{Fault, Server, peer::Publisher};

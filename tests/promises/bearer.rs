@@ -1,5 +1,5 @@
-//! `proxy.bearer = "query"`: what a client says in `Authorization: Bearer` is in the query of what
-//! a node gets, for all methods, and nowhere else.
+//! `proxy.bearer = "query"`: a client's bearer token reaches the node in the query, for all
+//! methods, and appears nowhere else.
 
 use std::fs;
 
@@ -41,7 +41,7 @@ async fn ask(
     client.send(request.body(body.to_owned()).unwrap()).await
 }
 
-/// What nodes got, in order: method and target. None of it had the header.
+/// The requests that nodes received, in order: method and target. None had the header.
 fn at_nodes(deployment: &Deployment) -> Vec<String> {
     let seen = deployment.cluster.seen().requests();
     let of_nodes = seen
@@ -202,7 +202,7 @@ async fn a_delete_sent_by_the_proxy_carries_the_token_too() {
     assert!(delete.starts_with(first), "{delete}");
     assert!(!delete.contains("authorization"), "{delete}");
 
-    // One that the operator ends.
+    // One that the operator terminates.
     let made = answer("/live/whip/resource/s2", 3);
     let posted = ask(
         &proxy.h1,
@@ -307,7 +307,7 @@ async fn the_header_passes_unchanged_where_translation_is_off() {
     assert_eq!(asked.status, 200);
     assert_eq!(got(endpoint), (format!("{endpoint}?token={SECRET}"), None));
 
-    // Another scheme is none of Red5's plugins', and the manager reads its own header.
+    // Red5's plugins use no other scheme, and the manager reads its own header.
     let basic = Request::options(endpoint).header(AUTHORIZATION, "Basic dTpw");
     let basic = proxy.h1.send(basic.body(String::new()).unwrap()).await;
     assert_eq!(basic.status, 200);

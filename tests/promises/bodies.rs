@@ -1,5 +1,5 @@
-//! Bodies, byte for byte and piece by piece: what a node gets, what a client gets, and who is
-//! blamed if it does not end.
+//! Bodies, byte for byte and piece by piece: what a node gets, what a client gets, and which side
+//! is blamed if a body does not end.
 
 use std::{pin::pin, time::Duration};
 
@@ -23,7 +23,7 @@ async fn an_upload_without_a_length_is_cut_at_the_limit_too() {
     let chunk = format!("4000\r\n{}\r\n", "a".repeat(0x4000));
     let bytes = format!("{head}{}", chunk.repeat(5));
     assert_eq!(status(&proxy.h1, &bytes).await, "HTTP/1.1 413");
-    // By us: the node has a limit of its own.
+    // The proxy's limit: the node has one of its own.
     proxy
         .until_metric("whipstitch_problems_total{type=\"body-too-large\"}", 1.0)
         .await;
@@ -70,7 +70,7 @@ async fn an_unfinished_body_is_a_client_error_and_reaches_no_node() {
     );
 }
 
-/// A node of bare bytes in the place that the manager names.
+/// A raw node at the address that the manager names.
 async fn raw_node(last: u8) -> (Deployment, RawNode, Proxy) {
     let (deployment, node) = (Deployment::start().await, RawNode::start(last).await);
     deployment
@@ -140,8 +140,8 @@ async fn a_redirect_of_a_node_is_not_followed() {
     assert!(!reply.text().contains("9.9.9"));
 }
 
-/// libcurl takes the reset that ends an HTTP/2 stream whose body was not read for a failure, and
-/// shows no answer.
+/// libcurl treats the reset of an HTTP/2 stream whose body was not read as a failure, and shows no
+/// answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_is_sent_only_after_the_request_was_read() {
     let deployment = Deployment::start().await;

@@ -1,4 +1,4 @@
-//! Why the Stream Manager or a node cannot be reached reaches the operator, and no client.
+//! The cause of an unreachable Stream Manager or node is shown to the operator, and to no client.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -33,7 +33,7 @@ async fn manager_once(proxy: &Proxy, state: &str, within: Duration) -> Value {
     tokio::time::timeout(within, reached).await.expect(state)
 }
 
-/// A port that nothing listens on.
+/// A closed port.
 async fn closed_port() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
@@ -54,7 +54,7 @@ async fn an_idle_proxy_knows_within_a_second_of_its_start_whether_the_manager_an
     assert_eq!(manager["last_error"], "connection refused");
     assert!(manager["failing_since_at"].is_u64(), "{manager}");
 
-    // It takes the connection and says nothing: the probe hangs.
+    // It accepts the connection and sends nothing: the probe hangs.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     config.stream_manager.url = Some(format!("http://{}", silent.local_addr().unwrap()));
     let proxy = deployment.proxy_with(config);
@@ -89,7 +89,7 @@ async fn an_error_answer_to_an_idle_probe_does_not_mark_the_manager_down() {
         let is = proxy.metric(name).await;
         assert!((is - value).abs() < 0.5, "{name}: {is}");
     }
-    // A client's lookup that is answered so is another matter.
+    // The same answer to a client's lookup is an error.
     let reply = proxy.h1.bare("OPTIONS", "/live/whip/endpoint/s1").await;
     assert_eq!(reply.problem(), "manager-unavailable");
     let failed = r#"whipstitch_stream_manager_lookups_total{result="failed"}"#;
@@ -156,7 +156,7 @@ async fn an_untrusted_certificate_is_reported_with_the_verifiers_reason() {
     let deployment = Deployment::start().await;
     let tls = deployment.proxy();
     let mut config = deployment.config();
-    // Another proxy's https: its certificate leads to no authority of the system.
+    // Another proxy's https: no authority of the system signed its certificate.
     config.stream_manager.url = Some(format!("https://localhost:{}", tls.h1.addr().port()));
     config.stream_manager.probe = Duration::from_secs(30);
     let proxy = deployment.proxy_with(config);
@@ -167,7 +167,7 @@ async fn an_untrusted_certificate_is_reported_with_the_verifiers_reason() {
     );
 }
 
-/// `whipstitch check --online` with these flags; its code, and what it printed.
+/// `whipstitch check --online` with these flags; returns its exit code and its output.
 async fn check_online(flags: String) -> (u8, String) {
     let exit = tokio::task::spawn_blocking(move || {
         let line = format!("whipstitch check --online --http 127.0.0.1:0 {flags}");
@@ -282,7 +282,7 @@ async fn check_online_names_each_cause_and_its_fix() {
     assert_eq!(code, 78, "{shown}");
     assert!(shown.contains("timeout after 2 s"), "{shown}");
 
-    // They take the connection, and the handshake does not come to its end.
+    // They accept the connection, and the handshake does not complete.
     let closing = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closes = closing.local_addr().unwrap();
     let serves = tokio_util::task::TaskTracker::new()
@@ -313,7 +313,7 @@ async fn check_online_names_each_cause_and_its_fix() {
             let answer = format!(
                 "HTTP/1.1 404 No\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
             );
-            // The check also connects and says nothing.
+            // The check also opens a connection without a request.
             let _ = socket.write_all(answer.as_bytes()).await;
         }
     });

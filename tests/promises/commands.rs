@@ -41,19 +41,19 @@ impl Setup {
         }
     }
 
-    /// What a command says of this proxy.
+    /// Runs a command against this proxy.
     async fn run(&self, line: &str) -> Exit {
         run(&format!("{line} --admin {}", self.socket.display())).await
     }
 
-    /// The answer of a command that has nothing bad to tell.
+    /// The JSON output of a command that succeeds.
     async fn json(&self, line: &str) -> Value {
         let exit = self.run(&format!("{line} --json")).await;
         assert_eq!((exit.code, &*exit.err), (0, ""), "{line}: {}", exit.out);
         serde_json::from_str(&exit.out).unwrap()
     }
 
-    /// The text of a command that has nothing bad to tell.
+    /// The text output of a command that succeeds.
     async fn text(&self, line: &str) -> String {
         let exit = self.run(line).await;
         assert_eq!((exit.code, &*exit.err), (0, ""), "{line}: {}", exit.out);
@@ -201,15 +201,15 @@ async fn drain_wait_returns_when_the_drain_is_over() {
     let (drained, ()) = tokio::join!(setup.run("drain --wait"), client);
     assert_eq!((drained.code, &*drained.err), (0, ""), "{}", drained.out);
     assert!(drained.out.starts_with("drained"), "{}", drained.out);
-    // It is still there, and not ready.
+    // It is still running, and not ready.
     assert_eq!(setup.run("status").await.code, 1);
-    // Twice is no mistake.
+    // A second drain is no error.
     assert_eq!(setup.run("drain --wait").await.code, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_that_takes_too_long_fails() {
-    // Load balancers would be waited for all that time.
+    // The delay for load balancers takes all that time.
     let setup = Setup::with(|config| config.shutdown.delay = Duration::from_mins(1)).await;
     let late = setup.run("drain --wait --timeout 100ms").await;
     assert_eq!(late.code, 1, "{}{}", late.out, late.err);
@@ -234,7 +234,7 @@ async fn a_reload_reports_what_failed() {
 async fn the_log_level_is_shown_and_an_unknown_one_refused() {
     let setup = Setup::start().await;
     assert_eq!(setup.json("log-level").await["until_at"], Value::Null);
-    // This process has no log that could be changed; another test asks one that has.
+    // This process has no log whose level could be changed; another test covers one that has.
     assert_eq!(setup.run("log-level debug").await.code, 1);
 }
 
@@ -248,7 +248,7 @@ async fn changes_over_tcp_are_accepted_from_this_machine_only() {
             .code,
         0
     );
-    // A name that merely points here is no proof.
+    // A name that resolves to this machine is no proof.
     let port = admin.port();
     let named = run(&format!(
         "lookups forget --all --admin localhost.localdomain:{port}"

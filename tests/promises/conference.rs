@@ -25,8 +25,7 @@ fn sessions(deployment: &Deployment) -> usize {
     nodes.map(whipstitch_minicluster::Node::sessions).sum()
 }
 
-/// `WHIPClient` of the Conference SDK: any URL, `nodeGroup`, and `capabilities=4` for who has no
-/// media yet.
+/// `WHIPClient` of the Conference SDK: any URL, `nodeGroup`, and `capabilities=4` without media.
 async fn publish(proxy: &Proxy, stream: &str, params: &str) -> (Sdk, Publisher) {
     let path = format!("/as/v1/proxy/whip/live/{stream}");
     let params = format!("nodeGroup=default{params}");
@@ -63,7 +62,7 @@ async fn a_conference_publishes_a_camera_and_a_screen_beside_it() {
         viewer.wait_for_frames(5, SOON).await.unwrap();
         assert!(sdk.delete().await.status.is_success());
     }
-    // What is the node's reaches it, and what is the manager's is not asked of it.
+    // Parameters for the node reach it, and those that it must not get do not.
     let asked = deployment.cluster.seen().lookup_targets();
     assert!(
         asked
@@ -79,7 +78,7 @@ async fn a_conference_publishes_a_camera_and_a_screen_beside_it() {
     let with = posts.filter(|request| request.target.contains("capabilities=4"));
     assert_eq!(with.count(), 1);
 
-    // The screen ends, the camera goes on; then it may be shared again.
+    // The screen ends, the camera stays; then the screen may be shared again.
     assert_eq!(screen.delete().await.status, 200);
     assert_eq!(sessions(&deployment), 1);
     let (screen, _third) = publish(&proxy, "alice-screenshare", "").await;

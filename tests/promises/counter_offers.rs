@@ -1,4 +1,4 @@
-//! A player that does not understand a counter-offer is refused so, and leaves no session behind.
+//! A player that does not understand a counter-offer gets an error, and its session is deleted.
 
 use http::{Method, Request, header::USER_AGENT};
 use tokio::io::AsyncWriteExt;
@@ -53,13 +53,12 @@ impl Setup {
         }
     }
 
-    /// Waits until the nodes have so many sessions of players, and checks that so many were asked
-    /// for.
+    /// Waits until the nodes have this many players' sessions, and checks how many were created.
     async fn until_players(&self, players: usize, asked: usize) {
         let nodes = self.deployment.cluster.nodes();
         let sessions = || nodes.iter().map(Node::sessions).sum::<usize>();
         let reached = async {
-            // Polls another part of the same process: there is nothing to be woken by.
+            // Polls another part of the same process, which sends no notification.
             while sessions() != players + 1 {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
@@ -113,8 +112,8 @@ async fn a_session_that_may_belong_to_another_client_is_left_alone() {
     let setup = Setup::start().await;
     let (both, video) = (&*setup.both, &*setup.video);
     let mut first = setup.proxy.h2.keep().await;
-    let countered = post(&mut first, "page", both).await;
-    assert_eq!(countered.status, 406);
+    let counter_offer = post(&mut first, "page", both).await;
+    assert_eq!(counter_offer.status, 406);
     // Another browser behind the same address, another one behind the same connection, another
     // player of the page.
     let mut second = setup.proxy.h2.keep().await;
@@ -123,19 +122,19 @@ async fn a_session_that_may_belong_to_another_client_is_left_alone() {
     assert_eq!(post(&mut first, "page", both).await.status, 406);
     setup.until_players(4, 4).await;
 
-    // Who has answered may ask for less later.
+    // A player that has answered may send a smaller offer later.
     let mut third = setup.proxy.h2.keep().await;
-    let countered = post(&mut third, "answers", both).await;
-    let answer = setup.player.accept(&countered.text()).await.unwrap();
-    let session = path_of(countered.header("location"));
+    let counter_offer = post(&mut third, "answers", both).await;
+    let answer = setup.player.accept(&counter_offer.text()).await.unwrap();
+    let session = path_of(counter_offer.header("location"));
     let patched = setup.proxy.h2.sdp("PATCH", &session, &answer).await;
     assert_eq!(patched.status, 204);
     assert_eq!(post(&mut third, "answers", video).await.status, 406);
     setup.until_players(6, 6).await;
 }
 
-/// Each of its requests comes over a connection of its own, so its word for the client counts; not
-/// enough to end anything.
+/// Each of its requests comes over a connection of its own, so its forwarded headers identify the
+/// client; that is not enough to terminate a session.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trusted_proxys_forwarded_headers_distinguish_clients() {
     for (is_trusted, status) in [(true, 400), (false, 406)] {
@@ -156,7 +155,7 @@ async fn a_trusted_proxys_forwarded_headers_distinguish_clients() {
             assert_eq!(setup.proxy.plain.send(request).await.status, status);
         }
         let sessions = if is_trusted { 2 } else { 3 };
-        // Nothing is left to the one task that ends sessions: each would be counted.
+        // The reaper task has no session left to delete: each would be counted.
         setup.until_players(sessions, sessions).await;
         assert_eq!(setup.proxy.drain().await, Drained::Whole);
         let nodes = setup.deployment.cluster.nodes();
@@ -167,7 +166,7 @@ async fn a_trusted_proxys_forwarded_headers_distinguish_clients() {
     }
 }
 
-/// The node takes its time with the answer: the player has given it all the same.
+/// The node is slow to accept the answer, but the player has sent it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_player_whose_answer_is_pending_may_offer_less() {
     let (deployment, node) = (Deployment::start().await, RawNode::start(73).await);
@@ -190,9 +189,9 @@ async fn a_player_whose_answer_is_pending_may_offer_less() {
         let (reply, _) = tokio::join!(connection.send(request), answer);
         reply
     };
-    let countered = ask(sdp).await;
-    assert_eq!(countered.status, 406);
-    let session = path_of(countered.header("location"));
+    let counter_offer = ask(sdp).await;
+    assert_eq!(counter_offer.status, 406);
+    let session = path_of(counter_offer.header("location"));
     let mut other = proxy.h1.keep().await;
     let answer = Request::patch(session).header("content-type", "application/sdp");
     let patched = other.begin(answer.body("v=0\r\n").unwrap()).await;
@@ -202,9 +201,9 @@ async fn a_player_whose_answer_is_pending_may_offer_less() {
         socket
     };
     let patch = async { tokio::time::timeout(SOON, patch).await.expect("a PATCH") };
-    let (begun, under_way) = (tokio::time::timeout(SOON, patched), patch);
+    let (begun, pending) = (tokio::time::timeout(SOON, patched), patch);
     let less = async {
-        let mut socket = under_way.await;
+        let mut socket = pending.await;
         let less = ask(&sdp.replace("m=audio 9 ", "m=audio 0 ")).await;
         assert_eq!(less.status, 406, "{}", less.text());
         let done = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";

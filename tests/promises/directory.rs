@@ -1,4 +1,4 @@
-//! The Stream Manager in all its moods.
+//! The Stream Manager's answers and failures.
 
 use std::time::{Duration, Instant};
 
@@ -68,15 +68,14 @@ async fn a_manager_that_does_not_answer_properly_is_a_503_and_an_array_is_an_ans
         );
         assert_eq!(reply.header("retry-after"), "2");
     }
-    // Nothing is wrong with such an answer but its length: it is refused for that, and one byte
-    // less is not.
+    // Such an answer is wrong only in its length: it is refused for that, and one byte less is not.
     let longest = 64 * 1024;
     for (bytes, status) in [(longest, 200), (longest + 1, 503)] {
         let fresh = deployment.proxy();
         manager.lie(Lie::Huge(bytes));
         assert_eq!(whip(&fresh, "padded").await.status, status, "{bytes}");
     }
-    // Another proxy: this one may hold lookups back by now.
+    // Another proxy: this one's circuit breaker may be open by now.
     let proxy = deployment.proxy();
     manager.lie(Lie::ErrorMessage("no capacity".into()));
     let reply = whip(&proxy, "s2").await;
@@ -167,8 +166,8 @@ async fn a_refusing_node_is_skipped_for_one_of_a_wider_lookup() {
     };
     deployment.cluster.nodes()[index].die().await;
 
-    // The node of the OPTIONS is gone; a wider question finds another, and the client notices
-    // nothing of that.
+    // The node of the OPTIONS is down; a wider lookup finds another, and the client does not
+    // notice.
     let created = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", &offer).await;
     assert_eq!(created.status, 201, "{}", created.text());
     assert_eq!(
@@ -181,7 +180,7 @@ async fn a_refusing_node_is_skipped_for_one_of_a_wider_lookup() {
     assert!((proxy.metric("whipstitch_failovers_total").await - 1.0).abs() < 0.5);
 }
 
-/// What a player's OPTIONS and then another one cost the manager, with this in between.
+/// The lookups for two OPTIONS of a player, with this in between.
 async fn lookups_around(
     deployment: &Deployment,
     proxy: &Proxy,

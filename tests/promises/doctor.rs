@@ -1,5 +1,5 @@
-//! `whipstitch doctor`: what it says of the real proxy, of servers that break a rule, and how it
-//! ends.
+//! `whipstitch doctor`: its findings about the real proxy and about servers that break a rule, and
+//! its exit codes.
 
 use std::{net::SocketAddr, sync::Mutex};
 
@@ -69,7 +69,7 @@ async fn every_client_passes_in_front_of_red5s_nodes_over_tls() {
         (code, &document["server"]),
         (0, &"Stream Manager 1.x".into())
     );
-    // What has to be tried there, and not only passed over.
+    // Rules that have to be tried there, and not skipped.
     let ok = rows(&document, "ok");
     for row in [
         "rfc-whip: the session's URL cannot be guessed",
@@ -90,7 +90,7 @@ async fn every_client_passes_in_front_of_red5s_nodes_over_tls() {
     ] {
         assert!(ok.contains(&row.to_owned()), "{row}: {document:#}");
     }
-    // Whatever it made it took away again.
+    // It deleted every session that it created.
     let nodes = deployment.cluster.nodes().iter();
     assert_eq!(
         nodes
@@ -159,8 +159,8 @@ async fn a_node_without_a_proxy_fails_the_expected_rules() {
     let (code, document) = examined(&format!("http://{}", node.address())).await;
     let failed = rows(&document, "failed");
     for row in [
-        // Whoever knows the name can end the stream; Red5 answers candidates with 200, and gives no
-        // ETag.
+        // Any client that knows the name can end the stream; Red5 answers candidates with 200, and
+        // gives no ETag.
         "rfc-whip: the session's URL cannot be guessed",
         "rfc-whip: PATCH with candidates gives 204 without ETag",
         "mediamtx: ETag where PATCH is allowed",
@@ -194,7 +194,7 @@ async fn a_manager_failure_is_reported_in_words() {
     }
 }
 
-/// A server that does everything right but for what `spoil` does to its answers.
+/// A correct server, except for the changes that `spoil` makes to its answers.
 async fn spoiled(
     spoil: fn(&Request<Incoming>, &mut Response<Full<Bytes>>),
 ) -> (SocketAddr, AbortOnDropHandle<()>) {
@@ -343,7 +343,7 @@ async fn redirects_are_bounded_and_never_carry_the_token() {
     assert!(!exit.out.contains("secret"), "{}", exit.out);
     assert!(exit.out.contains("does not hear the token"), "{}", exit.out);
 
-    // A server that sends everybody round in circles is left after the second redirect.
+    // A redirect loop is abandoned after the second redirect.
     let (circle, _server) = spoiled(|_, response| {
         *response.status_mut() = http::StatusCode::TEMPORARY_REDIRECT;
         response
@@ -393,7 +393,7 @@ async fn players_of_a_live_stream_leave_it_as_they_found_it() {
     let played = document["rows"].as_array().unwrap().iter();
     assert!(played.clone().all(|row| row["role"] == "play"));
     assert!(played.len() > 50);
-    // Of those too that took the node's offer for an error, and sent no DELETE.
+    // This includes clients that treated the node's offer as an error and sent no DELETE.
     let nodes = deployment.cluster.nodes().iter();
     let left = nodes
         .map(whipstitch_minicluster::Node::sessions)
@@ -409,7 +409,7 @@ async fn an_interrupted_run_leaves_no_session() {
     let line = Line::parse_from(["doctor", &url, "--insecure"]);
     let stop = CancellationToken::new();
     let seen = async {
-        // Somebody publishes now: a session is under way.
+        // A publisher is running now: a session is open.
         while deployment
             .cluster
             .nodes()

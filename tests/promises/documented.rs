@@ -21,7 +21,7 @@ fn node(last: u8, region: &str, role: Role) -> NodeConfig {
     }
 }
 
-/// One node in `us`, two in `eu`: what a lookup with `strict` may want of them is soon too much.
+/// One node in `us`, two in `eu`: a lookup with `strict` soon demands too much of them.
 async fn regions() -> Deployment {
     Deployment::with(ClusterConfig {
         nodes: vec![
@@ -131,7 +131,7 @@ async fn a_region_with_one_node_is_enough_for_strict() {
     }
 }
 
-/// `endpoints` is the client's own: the number that it names is what is demanded.
+/// `endpoints` is the client's own: the manager gets the number that the client sends.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_number_of_endpoints_is_the_clients() {
     for api in APIS {
@@ -196,7 +196,7 @@ async fn a_transcoder_is_published_to_and_its_origin_never() {
     }
 }
 
-/// 2.0: without a provision of the stream there is no transcoder, and nothing else will do. (What
+/// 2.0: without a provision of the stream there is no transcoder, and no other node is used. (What
 /// looks like a variant is asked for by its base, too, if the manager knows no such stream.)
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_provision_nothing_is_transcoded() {
@@ -215,7 +215,7 @@ async fn without_a_provision_nothing_is_transcoded() {
     }
 }
 
-/// Each publish is a question of its own: only a lookup takes the provision to the transcoder.
+/// Each publish is a lookup of its own: only a lookup takes the provision to the transcoder.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_transcoded_publish_distributes_its_provision() {
     for api in APIS {
@@ -227,7 +227,7 @@ async fn every_transcoded_publish_distributes_its_provision() {
             let distributed = deployment.cluster.seen().distributed();
             let transcoders = distributed.iter().filter(|each| each.node == 2);
             assert_eq!(transcoders.count(), number, "{api:?} {distributed:?}");
-            // What the transcoder makes of it is there.
+            // The transcoder's variant is live.
             let play = target(api, "whep", "s1_2", "requestId=a");
             let played = proxy.h1.sdp("POST", &play, "").await;
             assert_eq!(played.status, 201, "{api:?}: {}", played.text());
@@ -240,7 +240,7 @@ async fn every_transcoded_publish_distributes_its_provision() {
     }
 }
 
-/// The manager has shuffled the list already: whatever it names first is published to.
+/// The manager has shuffled the list already: the publisher goes to its first node.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_of_the_list_is_published_to() {
     for api in APIS {

@@ -1,4 +1,4 @@
-//! The end, in order.
+//! Shutdown: the order of a drain.
 
 use std::time::Duration;
 
@@ -29,17 +29,17 @@ async fn every_socket_gets_a_close_and_every_request_its_answer() {
         .await;
     let (h1, h2, admin) = (proxy.h1.clone(), proxy.h2.clone(), proxy.admin.clone());
     let slow = async { tokio::join!(h1.get("/slow"), h2.get("/slow")) };
-    let under_way = "whipstitch_requests_in_flight";
-    let ((first, second), ()) = tokio::join!(slow, proxy.until_metric(under_way, 2.0));
+    let in_flight = "whipstitch_requests_in_flight";
+    let ((first, second), ()) = tokio::join!(slow, proxy.until_metric(in_flight, 2.0));
     assert_eq!((first.status.as_u16(), second.status.as_u16()), (404, 404));
 
     let slow = async { tokio::join!(h1.get("/slow"), h2.get("/slow")) };
     let end = async {
-        proxy.until_metric(under_way, 2.0).await;
+        proxy.until_metric(in_flight, 2.0).await;
         proxy.drain().await
     };
     let closes = async {
-        // At once, and not when a frame happens to come by: nodes ping every 5 s.
+        // At once, and not at the next frame: nodes ping every 5 s.
         let closes = futures_util::future::join_all(dialogues.iter_mut().map(Dialogue::next));
         let closes = tokio::time::timeout(Duration::from_secs(3), closes).await;
         for close in closes.expect("a Close at once") {
@@ -48,7 +48,7 @@ async fn every_socket_gets_a_close_and_every_request_its_answer() {
             };
             assert_eq!(close.code, CloseCode::Away);
         }
-        // While the requests are still under way: nobody new is wanted.
+        // While the requests are still in flight, the proxy is not ready.
         assert_eq!(admin.get("/readyz").await.status, 503);
         assert_eq!(admin.get("/livez").await.status, 200);
         assert!(tokio::net::TcpStream::connect(h1.addr()).await.is_err());
@@ -88,7 +88,6 @@ async fn a_client_that_never_reads_does_not_delay_the_drain() {
             sockets: 0
         }
     );
-    // A connection that never said anything is not waited for either; the process would be gone by
-    // now.
+    // The drain does not wait for a silent connection either; the process would be gone by now.
     let _ = tokio::time::timeout(Duration::from_millis(1), io.read_u8()).await;
 }

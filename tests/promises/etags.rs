@@ -1,5 +1,5 @@
-//! `ETag`, `If-Match`, `Accept-Patch`: what a node says passes, what a client needs is there, and
-//! what would break one does not reach it (RFC 9725 §4.3.1).
+//! `ETag`, `If-Match`, `Accept-Patch`: a node's headers pass, a client gets what it needs, and
+//! nothing that would break it (RFC 9725 §4.3.1).
 
 use std::fs;
 
@@ -43,8 +43,8 @@ fn last_trickle(deployment: &Deployment) -> SeenRequest {
     trickles.next_back().unwrap()
 }
 
-/// `MediaMTX` 1.20.1 as a client (internal/protocols/whip/client.go): no tag is the end where
-/// `PATCH` is allowed, and so is a trickle that is not a 204, or a `DELETE` that is not a 200.
+/// `MediaMTX` 1.20.1 as a client (internal/protocols/whip/client.go): it fails without a tag where
+/// `PATCH` is allowed, on a trickle that is not a 204, and on a `DELETE` that is not a 200.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_needs_an_etag_gets_one_and_no_node_sees_it() {
     let deployment = Deployment::start().await;
@@ -81,7 +81,7 @@ async fn a_client_that_needs_an_etag_gets_one_and_no_node_sees_it() {
         assert!(!last_trickle.headers.contains_key("if-match"));
         assert!(!last_trickle.headers.contains_key("etag"));
     }
-    // It restarts ICE, which is the node's to judge.
+    // It restarts ICE, which the node decides.
     send(&proxy.h1, patch(&session).header("if-match", "*")).await;
     assert_eq!(last_trickle(&deployment).headers["if-match"], "*");
     // simple-whip-client.
@@ -139,7 +139,7 @@ async fn only_a_strict_replica_requires_if_match_and_never_of_red5s_sdk() {
     }
 }
 
-/// What draft-ietf-wish-whip-01 told servers to say is what its client dies of.
+/// The status that draft-ietf-wish-whip-01 asked of servers ends its client.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_trickle_of_red5s_sdk_gets_a_status_that_ends_it() {
     let deployment = Deployment::start().await;

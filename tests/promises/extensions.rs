@@ -1,4 +1,4 @@
-//! Protocol extensions: a node offers them, and clients reach them by sealed URLs.
+//! Protocol extensions: nodes offer them, and clients reach them by sealed URLs.
 
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,7 @@ async fn offering() -> Deployment {
     .await
 }
 
-/// The paths to extensions that an answer tells of, by their relation; they are ours, and hide the
-/// node.
+/// The path of the extension with this relation in an answer; it is ours, and hides the node.
 fn offered(reply: &Reply, relation: &str) -> Option<String> {
     let links = reply.headers.get_all("link").iter();
     let mut links = links.map(|link| link.to_str().unwrap());
@@ -44,7 +43,7 @@ async fn publish(client: &Client, target: &str) -> Reply {
     created
 }
 
-/// A standard player's session for this stream, which somebody publishes.
+/// A standard player's session for this stream, with a publisher.
 async fn play(client: &Client, stream: &str) -> Reply {
     publish(client, &format!("/live/whip/endpoint/{stream}")).await;
     let target = format!("/live/whep/endpoint/{stream}");
@@ -71,10 +70,10 @@ async fn open(client: &Client, target: &str) -> StreamingReply {
     client.keep().await.open(request.body("").unwrap()).await
 }
 
-/// Waits until the node has so many listeners.
+/// Waits until the node has this many event streams.
 async fn until_listeners(node: &Node, count: usize) {
     let reached = async {
-        // Polls another part of the same process: there is nothing to be woken by.
+        // Polls another part of the same process, which sends no notification.
         while node.event_streams() != count {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -104,7 +103,7 @@ async fn an_event_arrives_when_it_is_sent_and_not_at_the_end() {
             let took = sent.elapsed();
             assert!(took < Duration::from_secs(1), "{took:?}");
         }
-        // Whoever leaves is gone at the node, too.
+        // A client that leaves ends the stream at the node too.
         drop(events);
         until_listeners(node, 0).await;
         proxy
@@ -137,7 +136,7 @@ async fn an_extensions_bodies_and_resources_are_passed_through() {
         requests.last().unwrap().target,
         "/extensions/live/s1/events/stream"
     );
-    // Added queries go on; what is none of an extension's is refused here.
+    // Added queries are passed on; methods that no extension has are refused here.
     post(&proxy.h1, &format!("{layer}?token=x&host=10.0.0.1"), "{}").await;
     let requests = deployment.cluster.seen().requests();
     assert_eq!(
@@ -181,14 +180,14 @@ async fn the_url_of_one_stream_does_not_open_another() {
     }
     let as_session = format!("/live/whep/resource/s1/{token}");
     assert_eq!(proxy.h1.bare("DELETE", &as_session).await.status, 404);
-    // Another replica without the key cannot open it, one whose URLs are over does not.
+    // A replica without the key cannot open it, and one whose URLs have expired does not.
     let mut config = deployment.config();
     config.sessions.lifetime = Duration::from_nanos(1);
     let brief = deployment.proxy_with(config);
     let session = brief.h1.bare("POST", "/live/whep/endpoint/s1").await;
     let expiring = offered(&session, LAYER).unwrap();
     let expired = async {
-        // Its life is measured by the wall clock, in whole milliseconds.
+        // Its age is measured by the wall clock, in whole milliseconds.
         while post(&brief.h1, &expiring, "{}").await.status != 404 {}
     };
     assert!(tokio::time::timeout(SOON, expired).await.is_ok());
@@ -205,7 +204,7 @@ async fn the_end_of_a_session_ends_its_extensions() {
     assert_eq!(post(&proxy.h1, &theirs, "[]").await.status, 201);
     let session = path_of(old.header("location"));
     assert_eq!(proxy.h1.bare("DELETE", &session).await.status, 200);
-    // Before anybody else is there, too: the node may remember what it offered for a while.
+    // This also holds before the next session: the node may keep its extensions for a while.
     assert_eq!(
         post(&proxy.h1, &theirs, "[]").await.problem(),
         "unknown-session"
@@ -240,7 +239,7 @@ async fn event_streams_are_bounded_and_end_with_the_process() {
     );
 }
 
-/// Waits until nothing more comes in that is not read.
+/// Waits until the unread data stops growing.
 async fn until_full(socket: &TcpStream) {
     let mut there = vec![0; 16 * 1024 * 1024];
     let (mut before, mut same) = (0, 0);
@@ -248,12 +247,12 @@ async fn until_full(socket: &TcpStream) {
         let now = socket.peek(&mut there).await.unwrap();
         same = if now == before { same + 1 } else { 0 };
         before = now;
-        // The kernel tells nobody that its buffers are full.
+        // The kernel sends no notification that its buffers are full.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// Its client is there, and reads nothing: there is always a frame that waits for it.
+/// Its client is connected and reads nothing: a frame is always queued for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unread_event_stream_does_not_delay_the_drain() {
     let deployment = offering().await;
@@ -266,7 +265,7 @@ async fn an_unread_event_stream_does_not_delay_the_drain() {
     client.write_all(get.as_bytes()).await.unwrap();
     let node = &deployment.cluster.nodes()[0];
     until_listeners(node, 1).await;
-    // More than all buffers on the way hold together.
+    // More than all buffers in between hold.
     let event = format!("data: {}\n\n", "x".repeat(1024 * 1024)).leak();
     for _ in 0..40 {
         assert_eq!(node.send_event(event), 1);
@@ -368,7 +367,7 @@ async fn only_links_to_other_hosts_are_left_out() {
     assert!(relation("c").is_some());
     assert!(relation("g").is_some());
 
-    // What an extension has made is at the node that answered, whatever that calls itself.
+    // A resource that an extension created is at the node that answered, whatever host it names.
     let away = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\nLocation: http://192.0.2.9/x\r\n\r\n";
     let path = relation("c").unwrap();
     let (made, (head, _)) =

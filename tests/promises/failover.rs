@@ -1,4 +1,4 @@
-//! Another node takes what one cannot serve, within one budget, and nothing is done twice.
+//! Another node serves what one cannot, within one budget, and nothing is done twice.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use http::Method;
 use whipstitch_minicluster::{Action, Fault, Lie, Server, peer::Publisher};
 use whipstitch_tests::{Deployment, deployment::SOON};
 
-/// How many requests of this method the nodes took, all together.
+/// How many requests of this method all nodes received.
 fn taken(deployment: &Deployment, method: &Method) -> u64 {
     let seen = deployment.cluster.seen();
     let nodes = 0..deployment.cluster.nodes().len();
@@ -20,7 +20,7 @@ async fn a_node_that_dies_after_the_lookup_costs_the_client_nothing() {
     let deployment = Deployment::start().await;
     let proxy = deployment.proxy();
     let (manager, node) = (deployment.cluster.manager(), &deployment.cluster.nodes()[0]);
-    // The answer names this node alone.
+    // The answer names this node only.
     manager.lie(Lie::ServerAddress(node.ip().to_string()));
     let asked = proxy.h1.bare("OPTIONS", "/live/whip/endpoint/s1").await;
     assert_eq!(asked.status, 200);
@@ -47,7 +47,7 @@ async fn a_post_that_a_node_took_is_seen_once() {
     }
     let post = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", "v=0");
     let drop_it = async {
-        // Polls what another part of the same process has counted: there is nothing to be woken by.
+        // Polls a counter in another part of the same process, which sends no notification.
         while taken(&deployment, &Method::POST) == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -1,4 +1,4 @@
-//! Whoever floods a connection is told to go, and takes nothing from others.
+//! A client that floods a connection is disconnected, and others are not affected.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use whipstitch_tests::{
     raw_h2::{self, END_HEADERS, END_STREAM, block, frame, kind},
 };
 
-/// Frames after which a flood has to be over, had it not been stopped: far fewer are enough.
+/// Frames after which a flood ends if it is not stopped; far fewer must be enough.
 const MANY: u32 = 20_000;
 /// An answer that costs no lookup.
 const ASK: &[(&str, &str)] = &[
@@ -26,7 +26,7 @@ const PUBLISH: &[(&str, &str)] = &[
     ("content-type", "application/sdp"),
 ];
 
-/// Writes the frames of each number until the other side ends the connection; whether it did.
+/// Writes the frames of each number until the peer ends the connection; returns whether it did.
 async fn is_cut(client: &Client, first: &[u8], mut next: impl FnMut(u32) -> Vec<u8>) -> bool {
     let mut io = raw_h2::open(client).await;
     io.write_all(first).await.unwrap();
@@ -37,7 +37,7 @@ async fn is_cut(client: &Client, first: &[u8], mut next: impl FnMut(u32) -> Vec<
                 return true;
             }
         }
-        // What was written may not have been read yet: the other half sees the end, if there is
+        // The peer may not have read everything yet: the reading half sees the end, if there is
         // one.
         std::future::pending().await
     };
@@ -60,13 +60,13 @@ fn stream_of(number: u32) -> u32 {
 async fn an_http2_flood_ends_its_connection_and_others_are_served() {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
-    // Whatever ends the connection has to be the flood, not its age.
+    // The flood must end the connection, not its age.
     config.connections.header_timeout = Duration::from_mins(1);
     config.timeouts.body = Duration::from_mins(1);
     let proxy = deployment.proxy_with(config);
     let ask = block(ASK);
 
-    // CVE-2023-44487: requests that are taken back before they are answered.
+    // CVE-2023-44487: requests that the client resets before they are answered.
     let reset = |number| {
         let stream = stream_of(number);
         let mut frames = frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &ask);
@@ -75,7 +75,7 @@ async fn an_http2_flood_ends_its_connection_and_others_are_served() {
     };
     assert!(is_cut(&proxy.h2, b"", reset).await, "rapid reset");
 
-    // CVE-2025-8671: requests that the server is made to take back.
+    // CVE-2025-8671: requests that the client makes the server reset.
     let made_to_reset = |number| {
         let stream = stream_of(number);
         let mut frames = frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &ask);
@@ -106,8 +106,8 @@ async fn a_header_beyond_the_limit_is_refused() {
     for header in [&long, &many] {
         let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{header}\r\n");
         let (mut io, _) = proxy.plain.connect().await;
-        // It may close before it has read everything, and a reset takes the answer with it: then it
-        // was refused, too.
+        // The proxy may close before it has read everything, and a reset discards the answer: that
+        // is a refusal too.
         let _ = io.write_all(request.as_bytes()).await;
         let mut answer = [0; 12];
         let read = tokio::time::timeout(SOON, io.read_exact(&mut answer)).await;
@@ -130,7 +130,7 @@ async fn a_header_beyond_the_limit_is_refused() {
     if let Some(answer) = raw_h2::until(&mut io, &ends).await
         && answer[3] == kind::HEADERS
     {
-        // A status that is not one of the seven in HPACK's own table stands there in digits.
+        // A status that is not one of the seven in HPACK's own table is written there in digits.
         let answer = String::from_utf8_lossy(&answer).into_owned();
         assert!(!answer.contains("204"), "{answer}");
         assert_ne!(answer.as_bytes()[9], 0x89, "204 by its index");

@@ -1,5 +1,4 @@
-//! Tokens and handles that are not what we gave: nobody is led anywhere by one, and nobody is told
-//! why.
+//! Forged tokens and handles: they lead to no node, and the answer does not reveal the reason.
 
 use std::{fs, time::Duration};
 
@@ -31,7 +30,7 @@ async fn publish(client: &Client) -> String {
     path_of(created.header("location"))
 }
 
-/// How often a session was asked for at a node.
+/// How many session requests reached a node.
 fn reached(deployment: &Deployment) -> usize {
     let seen = deployment.cluster.seen().requests().into_iter();
     seen.filter(|request| request.server != Server::Manager && request.method != "POST")
@@ -52,7 +51,7 @@ async fn an_altered_token_is_a_404_and_reaches_no_node() {
         forged.push(format!("{before}/{altered}"));
         forged.push(format!("{before}/{}", &token[..at]));
     }
-    // Cut off as a whole it is no token, and means the one session of this client.
+    // Cut off completely it is no token, and means the one session of this client.
     forged.retain(|url| url.len() > before.len() + 1);
     forged.extend([
         format!("{before}/{token}A"),
@@ -72,7 +71,7 @@ async fn an_altered_token_is_a_404_and_reaches_no_node() {
         assert!(refused.text().len() < 300, "the reason is not revealed");
     }
 
-    // As it is, but too old, or before a proxy that has another key.
+    // Unaltered, but too old, or at a proxy with another key.
     let mut config = with_key(&deployment, KEY);
     config.sessions.lifetime = Duration::from_millis(1);
     let late = deployment.proxy_with(config);
@@ -89,7 +88,7 @@ async fn an_altered_token_is_a_404_and_reaches_no_node() {
     assert_eq!(reached(&deployment), 1);
 }
 
-/// The replica that answered the `OPTIONS` has another key file, or was started anew since.
+/// The replica that answered the `OPTIONS` has another key file, or has restarted since.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handle_of_another_key_is_ignored_without_an_error() {
     let deployment = Deployment::start().await;
@@ -106,12 +105,11 @@ async fn a_handle_of_another_key_is_ignored_without_an_error() {
     let seen = deployment.cluster.seen().requests();
     assert!(seen.iter().all(|request| !request.target.contains("host=")));
 
-    // Without a token it is the client's own session that is meant, as without the key.
+    // Without a token the request means the client's own session, as without a handle.
     let own = format!("/live/whip/resource/s1?host={foreign}");
     assert_eq!(after.h1.bare("DELETE", &own).await.status, 200);
 
-    // What was made up, or altered, is a mistake as ever, and so is an address a question for the
-    // gate.
+    // An invented or altered handle is still an error, and an address still goes to the gate.
     let options = after.h1.bare("OPTIONS", "/live/whip/endpoint/s1").await;
     let handle = options.header("session-host");
     let altered = handle.replacen(&handle[20..21], "~", 1);

@@ -1,4 +1,4 @@
-//! Nothing but nodes is reached, whoever names it and however it is written.
+//! Only nodes are reachable, regardless of who names an address and how it is written.
 
 mod spellings;
 
@@ -13,7 +13,7 @@ use whipstitch::config::Config;
 use whipstitch_minicluster::{Config as ClusterConfig, Fault, Lie, NodeConfig};
 use whipstitch_tests::{Client, Deployment, Proxy, raw_node::RawNode, websocket::raw};
 
-/// Listeners at the port of the nodes, on addresses that are none of theirs.
+/// Listeners on the nodes' port, on addresses that are not nodes.
 struct Canaries(Vec<std::net::TcpListener>);
 
 impl Canaries {
@@ -29,7 +29,7 @@ impl Canaries {
             for address in &addresses {
                 match TcpListener::bind((*address, port_of(&listeners))).await {
                     Ok(listener) => listeners.push(listener),
-                    // A machine without IPv6 has nothing to watch there.
+                    // A machine without IPv6 has no such address.
                     Err(_) if address.is_ipv6() => {}
                     Err(_) => continue 'port,
                 }
@@ -43,7 +43,7 @@ impl Canaries {
         self.0[0].local_addr().unwrap().port()
     }
 
-    /// Asks the kernel, not the runtime, which may not have heard of a connection yet.
+    /// Asks the kernel: the runtime may not have seen a connection yet.
     fn unconnected(&self) -> bool {
         let would_block = |listener: &std::net::TcpListener| {
             listener
@@ -80,7 +80,7 @@ async fn handshake(client: &Client, query: &str) -> (u16, String) {
     (status, String::from_utf8(body).unwrap())
 }
 
-/// Problem bodies that tell which address was meant would be a map of the network behind.
+/// Problem bodies that name addresses would be a map of the internal network.
 fn names_no_address(body: &str) {
     for piece in [
         "127.",
@@ -104,7 +104,7 @@ async fn no_spelling_by_a_client_reaches_anything_but_nodes() {
     config.nodes.port = canaries.port();
     config.nodes.allow = Vec::new();
     let shut = deployment.proxy_with(config.clone());
-    // Somebody who wants it easy: it must not open what he did not think of.
+    // An operator's wide entry must not open special networks.
     config.nodes.allow = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
     let names = ["localhost", ".localdomain", "ip6-localhost"];
     config.nodes.allow_names = names.map(|name| name.parse().unwrap()).to_vec();
@@ -158,7 +158,7 @@ async fn refused_and_unknown_hosts_get_the_same_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_waits_for_the_manager() {
-    /// The manager's own slowness.
+    /// The manager's latency.
     const SLOW: Duration = Duration::from_millis(50);
     const EACH: usize = 30;
     let (deployment, canaries) = (Deployment::start().await, Canaries::start().await);
@@ -169,7 +169,7 @@ async fn every_refusal_waits_for_the_manager() {
     for (kind, host) in [("special", "169.254.169.254"), ("unknown", "10.11.12.13")] {
         let mut took = Vec::new();
         for number in 0..EACH {
-            // A stream of its own, so that no answer is remembered.
+            // A stream of its own, so that no answer is cached.
             let query = format!("id={kind}{number}&host={host}&app=live");
             let asked = Instant::now();
             assert_eq!(handshake(&proxy.plain, &query).await.0, 403, "{host}");
@@ -203,7 +203,7 @@ async fn no_false_answer_of_the_manager_reaches_anything_but_nodes() {
             "{address:?}: {reply:?}"
         );
         names_no_address(&reply.text());
-        // What passes through us to a page is learned by the same rules.
+        // Nodes in answers that pass to a page are learned by the same rules.
         let api = format!("/streammanager/api/4.0/event/live/s{number}?action=broadcast");
         proxy.plain.get(&api).await;
         let host = address
@@ -312,7 +312,7 @@ async fn our_own_listeners_are_no_nodes() {
         .await;
 }
 
-/// A proxy that knows its only node, a raw socket on loopback, by the name `localhost`.
+/// Configures a raw socket on loopback as the only node, by the name `localhost`.
 fn by_name(config: &mut Config, node: &RawNode) {
     config.nodes.port = node.addr().port();
     config.nodes.allow = Vec::new();
@@ -340,7 +340,7 @@ async fn a_name_is_dialled_only_if_every_address_of_it_may_be() {
 
     config.nodes.allow = vec!["127.0.0.1/32".parse().unwrap(), "::1/128".parse().unwrap()];
     let open = deployment.proxy_with(config);
-    // `localhost` may be ::1 first, where nobody listens.
+    // `localhost` may be ::1 first, where there is no listener.
     let (status, _) = tokio::select! {
         answer = handshake(&open.plain, query) => answer,
         _ = node.accept("") => (101, String::new()),
@@ -361,7 +361,7 @@ async fn a_node_behind_a_public_address_is_reached_by_its_private_one() {
         .manager()
         .lie(Lie::ServerAddress("203.0.113.7".to_owned()));
     let always = deployment.proxy_with(config.clone());
-    // It is reached: what it says of this offer is its own answer.
+    // It is reached: the answer to this offer is its own.
     let reply = publish(&always, "s1").await;
     assert!(!reply.status.is_server_error(), "{reply:?}");
 

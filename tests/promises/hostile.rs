@@ -7,7 +7,7 @@ use whipstitch_tests::{Client, Deployment, Proxy, deployment::SOON};
 
 const SEEDS: u64 = 256;
 
-/// A small generator with a seed, so that a failure can be played again.
+/// A small generator with a seed, so that a failure can be reproduced.
 struct Dice(u64);
 
 impl Dice {
@@ -72,7 +72,7 @@ fn nonsense(seed: u64) -> Vec<u8> {
         .collect()
 }
 
-/// Sends, says that no more will come, and waits for the end.
+/// Sends, shuts the write side down, and waits for the end.
 async fn throw(client: &Client, bytes: &[u8]) {
     let (mut io, _) = client.connect().await;
     let _ = io.write_all(bytes).await;

@@ -1,5 +1,5 @@
-//! ICE servers: told of where a client looks for them, in the form that it can read; and the
-//! answers that differ by client.
+//! ICE servers: sent where a client looks for them, in the form that it can read; and the answers
+//! that differ by client.
 
 use std::{
     fs,
@@ -40,8 +40,8 @@ fn secret(deployment: &Deployment, name: &str, text: &str) -> std::path::PathBuf
     file
 }
 
-/// STUN, TURN and TURN over TLS, with minted credentials, and with fixed ones for who can read no
-/// others.
+/// STUN, TURN and TURN over TLS, with generated credentials, and with fixed ones for clients that
+/// can read no others.
 fn ours(deployment: &Deployment) -> Config {
     let mut config = deployment.config();
     config.ice.servers = [
@@ -88,7 +88,7 @@ async fn every_client_gets_the_servers_that_it_can_read() {
         ]
     );
 
-    // Anybody else: all, a line each, the node's behind ours.
+    // Other clients: all servers, a line each, the node's after ours.
     let before = now();
     let other = proxy.h2.bare("OPTIONS", endpoint).await;
     let lines = links(&other);
@@ -196,7 +196,7 @@ async fn malformed_links_of_a_node_are_dropped() {
     );
 }
 
-/// A cluster whose manager names an address where a test listens by hand.
+/// A cluster whose manager names the address of a raw node.
 async fn raw() -> (Deployment, RawNode) {
     let deployment = Deployment::with(ClusterConfig {
         nodes: vec![NodeConfig::new([127, 0, 0, 2].into())],
@@ -249,7 +249,7 @@ async fn a_player_of_the_draft_gets_the_nodes_offer_as_a_counter_offer() {
     assert!(counts.keyframes > 0, "{counts:?}");
     assert_eq!(proxy.h1.bare("DELETE", &session).await.status, 200);
 
-    // Red5's SDK, and who leaves the offer to the server, get it in the 201.
+    // Red5's SDK, and players without an offer of their own, get it in the 201.
     let red5 = "/live/whep/endpoint/s1?requestId=subscriber-1&signal=true";
     assert_eq!(proxy.h1.sdp("POST", red5, &offered).await.status, 201);
     let empty = proxy
@@ -285,7 +285,7 @@ async fn a_406_without_an_offer_is_no_counter_offer() {
     }
 }
 
-/// As with Red5's SDK, a node that names no place means the usual one.
+/// As with Red5's SDK, a node without a `Location` means the usual path.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_counter_offer_without_a_location_can_be_answered() {
     let (deployment, node) = raw().await;

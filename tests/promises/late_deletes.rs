@@ -1,5 +1,4 @@
-//! An encoder that says goodbye to its former session late does not end the stream that it has just
-//! begun.
+//! An encoder's late DELETE of its former session does not end its new stream.
 
 use std::time::Duration;
 
@@ -21,16 +20,16 @@ const CREATED: &str = "HTTP/1.1 201 Created\r\nContent-Type: application/sdp\r\n
 const TAKEN: &str = "HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 const ENDED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// A publisher at a node that has just let go of its name.
+/// A publisher at a node that has just released its stream name.
 struct Setup {
     _deployment: Deployment,
     proxy: Proxy,
     node: RawNode,
-    /// The path of the session that was.
+    /// The path of the former session.
     former: String,
 }
 
-/// A POST that the node has, and has not answered.
+/// A POST that the node has received and not answered.
 struct Again {
     answer: BoxFuture<'static, Reply>,
     node: TcpStream,
@@ -122,7 +121,7 @@ async fn a_late_delete_is_sent_once_the_newer_session_was_refused() {
     assert!(head.starts_with("DELETE /live/whip/resource/s1 "), "{head}");
 }
 
-/// The operator's word does not end it either.
+/// An operator's request does not end it either.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_terminates_the_listed_session_and_no_newer_one() {
     let setup = Setup::start(74).await;
@@ -134,7 +133,7 @@ async fn an_operator_terminates_the_listed_session_and_no_newer_one() {
     let again = setup.publish().await;
     let accepted = setup.proxy.admin.send(end.body("{}").unwrap()).await;
     assert_eq!(accepted.status, 202);
-    // Its DELETE would be at the node by now.
+    // Its DELETE would have reached the node by now.
     let sent = tokio::time::timeout(Duration::from_millis(750), setup.node.accept_silently()).await;
     assert!(sent.is_err(), "it was sent");
     let newer = path_of(again.answered(CREATED).await.header("location"));

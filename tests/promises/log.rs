@@ -1,4 +1,4 @@
-//! One line an exchange, and it says where the time went.
+//! One log line per exchange, which shows where the time went.
 
 use http::Request;
 use serde_json::Value;
@@ -17,7 +17,7 @@ async fn ask(kept: &mut Kept, method: &str, target: &str, id: &str) -> Value {
     log::line("access", id).await
 }
 
-/// Which phases a line tells of; together they are not longer than the exchange.
+/// The phases of a line; their sum is at most the exchange's time.
 fn phases(line: &Value) -> Vec<&'static str> {
     let known: Vec<_> = PHASES
         .into_iter()
@@ -52,7 +52,7 @@ async fn the_line_of_an_exchange_shows_where_its_time_went() {
         for phase in ["lookup_us", "first_byte_us"] {
             assert!(phases(&first).contains(&phase), "{first}");
         }
-        // Where it was led a moment ago, and over the same connection.
+        // The same node as before, over the same connection.
         let second = ask(&mut kept, "OPTIONS", &target, &id(2)).await;
         assert!(!phases(&second).contains(&"tls_us"), "{second}");
         let manager = ask(&mut kept, "GET", "/streammanager/", &id(3)).await;
@@ -76,9 +76,9 @@ async fn only_a_new_connection_counts_as_connect_time() {
     let second = ask(&mut kept, "OPTIONS", target, "log-connect-2").await;
     assert!(!phases(&second).contains(&"connect_us"), "{second}");
 
-    // What was in vain was waited for, too; and nobody has sent a first byte.
+    // A failed attempt counts as connect time too; and no first byte was sent.
     node.fail(Fault::Refuse).await;
-    // By a replica that has no connection to it, which could break in the middle of this.
+    // Through a replica without a connection to the node, as that could break during this test.
     let other = deployment.proxy();
     let mut kept = other.h1.keep().await;
     let third = ask(&mut kept, "OPTIONS", target, "log-connect-3").await;

@@ -1,4 +1,4 @@
-//! Each exchange ends with one line, and the line says why it ended as it did: one word of those in
+//! Each exchange ends with one log line, which gives the reason in a word of
 //! `deploy/reference/log.md`.
 
 use http::Request;
@@ -86,7 +86,7 @@ async fn the_line_names_who_answered() {
     }
 }
 
-/// A proxy between nothing but sockets: the Stream Manager, and the only node.
+/// A proxy between raw sockets: the Stream Manager, and the only node.
 async fn before(last: u8) -> (Proxy, RawNode, RawNode) {
     let deployment = Deployment::start().await;
     let (manager, node) = (RawNode::start(last).await, RawNode::start(last + 1).await);
@@ -111,7 +111,7 @@ async fn the_line_names_who_broke_an_answer_off() {
             let id = format!("log-broke-{name}-{reason}");
             let kept = client.keep().await;
             let asked = request(method, target, &id).body("").unwrap();
-            // It stays to hear all of it.
+            // It stays until the end.
             let (_open, taken) = tokio::join!(kept.open(asked), from.answer(0, half));
             assert!(taken.0.starts_with(method), "{}", taken.0);
             let line = log::line("access", &id).await;
@@ -160,7 +160,7 @@ async fn the_line_says_when_the_client_left() {
     }
 }
 
-/// How long a client waits that is to leave before the answer.
+/// How long a client waits that leaves before the answer.
 const SHORT: std::time::Duration = std::time::Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,7 +189,7 @@ async fn the_line_names_what_a_shutdown_cut_off() {
     assert_eq!(end, None);
     let line = log::line("access", "log-shutdown").await;
     assert_eq!(status(&line), ("shutdown", 200));
-    // The URL of the stream is a secret of whoever has it.
+    // The URL of the stream is a secret of the client that has it.
     let token = stream.rsplit('/').next().unwrap();
     assert!(!line.to_string().contains(token), "{line}");
 }

@@ -1,5 +1,5 @@
-//! Each session has one line when it is over, with the id of the request that opened it, and it
-//! says who ended it and why.
+//! Each session has one line when it is over, with the id of the request that opened it, which
+//! names who ended it and why.
 
 use http::Request;
 use serde_json::Value;
@@ -39,7 +39,7 @@ async fn socket(proxy: &Proxy, node: &RawNode, id: &str) -> (Box<dyn Io>, TcpStr
     (client, node)
 }
 
-/// Reads until there is nothing more.
+/// Reads to the end.
 async fn rest(from: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
     let mut read = Vec::new();
     let all = tokio::time::timeout(SOON, from.read_to_end(&mut read)).await;
@@ -54,8 +54,7 @@ async fn post(proxy: &Proxy, target: &str) -> Value {
     serde_json::from_slice(&reply.body).unwrap_or_default()
 }
 
-/// The line of the session that this request opened; it is the only one, and holds nothing that is
-/// nobody's business.
+/// The line of the session that this request opened; it is the only one, and holds no secret.
 async fn over(id: &str) -> (String, String, Value) {
     let line = log::line("session", id).await;
     assert_eq!(line["client"], "127.0.0.1", "{line}");
@@ -75,7 +74,7 @@ async fn a_websocket_says_who_ended_it_and_with_which_code() {
     let (_deployment, proxy, node) = before(51).await;
 
     let (mut client, mut at_node) = socket(&proxy, &node, "log-ws-client").await;
-    // A text frame and a Close with 4001, masked with nothing.
+    // A text frame and a Close with 4001, masked with zeros.
     let frames = [
         0x81, 0x82, 0, 0, 0, 0, b'h', b'i', 0x88, 0x82, 0, 0, 0, 0, 0x0f, 0xa1,
     ];
@@ -144,7 +143,7 @@ async fn a_session_that_an_operator_ended_is_logged_differently_from_a_drained_o
     assert_eq!(ended_by(&over("log-ws-drain").await), ("proxy", "drain"));
 }
 
-/// Drains, and hangs up at both ends when a Close has come.
+/// Drains, and hangs up at both ends after the Close.
 async fn drop_when_closed(proxy: Proxy, mut client: Box<dyn Io>, mut node: TcpStream) {
     let ends = async {
         assert_eq!(client.read_u8().await.unwrap(), 0x88);
@@ -154,7 +153,7 @@ async fn drop_when_closed(proxy: Proxy, mut client: Box<dyn Io>, mut node: TcpSt
     tokio::join!(proxy.drain(), ends);
 }
 
-/// Publishes at the node, which says yes; the path of the session.
+/// Publishes at the node, which accepts; returns the path of the session.
 async fn publish(proxy: &Proxy, node: &RawNode, id: &str, stream: &str) -> String {
     let target = format!(
         "/live/whip/endpoint/{stream}?host={}&token=hunter2",
@@ -174,7 +173,7 @@ async fn publish(proxy: &Proxy, node: &RawNode, id: &str, stream: &str) -> Strin
     path_of(created.header("location"))
 }
 
-/// Asks something of a session, to which the node answers with this status.
+/// Sends a request to a session; the node answers with this status.
 async fn ask(proxy: &Proxy, node: &RawNode, method: &str, session: &str, status: u16) {
     let answer =
         format!("HTTP/1.1 {status} Word\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");

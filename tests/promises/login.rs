@@ -1,5 +1,5 @@
-//! Stream Manager 2.0: with a user and a password the nodes of the manager's list are known to a
-//! replica that never asked for a stream, and a login that is refused is status and not hammered.
+//! Stream Manager 2.0: with a user and a password a replica knows the nodes of the manager's list
+//! without any lookup, and a refused login is reported and not repeated.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ const OK: &str = r#"whipstitch_stream_manager_logins_total{result="ok"}"#;
 const REFUSED: &str = r#"whipstitch_stream_manager_logins_total{result="refused"}"#;
 const POLLED: &str = r#"whipstitch_node_list_polls_total{result="ok"}"#;
 const FAILED: &str = r#"whipstitch_node_list_polls_total{result="failed"}"#;
-/// Between two looks at a counter.
+/// Polling interval for a counter.
 const PAUSE: Duration = Duration::from_millis(5);
 const FAILING: &str = "whipstitch_stream_manager_login_failing";
 
@@ -117,7 +117,7 @@ async fn nodes_in_service_are_known_after_a_login() {
         assert_eq!(setup.met(&proxy).await, [101, 200]);
         assert!(setup.deployment.cluster.seen().lookup_targets().is_empty());
     }
-    // Its own tokens are not known to the manager any more.
+    // Its tokens are no longer valid at the manager.
     setup.deployment.cluster.manager().forget_tokens();
     reload(&proxy).await;
     proxy.until_metric(OK, 2.0).await;
@@ -129,7 +129,7 @@ async fn nodes_in_service_are_known_after_a_login() {
 async fn a_refused_login_is_reported_until_the_password_is_right() {
     let setup = Setup::with_password("s3cret").await;
     let mut config = setup.config.clone();
-    // It polls at once again, and the manager hears of one login only.
+    // It polls again at once, and the manager gets one login only.
     config.nodes.poll = Duration::from_millis(50);
     let proxy = setup.deployment.proxy_with(config);
     proxy.until_metric(REFUSED, 1.0).await;
@@ -144,7 +144,7 @@ async fn a_refused_login_is_reported_until_the_password_is_right() {
     assert_eq!(setup.met(&proxy).await, [403, 403]);
     let polls = proxy.metric(FAILED).await;
     let more = async {
-        // Polls a counter in another part of the same process: there is nothing to be woken by.
+        // Polls a counter in another part of the same process, which sends no notification.
         while proxy.metric(FAILED).await < polls + 3.0 {
             tokio::time::sleep(PAUSE).await;
         }

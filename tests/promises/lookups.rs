@@ -1,4 +1,4 @@
-//! What reaches the manager of a client's wishes, and how often.
+//! Which of a client's hints reach the manager, and how often.
 
 use futures_util::future::join_all;
 use http::Request;
@@ -50,7 +50,7 @@ async fn a_variant_that_the_manager_does_not_know_is_looked_up_by_its_base() {
         "{reached:?}"
     );
 
-    // Whoever does not ask for a transcoder, or has no variant's name, asks once.
+    // Without a transcoder or a variant's name there is one lookup.
     assert_eq!(options(&proxy, "/live/whip/endpoint/other_2").await, 200);
     assert_eq!(
         options(&proxy, "/live/whep/endpoint/stream1_2?transcode=true").await,
@@ -131,7 +131,7 @@ async fn a_thousand_first_callers_of_whom_half_hang_up_are_one_lookup() {
     }
     let in_flight = "whipstitch_requests_in_flight";
     proxy.until_metric(in_flight, 1_000.0).await;
-    // The very first, for whom the manager is asked, among them.
+    // Among them the very first, whose lookup the manager gets.
     let stayed = callers.split_off(CALLERS / 2);
     drop(callers);
     proxy.until_metric(in_flight, 500.0).await;

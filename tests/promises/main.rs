@@ -1,4 +1,4 @@
-//! What the whole promises: one file a promise, over real sockets.
+//! The promises of the whole system: one file each, over real sockets.
 
 #![allow(
     clippy::expect_used,
@@ -6,7 +6,7 @@
     clippy::missing_panics_doc,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
+    reason = "a test that cannot continue has failed"
 )]
 
 mod admin;

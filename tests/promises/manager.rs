@@ -1,4 +1,4 @@
-//! Everything else is the Stream Manager's.
+//! All other paths belong to the Stream Manager.
 
 use http::Request;
 use whipstitch_minicluster::{Config, Fault, Page, Server};

@@ -1,4 +1,4 @@
-//! What has to reach the Stream Manager itself beside its API and its pages: health checks, its own
+//! Requests for the Stream Manager itself beside its API and its pages: health checks, its own
 //! WebSockets, and its forward proxy for nodes.
 
 use http::Request;
@@ -67,7 +67,7 @@ async fn the_health_check_passes_while_all_permits_are_in_use() {
     let proxy = deployment.proxy_with(config);
     let page = proxy.plain.get("/slow.html");
     let checks = async {
-        // It has the one place, and gets no answer.
+        // It holds the only permit, and gets no answer.
         let mut slow = manager.accept_silently().await;
         let refused = proxy.plain.get("/other.html").await;
         assert_eq!(refused.problem(), "overloaded");
@@ -82,7 +82,7 @@ async fn the_health_check_passes_while_all_permits_are_in_use() {
     assert_eq!(page.status, 204);
 }
 
-/// What both sides write reaches the other, byte for byte.
+/// Checks that both directions are relayed byte for byte.
 async fn talk(
     client: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin),
     manager: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin),
@@ -151,7 +151,7 @@ async fn its_websockets_are_carried() {
         let shown = proxy.admin.get(red5s).await.text();
         assert!(matches!(&*shown, "{}" | "[]"), "{red5s}: {shown}");
     }
-    // A drain ends it as it ends others: with a Close to both, between two frames.
+    // A drain ends it as any WebSocket: with a Close to both, between two frames.
     let ends = async {
         let mut code = [0; 4];
         client.read_exact(&mut code).await.unwrap();
@@ -195,7 +195,7 @@ async fn only_what_is_the_managers_own_is_carried() {
     let proxy = deployment.proxy_with(config.clone());
     for (target, status) in [
         ("/as/v1/admin/events", "403"),
-        // Ways to the manager's own proxies, which would dial any host.
+        // Paths to the manager's own proxies, which would dial any host.
         ("/streammanager/api/4.0/admin/x", "400"),
         ("/streammanager/x?host=127.0.0.9&app=live", "400"),
         ("/streammanager;a/?host=127.0.0.9&app=live", "400"),

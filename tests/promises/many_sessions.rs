@@ -1,4 +1,4 @@
-//! As many sessions as one replica is meant for, and whoever looks at them.
+//! As many sessions as one replica is built for, and the lists that show them.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,7 +10,7 @@ use whipstitch_tests::{
 
 use crate::commands::run;
 
-/// Streams, each with a publisher and so many players: 9 900 sessions.
+/// Streams, each with a publisher and [`PLAYERS`] players: 9 900 sessions.
 const STREAMS: usize = 99;
 const PLAYERS: usize = 99;
 const SESSIONS: usize = STREAMS * (PLAYERS + 1);
@@ -47,7 +47,7 @@ async fn nine_thousand_nine_hundred_sessions_are_counted_paged_searched_and_sort
     let proxy = node.proxy(&deployment);
     create_sessions(&proxy, &endpoints()).await;
 
-    // However many are asked for, so many come, and each is on one page.
+    // A page holds at most this many rows, and each session is on one page.
     let mut seen = BTreeSet::new();
     for page in 1..=20 {
         let list = list(&proxy, &format!("per_page=10000&page={page}")).await;
@@ -87,7 +87,7 @@ async fn nine_thousand_nine_hundred_sessions_are_counted_paged_searched_and_sort
     commands(&proxy, &one).await;
     let over = async {
         while proxy.admin.get(&format!("/sessions/{one}")).await.status != 404 {
-            // Another part of the same process: there is nothing to be woken by.
+            // Polls another part of the same process, which sends no notification.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -100,7 +100,7 @@ async fn nine_thousand_nine_hundred_sessions_are_counted_paged_searched_and_sort
     );
 }
 
-/// The same by commands, and ends this session.
+/// The same with commands, which also terminate this session.
 async fn commands(proxy: &Proxy, one: &str) {
     let admin = proxy.admin.addr();
     let asked = async |line: &str| {

@@ -138,8 +138,8 @@ async fn publish_by_socket(client: &Client, publisher: &Publisher) -> IpAddr {
     let available =
         |frame: &serde_json::Value| frame["data"]["code"] == "NetConnection.DataChannel.Available";
     dialogue.receive_until(available).await;
-    // The last frame, and the Close right behind it: if the frame were lost, the node would tear
-    // the stream down.
+    // The last frame, and the Close right after it: without the frame the node would end the
+    // stream.
     dialogue.send(json!({"switchChannel": "red5pro"})).await;
     dialogue.close().await;
     node

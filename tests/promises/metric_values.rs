@@ -1,4 +1,4 @@
-//! What Prometheus reads is what is so: of certificates, drains, limits and nodes.
+//! The metrics of certificates, drains, limits and nodes show the actual state.
 
 use std::{fs, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ async fn post(proxy: &Proxy, target: &str) -> Reply {
     proxy.admin.send(request.body("{}").unwrap()).await
 }
 
-/// At once: what was asked for is done when it is answered.
+/// Checks at once: an answered request has taken effect.
 async fn is(proxy: &Proxy, name: &str, value: f64) {
     let shown = proxy.metric(name).await;
     assert!((shown - value).abs() < f64::EPSILON, "{name}: {shown}");
@@ -86,8 +86,8 @@ async fn the_certificate_expiry_is_that_of_the_active_certificate() {
     assert!(!page.contains(ISSUER), "a certificate without an issuer's");
     assert!(!renewed.is_served(&proxy).await);
 
-    // Half of a renewal: what is in use has not changed, and that something is wrong shows for as
-    // long as it is.
+    // Half of a renewal: the active certificate has not changed, and the error is shown as long as
+    // it persists.
     fs::write(deployment.certificate.file("cert.pem"), &renewed.chain).unwrap();
     assert_eq!(post(&proxy, "/reload").await.status, 200);
     for (name, value) in [
@@ -138,7 +138,7 @@ async fn a_drain_shows_from_its_beginning_with_its_deadline() {
             let shown = proxy.metric(name).await;
             assert!((shown - value).abs() < 0.002, "{name}: {shown}");
         }
-        // The second time when it is over: the process is still there.
+        // The second time after the drain: the process is still running.
         while show(&proxy, "/status").await["state"] != "drained" {
             tokio::task::yield_now().await;
         }
@@ -244,7 +244,7 @@ async fn each_wait_and_each_attempts_outcome_is_counted_once() {
     let missing = "/live/whep/endpoint/missing";
     assert_eq!(proxy.h1.sdp("POST", missing, &offer).await.status, 409);
     proxy.until_metric(&attempts("whep", "refused"), 1.0).await;
-    // A question is no attempt.
+    // An OPTIONS is no attempt.
     proxy.h1.bare("OPTIONS", missing).await;
     deployment.cluster.manager().fail(Fault::Refuse).await;
     let new = "/live/whip/endpoint/new";
@@ -256,7 +256,7 @@ async fn each_wait_and_each_attempts_outcome_is_counted_once() {
     }
     let waits = proxy.h1.sdp("POST", "/live/whip/endpoint/s1", &offer);
     let in_flight = r#"whipstitch_limit_used{key="limits.in_flight"}"#;
-    // Whoever is let go of has left.
+    // The dropped client has hung up.
     tokio::select! {
         _ = waits => unreachable!("no node answers"),
         () = proxy.until_metric(in_flight, 1.0) => {}

@@ -1,5 +1,5 @@
-//! What Prometheus sees never grows: as many series after a storm of everything that can go wrong
-//! as before it.
+//! The number of series never grows: it is the same before and after a storm of every possible
+//! error.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,7 +17,7 @@ use whipstitch_tests::{
 
 /// Most series that a proxy may have, `process_*` included.
 const MOST: usize = 440;
-/// A defect of the proxy: no client can ask for it.
+/// A defect of the proxy: no client can cause it.
 const UNREACHABLE: &str = "internal";
 /// Long enough for an answer on loopback.
 const SHORT: Duration = Duration::from_millis(300);
@@ -55,8 +55,8 @@ impl Storm {
         );
     }
 
-    /// The problem types that have been told by now. No series has come, and none tells of a name
-    /// or a node.
+    /// The problem types that were returned so far. No series was added, and none names a stream or
+    /// a node.
     async fn after(self, deployment: &Deployment) -> BTreeSet<String> {
         let lines = lines(&self.proxy).await;
         assert_eq!(lines.len(), self.before, "{lines:#?}");
@@ -188,7 +188,7 @@ async fn before_a_request(storm: &Storm) {
     }
 }
 
-/// What only other settings refuse.
+/// What is refused only with other settings.
 async fn settings(deployment: &Deployment) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     let (mut off, mut named) = (deployment.config(), deployment.config());
@@ -259,7 +259,7 @@ async fn listed(deployment: &Deployment) -> BTreeSet<String> {
     storm.after(deployment).await
 }
 
-/// A manager that lies, refuses and is silent.
+/// A manager that answers falsely, refuses and hangs.
 async fn managers(deployment: &Deployment) -> BTreeSet<String> {
     let mut config = deployment.config();
     config.timeouts.manager_answer = SHORT;
@@ -293,7 +293,7 @@ async fn managers(deployment: &Deployment) -> BTreeSet<String> {
     storm.after(deployment).await
 }
 
-/// Nodes that refuse, are silent, and answer wrongly.
+/// Nodes that refuse, hang, and answer wrongly.
 async fn nodes() -> BTreeSet<String> {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();

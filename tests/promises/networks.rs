@@ -1,5 +1,5 @@
-//! A Stream Manager that chooses the region by the client's address: who asks is named to it, and
-//! what is remembered for one network is not used for another.
+//! A Stream Manager that chooses the region by the client's address: the proxy sends it the
+//! client's address, and answers cached for one network are not used for another.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -18,7 +18,7 @@ const PLAYERS: usize = 10_000;
 const NETWORKS: usize = 200;
 /// Clients at once, each with a connection that it keeps.
 const AT_ONCE: usize = 64;
-/// An offer that every node refuses with 400: a refusal costs a node next to nothing.
+/// An offer that every node refuses with 400: a refusal is cheap for a node.
 const NO_OFFER: &str = "v=0\r\n";
 /// Nodes of a region.
 const EACH: usize = 2;
@@ -38,8 +38,8 @@ async fn regional(nodes: Vec<IpAddr>) -> RawManager {
     .await
 }
 
-/// Four nodes with a live stream, a manager with two regions of two, and a proxy that believes whom
-/// it is told it speaks for.
+/// Four nodes with a live stream, a manager with two regions of two, and a proxy that trusts
+/// forwarded headers.
 async fn setup(set: impl FnOnce(&mut Config)) -> (Deployment, RawManager, Proxy) {
     let node = |last| NodeConfig::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)));
     let deployment = Deployment::with(ClusterConfig {
@@ -117,7 +117,7 @@ async fn each_network_gets_its_region_and_one_that_is_named_is_shared() {
     let target = format!("{target}?subgroup=eu&subGroup=eu");
     assert_eq!(regional.asked(), [(target, Some("20.1.0.1".to_owned()))]);
 
-    // A publisher is named each time; a client that cannot be told is not.
+    // A publisher's address is sent each time; an unknown one is not.
     let publish = "/as/v1/proxy/whip/live/new";
     for (client, expected) in [("20.1.0.1", 0), ("21.1.0.1", 1), ("", 0)] {
         let request = from(client, "POST", publish);

@@ -1,4 +1,4 @@
-//! What an operator sees of nodes and lookups.
+//! Nodes and lookups as an operator sees them.
 
 use serde_json::{Value, json};
 use whipstitch_minicluster::{Fault, peer::Publisher};
@@ -21,7 +21,7 @@ async fn view(proxy: &Proxy, what: &str) -> Value {
     view
 }
 
-/// The one of which this holds.
+/// The only entry that satisfies this.
 fn the(view: &Value, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
     let found: Vec<&Value> = view[what]
         .as_array()
@@ -110,7 +110,7 @@ async fn an_ejected_node_is_shown_as_ejected() {
             (&node["ejected_for_seconds"], &node["ejections"]),
             (&Value::Null, &json!(0))
         );
-        // These nodes are configured, so that it need not be counted when they were named.
+        // These nodes are configured, so it may be unknown when they were named.
         let named = &node["named_seconds_ago"];
         assert!(named.is_null() || is_seconds(named), "{node}");
         sent += node["sessions_sent"].as_u64().unwrap();

@@ -1,4 +1,4 @@
-//! A stream that is not live, and a URL that is not known yet: what a player can tell of them.
+//! What a player learns of a stream that is not live, and of a URL that it does not know yet.
 
 use whipstitch::config::Config;
 use whipstitch_minicluster::{Fault, Lie, Server};
@@ -29,7 +29,7 @@ async fn a_player_is_asked_to_retry_with_the_status_that_it_expects() {
             assert!(exposed.contains("Retry-After"));
         }
 
-        // The node says it itself where the manager knows more than the node.
+        // The node answers itself where the manager knows more than the node.
         let manager = deployment.cluster.manager();
         manager.lie(Lie::ServerAddress(node.ip().to_string()));
         node.fail(Fault::Status(409, "Stream is not available".into()))

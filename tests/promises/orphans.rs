@@ -1,4 +1,4 @@
-//! A session that no client has is ended: whoever hangs up on its POST leaves nothing behind at any
+//! Orphaned sessions are deleted: a client that hangs up during its POST leaves no session at any
 //! node.
 
 use std::time::Duration;
@@ -19,10 +19,10 @@ use whipstitch_tests::{
 
 /// How many clients hang up.
 const CLIENTS: u32 = 24;
-/// When a slow node answers at the earliest.
+/// The earliest answer of a slow node.
 const ANSWERED: Duration = Duration::from_millis(750);
 
-/// How long client `number` has patience: some moment before it could be answered.
+/// How long client `number` waits: some time before the earliest answer.
 fn patience(number: u32) -> Duration {
     // Weyl's sequence: all over the range, and the same in every run.
     let share = number.wrapping_mul(2_654_435_769) >> 16;
@@ -47,7 +47,7 @@ async fn hang_up(client: &Client, target: &str, sdp: &str, patience: Duration) {
     assert!(answer.is_err(), "not answered so early: {answer:?}");
 }
 
-/// The same, and every other client hangs up so long after a node got its POST.
+/// The same, but every other client hangs up this long after a node received its POST.
 async fn hang_up_in_turn(
     deployment: &Deployment,
     client: &Client,
@@ -61,7 +61,7 @@ async fn hang_up_in_turn(
     let got = async {
         let seen = deployment.cluster.seen();
         let is_there = || seen.requests().iter().any(|asked| asked.target == target);
-        // Polls what another part of the same process has noted: there is nothing to be woken by.
+        // Polls another part of the same process, which sends no notification.
         while !is_there() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -92,7 +92,7 @@ fn received(deployment: &Deployment, method: &Method) -> u64 {
         .sum()
 }
 
-/// Makes every node do what it is asked, late.
+/// Makes every node slow.
 async fn slow(deployment: &Deployment, before: Duration, after: Duration) {
     for node in deployment.cluster.nodes() {
         node.fail(Fault::Late { before, after }).await;
@@ -123,7 +123,10 @@ async fn publishers_that_hang_up_at_any_moment_leave_no_session() {
             received(&deployment, &Method::POST),
             received(&deployment, &Method::DELETE),
         );
-        assert!(made >= u64::from(CLIENTS) / 2, "hardly anybody got so far");
+        assert!(
+            made >= u64::from(CLIENTS) / 2,
+            "hardly any client got that far"
+        );
         assert_eq!(made, ended);
     }
 }
@@ -184,7 +187,7 @@ async fn a_node_that_never_answers_is_given_up_without_a_delete() {
     let target = "/live/whip/endpoint/s1";
     hang_up(&proxy.h1, target, "v=0", Duration::from_millis(200)).await;
     proxy.until_metric(&outcome("unknown"), 1.0).await;
-    // A DELETE of the usual place could end somebody else's session.
+    // A DELETE of the usual path could end another client's session.
     assert_eq!(received(&deployment, &Method::DELETE), 0);
 }
 
@@ -231,7 +234,7 @@ async fn a_drain_waits_for_orphans_until_its_deadline() {
         let proxy = deployment.proxy_with(config);
         slow(&deployment, Duration::ZERO, ANSWERED * 2).await;
         let target = "/live/whip/endpoint/s1";
-        // Only the stream is reset; its connection goes on.
+        // Only the stream is reset; its connection stays open.
         let mut connection = proxy.h2.keep().await;
         let answer = connection.begin(post(target, &offer().await)).await;
         assert!(timeout(ANSWERED / 2, answer).await.is_err());
@@ -245,7 +248,7 @@ async fn a_drain_waits_for_orphans_until_its_deadline() {
     }
 }
 
-/// A proxy whose only node is this one.
+/// A proxy with this node only.
 async fn in_front_of(node: &RawNode) -> (Deployment, Proxy) {
     let deployment = Deployment::start().await;
     let mut config = deployment.config();
@@ -353,8 +356,8 @@ async fn a_delete_is_retried_while_the_node_is_unavailable() {
     proxy.until_metric(&outcome("gone"), 1.0).await;
 }
 
-/// Two players with one `requestId`, as a page makes them that gives up and tries again: the node
-/// has the first POST when its client hangs up, and answers it while the second is under way.
+/// Two players with one `requestId`, as a page creates them that gives up and retries: the client
+/// hangs up while the node has the first POST, which it answers while the second is pending.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_retries_at_once_keeps_its_session() {
     const CREATED: &[u8] =
@@ -380,7 +383,7 @@ async fn a_client_that_retries_at_once_keeps_its_session() {
             .until_metric("whipstitch_requests_in_flight", 1.0)
             .await;
         first.write_all(CREATED).await.unwrap();
-        // A DELETE would come over the connection of the first, which is free now, or over another.
+        // A DELETE would use the connection of the first POST, which is idle now, or a new one.
         let mut byte = [0];
         let deleted = timeout(ANSWERED, first.read(&mut byte)).await;
         assert!(deleted.is_err(), "{deleted:?}");

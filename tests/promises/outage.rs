@@ -1,4 +1,4 @@
-//! The manager is gone: what is known goes on, what is not is told so at once, and the end is
+//! The manager is down: cached streams keep working, others fail at once, and the recovery is
 //! noticed.
 
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use whipstitch_tests::{Deployment, Proxy, deployment::SOON, http::path_of};
 
 /// Streams that were published before.
 const KNOWN: usize = 20;
-/// The pace of the clients, in place of a wait.
+/// The interval between clients' requests.
 const EVERY: Duration = Duration::from_millis(50);
 const UP: &str = "whipstitch_stream_manager_up";
 const HELD_BACK: &str = "whipstitch_stream_manager_breaker_open";
@@ -33,7 +33,7 @@ fn asked(deployment: &Deployment) -> u64 {
     seen.received(Server::Manager, &Method::GET)
 }
 
-/// Publishes and stops; how long the POST took.
+/// Publishes and stops; returns how long the POST took.
 async fn publish(proxy: &Proxy, stream: usize, offer: &str) -> Duration {
     let target = format!("/live/whip/endpoint/known{stream}");
     let began = Instant::now();
@@ -45,7 +45,7 @@ async fn publish(proxy: &Proxy, stream: usize, offer: &str) -> Duration {
     took
 }
 
-/// Publishes known streams, one after the other, for a time; the longest time that one took.
+/// Publishes cached streams, one after the other, for a time; returns the longest POST.
 async fn publish_for(proxy: &Proxy, time: Duration, offer: &str) -> Duration {
     let (began, mut slowest) = (Instant::now(), Duration::ZERO);
     let mut pace = tokio::time::interval(EVERY);
@@ -59,8 +59,7 @@ async fn publish_for(proxy: &Proxy, time: Duration, offer: &str) -> Duration {
     slowest
 }
 
-/// Asks for a stream that nobody has looked up: 503, whoever is to blame named, and when to come
-/// again.
+/// Asks for a stream that is not cached: a 503 that names the cause and when to retry.
 async fn unknown(proxy: &Proxy, name: &str) -> Duration {
     let began = Instant::now();
     let reply = proxy
@@ -77,7 +76,7 @@ async fn unknown(proxy: &Proxy, name: &str) -> Duration {
     took
 }
 
-/// Ends the outage: a stream that nobody has looked up is found soon.
+/// Ends the outage: an uncached stream is found soon.
 async fn is_over(deployment: &Deployment, proxy: &Proxy, name: &str) {
     let healed = Instant::now();
     deployment.cluster.manager().heal().await;
@@ -112,7 +111,7 @@ async fn cached_streams_keep_working_and_unknown_ones_fail_fast() {
     ];
     for (round, (outage, seconds)) in outages.into_iter().enumerate() {
         strike(&deployment, outage.clone()).await;
-        // The first ones find out.
+        // The first requests detect the outage.
         for number in 0..8 {
             unknown(&proxy, &format!("first{round}-{number}")).await;
         }

@@ -1,4 +1,4 @@
-//! The manager is asked for every publish, and a publish is known at once to those who play.
+//! The manager is asked for every publish, and players find a new publish at once.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use whipstitch_tests::{Deployment, Proxy, http::path_of, websocket::Dialogue};
 const WHIP: &str = "/live/whip/endpoint/s1";
 const WHEP: &str = "/live/whep/endpoint/s1";
 
-/// With answers that are remembered for longer than any test takes.
+/// A cache that outlasts every test.
 fn lasting(deployment: &Deployment) -> Config {
     let mut config = deployment.config();
     config.lookup.negative_ttl = Duration::from_mins(1);
@@ -105,7 +105,7 @@ async fn a_stream_that_was_not_live_plays_once_it_is_published_by_websocket() {
     let target = format!("/streammanager/?id=s1&host={node}&app=live");
     let mut dialogue = Dialogue::open(&proxy.h1, &target).await.unwrap();
     dialogue.receive().await;
-    // The stream is not there before its offer, and that is not remembered.
+    // The stream does not exist before its offer, and that answer is not cached.
     assert_eq!(play(&proxy).await, 409);
     let publisher = Publisher::with_data_channel().await.unwrap();
     let offer = json!({"sdp": {"type": "offer", "sdp": publisher.offer().await.unwrap()}});

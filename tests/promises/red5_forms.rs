@@ -1,5 +1,5 @@
-//! What was written against Red5's own proxies finds the same here: URLs of the manager's
-//! application, headers for nodes, the list of sessions.
+//! Clients of Red5's own proxies find the same here: URLs of the manager's application, headers for
+//! nodes, the list of sessions.
 
 use http::Request;
 use serde_json::Value;
@@ -29,7 +29,7 @@ async fn whip_at_the_managers_application_has_the_scope_of_app() {
         requests[0].target,
         "/live/whip/endpoint/s1?signal=true&x=a%20b"
     );
-    // As SDKs from 13 on end it: the endpoint's own URL, with the connection parameters.
+    // As SDKs from 13 on delete it: the endpoint's own URL, with the connection parameters.
     let resource = "/streammanager/whip/resource/s1?app=live";
     assert_eq!(proxy.h1.bare("DELETE", resource).await.status, 200);
     for (target, detail) in [
@@ -141,7 +141,7 @@ async fn sessions_are_listed_and_ended_as_at_stream_manager_2_0() {
                 .unwrap(),
         )
     };
-    // A WebSocket that names no stream shows its scope, and is meant by its id only.
+    // A WebSocket without a stream shows its scope, and is addressed by its id only.
     let node = deployment.cluster.nodes()[0].ip();
     let target = format!("/streammanager/?id=subscriber-1&host={node}&app=live");
     let mut socket = Dialogue::open(&proxy.h1, &target).await.unwrap();
@@ -155,7 +155,7 @@ async fn sessions_are_listed_and_ended_as_at_stream_manager_2_0() {
     assert_eq!(end(format!("{list}/live/s1")).await.status, 200);
     assert_eq!(end(format!("{list}/live/other")).await.status, 404);
     let polled = async {
-        // The DELETE at the node is another task's: there is nothing to be woken by.
+        // Another task sends the DELETE to the node, without a notification.
         while show(list).await.as_object().unwrap().len() > 1 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }

@@ -1,5 +1,5 @@
-//! A reload takes up what can be changed while it runs, touches nobody who is there, and names what
-//! waits for a restart.
+//! A reload applies what can change at runtime, leaves open sessions alone, and names the settings
+//! that need a restart.
 
 use std::{fs, path::PathBuf};
 
@@ -9,10 +9,10 @@ use tempfile::TempDir;
 use whipstitch::config::Config;
 use whipstitch_tests::{Deployment, Proxy, deployment::SOON, websocket::Dialogue};
 
-/// The Stream Manager has nothing at `/`, and says so itself.
+/// The Stream Manager answers `/` with its own 404.
 const OF_MANAGER: StatusCode = StatusCode::NOT_FOUND;
 
-/// Whether the last configuration that was read had mistakes.
+/// Metric: whether the last configuration that was read had mistakes.
 const REFUSED: &str = "whipstitch_configuration_unusable";
 
 /// A proxy, and the file that it was started with.
@@ -40,7 +40,7 @@ impl Setup {
         }
     }
 
-    /// Writes another configuration and has it read; what came of it.
+    /// Writes another configuration and reloads it; returns the result.
     async fn change(&mut self, change: impl FnOnce(&mut Config)) -> String {
         change(&mut self.config);
         fs::write(&self.file, toml::to_string(&self.config).unwrap()).unwrap();
@@ -54,7 +54,7 @@ impl Setup {
         report["settings"].as_str().unwrap().to_owned()
     }
 
-    /// What counts for one key, as the admin interface tells it.
+    /// The active value of one key, as the admin interface shows it.
     async fn counts(&self, key: &str) -> Value {
         let reply = self.proxy.admin.get("/config").await;
         let settings: Value = serde_json::from_slice(&reply.body).unwrap();
@@ -102,7 +102,7 @@ async fn limits_change_without_closing_open_sessions() {
     setup.change(|config| config.limits.sockets = 2).await;
     let _second = open(&setup).await.unwrap();
     assert!(open(&setup).await.is_err());
-    // Who was there before any of it goes on.
+    // The session from before the reload stays open.
     first.send(json!({"isAvailable": "stream1"})).await;
     first
         .receive_until(|result| result.get("isAvailable").is_some())
@@ -128,8 +128,8 @@ async fn no_client_is_sent_to_a_node_that_is_no_longer_allowed() {
     let mut setup = Setup::start().await;
     let options = async |setup: &Setup| setup.proxy.h1.bare("OPTIONS", TARGET).await.status;
     assert_eq!(options(&setup).await, StatusCode::OK);
-    // The answer of the Stream Manager is remembered, and the client is pinned to the node. Both
-    // were let through before.
+    // The Stream Manager's answer is cached, and the client has affinity to the node. Both were
+    // allowed before.
     let result = setup.change(|config| config.nodes.allow.clear()).await;
     assert_eq!(result, "reloaded: nodes.allow");
     let offer = setup.proxy.h1.sdp("POST", TARGET, "v=0\r\n").await;
@@ -154,7 +154,7 @@ async fn settings_that_need_a_restart_are_named_and_not_applied() {
     assert_eq!(setup.counts("connections.max").await, json!(max));
     let waiting = "whipstitch_settings_waiting";
     setup.proxy.until_metric(waiting, 2.0).await;
-    // Told again, as long as it is so.
+    // Reported again, as long as it is so.
     let again = setup.reload().await;
     assert_eq!(
         again,
@@ -188,7 +188,7 @@ async fn a_mistake_changes_nothing_and_is_named() {
 async fn repeated_reloads_leak_nothing() {
     const TASKS: &str = "whipstitch_runtime_tasks";
     let mut setup = Setup::start().await;
-    // Whatever a first one makes.
+    // What a first reload allocates.
     setup.change(|config| config.limits.sockets += 1).await;
     let before = setup.proxy.metric(TASKS).await;
     for _ in 0..20 {

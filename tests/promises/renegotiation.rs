@@ -1,5 +1,5 @@
-//! A player on a bad network: red5pro-webrtc-sdk 15.2 and later end the session and make another at
-//! once, by the same `requestId`, again and again. None is refused, and nothing is left behind.
+//! A player on a bad network: red5pro-webrtc-sdk 15.2 and later end the session and create another
+//! at once with the same `requestId`, repeatedly. None is refused, and no session is orphaned.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use whipstitch_tests::{
 
 /// How often in a row.
 const TIMES: usize = 50;
-/// How long a slow node takes for everything.
+/// The latency of a slow node.
 const SLOW: Duration = Duration::from_millis(50);
 
 struct Setup {
@@ -62,7 +62,7 @@ impl Setup {
         Sdk::new(client, Release::V15, &path, params)
     }
 
-    /// The publisher is all that is left: at the nodes and in the proxy.
+    /// Only the publisher's session remains, at the nodes and in the proxy.
     async fn nothing_is_left(&self) {
         let nodes = self.deployment.cluster.nodes().iter();
         let sessions: usize = nodes.map(whipstitch_minicluster::Node::sessions).sum();
@@ -104,9 +104,9 @@ async fn fifty_in_a_row_make_fifty_sessions_and_leave_none() {
     }
 }
 
-/// The SDK looks at no answer to its `DELETE`: it is sent, and then the browser sends what makes
-/// the next session over the same connection. Over another connection, as with HTTP/1.1, a `POST`
-/// can overtake the `DELETE`, and only the node can say then that it is one too many.
+/// The SDK ignores the answer to its `DELETE`: the browser sends it, and then the requests for the
+/// next session over the same connection. Over another connection, as with HTTP/1.1, a `POST` can
+/// overtake the `DELETE`, and then only the node can refuse it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_session_does_not_wait_for_the_delete_of_the_previous_one() {
     for api in [Api::V1, Api::V2] {
@@ -153,7 +153,7 @@ async fn the_picture_comes_back_each_time() {
     }
 }
 
-/// Fifty players at once, each five times: none takes the place of another.
+/// Fifty players at once, each five times: none replaces another.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_players_do_it_at_once() {
     let setup = Setup::start(Api::V2).await;
@@ -177,8 +177,8 @@ const CREATED: &[u8] =
      Location: /live/whep/resource/s1\r\nConnection: close\r\n\r\nv=0";
 const ENDED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// A node that has not ended the session yet would answer 400 to the next `POST`: so it gets that
-/// one afterwards.
+/// A node that has not ended the session yet would answer 400 to the next `POST`, so the proxy
+/// holds that one back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_waits_for_the_delete_of_its_own_request_id_and_no_other_post_does() {
     let (deployment, node) = (Deployment::start().await, RawNode::start(77).await);
@@ -205,7 +205,7 @@ async fn a_post_waits_for_the_delete_of_its_own_request_id_and_no_other_post_doe
     let expected = "DELETE /live/whep/resource/s1?requestId=a ";
     assert!(head.starts_with(expected), "{head}");
     let again = browser.begin(post("a")).await;
-    // Who has another id is not held up.
+    // A client with another id does not wait.
     let other = browser.begin(post("b")).await;
     let (other, (head, _)) = tokio::join!(other, node.answer(0, CREATED));
     assert!(head.contains("requestId=b "), "{head}");

@@ -109,10 +109,10 @@ async fn a_key_is_rotated_by_replacing_the_file() {
         path_of(created.header("location"))
     };
     let old = publish("old").await;
-    // From here on every replica that starts knows the new key only.
+    // From here on every replica that starts has the new key only.
     let other = deployment.proxy_with(with_key(&deployment, OTHER_KEY));
     let reloaded = async {
-        // The file is looked at every 10 s; a counter tells, and there is nothing to be woken by.
+        // The proxy checks the file every 10 s; polls a counter, which sends no notification.
         let metric = r#"whipstitch_session_key_reloads_total{result="ok"}"#;
         while proxy.metric(metric).await < 1.0 {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;

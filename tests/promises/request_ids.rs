@@ -1,6 +1,6 @@
-//! A player's `requestId` is its own invention, four hexadecimal digits (red5pro-webrtc-sdk
-//! 11.0.0), so two players come by the same; a node tells its sessions apart by nothing else. They
-//! do not cross.
+//! A player chooses its `requestId` itself, four hexadecimal digits (red5pro-webrtc-sdk 11.0.0), so
+//! two players may choose the same; a node identifies its sessions by nothing else. They do not
+//! cross.
 
 use std::fs;
 
@@ -43,7 +43,7 @@ fn sessions(deployment: &Deployment) -> usize {
     nodes.map(whipstitch_minicluster::Node::sessions).sum()
 }
 
-/// Asks for an offer of the node.
+/// Requests an offer of the node.
 async fn play(client: &Client, stream: &str) -> Reply {
     let target = format!("/live/whep/endpoint/{stream}?requestId={ID}&signal=true");
     client.bare("POST", &target).await
@@ -63,8 +63,7 @@ async fn players_of_two_streams_with_one_id_have_a_session_each() {
         assert_eq!(created.status, 201, "{}", created.text());
         let player = Player::new().await.unwrap();
         let answer = player.accept(&created.text()).await.unwrap();
-        // Each by the other replica, and with somebody's id in the query once more, as the SDK puts
-        // it there.
+        // Each through the other replica, and with the id in the query again, as the SDK writes it.
         let session = path_of(created.header("location"));
         let patched = patch(&first.plain, &format!("{session}?requestId={ID}"), answer).await;
         assert_eq!(patched.status, 204, "{}", patched.text());
@@ -126,7 +125,7 @@ async fn a_former_players_url_does_not_reach_the_next_one_of_its_id() {
     let before = path_of(play(&proxy.h1, "a").await.header("location"));
     assert_eq!(proxy.h1.bare("DELETE", &before).await.status, 200);
     let after = path_of(play(&proxy.h2, "a").await.header("location"));
-    // Pages say goodbye twice, from `beforeunload` and from `pagehide`.
+    // Pages send DELETE twice, from `beforeunload` and from `pagehide`.
     assert_eq!(proxy.h1.bare("DELETE", &before).await.status, 404);
     let answer = patch(&proxy.h1, &before, "v=0".into()).await;
     assert_eq!(

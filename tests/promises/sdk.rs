@@ -1,4 +1,4 @@
-//! Red5's HTML SDK, 11 to 15: `OPTIONS`, `POST`, `PATCH` and `DELETE` are of one node.
+//! Red5's HTML SDK, 11 to 15: `OPTIONS`, `POST`, `PATCH` and `DELETE` go to one node.
 
 use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +15,7 @@ use whipstitch_tests::{
     websocket::raw,
 };
 
-/// What the nodes were asked, in order.
+/// The requests of the nodes, in order.
 fn asked(deployment: &Deployment) -> Vec<SeenRequest> {
     let seen = deployment.cluster.seen().requests();
     let of_nodes = |request: &SeenRequest| matches!(request.server, Server::Node(_));
@@ -33,7 +33,7 @@ async fn every_release_publishes_on_one_node_from_options_to_delete() {
     for release in Release::ALL {
         let link =
             r#"<turn:turn.example.net:3478>; rel="ice-server"; username="u"; credential="c""#;
-        // `transcode` leads to the last node; without it the first would be named.
+        // `transcode` leads to the last node; without it the manager would name the first.
         let deployment = Deployment::with(Config {
             provisions: vec![StreamKey::new("live", "s1")],
             ice_server: Some(link.into()),
@@ -68,8 +68,8 @@ async fn every_release_publishes_on_one_node_from_options_to_delete() {
     }
 }
 
-/// With an offer of its own, which it throws away, and without one (`postEmptyOffer`): either way
-/// the node offers, and media comes after the PATCH of the answer.
+/// With an offer of its own, which it discards, and without one (`postEmptyOffer`): either way the
+/// node offers, and media comes after the PATCH of the answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_release_plays_by_the_answer_that_it_patches() {
     let deployment = Deployment::start().await;
@@ -245,7 +245,7 @@ async fn a_session_host_is_an_opaque_handle_that_leads_back() {
     let deployment = Deployment::start().await;
     let (proxy, other) = (deployment.proxy(), {
         let mut config = deployment.config();
-        // Nobody is told from another here: only the handle leads back.
+        // Clients cannot be distinguished here: only the handle leads back.
         config.sessions.by_client = false;
         config.lookup.play_uses = 1;
         deployment.proxy_with(config)
@@ -383,7 +383,7 @@ async fn an_endpoint_may_leave_out_the_word() {
             .iter()
             .all(|request| request.server == asked[0].server)
     );
-    // A page of that name is the manager's.
+    // A page of that name belongs to the manager.
     assert_eq!(proxy.h1.get("/live/whip/s1").await.status, 404);
 }
 
@@ -409,7 +409,7 @@ async fn the_second_socket_of_a_firefox_that_gave_up_on_the_first_lives_and_the_
     let (orphan, mut orphans_node) = open().await;
     let (mut client, mut clients_node) = open().await;
     proxy.until_metric("whipstitch_sockets_open", 2.0).await;
-    // The page forgets the first one.
+    // The page drops the first one.
     drop(orphan);
     let mut rest = Vec::new();
     orphans_node.read_to_end(&mut rest).await.unwrap();

@@ -1,4 +1,4 @@
-//! WHIP and WHEP over HTTP: what reaches the node, what comes back, and what never gets there.
+//! WHIP and WHEP over HTTP: what reaches the node, what comes back, and what is refused.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ async fn a_request_reaches_the_node_byte_for_byte_and_a_session_url_hides_it() {
         (asked.server, "/live/whip/resource/s1")
     );
 
-    // On the plain listener nobody knows under which scheme the client sees us.
+    // The plain listener does not know which scheme the client uses.
     let busy = proxy
         .plain
         .sdp(
@@ -267,7 +267,7 @@ async fn with_the_proxy_disabled_only_the_manager_is_reachable() {
     );
 }
 
-/// A cluster in which every publisher is at the same node.
+/// A cluster that puts every publisher on the same node.
 async fn with_one_node() -> Deployment {
     let mut config = Config::default();
     config.nodes.truncate(1);

@@ -1,4 +1,4 @@
-//! Endpoints without the word `endpoint`, and `host=` on whatever asks an endpoint.
+//! Endpoints without the word `endpoint`, and `host=` on every request to an endpoint.
 
 use whipstitch_minicluster::{Server, peer::Publisher};
 use whipstitch_tests::{
@@ -7,7 +7,7 @@ use whipstitch_tests::{
     sdk::{Release, Sdk},
 };
 
-/// A page that cannot read `Location` goes on at the URL that it has (red5pro-webrtc-sdk 15.0.0:
+/// A page that cannot read `Location` continues at the URL that it has (red5pro-webrtc-sdk 15.0.0:
 /// there is no `/endpoint/` in it for which to put `/resource/`).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_may_continue_at_the_short_url() {
@@ -69,7 +69,7 @@ async fn an_options_goes_to_the_node_that_it_names() {
             );
         }
     }
-    // The `POST` after it finds the same node, without a word of its own.
+    // The `POST` after it finds the same node, without a `host=` of its own.
     let mut sdk = Sdk::publisher(&proxy.h1, Release::V11, "s2", "");
     let asked = format!("/live/whip/endpoint/s2?signal=true&host={}", node.ip());
     proxy.h1.bare("OPTIONS", &asked).await;

@@ -258,14 +258,13 @@ async fn a_host_passes_the_gate_or_is_a_403() {
     }
     assert!(canary.unconnected());
 
-    // One that may be dialled is, without asking the manager; and its name is not enough to end a
-    // session there.
+    // An allowed host is dialled without a lookup; its name is not enough to end a session there.
     let before = deployment.cluster.seen().lookup_targets().len();
     let publisher = Publisher::new().await.unwrap();
     let target = format!("/as/v1/proxy/whip/live/s1?host={node}&nodeGroup=default");
     let session = publish(&proxy.h1, &publisher, &target).await;
     assert_eq!(deployment.cluster.seen().lookup_targets().len(), before);
-    let stranger = Request::delete(&target).header("user-agent", "somebody else");
+    let stranger = Request::delete(&target).header("user-agent", "another client");
     let refused = proxy.h1.send(stranger.body("").unwrap()).await;
     assert_eq!(refused.problem(), "unknown-session");
     let sealed = format!("{session}?host=10.11.12.13");
@@ -287,7 +286,7 @@ async fn a_node_seen_in_a_list_is_known() {
     config_of_cluster.nodes.truncate(1);
     let deployment = Deployment::with(config_of_cluster).await;
     let proxy = proxy(&deployment);
-    // A session that nobody has: 403 before the gate knows the node, 404 behind it.
+    // An unknown session: 403 before the gate knows the node, 404 after.
     let asked = "/as/v1/proxy/whip/live/s1?host=10.11.12.13";
     let before = proxy.h1.bare("DELETE", asked).await;
     assert_eq!(before.problem(), "node-not-allowed");

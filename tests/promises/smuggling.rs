@@ -1,5 +1,5 @@
-//! One request of a client is one request behind us: none is hidden in another, however its framing
-//! is written.
+//! One request of a client is one request upstream: none can be hidden in another, whatever its
+//! framing.
 
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,7 +10,7 @@ use whipstitch_tests::{
     raw_h2::{self, END_HEADERS, END_STREAM, block, frame, kind},
 };
 
-/// What hides behind each of the messages below. The Stream Manager would answer it.
+/// The request hidden behind each message below. The Stream Manager would answer it.
 const HIDDEN: &str = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// Heads of a request to the Stream Manager, and what comes before the hidden request.

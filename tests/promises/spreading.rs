@@ -1,4 +1,4 @@
-//! Players are spread over the nodes as the manager would have spread them by itself.
+//! Players are spread over the nodes as the manager alone would spread them.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -13,10 +13,10 @@ use whipstitch_tests::{Client, Deployment};
 const PLAYERS: usize = 10_000;
 /// Clients at once, each with a connection that it keeps.
 const AT_ONCE: usize = 64;
-/// Lookups that show what the manager gives to each node by itself.
+/// Lookups that measure the manager's own distribution.
 const DIRECT: usize = 1_000;
-/// An offer that every node refuses with 400: a refusal costs a node next to nothing, and says
-/// nothing against it.
+/// An offer that every node refuses with 400: a refusal is cheap for a node, and does not count as
+/// a failure.
 const NO_OFFER: &str = "v=0\r\n";
 
 async fn cluster(weights: [u32; 5]) -> Deployment {
@@ -57,7 +57,7 @@ async fn players(client: &Client, from: usize) {
     }
 }
 
-/// A burst of players of one stream; what each node has got, and how often the manager was asked.
+/// A burst of players of one stream; the players of each node, and the number of lookups.
 async fn burst(deployment: &Deployment, config: Config) -> (Vec<usize>, u64) {
     let proxy = deployment.proxy_with(config);
     deployment.cluster.seen().clear();

@@ -1,5 +1,5 @@
-//! Traces: what a collector is told fits what a forwarder exported and what a node received, and no
-//! collector is in anybody's way.
+//! Traces: exported spans fit the trace headers of the trusted proxy and of the node, and no
+//! collector delays a request.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ fn traceparent() -> String {
     format!("00-{TRACE}-{PARENT}-01")
 }
 
-/// A proxy that tells a collector, and believes forwarders on loopback if it is to.
+/// A proxy that exports to a collector; `change` may make it trust loopback.
 fn exporting(deployment: &Deployment, url: String, change: impl FnOnce(&mut Config)) -> Proxy {
     let mut config = deployment.config();
     config.tracing.otlp = Some(url);
@@ -39,7 +39,7 @@ fn trusting(config: &mut Config) {
     config.proxy.trusted = vec!["127.0.0.0/8".parse().unwrap()];
 }
 
-/// A publisher's POST in a trace of whoever stands in front.
+/// A publisher's POST with trace headers of a proxy in front.
 async fn publish(client: &Client, target: &str) -> Reply {
     let publisher = Publisher::new().await.unwrap();
     let offer = publisher.offer().await.unwrap();
@@ -156,7 +156,7 @@ async fn unsampled_traces_are_not_exported() {
         config.tracing.sample = 0.0.try_into().unwrap();
     });
     assert_eq!(proxy.plain.get("/unsampled").await.status, 404);
-    // The flag of a forwarder counts for more than the ratio.
+    // The trusted proxy's sampled flag has precedence over the ratio.
     publish(&proxy.plain, "/live/whip/endpoint/s1").await;
     proxy.drain().await;
     let spans = collector.spans(4).await;
@@ -227,7 +227,7 @@ async fn without_a_collector_incoming_trace_headers_pass_unchanged() {
     }
 }
 
-/// Requests that are answered at once; the longest that one of them took.
+/// Requests that are answered at once; returns the longest time.
 async fn many(proxy: &Proxy, count: usize) -> Duration {
     let mut kept = proxy.plain.keep().await;
     let mut longest = Duration::ZERO;
@@ -250,7 +250,7 @@ async fn many(proxy: &Proxy, count: usize) -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hung_collector_delays_no_request() {
     let deployment = Deployment::start().await;
-    // The kernel takes connections, and nobody reads from them.
+    // The kernel accepts connections, and no task reads from them.
     let hangs = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
         .await
         .unwrap();
@@ -259,7 +259,7 @@ async fn a_hung_collector_delays_no_request() {
     let longest = many(&proxy, 3000).await;
     assert!(longest < Duration::from_secs(2), "{longest:?}");
     let dropped = proxy.metric("whipstitch_spans_dropped_total").await;
-    // 2048 wait, and a batch of at most 512.
+    // 2048 spans are queued, and a batch of at most 512 is in flight.
     assert!((440.0..=952.0).contains(&dropped), "{dropped}");
     assert!(proxy.metric("whipstitch_spans_exported_total").await.abs() < f64::EPSILON);
     let began = Instant::now();
@@ -278,7 +278,7 @@ async fn a_collector_that_comes_back_gets_the_queued_spans() {
     collector.stop().await;
     let closes = TcpListener::bind(addr).await.unwrap();
     many(&proxy, 3).await;
-    // The first try comes to nothing.
+    // The first attempt fails.
     drop(timeout(SOON, closes.accept()).await.unwrap().unwrap());
     drop(closes);
     let collector = Collector::at(addr).await;
@@ -296,7 +296,7 @@ async fn the_last_spans_are_sent_before_the_end() {
     many(&proxy, 5).await;
     let began = Instant::now();
     proxy.drain().await;
-    // Not a second later, when they would have been sent in any case.
+    // Not a second later, when they would have been sent anyway.
     let took = began.elapsed();
     assert!(took < Duration::from_millis(900), "{took:?}");
     collector.spans(5).await;

@@ -1,5 +1,4 @@
-//! What stands in front: load balancers that say for whom they speak, and clients that only pretend
-//! to.
+//! Trusted proxies in front, which name their clients, and clients that only pretend to be one.
 
 use http::Request;
 use whipstitch::config::Config;
@@ -7,7 +6,7 @@ use whipstitch_minicluster::{Server, peer::Publisher};
 use whipstitch_proxy::config::Location;
 use whipstitch_tests::{Client, Deployment, Proxy, Reply, http::path_of};
 
-/// A proxy that believes loopback, which is where all the clients of a test are.
+/// A proxy that trusts loopback, where all clients of a test are.
 fn trusting(deployment: &Deployment, change: impl FnOnce(&mut Config)) -> Proxy {
     let mut config = deployment.config();
     config.proxy.trusted = vec!["127.0.0.0/8".parse().unwrap()];
@@ -79,7 +78,7 @@ async fn a_trusted_proxy_names_client_scheme_and_host() {
     assert_eq!(
         received(&deployment, "forwarded"),
         "",
-        "said once, in one way"
+        "the address is sent in one form only"
     );
     assert_eq!(
         received(&deployment, "x-forwarded-for"),
@@ -99,7 +98,7 @@ async fn clients_behind_a_trusted_proxy_are_distinguished() {
     };
     assert_eq!(end("192.0.2.8").await.status, 404, "another client's");
     assert_eq!(end("unknown").await.status, 404, "an unknown client");
-    // What the client makes up in front of its own address changes nothing.
+    // Addresses that the client invents before its own change nothing.
     assert_eq!(end("192.0.2.8, 192.0.2.7").await.status, 200);
 }
 
@@ -204,8 +203,7 @@ async fn the_form_of_a_location_can_be_set() {
     }
 }
 
-/// A player's session is found by a URL that does not say its `requestId`, by which the node knows
-/// it.
+/// A player's session is found by a URL without its `requestId`, which identifies it at the node.
 async fn plays_on(deployment: &Deployment, client: &Client, expected: &str) {
     let endpoint = "/live/whep/endpoint/s1?requestId=subscriber-1b31&signal=true";
     let created = client.bare("POST", endpoint).await;

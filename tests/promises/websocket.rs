@@ -1,4 +1,4 @@
-//! WebSockets: the bytes of a client and of a node reach each other as they are, and nobody reaches
+//! WebSockets: the bytes of a client and of a node are relayed unchanged, and no client reaches
 //! anything else.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +18,7 @@ use whipstitch_tests::{
     websocket::{ACCEPT, Dialogue, over_h2, raw},
 };
 
-/// A proxy whose only node is a raw socket.
+/// A proxy with a raw socket as its only node.
 async fn with_raw_node(last: u8) -> (Deployment, RawNode, Config) {
     let (deployment, node) = (Deployment::start().await, RawNode::start(last).await);
     let mut config = deployment.config();
@@ -35,7 +35,7 @@ fn text(frame: &str, from_client: bool) -> Vec<u8> {
     bytes
 }
 
-/// One line of a transcript: who speaks, and what.
+/// One line of a transcript: the sender and the bytes.
 enum Line {
     Client(&'static str),
     Node(&'static str),
@@ -262,8 +262,7 @@ async fn sockets_beyond_the_limit_are_refused() {
     let (third, _) = raw(&proxy.h1, &target, "").await;
     assert!(third.starts_with("HTTP/1.1 503"), "{third}");
     let metric = "whipstitch_sockets_open";
-    // A socket counts when it is spliced, which is after its 101: one of two would look as if the
-    // other had gone.
+    // A socket counts once it is spliced, after its 101: until then, one of two would look closed.
     proxy.until_metric(metric, 2.0).await;
     first.close().await;
     proxy.until_metric(metric, 1.0).await;
@@ -271,7 +270,7 @@ async fn sockets_beyond_the_limit_are_refused() {
     open_ends(&proxy).await;
 }
 
-/// The one that was dropped without a word is told apart from the one that said goodbye.
+/// The abruptly dropped socket is counted apart from the one that sent a Close.
 async fn open_ends(proxy: &Proxy) {
     proxy
         .until_metric(r#"whipstitch_sockets_ended_total{by="client_lost"}"#, 1.0)
@@ -386,7 +385,7 @@ async fn the_manager_may_vouch_for_a_host_and_a_refusal_looks_always_the_same() 
                 "/streammanager/api/4.0/event/live/s{number}?action=broadcast&endpoints=16&region=us-east-1"
             )
         );
-        // A subscriber names no stream to ask about.
+        // A subscriber names no stream for a lookup.
         ask(host, "subscriber-1b31").await;
         assert_eq!(seen.all_lookups(), number, "{host}");
     }

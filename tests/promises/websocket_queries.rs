@@ -1,5 +1,4 @@
-//! What pages write into the query of Red5's WebSocket proxy, and what browsers do with a socket
-//! that takes its time.
+//! Queries that pages send to Red5's WebSocket proxy, and browsers that give up on a slow socket.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -13,7 +12,7 @@ use whipstitch_tests::{
     websocket::{KEY, raw},
 };
 
-/// A proxy whose only node is a raw socket.
+/// A proxy with a raw socket as its only node.
 async fn with_raw_node(last: u8) -> (Deployment, RawNode, Config) {
     let (deployment, node) = (Deployment::start().await, RawNode::start(last).await);
     let mut config = deployment.config();
@@ -22,8 +21,9 @@ async fn with_raw_node(last: u8) -> (Deployment, RawNode, Config) {
     (deployment, node, config)
 }
 
-/// Each with what the node hears (red5pro-webrtc-sdk 11.0.0: `id` first, then `connectionParams` in
-/// their order; Red5 Pro documentation, Stream Manager proxy, for `context` and `usePrivateProxy`).
+/// Each with the query that the node gets (red5pro-webrtc-sdk 11.0.0: `id` first, then
+/// `connectionParams` in their order; Red5 Pro documentation, Stream Manager proxy, for `context`
+/// and `usePrivateProxy`).
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_as_pages_write_them_are_understood() {
     let (deployment, node, config) = with_raw_node(10).await;
@@ -52,7 +52,7 @@ async fn queries_as_pages_write_them_are_understood() {
             "id=s1&serverAddress=10.0.0.9&scope=%2Flive&name=s1&params=[object%20Object]&host=H&app=live",
             "/live/?id=s1&serverAddress=10.0.0.9&scope=%2Flive&name=s1&params=[object%20Object]",
         ),
-        // `connectionParams.id` stands behind the SDK's own.
+        // `connectionParams.id` follows the SDK's own.
         ("id=s1&id=mine&host=H&app=live", "/live/?id=s1&id=mine"),
         (
             "id=sharedobject-1b31&capabilities=2&host=H&app=live",
@@ -125,8 +125,8 @@ async fn refused(client: &Client, query: &str) -> (u16, String) {
 }
 
 /// Firefox gives up on a socket that is still connecting after two seconds and opens another with
-/// the same `id` (red5pro-webrtc-sdk 11.0.0). The first costs nobody anything, not even a place
-/// among `limits.sockets`.
+/// the same `id` (red5pro-webrtc-sdk 11.0.0). The first socket costs nothing, not even a permit of
+/// `limits.sockets`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_given_up_before_the_node_answered_costs_the_next_one_nothing() {
     let (deployment, node, mut config) = with_raw_node(12).await;
@@ -142,7 +142,7 @@ async fn a_socket_given_up_before_the_node_answered_costs_the_next_one_nothing()
     let mut thinking = node.accept_silently().await;
     read_head(&mut thinking).await;
     drop(orphan);
-    // The node is closed at once that nobody waits any more.
+    // The connection to the node is closed at once.
     let mut rest = Vec::new();
     let closed = timeout(SOON, thinking.read_to_end(&mut rest)).await;
     assert!(closed.is_ok());

@@ -1,4 +1,4 @@
-//! red5pro-whep-player on SDK 15: whatever fails, it asks again after two seconds, for ever.
+//! red5pro-whep-player on SDK 15: on any failure it retries after two seconds, for ever.
 
 use whipstitch_minicluster::{Action, peer::Publisher};
 use whipstitch_signaling::Api;
@@ -36,8 +36,8 @@ async fn publish(proxy: &Proxy) -> (Sdk, Publisher) {
     (sdk, peer)
 }
 
-/// One attempt of the player page: the statuses of `OPTIONS` and, if that was one of those that it
-/// goes on with, of `POST`.
+/// One attempt of the player page: the statuses of `OPTIONS` and, if it continues after that
+/// status, of `POST`.
 async fn attempt(proxy: &Proxy, id: &str) -> (u16, Option<u16>, Sdk) {
     let path = format!("/as/v1/proxy/whep/live/show?requestId={id}");
     let target = format!("{path}&signal=true&nodeGroup=default");
@@ -71,7 +71,7 @@ async fn players_that_retry_for_ever_cost_few_lookups_and_play_as_soon_as_it_is_
     assert!(lookups <= rounds * 2, "{lookups} lookups of 300 attempts");
     assert_eq!(sessions(&deployment), 0);
 
-    // Live: the very next attempt of each plays, whatever was remembered a moment ago.
+    // Live: the very next attempt of each plays, in spite of cached negative answers.
     let (publisher, _peer) = publish(&proxy).await;
     let attempts = ids.iter().map(|id| attempt(&proxy, id));
     let playing = futures_util::future::join_all(attempts).await;
@@ -79,8 +79,8 @@ async fn players_that_retry_for_ever_cost_few_lookups_and_play_as_soon_as_it_is_
         assert_eq!((*options, *post), (200, Some(201)));
     }
     assert_eq!(sessions(&deployment), PLAYERS + 1);
-    // The publisher leaves and with it everybody; they ask again, and each has its place when it
-    // comes back.
+    // The publisher leaves, and all players end; they retry, and each gets its session when it
+    // returns.
     assert_eq!(publisher.delete().await.status, 200);
     let (gone, post, _) = attempt(&proxy, "subscriber-0").await;
     assert!(gone >= 400 || post.is_some_and(|status| status >= 400));

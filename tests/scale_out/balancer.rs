@@ -1,4 +1,4 @@
-//! HAProxy, as `deploy/loadbalancer/haproxy.cfg` has it.
+//! HAProxy with `deploy/loadbalancer/haproxy.cfg`.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ const EXAMPLE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../deploy/loadbalancer/haproxy.cfg"
 );
-/// The addresses that stand there.
+/// The addresses in that file.
 const EXAMPLES: [&str; 3] = ["10.0.0.11", "10.0.0.12", "10.0.0.13"];
 const PEM: &str = "/etc/haproxy/certs/live.example.com.pem";
 const MAXCONN: &str = "maxconn 40000";
@@ -85,10 +85,10 @@ impl Balancer {
         SocketAddr::from((lan::EDGE.address, 443))
     }
 
-    /// Waits until HAProxy's checks have found so many replicas well.
+    /// Waits until HAProxy's checks report this many replicas up.
     pub(crate) async fn until_up(&self, count: usize) {
         let up = async {
-            // Its checks are its own: nothing here is woken by them.
+            // HAProxy's checks send no notification.
             while self.up() < count {
                 sleep(LOOK).await;
             }
@@ -98,7 +98,7 @@ impl Balancer {
             .expect("the replicas are found well in time");
     }
 
-    /// Replicas that the first backend has up by a check that was passed.
+    /// Replicas of the first backend that passed a check.
     fn up(&self) -> usize {
         let Ok(mut socket) = UnixStream::connect(&self.socket) else {
             return 0;

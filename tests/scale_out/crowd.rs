@@ -17,14 +17,14 @@ use whipstitch_tests::{Client, Reply, http::path_of};
 
 /// Publishers at once.
 const AT_ONCE: usize = 16;
-/// Sessions that each leaves open: they begin at one replica, and end when others are there.
+/// Sessions that each keeps open: they begin at one replica and end at another.
 const OPEN: usize = 12;
-/// What each does nothing for, so that their requests and the restarts meet at many moments.
+/// Pause of each, so that their requests meet the restarts at many moments.
 const PAUSE: Duration = Duration::from_millis(100);
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const FRAGMENT: &str = "a=ice-ufrag:x\r\na=end-of-candidates\r\n";
 
-/// What came of the requests, by method and status.
+/// The results of the requests, by method and status.
 pub(crate) type Tally = BTreeMap<(&'static str, u16), usize>;
 
 /// All publishers. Cheap to clone: all clones are one.
@@ -54,7 +54,7 @@ impl Crowd {
         }))
     }
 
-    /// Somebody whose media reaches the node, and goes on.
+    /// A publisher whose media reaches the node continuously.
     pub(crate) async fn star(&self) -> Star {
         let publisher = Publisher::new().await.unwrap();
         let offer = publisher.offer().await.unwrap();
@@ -64,14 +64,14 @@ impl Crowd {
         Star { publisher, session }
     }
 
-    /// Ends it, which a node does only if media has come all the time.
+    /// Deletes it; a node accepts that only if media arrived all the time.
     pub(crate) async fn retire(&self, star: Star) {
         self.delete(&star.session).await;
         drop(star.publisher);
     }
 
-    /// Sessions begin and end until `event` is over and there were enough of them: what came of it,
-    /// and how many.
+    /// Creates and deletes sessions until `event` completes and there were enough of them; returns
+    /// its output, and the number of sessions.
     pub(crate) async fn come_and_go_during<E: Future>(
         &self,
         event: E,
@@ -112,7 +112,7 @@ impl Crowd {
         }
     }
 
-    /// What came of all requests so far.
+    /// The results of all requests so far.
     pub(crate) fn tally(&self) -> Tally {
         self.0.tally.lock().unwrap().clone()
     }

@@ -1,5 +1,4 @@
-//! A small network that is nobody else's: namespaces with a bridge between them, gone when the test
-//! is over.
+//! A small private network: namespaces with a bridge between them, deleted when the test ends.
 
 use std::{
     env,
@@ -73,7 +72,7 @@ pub(crate) fn inside(test: &str, body: impl FnOnce()) {
         .stderr(Stdio::inherit())
         .output()
         .expect("the test runs in its network");
-    // Without the words of the runner inside, which would be counted as those of another test.
+    // Without the output of the inner test runner, which would be counted as another test.
     let output = String::from_utf8_lossy(&run.stdout);
     let is_ours = |line: &&str| {
         !line.is_empty() && !line.starts_with("test ") && !line.starts_with("running ")

@@ -1,9 +1,9 @@
-//! Replicas share a key file and nothing else: sessions that one made are answered by any other,
-//! whatever is restarted.
+//! Replicas share a key file and nothing else: sessions that one created are served by any other,
+//! whichever is restarted.
 //!
 //! Each of three replicas is the real binary on a host of its own, which is a network namespace.
-//! HAProxy stands before them as `deploy/loadbalancer/haproxy.cfg` has it: each connection goes to
-//! the next, and nothing sticks.
+//! HAProxy is in front of them with `deploy/loadbalancer/haproxy.cfg`: each connection goes to the
+//! next replica, without stickiness.
 
 #![allow(
     clippy::expect_used,
@@ -29,7 +29,7 @@ use whipstitch_tests::Client;
 
 /// Sessions in all, at least; each is a POST, a PATCH and a DELETE.
 const SESSIONS: usize = 1_000;
-/// Publishers whose media goes on all the time.
+/// Publishers whose media flows all the time.
 const STARS: usize = 4;
 /// Longest wait for the restart of all replicas.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -64,8 +64,8 @@ async fn rolling_restart() {
     let offer = Publisher::new().await.unwrap().offer().await.unwrap();
     let crowd = Crowd::new(client, offer);
 
-    // These publish before the first replica goes, and after the last one is back: their media
-    // passes none of them.
+    // These publish from before the first restart until after the last: their media passes no
+    // replica.
     let mut stars = Vec::new();
     for _ in 0..STARS {
         stars.push(crowd.star().await);

@@ -15,9 +15,10 @@ use whipstitch_tests::{Client, deployment::Certificate};
 use crate::lan::{self, Host};
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
-/// How long a draining replica still serves, for the balancer to notice: it looks twice, every 2 s.
+/// How long a draining replica still serves, for the balancer to notice: it checks twice, every 2
+/// s.
 const DELAY: &str = "5s";
-/// How often another process, which wakes nobody here, is looked at.
+/// Polling interval for another process.
 const LOOK: Duration = Duration::from_millis(50);
 /// Longest wait for a replica to start or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -102,7 +103,7 @@ impl Replica {
         replica
     }
 
-    /// Ends it as systemd and Kubernetes do, and starts it anew; the new process.
+    /// Ends it as systemd and Kubernetes do, and starts it again; the id of the new process.
     pub(crate) async fn restart(&mut self, shared: &Shared) -> u32 {
         let killed = Command::new("kill")
             .args(["-TERM", &self.pid().to_string()])
@@ -127,7 +128,7 @@ impl Replica {
         self.child.id()
     }
 
-    /// Requests for WHIP sessions that this process served well.
+    /// Requests for WHIP sessions that this process served with success.
     pub(crate) async fn sessions_served(&self) -> f64 {
         let name = r#"whipstitch_requests_total{class="2xx",subject="whip_session"} "#;
         let text = self.admin.get("/metrics").await.text();

@@ -1,5 +1,5 @@
-//! nginx and HAProxy by the files of `deploy/loadbalancer/`: both of their ways, TLS passed through
-//! and TLS ended.
+//! nginx and HAProxy by the files of `deploy/loadbalancer/`: in both modes, TLS passed through and
+//! TLS terminated.
 
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
@@ -26,7 +26,7 @@ use super::{
 
 /// The replicas that both files name.
 const REPLICAS: [&str; 3] = ["10.0.0.11", "10.0.0.12", "10.0.0.13"];
-/// A minute is what both programs wait for by default.
+/// The default timeout of both programs is one minute.
 const IDLE: Duration = Duration::from_secs(62);
 
 type Socket<T> = WebSocketStream<T>;
@@ -68,8 +68,8 @@ impl Balanced {
 
     async fn with(kind: Kind, change: impl Fn(&mut Config)) -> Self {
         let deployment = Deployment::start().await;
-        // Two that see clients by TCP, two that get them by header: the files have one port for
-        // each way.
+        // Two replicas see clients by TCP, two get their address by header: the files have one port
+        // for each mode.
         let replicas: Vec<Proxy> = [false, false, true, true]
             .map(|trusts| {
                 let mut config = replica(&deployment, trusts);
@@ -223,7 +223,7 @@ async fn serves_clients(kind: Kind) {
     assert_eq!(balanced.replicas.len(), 4);
 }
 
-/// Nodes hear who the client is and how it came, whatever it says itself.
+/// Nodes get the client's address, scheme and host, regardless of headers that the client made up.
 async fn forwards_the_client_address(kind: Kind) {
     let balanced = Balanced::start(kind).await;
     let client = balanced.tls(balanced.ends, b"h2");
@@ -251,8 +251,8 @@ async fn forwards_the_client_address(kind: Kind) {
     assert!(!header("x-forwarded-for").contains("192.0.2.2"), "{node:?}");
 }
 
-/// A WebSocket on which neither side says anything for longer than programs wait by default goes
-/// on. Both answer the proxy's pings, as they have to.
+/// A WebSocket stays open when both sides are silent for longer than the programs' default
+/// timeouts. Both sides answer the proxy's pings, as they must.
 async fn keeps_silent_sockets(kind: Kind) {
     let node = RawNode::start(9).await;
     let balanced = Balanced::with(kind, |config| {
@@ -305,7 +305,7 @@ async fn text(socket: &mut Socket<impl Io>) -> String {
     timeout(SOON, received).await.expect("a message in time")
 }
 
-/// Hears nothing but pings and their answers for [`IDLE`].
+/// Receives nothing but pings and their answers for [`IDLE`].
 async fn silence(socket: &mut Socket<impl Io>) {
     let received = async {
         while let Some(message) = socket.next().await {
@@ -319,7 +319,7 @@ async fn silence(socket: &mut Socket<impl Io>) {
     );
 }
 
-/// With no replica to go to, a page can still read what is wrong and when to come again.
+/// With no replica up, a page can still read what is wrong and when to retry.
 async fn reports_that_no_replica_serves(kind: Kind) {
     let balanced = Balanced::start(kind).await;
     let client = balanced.tls(balanced.ends, b"h2");
@@ -368,8 +368,8 @@ async fn haproxy_takes_websockets_over_http_2() {
     }
 }
 
-/// A connection to a replica that spoofed idle is given up by nginx before the replica does: a POST
-/// that met the end of one would be lost, as it is not sent twice.
+/// nginx closes an idle connection to a replica before the replica does: a POST on a connection
+/// that is just closing would be lost, as it is not retried.
 #[test]
 fn nginx_leaves_idle_connections_first() {
     let text = localized("loadbalancer/nginx.conf", &[]);

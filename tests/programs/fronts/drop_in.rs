@@ -76,7 +76,7 @@ impl Host {
         }
     }
 
-    /// What the manager was asked for whose path begins with this.
+    /// The requests of the manager whose path begins with this.
     fn asked(&self, path: &str) -> Vec<(Method, String)> {
         let asked = self.deployment.cluster.seen().requests_to(Server::Manager);
         let requests = asked.into_iter().map(|one| (one.method, one.target));
@@ -86,8 +86,8 @@ impl Host {
     }
 }
 
-/// The shipped whipstitch.toml with the environment of the overlay; what only a container has is
-/// changed: addresses, files, and the networks that nodes and Traefik are in.
+/// The shipped whipstitch.toml with the environment of the overlay; values that exist only in a
+/// container are replaced: addresses, files, and the networks that nodes and Traefik are in.
 fn configured(deployment: &Deployment, overlay: &Overlay, ports: Ports) -> Config {
     let environment = ["WHIPSTITCH_PROXY_PUBLIC_URL", "WHIPSTITCH_PROXY_TRUSTED"];
     let set = |name: &str| (OsString::from(name), OsString::from(overlay.value(name)));
@@ -110,8 +110,8 @@ fn configured(deployment: &Deployment, overlay: &Overlay, ports: Ports) -> Confi
 
     let test = deployment.config();
     config.stream_manager.url = Some(format!("http://{}", ports.services));
-    // Traefik stands before as-streams here and starts later: a probe would find nothing there, and
-    // lookups wait a second.
+    // Traefik is in front of as-streams here and starts later: a probe would fail, and lookups
+    // would wait a second.
     config.stream_manager.probe = Duration::ZERO;
     config.proxy.public_url = Some(format!("https://{HOST}:{}", ports.websecure.port()));
     config.proxy.trusted = vec!["127.0.0.0/8".parse().unwrap()];
@@ -162,7 +162,7 @@ async fn everything_else_goes_where_it_went() {
     assert_eq!(host.asked("/as/v1/streams/"), [get(lookup)]);
 }
 
-/// What the router takes is neither more than the three kinds of signalling nor less.
+/// The router takes exactly the three kinds of signalling.
 #[tokio::test(flavor = "multi_thread")]
 async fn paths_that_only_look_alike_stay_with_as_proxy() {
     let host = Host::start(&[]).await;
@@ -210,7 +210,7 @@ async fn behind_a_cloud_balancer_session_urls_are_those_of_the_public_name() {
     assert_eq!(host.asked("/as/v1/proxy/"), [], "nothing went to as-proxy");
 }
 
-/// Whipstitch has the public port, and Traefik is what it takes for the manager.
+/// Whipstitch has the public port, and uses Traefik as the manager.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_front_of_everything_the_manager_is_behind_traefik() {
     let (deployment, conference) = (Deployment::start().await, RawNode::start(9).await);

@@ -17,18 +17,18 @@ use tokio::{
 
 use crate::setup::PATIENCE;
 
-/// How often a port of another process, which wakes nobody here, is looked at.
+/// Polling interval for a port of another process.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
-/// A running server. It ends with this value.
+/// A running server; killed when dropped.
 pub(crate) struct Front {
     child: Child,
     folder: TempDir,
 }
 
 impl Front {
-    /// Starts what `command` makes of the server's folder, and waits until it listens on all of
-    /// `addresses`.
+    /// Starts the command that `command` builds for the server's folder, and waits until it listens
+    /// on all of `addresses`.
     pub(crate) async fn start(
         folder: TempDir,
         mut command: Command,
@@ -77,8 +77,8 @@ pub(crate) fn folder() -> TempDir {
     tempfile::Builder::new().prefix("front-").tempdir().unwrap()
 }
 
-/// So many free ports of loopback. Another process could take one before its use, which would fail
-/// the test's start.
+/// Free ports of loopback. Another process could take one before its use; the test would then fail
+/// at start.
 pub(crate) fn free<const N: usize>() -> [SocketAddr; N] {
     let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap())

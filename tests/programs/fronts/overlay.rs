@@ -1,6 +1,6 @@
-//! `deploy/stream-manager-2/docker-compose.override.yml`, read as far as the tests need it: what
-//! `docker compose` would make of its variables, the container's environment, and the labels by
-//! which Traefik's Docker provider routes.
+//! `deploy/stream-manager-2/docker-compose.override.yml`, read as far as the tests need it: its
+//! variables as `docker compose` expands them, the container's environment, and the labels that
+//! Traefik's Docker provider routes with.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::front::localized;
 
 const FILE: &str = "stream-manager-2/docker-compose.override.yml";
 
-/// The file with the variables of an `.env` put in.
+/// The file with the variables of an `.env` expanded.
 pub(crate) struct Overlay(Vec<(String, String)>);
 
 impl Overlay {
@@ -23,7 +23,7 @@ impl Overlay {
         Self(lines.collect())
     }
 
-    /// The value of a line, which stands there once.
+    /// The value of a line, which occurs once.
     pub(crate) fn value(&self, name: &str) -> &str {
         let mut found = self.0.iter().filter(|(key, _)| key == name);
         let (_, value) = found.next().unwrap_or_else(|| panic!("{FILE}: no {name}"));
@@ -31,8 +31,8 @@ impl Overlay {
         value
     }
 
-    /// What Traefik's file provider is told in the place of the labels: the router, and the service
-    /// with this address for its container, and these for the ports of the labels.
+    /// The configuration for Traefik's file provider in place of the labels: the router, and the
+    /// service with this address for its container, and these for the ports of the labels.
     pub(crate) fn routing(&self, ports: &BTreeMap<u16, u16>) -> (Value, Value) {
         let listener = |text: &str| {
             let wanted: u16 = text.parse().unwrap();

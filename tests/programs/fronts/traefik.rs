@@ -1,10 +1,10 @@
-//! Traefik as a Stream Manager 2.0 has it in front of its services: the same entry points, the
+//! Traefik as in front of the services of a Stream Manager 2.0: the same entry points, the
 //! services' paths and the prefixes that are taken off for each; and Whipstitch by the labels of
 //! the overlay.
 //!
-//! In the place of the containers is minicluster's manager, which serves every service under its
-//! whole path. An entry point of Traefik's own stands for the containers and puts back what was
-//! taken off, so that what is asked of a service directly has the path that the real one has.
+//! Minicluster's manager replaces the containers; it serves every service under its whole path. An
+//! entry point of Traefik represents the containers and restores the stripped prefix, so that a
+//! direct request to a service has the path that the real one has.
 
 use std::{collections::BTreeMap, fs, net::SocketAddr};
 
@@ -25,7 +25,7 @@ use crate::{program, setup::PATIENCE};
 /// Name of the host that clients ask for.
 pub(crate) const HOST: &str = "localhost";
 
-/// A path that nothing but the wait for Traefik asks for.
+/// A path that only the wait for Traefik requests.
 const PROBE: &str = "/is-traefik-ready";
 
 /// Where Traefik listens, chosen before it starts: Whipstitch's configuration names some of it.
@@ -37,7 +37,7 @@ pub(crate) struct Ports {
     pub(crate) web: SocketAddr,
     /// The containers as-admin, as-auth and as-streams: `/admin/…`, `/auth/…`, `/streams/…`.
     pub(crate) services: SocketAddr,
-    /// The container as-proxy: `/forward/…` and the like.
+    /// The container as-proxy: `/forward/…` and similar paths.
     pub(crate) proxy: SocketAddr,
     /// A service of the manager's that speaks WebSocket, below `/as/v1/conference`.
     pub(crate) conference: Option<SocketAddr>,

@@ -1,4 +1,4 @@
-//! What a client does through whatever stands in front, and what it has to get.
+//! What a client does through a server in front, and the answers that it must get.
 
 use http::{Request, Uri};
 use whipstitch_minicluster::{
@@ -30,7 +30,7 @@ impl Urls {
     }
 }
 
-/// A way in: the client, and the scheme and authority by which it came.
+/// An entry point: the client, and the scheme and authority that it uses.
 pub(crate) struct Visit<'a> {
     pub(crate) deployment: &'a Deployment,
     pub(crate) client: &'a Client,
@@ -39,8 +39,8 @@ pub(crate) struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// Publishes and plays with media; trickles, and ends both by the URLs that were given. Every
-    /// one of these has to lead back by the way that the client came.
+    /// Publishes and plays with media; trickles, and ends both by the URLs that were given. Each of
+    /// these URLs has to lead back through the same entry point.
     pub(crate) async fn publishes_plays_and_ends(&self, stream: &str) {
         let publisher = Publisher::new().await.unwrap();
         let offer = publisher.offer().await.unwrap();
@@ -57,7 +57,7 @@ impl Visit<'_> {
         let offer = player.offer().await.unwrap();
         let target = self.urls.endpoint("whep", stream) + "?requestId=one";
         let created = self.client.sdp("POST", &target, &offer).await;
-        // A player that does not speak Red5's dialect is told of the node's offer by 406.
+        // A standard player gets the node's offer as a 406.
         let status = created.status.as_u16();
         assert!([201, 406].contains(&status), "{created:?}");
         let playing = self.session(&created);

@@ -90,7 +90,7 @@ def player():
         if len(kinds) == 2:
             print("playing", flush=True)
 
-    # A task is only held by whoever holds it.
+    # asyncio keeps only a weak reference to a task.
     peer.on("track", lambda track: counting.add(asyncio.ensure_future(count(track))))
     return peer
 

@@ -1,6 +1,6 @@
 """A collector of spans on the decoder of Google's protobuf and the messages of OpenTelemetry's own package, as they are.
 
-It says `listening PORT`, and then each span that it is told of as one line of JSON, in the mapping of proto3, which has
+It says `listening PORT`, and then each span that it receives as one line of JSON, in the mapping of proto3, which has
 bytes in base64. It ends when its standard input does.
 """
 

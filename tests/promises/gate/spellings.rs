@@ -1,7 +1,7 @@
-//! Ways of writing addresses that are no nodes.
+//! Spellings of addresses that are no nodes.
 
-/// As they stand in a query. Where the answer is 400 it is no address; where it is 403, it may not
-/// be dialled.
+/// As clients write them in a query. A 400 means that it is no address; a 403, that it may not be
+/// dialled.
 pub(super) const OF_CLIENTS: &[&str] = &[
     // Loopback, plainly and in every base.
     "host=127.0.0.1",
@@ -27,7 +27,7 @@ pub(super) const OF_CLIENTS: &[&str] = &[
     "host=0.0.0.0",
     "host=0",
     "host=0.1",
-    // IPv6, and what of it stands for IPv4.
+    // IPv6, and IPv4 embedded in it.
     "host=::1",
     "host=::",
     "host=[::1]",

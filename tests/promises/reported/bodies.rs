@@ -1,5 +1,4 @@
-//! Bodies that are looked into: whatever they are coded in, and whatever parameters their media
-//! type has.
+//! Bodies that the proxy inspects, in every content coding and with every media type parameter.
 
 use std::io::Write;
 
@@ -44,14 +43,14 @@ async fn raw(last: u8) -> (Deployment, RawNode, RawNode, Proxy) {
     (deployment, manager, node, proxy)
 }
 
-/// A player's offer, with this media type, and the answer to it; what the node heard.
+/// A player's offer, with this media type, and the answer to it; what the node received.
 async fn play(
     proxy: &Proxy,
     (manager, found): (&RawNode, &[u8]),
     (node, made): (&RawNode, &[u8]),
     (stream, media): (&str, &str),
 ) -> (Reply, String) {
-    // Each stream is looked up once.
+    // Each stream gets one lookup.
     let post = Request::post(format!("/live/whep/endpoint/{stream}?requestId=a"))
         .header("content-type", media)
         .header("accept-encoding", "gzip, br");
@@ -78,7 +77,7 @@ async fn an_inspected_body_is_read_in_every_content_coding() {
         let lines = format!(
             "Content-Encoding: {coding}\r\nContent-Type: application/json;charset=utf-8\r\n"
         );
-        // With the mark that some writers of UTF-8 begin with.
+        // With a byte order mark.
         let json = format!("\u{feff}{{\"serverAddress\":\"{}\"}}", node.addr().ip());
         let found = answer("200 OK", &lines, &coded(&json));
         let lines = format!(
@@ -149,7 +148,7 @@ async fn a_media_type_is_read_with_its_parameters_and_sent_as_clients_compare_it
         );
         assert!(head.contains("content-type: application/sdp\r\n"), "{head}");
     }
-    // What a counter-offer says of its life stays.
+    // The counter-offer's expiry stays.
     let lines = "Content-Type: application/sdp;charset=utf-8; valid-until=\"Mon, 30 Nov 2026 10:00:00 GMT\"\r\nLocation: /x\r\n";
     let made = answer("406 Not Acceptable", lines, OFFER.as_bytes());
     let media = ("s1", "application/sdp");

@@ -1,5 +1,5 @@
-//! What a page of another origin may send and read: what it asks for, since no credentials are in
-//! play; or a list.
+//! What a page of another origin may send and read: what it asks for, since credentials are never
+//! allowed; or a list.
 
 use std::fs;
 
@@ -64,7 +64,7 @@ async fn what_a_preflight_asks_for_is_allowed_per_route() {
             assert_eq!(reply.header("access-control-allow-local-network"), "true");
             assert_eq!(reply.header("vary"), "");
         }
-        // What is no name, or ends here, is not allowed; nor more than a page needs.
+        // Invalid names and hop-by-hop headers are not allowed, nor more than a page needs.
         let many: Vec<String> = (0..500).map(|at| format!("x-{at}")).collect();
         let many = format!("a b,x-forwarded-host,connection,te,{}", many.join(","));
         let reply = preflight(
@@ -107,7 +107,7 @@ async fn what_the_manager_lets_a_page_read_it_may_read_besides() {
         let count = exposed.iter().filter(|known| *known == name).count();
         assert_eq!(count, 1, "{name}: {exposed:?}");
     }
-    // Credentials are allowed to nobody: the preflight that they need ends here.
+    // Credentials are never allowed: the preflight that they need ends here.
     assert_eq!(listed(&reply, "access-control-allow-origin"), ["*"]);
     assert!(
         !reply
@@ -149,7 +149,7 @@ async fn with_a_list_only_pages_of_it_are_let_in_and_caches_know() {
         assert_eq!(reply.status, 204, "{origin}");
         assert_eq!(reply.header("access-control-allow-origin"), origin);
         assert_eq!(listed(&reply, "vary"), ["origin"]);
-        // An error can be read, too.
+        // An error can be read too.
         let get = Request::get("/live/whip/endpoint/a%00").header("origin", origin);
         let reply = proxy.h1.send(get.body("").unwrap()).await;
         assert_eq!(reply.status, 400);
@@ -189,7 +189,7 @@ async fn with_a_list_only_pages_of_it_are_let_in_and_caches_know() {
             4.0,
         )
         .await;
-    // Who is no page is served as ever.
+    // A client without an Origin is served as before.
     let bare = proxy.h1.get(ENDPOINT).await;
     assert_eq!(bare.status, 204);
     assert!(!bare.headers.contains_key("access-control-allow-origin"));

@@ -1,4 +1,4 @@
-//! Whether a message has a body is judged by what arrives, never by how it is framed.
+//! Whether a message has a body depends on what arrives, never on how it is framed.
 
 use std::convert::Infallible;
 
@@ -21,7 +21,7 @@ use whipstitch_tests::{
     stub_node::StubNode,
 };
 
-/// How HTTP/1.1 says that there is no body: lines of the header, and what comes behind it.
+/// The framings of an empty body in HTTP/1.1: header lines, and the bytes after them.
 const H1: [(&str, &str); 5] = [
     ("", ""),
     ("Content-Length: 0\r\n", ""),
@@ -33,7 +33,8 @@ const H1: [(&str, &str); 5] = [
     ("Transfer-Encoding: Chunked\r\n", "000;ext=1\r\n\r\n"),
 ];
 
-/// How HTTP/2 does: frames behind the header, and whether a length is announced.
+/// The framings of an empty body in HTTP/2: frames after the header, and whether a length is
+/// announced.
 fn h2() -> [(Vec<Frame<Bytes>>, bool); 5] {
     let empty = || Frame::data(Bytes::new());
     let trailers = || {
@@ -53,7 +54,7 @@ fn h2() -> [(Vec<Frame<Bytes>>, bool); 5] {
 
 const SDP: (&str, &str) = ("content-type", "application/sdp");
 
-/// The status of the answer to a request of HTTP/1.1 written by hand.
+/// The status of the answer to a raw HTTP/1.1 request.
 async fn over_h1(client: &Client, line: &str, media: bool, (framing, body): (&str, &str)) -> u16 {
     let (mut io, _) = client.connect().await;
     let media = if media {
@@ -135,7 +136,7 @@ async fn all_ways_to_say_no_body_mean_the_same_in_both_versions() {
     assert_eq!(over_h2(&proxy.h2, whep, false, (frames, false)).await, 415);
 }
 
-/// A proxy whose only node is this one.
+/// A proxy with this node only.
 async fn in_front_of(node: &RawNode) -> (Deployment, Proxy) {
     let deployment = Deployment::start().await;
     let here = node.addr().ip();
@@ -266,8 +267,5 @@ async fn an_unfinished_offer_blocks_no_other_client() {
     let post = proxy.h2.sdp("POST", "/live/whip/endpoint/s1", "v=0");
     let (reply, _) = tokio::join!(post, node.answer(3, CREATED));
     assert_eq!(reply.status, 201, "{}", reply.text());
-    assert!(
-        node.unconnected(),
-        "no node hears of an offer that is not whole"
-    );
+    assert!(node.unconnected(), "no node gets an incomplete offer");
 }

@@ -1,5 +1,5 @@
-//! A handshake that fails is named, and nothing of it reaches the manager or a node: its query
-//! holds host, application and token.
+//! A failed handshake is reported, and nothing of it reaches the manager or a node: its query holds
+//! host, application and token.
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,7 +25,7 @@ async fn handshake(client: &Client, request: &str) -> (u16, Value) {
     )
 }
 
-/// Every way in which a handshake fails on its way, and a word of what is handshake of it.
+/// The ways in which a proxy in between breaks a handshake, and a word of the error.
 fn failed(url: &str) -> Vec<(String, &'static str)> {
     let version = "Sec-WebSocket-Version: 13\r\n";
     let key = format!("Sec-WebSocket-Key: {KEY}\r\n");
@@ -94,7 +94,7 @@ fn failed(url: &str) -> Vec<(String, &'static str)> {
     ]
 }
 
-/// A request that shows no sign of a WebSocket but its URL.
+/// A request whose URL alone suggests a WebSocket.
 fn no_sign(url: &str) -> Vec<(String, &'static str)> {
     ["GET", "HEAD", "POST", "PUT", "OPTIONS"]
         .iter()
@@ -133,7 +133,7 @@ async fn a_failed_upgrade_is_named_and_never_reaches_the_manager() {
         let cases = [failed(&url), no_sign(&url)].concat();
         none_passes(&deployment, &proxy, cases).await;
     }
-    // What an SDK opens at a node, and other paths: the fields alone say what was meant.
+    // URLs that an SDK opens at a node, and other paths: only the fields show what was meant.
     for url in [
         "/live/?id=s1&token=secret",
         "/as/v1/proxy/ws/publish/live/s1?token=secret",

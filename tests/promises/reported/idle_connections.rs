@@ -1,5 +1,5 @@
-//! The guard against slow headers and the life of an idle connection are two settings; what arrives
-//! in the moment of an end is served, or the end was there to be seen.
+//! The header timeout and the idle timeout are two settings; a request that arrives at the idle
+//! timeout is served, or the client could see the close before.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn answer(io: &mut Box<dyn Io>) -> Option<String> {
 fn the_header_timeout_is_short_and_idle_connections_outlive_those_of_balancers() {
     let connections = Config::default().connections;
     assert!(connections.header_timeout <= Duration::from_secs(10));
-    // Google's, the longest that cannot be set; it advises 620 s.
+    // Google's, the longest that is not configurable; Google advises 620 s.
     assert!(connections.idle_timeout >= Duration::from_secs(620));
 }
 
@@ -65,7 +65,7 @@ async fn an_idle_connection_outlives_the_header_timeout_and_ends_at_its_own() {
         let began = Instant::now();
         assert_eq!(answer(&mut io).await, None, "an end, and no reset");
         assert!(began.elapsed() < IDLE * 3);
-        // One that never sent a byte has the guard's time.
+        // A connection that never sent a byte has the header timeout.
         let (mut silent, _) = client.connect().await;
         let began = Instant::now();
         assert_eq!(answer(&mut silent).await, None);
@@ -108,9 +108,9 @@ async fn a_post_at_the_idle_timeout_is_served_or_the_close_was_visible_before() 
             }
         }
     };
-    // What crosses the end on its way cannot be helped; over loopback that is next to nothing,
-    // unless the machine is busy and this client is held up between its look and its write. So one
-    // of a few rounds has to be without.
+    // A request that crosses the close on the wire is lost. Over loopback that is rare, unless the
+    // machine is busy and this client is delayed between its check and its write. So one of a few
+    // rounds has to pass without a loss.
     let mut rounds = Vec::new();
     for _ in 0..4 {
         let outcomes = futures_util::future::join_all((0..48).map(one)).await;

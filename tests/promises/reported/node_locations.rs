@@ -1,5 +1,5 @@
-//! What a node says of itself, in words of its own or of ours: the path counts, for the node that
-//! answered.
+//! The URLs that a node sends, with its own host or with ours: only the path counts, at the node
+//! that answered.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -7,7 +7,7 @@ use http::Request;
 use whipstitch_minicluster::Lie;
 use whipstitch_tests::{Deployment, Proxy, Reply, http::path_of, raw_node::RawNode};
 
-/// A node of bare bytes in the place that the manager names.
+/// A raw node at the address that the manager names.
 async fn raw_node(last: u8) -> (Deployment, RawNode, Proxy) {
     let (deployment, node) = (Deployment::start().await, RawNode::start(last).await);
     let here = node.addr().ip();
@@ -17,7 +17,7 @@ async fn raw_node(last: u8) -> (Deployment, RawNode, Proxy) {
         .lie(Lie::ServerAddress(here.to_string()));
     let mut config = deployment.config();
     config.nodes.port = node.addr().port();
-    // Another address could be dialled: it is not asked for here.
+    // Another address could be dialled: this one is not used here.
     config.nodes.allow = vec![
         here.into(),
         IpAddr::from(Ipv4Addr::new(127, 0, 0, 39)).into(),
@@ -60,14 +60,14 @@ async fn the_path_of_a_location_counts_whatever_host_a_node_names() {
     let other = RawNode::start(39).await;
     let elsewhere = format!("http://{}/other/s1", other.addr());
     for (location, at) in [
-        // Built from X-Forwarded-Host, with and without what we added.
+        // Built from X-Forwarded-Host, with and without the port that we added.
         (
             "https://live.example:8443/live/whip/resource/s1",
             "/live/whip/resource/s1",
         ),
         ("http://LIVE.example./a/s1?b=c", "/a/s1?b=c"),
         ("//live.example/a/s1", "/a/s1"),
-        // Another address or name of its own, or none that means anything.
+        // Another address or name of the node, or a meaningless one.
         ("http://10.20.30.40:5080/a/s1", "/a/s1"),
         ("https://node1.internal/a/s1", "/a/s1"),
         ("http://localhost:5080/a/s1", "/a/s1"),
@@ -75,11 +75,11 @@ async fn the_path_of_a_location_counts_whatever_host_a_node_names() {
         ("wss://node1/a/s1", "/a/s1"),
         (&elsewhere, "/other/s1"),
         ("//169.254.169.254/latest", "/latest"),
-        // Not to be followed: where Red5 keeps it.
+        // Not usable: the path that Red5 uses replaces it.
         ("ftp://node1/a/s1", "/live/whip/resource/s1"),
         ("node1:5080/a/s1", "/live/whip/resource/s1"),
         ("http://", "/live/whip/resource/s1"),
-        // Written as it is.
+        // Not escaped.
         ("/a/my stream", "/a/my%20stream"),
     ] {
         let lines = format!("Location: {location}\r\n");
@@ -100,7 +100,7 @@ async fn no_limit_on_a_location_ends_a_session_that_was_made() {
     for (location, at) in [
         (format!("{usual}?token={token}"), None),
         (format!("{usual}?token={token}{token}"), None),
-        // More than a URL of ours can keep.
+        // Longer than a URL of ours can hold.
         (format!("{usual}?token={}", token.repeat(9)), Some(usual)),
     ] {
         let lines = format!("Location: {location}\r\n");
@@ -171,7 +171,7 @@ async fn a_link_that_names_us_or_the_node_leads_to_the_node() {
         .iter()
         .map(|link| link.rsplit_once(WHIP).unwrap().1.trim_end_matches('"'))
         .collect();
-    // Another host's, and what a URL cannot keep, are left out.
+    // Links to other hosts, and those that a URL cannot hold, are left out.
     assert_eq!(names, ["a", "b", "c", "d"], "{links:?}");
     for (link, name) in links.iter().zip(names) {
         let target = link.strip_prefix('<').unwrap().split_once('>').unwrap().0;

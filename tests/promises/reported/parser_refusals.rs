@@ -1,5 +1,5 @@
-//! What the HTTP parser refuses is told to the client with a reason, and seen by the operator; one
-//! limit holds for both versions of HTTP.
+//! The client gets a reason for what the HTTP parser refuses, and the operator sees it; one limit
+//! holds for both versions of HTTP.
 
 use http::Request;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use whipstitch_tests::{Client, Deployment, Proxy, deployment::SOON};
 /// Everything that comes back for these bytes.
 async fn everything(client: &Client, bytes: &[u8]) -> String {
     let (mut io, _) = client.connect().await;
-    // A client that sends more than is read goes on to read all the same.
+    // A client that sends more than the proxy reads can still read the answer.
     let _ = io.write_all(bytes).await;
     let mut answer = Vec::new();
     let read = tokio::time::timeout(SOON, io.read_to_end(&mut answer)).await;
@@ -214,7 +214,7 @@ async fn a_header_that_does_not_end_is_a_408_and_counted() {
         assert_eq!(
             everything(client, b"").await,
             "",
-            "who says nothing is told nothing"
+            "a silent client gets no answer"
         );
     }
     assert!((refused(&proxy, "header_too_slow").await - 2.0).abs() < 0.5);
@@ -242,7 +242,7 @@ async fn a_protocol_at_the_wrong_port_is_named_and_a_failed_handshake_counted_by
 
     everything(&raw, b"\x16\x03\x01\x00\x05hello").await;
     assert!((failures("broken").await - 1.0).abs() < 0.5);
-    // A client that does not trust the certificate says so.
+    // A client that does not trust the certificate sends an alert.
     let stranger = whipstitch_tests::deployment::Certificate::make();
     let tcp = tokio::net::TcpStream::connect(proxy.h1.addr())
         .await

@@ -1,5 +1,5 @@
-//! Certificate files are taken as people have them, or refused with what is wrong; nothing in them
-//! is skipped unsaid, and a certificate in use is never replaced by a worse one.
+//! Certificate files are accepted as people have them, or refused with the reason; nothing in them
+//! is skipped silently, and an active certificate is never replaced by a worse one.
 
 use std::{
     fs,
@@ -42,7 +42,7 @@ impl Authority {
         Self { issuer }
     }
 
-    /// From so many days ago to so many days from now.
+    /// Valid from `from` to `to`, in days from now.
     fn server(&self, names: &[&str], from: i32, to: i32) -> Server {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -88,7 +88,7 @@ impl Files {
         self.folder.path().join(name)
     }
 
-    /// What `check` says: mistakes, what it takes for one and a start does not, and warnings.
+    /// The result of `check`: mistakes, mistakes that do not prevent a start, and warnings.
     fn check(&self, more: &str) -> (Vec<String>, Vec<String>, Vec<String>) {
         let text = format!(
             "stream_manager.url = 'http://127.0.0.1'\nlisten.https = ['127.0.0.1:0']\ntls = {{ cert = 'cert.pem', key = 'key.pem' }}\n{more}"
@@ -263,7 +263,7 @@ fn an_expired_or_early_certificate_is_a_mistake_to_check_but_does_not_prevent_a_
     assert!(warned[1].contains("b.example"), "{warned:?}");
 }
 
-/// How many certificates a client is shown, and the first one.
+/// How many certificates a client gets, and the first one.
 async fn shown(proxy: &Proxy) -> (usize, Vec<u8>) {
     let tcp = TcpStream::connect(proxy.h1.addr()).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();

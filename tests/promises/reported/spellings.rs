@@ -1,4 +1,4 @@
-//! One thing has one name here, however it is spelled: hosts, schemes, escapes, URLs of ICE
+//! Different spellings of one thing are treated the same: hosts, schemes, escapes, URLs of ICE
 //! servers, nodes.
 
 use http::Request;
@@ -8,7 +8,7 @@ use whipstitch_tests::{Deployment, Proxy, Reply, raw_node::RawNode};
 
 const CREATED: &str = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n";
 
-/// A proxy whose only node is this one, as the manager names it.
+/// A proxy with this node only, under the name that the manager gives it.
 async fn in_front_of(
     node: &RawNode,
     named: &str,
@@ -27,7 +27,7 @@ async fn in_front_of(
     (deployment, proxy)
 }
 
-/// A publisher's offer, with these header lines; the answer, and what the node heard.
+/// A publisher's offer, with these header lines; the answer, and what the node received.
 async fn publish(
     proxy: &Proxy,
     node: &RawNode,
@@ -58,7 +58,7 @@ async fn an_escape_of_an_unreserved_character_is_that_character() {
     ] {
         let target = target.replace("host=x", "host=127.0.0.71");
         let (reply, head) = publish(&proxy, &node, &target, &[], "").await;
-        // The query reaches the node byte for byte, but for what is ours.
+        // The query reaches the node byte for byte, without our own parameters.
         let line = "POST /live/whip/endpoint/s1?a=%41 HTTP/1.1";
         assert!(head.starts_with(line), "{head}");
         assert!(
@@ -77,7 +77,7 @@ async fn an_escape_of_an_unreserved_character_is_that_character() {
         .seen()
         .lookups(Action::Broadcast, "live", "s1");
     assert_eq!(lookups, 1, "all lookups are of one stream");
-    // An escape that hides something else is none of that.
+    // An escape that hides a reserved character is not decoded.
     for target in ["/live/whip/endpoint/%2e%2e", "/live/whip/endpoint/a%2Fb"] {
         let refused = proxy.plain.sdp("POST", target, "v=0").await;
         assert_eq!(refused.problem(), "bad-name", "{target}");
@@ -121,7 +121,7 @@ async fn a_trusted_proxys_scheme_may_be_a_websockets_and_an_unknown_one_is_not_g
         config.proxy.trusted = vec!["127.0.0.1/32".parse().unwrap()];
     })
     .await;
-    for (proto, forwarded, node_hears, location) in [
+    for (proto, forwarded, node_gets, location) in [
         ("wss", "", Some("https"), "https://live.example/"),
         ("HTTPS", "", Some("https"), "https://live.example/"),
         (
@@ -148,10 +148,10 @@ async fn a_trusted_proxys_scheme_may_be_a_websockets_and_an_unknown_one_is_not_g
             ours.starts_with(&format!("{location}live/whip/")),
             "{proto}: {ours}"
         );
-        let hears = head
+        let received = head
             .lines()
             .find_map(|line| line.strip_prefix("x-forwarded-proto: "));
-        assert_eq!(hears, node_hears, "{proto}");
+        assert_eq!(received, node_gets, "{proto}");
     }
 }
 

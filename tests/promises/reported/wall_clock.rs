@@ -1,4 +1,4 @@
-//! The wall clock is no order: what it is set to ends no live session and hides none.
+//! The wall clock does not order sessions: setting it ends no live session and hides none.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use whipstitch_tests::{Deployment, Proxy, Reply, http::path_of, stub_node::StubN
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
 
-/// A node that takes everything, and what stands in front of it.
+/// A node that accepts everything, behind replicas.
 struct Setup {
     deployment: Deployment,
     node: StubNode,
@@ -100,7 +100,7 @@ async fn the_order_of_our_sessions_is_that_of_their_arrival_whichever_way_the_cl
         assert_eq!(
             setup.node.ended(),
             before,
-            "the node hears nothing of the former one"
+            "the node gets no request for the former session"
         );
         let ended = end(&proxy, &live).await;
         assert_eq!(ended.status, 200, "{step}: {}", ended.text());
@@ -117,7 +117,7 @@ async fn a_session_of_ours_stays_open_when_the_clock_steps_past_its_lifetime() {
     let of_another = publish(&other).await;
     clock.step(365 * 24 * 3_600_000);
     assert_eq!(trickle(&proxy, &session).await.status.as_u16() / 100, 2);
-    // Nothing but the wall clock says how old another replica's is.
+    // Only the wall clock gives the age of another replica's session.
     let message = detail(&trickle(&proxy, &of_another).await);
     assert!(
         message.contains("newer session") || message.contains("older than a session may last"),
@@ -133,7 +133,7 @@ async fn replicas_whose_clocks_differ_by_ten_seconds_serve_each_others_live_sess
         let clock = WallClock::default();
         clock.step(step);
         let (first, second) = (setup.replica(&clock), setup.replica(&WallClock::default()));
-        // The encoder comes back through the other replica each time, and each request through
+        // The encoder reconnects through the other replica each time, and each request goes through
         // either.
         for (maker, others) in [(&first, &second), (&second, &first), (&first, &second)] {
             let session = publish(maker).await;

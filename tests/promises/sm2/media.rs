@@ -56,8 +56,8 @@ async fn the_urls_of_1_are_served_too_and_answer_in_kind() {
         deployment.cluster.seen().lookup_targets(),
         ["default/publish/live/s1?"]
     );
-    // The same session behind the other form of its URL: the token is of the stream, not of the
-    // spelling.
+    // The same session behind the other form of its URL: the token belongs to the stream, not to
+    // the spelling.
     let token = session.rsplit('/').next().unwrap();
     let other = format!("/as/v1/proxy/whip/live/s1/session:{token}");
     assert_eq!(proxy.h1.bare("DELETE", &other).await.status, 200);

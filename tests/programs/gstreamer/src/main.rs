@@ -1,9 +1,9 @@
 //! GStreamer's WHIP and WHEP elements in the smallest pipeline that uses them: `gstreamer-client
 //! ELEMENT URL [TRACKS]`.
 //!
-//! The element is used as it is, but kept on loopback ([`confine`]). A player says `playing` when
-//! enough has come of each track: of sound and picture, unless it is told to wait for one. It ends
-//! when its standard input does, and at the first error, which it names.
+//! The element is unmodified, but confined to loopback ([`confine`]). A player prints `playing`
+//! when enough of each track has arrived: of audio and video, unless TRACKS is 1. It ends when its
+//! standard input does, and at the first error, which it prints.
 
 mod confine;
 
@@ -101,7 +101,7 @@ fn high_level(http: &gst::Element, url: &str) -> Outcome {
     Ok(())
 }
 
-/// Counts what comes on each track, and says so when there is enough of so many.
+/// Counts the buffers of each track, and prints `playing` when this many tracks have enough.
 fn play(http: &gst::Element, bin: &gst::Bin, tracks: u32) {
     let (bin, missing) = (bin.downgrade(), Arc::new(AtomicU32::new(tracks)));
     http.connect_pad_added(move |_, pad| {
