@@ -41,7 +41,7 @@ pub(super) async fn make(admin: &Admin, change: Change<'_>, body: &[u8]) -> Resp
         Change::LogLevel => log_level(admin, body),
         Change::Forget => forget(admin, body),
         Change::End(id) => end(admin, id, body),
-        Change::Kick(id) => Ok(rtcproxy::end(&admin.0.live, &admin.0.ender, id)),
+        Change::Kick(id) => Ok(rtcproxy::end(&admin.0.sessions, &admin.0.terminator, id)),
     };
     done.unwrap_or_else(|(status, words)| answer::error(status, &words))
 }
@@ -147,7 +147,7 @@ fn forget(admin: &Admin, body: &[u8]) -> Result<Response<Body>, Refused> {
 
 fn end(admin: &Admin, id: &str, body: &[u8]) -> Result<Response<Body>, Refused> {
     let NoBody {} = parse(body)?;
-    let kind = id.parse().ok().and_then(|id| admin.0.ender.end(id));
+    let kind = id.parse().ok().and_then(|id| admin.0.terminator.end(id));
     Ok(match kind {
         Some(kind) => {
             let ending = json!({ "id": id, "kind": kind.label() });

@@ -103,9 +103,9 @@ pub(super) async fn record(admin: &Admin) {
     loop {
         ticks.tick().await;
         let now = Instant::now();
-        parts.live.sample(now - last);
+        parts.sessions.sample(now - last);
         last = now;
-        let count = parts.live.count();
+        let count = parts.sessions.count();
         let (before, asked) = (requests, lookups);
         (requests, lookups) = (parts.proxy.totals(), parts.origin.totals());
         let sessions = count.http + count.sockets;

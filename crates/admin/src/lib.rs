@@ -46,7 +46,7 @@ use tower::service_fn;
 use whipstitch_config::LiveConfig;
 use whipstitch_ingress::{CertStore, HttpService};
 use whipstitch_origin as origin;
-use whipstitch_proxy::{self as proxy, Live, Recent, live::Ender};
+use whipstitch_proxy::{self as proxy, Recent, SessionTable, Terminator};
 use whipstitch_telemetry::LogLevel;
 
 use self::events::MAX_LISTENERS;
@@ -73,9 +73,9 @@ pub struct Parts {
     /// Nodes and cached lookups.
     pub view: View,
     /// The sessions.
-    pub live: Live,
+    pub sessions: SessionTable,
     /// Ends a session.
-    pub ender: Ender,
+    pub terminator: Terminator,
     /// Recent errors and refusals.
     pub recent: Recent,
     /// Counters of lookups, and the state of the Stream Manager.

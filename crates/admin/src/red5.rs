@@ -6,10 +6,7 @@ use std::{net::IpAddr, time::SystemTime};
 use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
-use whipstitch_proxy::{
-    Live,
-    live::{Kind, LiveSession, Sides},
-};
+use whipstitch_proxy::{SessionKind, SessionTable, SessionView, Sides};
 use whipstitch_signaling::query;
 
 use super::{
@@ -33,7 +30,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(session: &LiveSession) -> Self {
+    fn of(session: &SessionView) -> Self {
         let Sides { client, node } = session.sides();
         Self {
             id: session.id().to_string(),
@@ -51,13 +48,13 @@ impl Shown {
 }
 
 /// "Unhealthy" is a session of which only one side is left.
-fn is_healthy(session: &LiveSession) -> bool {
+fn is_healthy(session: &SessionView) -> bool {
     let Sides { client, node } = session.sides();
     client && node
 }
 
 /// `GET …/clients?filter=any|healthy|unhealthy&count=true`
-pub(super) fn clients(live: &Live, query: &str) -> Response<Body> {
+pub(super) fn clients(table: &SessionTable, query: &str) -> Response<Body> {
     let wanted = match query::get(query, "filter") {
         None | Some("" | "any") => None,
         Some("healthy") => Some(true),
@@ -67,10 +64,10 @@ pub(super) fn clients(live: &Live, query: &str) -> Response<Body> {
             return answer::error(StatusCode::BAD_REQUEST, words);
         }
     };
-    let all = live.all();
+    let all = table.all();
     let chosen = all
         .iter()
-        .filter(|session| session.kind() == Kind::Socket)
+        .filter(|session| session.kind() == SessionKind::Socket)
         .filter(|session| wanted.is_none_or(|wanted| wanted == is_healthy(session)));
     if query::get(query, "count") == Some("true") {
         let timestamp = unix_ms(SystemTime::now());
@@ -81,9 +78,9 @@ pub(super) fn clients(live: &Live, query: &str) -> Response<Body> {
 }
 
 /// `GET …/clients/{id}`
-pub(super) fn client(live: &Live, id: &str) -> Response<Body> {
-    let session = sessions::find(live, id);
-    match session.filter(|session| session.kind() == Kind::Socket) {
+pub(super) fn client(table: &SessionTable, id: &str) -> Response<Body> {
+    let session = sessions::find(table, id);
+    match session.filter(|session| session.kind() == SessionKind::Socket) {
         Some(session) => answer::json(&Shown::of(&session)),
         None => sessions::unknown(),
     }

@@ -6,10 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use http::{Response, StatusCode};
 use serde::Serialize;
-use whipstitch_proxy::{
-    Live,
-    live::{Ender, Kind, LiveSession, Sides},
-};
+use whipstitch_proxy::{SessionKind, SessionTable, SessionView, Sides, Terminator};
 use whipstitch_signaling::query;
 
 use super::{
@@ -27,13 +24,13 @@ struct Shown {
 }
 
 /// The stream; a WebSocket that names none has its scope.
-fn guid(session: &LiveSession) -> String {
+fn guid(session: &SessionView) -> String {
     let stream = session.stream().map(ToString::to_string);
     stream.unwrap_or_else(|| session.scope().to_owned())
 }
 
-fn shown<'s>(sessions: impl IntoIterator<Item = &'s Arc<LiveSession>>) -> BTreeMap<String, Shown> {
-    let entry = |session: &Arc<LiveSession>| {
+fn shown<'s>(sessions: impl IntoIterator<Item = &'s Arc<SessionView>>) -> BTreeMap<String, Shown> {
+    let entry = |session: &Arc<SessionView>| {
         let Sides { client, node } = session.sides();
         let id = session.id().to_string();
         let key = format!("{}|{id}", session.named());
@@ -53,20 +50,20 @@ fn shown<'s>(sessions: impl IntoIterator<Item = &'s Arc<LiveSession>>) -> BTreeM
 }
 
 /// Those that lead to nodes.
-fn all(live: &Live) -> Vec<Arc<LiveSession>> {
-    let mut all = live.all();
-    all.retain(|session| session.kind() != Kind::Manager);
+fn all(table: &SessionTable) -> Vec<Arc<SessionView>> {
+    let mut all = table.all();
+    all.retain(|session| session.kind() != SessionKind::Manager);
     all
 }
 
 /// The session of this id, or those of the stream of this guid, whose slashes may be escaped. A
 /// WebSocket that names no stream is meant by its id only: what is shown as its guid is its scope,
 /// and others share that.
-fn meant(live: &Live, raw: &str) -> Vec<Arc<LiveSession>> {
+fn meant(table: &SessionTable, raw: &str) -> Vec<Arc<SessionView>> {
     let Some(id) = query::percent_decode(raw) else {
         return Vec::new();
     };
-    let mut all = all(live);
+    let mut all = all(table);
     all.retain(|session| {
         let named = session.stream().map(ToString::to_string);
         session.id().to_string() == id || named.is_some_and(|guid| guid == id)
@@ -75,22 +72,24 @@ fn meant(live: &Live, raw: &str) -> Vec<Arc<LiveSession>> {
 }
 
 /// `GET /as/v1/admin/rtcproxy`
-pub(super) fn list(live: &Live) -> Response<Body> {
-    answer::json(&shown(&all(live)))
+pub(super) fn list(table: &SessionTable) -> Response<Body> {
+    answer::json(&shown(&all(table)))
 }
 
 /// `GET /as/v1/admin/rtcproxy/{sessionId or streamGuid}`
-pub(super) fn some(live: &Live, id: &str) -> Response<Body> {
-    match meant(live, id) {
+pub(super) fn some(table: &SessionTable, id: &str) -> Response<Body> {
+    match meant(table, id) {
         none if none.is_empty() => sessions::unknown(),
         some => answer::json(&shown(&some)),
     }
 }
 
 /// `DELETE /as/v1/admin/rtcproxy/{sessionId or streamGuid}`: 200 without a body.
-pub(super) fn end(live: &Live, ender: &Ender, id: &str) -> Response<Body> {
-    let meant = meant(live, id);
-    let begun = meant.iter().filter_map(|session| ender.end(session.id()));
+pub(super) fn end(table: &SessionTable, terminator: &Terminator, id: &str) -> Response<Body> {
+    let meant = meant(table, id);
+    let begun = meant
+        .iter()
+        .filter_map(|session| terminator.end(session.id()));
     if begun.count() == 0 {
         return sessions::unknown();
     }

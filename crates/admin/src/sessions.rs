@@ -9,10 +9,7 @@ use std::{
 
 use http::{Response, StatusCode};
 use serde::Serialize;
-use whipstitch_proxy::{
-    Live,
-    live::{LiveSession, SessionId},
-};
+use whipstitch_proxy::{SessionId, SessionTable, SessionView};
 use whipstitch_signaling::{StreamKey, query};
 
 use super::answer::{self, Body, unix_ms};
@@ -177,7 +174,7 @@ impl Question {
 }
 
 impl Row {
-    fn of(session: &LiveSession) -> Self {
+    fn of(session: &SessionView) -> Self {
         let (up, down) = session.bytes().unzip();
         Self {
             id: session.id().to_string(),
@@ -198,10 +195,10 @@ impl Row {
 }
 
 /// A page of all.
-pub(super) fn list(live: &Live, query: &str) -> Response<Body> {
+pub(super) fn list(table: &SessionTable, query: &str) -> Response<Body> {
     match Question::parse(query) {
         Ok(question) => {
-            let sessions = live.all();
+            let sessions = table.all();
             let rows = sessions.iter().map(|session| Row::of(session));
             answer::json(&question.page(rows.collect()))
         }
@@ -210,16 +207,16 @@ pub(super) fn list(live: &Live, query: &str) -> Response<Body> {
 }
 
 /// One of them.
-pub(super) fn one(live: &Live, id: &str) -> Response<Body> {
-    match find(live, id) {
+pub(super) fn one(table: &SessionTable, id: &str) -> Response<Body> {
+    match find(table, id) {
         Some(session) => answer::json(&Row::of(&session)),
         None => unknown(),
     }
 }
 
 /// The session of this id, as a client wrote it.
-pub(super) fn find(live: &Live, id: &str) -> Option<Arc<LiveSession>> {
-    live.get(id.parse::<SessionId>().ok()?)
+pub(super) fn find(table: &SessionTable, id: &str) -> Option<Arc<SessionView>> {
+    table.get(id.parse::<SessionId>().ok()?)
 }
 
 pub(super) fn unknown() -> Response<Body> {

@@ -125,7 +125,7 @@ struct Level {
 pub(super) fn status(admin: &Admin) -> Status {
     let parts = &admin.0;
     let (facts, requests) = (&parts.facts, parts.proxy.totals());
-    let sessions = parts.live.count();
+    let sessions = parts.sessions.count();
     Status {
         version: facts.version,
         revision: facts.revision,
@@ -281,7 +281,7 @@ pub(super) fn readyz(admin: &Admin, asked: &str) -> Response<Body> {
     if query::get(asked, "verbose").is_none() {
         return answer::text(status, format!("{word}\n"));
     }
-    let (manager, count) = (Manager::of(admin), admin.0.live.count());
+    let (manager, count) = (Manager::of(admin), admin.0.sessions.count());
     let limit = admin.0.live_config.snapshot().config.limits.sockets;
     let certificates = admin.0.certificates.iter().map(|store| shown(store));
     let days: Vec<String> = certificates

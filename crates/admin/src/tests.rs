@@ -100,23 +100,16 @@ fn admin() -> Admin {
 
 fn admin_of(process: Arc<TestProcess>) -> Admin {
     let tasks = TaskTracker::new();
-    let live = Live::new(Duration::from_hours(1));
+    let clock = proxy::clock::WallClock::default();
+    let sessions = SessionTable::new(100, true, Duration::from_hours(1), clock);
     let view = view::tests::view();
     let directory = Arc::new(view::tests::directory());
-    let settings = proxy::Settings::default();
-    let permits = proxy::Permits::new(&proxy::config::Limits::default());
-    let memory = proxy::Memory::new(
-        permits,
-        true,
-        Duration::from_hours(1),
-        proxy::clock::WallClock::default(),
-    );
     Admin::new(Parts {
         lifecycle: process.clone(),
         reload: process,
-        ender: Ender::new(live.clone(), directory, &memory, &settings, tasks.clone()),
+        terminator: Terminator::new(sessions.clone(), directory, tasks.clone()),
         view,
-        live,
+        sessions,
         recent: Recent::default(),
         origin: origin::Metrics::default(),
         proxy: proxy::Metrics::register(&Registry::new()).unwrap(),

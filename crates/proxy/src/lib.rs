@@ -61,13 +61,14 @@ pub use request::{
     permits::{Limit, Permits},
 };
 pub use sessions::{
+    Count, NotAnId, SessionId, SessionKind, SessionTable, SessionView, Sides, Terminator,
     close_signal::CloseSignal,
-    live::{self, Live},
 };
 pub use stack::{Dependencies, Memory, Settings, Stack, stack};
 pub use words::{
     body::{Body, BodyError},
     config,
+    end_reason::EndReason,
     error::Error,
     problem, reason,
 };

@@ -2,6 +2,7 @@
 
 pub(crate) mod bearer;
 pub(crate) mod budget;
+pub(crate) mod client_key;
 pub mod clock;
 pub(crate) mod drain_exemption;
 pub(crate) mod exchange;

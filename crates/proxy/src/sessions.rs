@@ -1,11 +1,50 @@
-//! What this replica knows of the sessions at the nodes.
+//! The sessions at the nodes, as far as this replica saw them.
+//!
+//! ```text
+//!             create(slot)            node 201/406             last frame sent
+//!   (none) ───────────────▶ Pending ───────────────▶ Unclaimed ───────────────▶ Open ──┐ newer at the slot → Closed(Superseded)
+//!                              │ client gone             │ dropped                │    ├ 404/410           → Closed(Gone)
+//!                              ▼                         ▼                        │    ├ not listed        → Closed(Vanished)
+//!                          Orphaned ── answer ──▶ Closing ◀────── DELETE ─────────┘    └ lifetime          → Closed(Expired)
+//!                              │ no answer                │ 2xx, 404, 410, 417 → Closed(Deleted | Gone)
+//!                              ▼                          └ else → Open (client, operator) | retry (reaper)
+//!                        Closed(Unknown)
+//! ```
+//!
+//! A *slot* is what a node keys a session by ([`slot`]); [`state`] holds the transitions, [`create`]
+//! the guards of a POST from `Pending` to `Open`, [`terminate`] every DELETE, [`reaper`] the task
+//! that ends orphans. WebSockets are sessions without a slot.
+//!
+//! Tokens decide, the table informs: it holds only what this replica saw, and a sealed URL that it
+//! does not know is served all the same. So eviction is never an error to a client.
+//!
+//! Order at a slot is the order of arrival here. The wall clock decides only between replicas, and
+//! only for what is older by more than [`crate::request::clock::SKEW`].
 
-pub(crate) mod abandoned;
+pub(crate) mod affinity;
+mod client;
 pub(crate) mod close_signal;
-pub(crate) mod countered;
-pub(crate) mod creation;
-pub(crate) mod known_sessions;
-pub mod live;
-pub(crate) mod newest;
-pub(crate) mod pins;
-pub(crate) mod under_way;
+pub(crate) mod counter_offer;
+pub(crate) mod create;
+pub(crate) mod end;
+pub(crate) mod reaper;
+pub(crate) mod slot;
+mod socket;
+mod state;
+mod table;
+pub(crate) mod terminate;
+pub(crate) mod traffic;
+pub(crate) mod view;
+
+#[cfg(test)]
+pub(crate) use self::state::By;
+pub(crate) use self::state::Standing;
+pub use self::{
+    table::{Count, SessionTable},
+    terminate::Terminator,
+    traffic::Sides,
+    view::{NotAnId, SessionId, SessionKind, SessionView},
+};
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use whipstitch_origin::{AllowedOrigins, ByNetwork, Directory, connect::ManagerAd
 use whipstitch_signaling::{Api, ice::IceServers, session::SessionKeys};
 
 use crate::{
-    Body, CloseSignal, Live, Metrics, Permits, Recent,
+    Body, CloseSignal, Metrics, Permits, Recent, SessionTable, Terminator,
     destinations::{
         Destinations,
         forward::{EventStreams, Forward, Nodes},
@@ -40,15 +40,8 @@ use crate::{
         sanitize::SanitizeLayer,
     },
     report::trace::Tracing,
-    request::{clock::WallClock, trusted_proxies::Forwarders},
-    sessions::{
-        abandoned::{Abandoned, Janitor},
-        countered::Countered,
-        known_sessions::KnownSessions,
-        newest::Newest,
-        pins::Pins,
-        under_way::UnderWay,
-    },
+    request::trusted_proxies::Forwarders,
+    sessions::reaper::{self, Orphans},
     words::config::{Limits, Proxy, Timeouts},
 };
 
@@ -87,8 +80,10 @@ pub struct Dependencies {
     pub close_sockets: CloseSignal,
     /// How requests are traced, if anybody is told.
     pub tracing: Option<Tracing>,
-    /// Knows the sessions that are open.
-    pub live: Live,
+    /// The sessions of this replica.
+    pub sessions: SessionTable,
+    /// Ends sessions at their nodes.
+    pub terminator: Terminator,
     /// Keeps what went wrong lately.
     pub recent: Recent,
     /// Counts.
@@ -108,45 +103,20 @@ pub struct Settings {
     pub timeouts: Timeouts,
 }
 
-/// What is remembered of clients and counted among limits, whichever stack serves them. Cheap to
-/// clone: all clones are one.
+/// What is counted among limits, whichever stack serves it. Cheap to clone: all clones are one.
 #[derive(Clone)]
 pub struct Memory {
-    known: Arc<KnownSessions>,
-    pins: Arc<Pins>,
-    pub(crate) newest: Arc<Newest>,
-    pub(crate) under_way: UnderWay,
-    countered: Countered,
     held: Held,
     permits: Permits,
-    clock: WallClock,
 }
 
 impl Memory {
-    /// Nothing yet, and these limits. `sessions_by_client` says whether a session URL without a
-    /// token means the session of the client that asks; `lifetime`, how long a session URL is good
-    /// for.
-    pub fn new(
-        permits: Permits,
-        sessions_by_client: bool,
-        lifetime: Duration,
-        clock: WallClock,
-    ) -> Self {
+    /// Nothing yet, and these limits.
+    pub fn new(permits: Permits) -> Self {
         Self {
-            known: Arc::new(KnownSessions::new(sessions_by_client, lifetime)),
-            pins: Arc::new(Pins::new()),
-            newest: Arc::new(Newest::new(lifetime, clock.clone())),
-            under_way: UnderWay::default(),
-            countered: Countered::new(),
             held: Held::default(),
             permits,
-            clock,
         }
-    }
-
-    /// Every `POST` asks anew where it should go.
-    pub fn forget_pins(&self) {
-        self.pins.clear();
     }
 }
 
@@ -236,6 +206,7 @@ fn destinations(d: &Dependencies, settings: &Settings) -> std::io::Result<Destin
     let manager = Manager::new(d.manager.clone(), d.allowed.clone(), &settings.timeouts)?;
     // Nothing can fail from here on: limits must not change for a stack that never serves.
     d.memory.permits.resize(&settings.limits);
+    d.sessions.resize(settings.limits.sessions);
     Ok(Destinations::new(
         forward(d, settings),
         splice(d, settings),
@@ -250,62 +221,54 @@ fn resolver(d: &Dependencies, timeouts: &Timeouts) -> Resolver {
         directory: d.directory.clone(),
         allowed: d.allowed.clone(),
         keys: d.session_keys.clone(),
-        known: d.memory.known.clone(),
-        pins: d.memory.pins.clone(),
-        newest: d.memory.newest.clone(),
-        live: d.live.clone(),
-        clock: d.memory.clock.clone(),
+        sessions: d.sessions.clone(),
         lifetime: d.session_lifetime,
         budget: timeouts.answer,
         connect: timeouts.connect,
     }
 }
 
-/// With the task that sees to what clients leave behind; it ends with the last clone of this.
+/// With the reaper task; it ends with the last clone of this.
 fn forward(d: &Dependencies, settings: &Settings) -> Forward {
     let Settings {
         proxy,
         limits,
         timeouts,
     } = settings;
-    let memory = &d.memory;
     let nodes = Nodes::new(timeouts, d.directory.clone()).with_bearer(proxy.bearer);
-    let (abandoned, left) =
-        Abandoned::new(limits.in_flight, d.exchanges.clone(), d.metrics.clone());
-    let janitor = Janitor {
-        nodes: nodes.clone(),
-        under_way: memory.under_way.clone(),
-        directory: d.directory.clone(),
-        known: memory.known.clone(),
-        newest: memory.newest.clone(),
-        live: d.live.clone(),
-        timeouts: timeouts.clone(),
-        metrics: d.metrics.clone(),
-    };
-    d.background.spawn(janitor.run(left, d.background.clone()));
+    d.terminator.configure(nodes.clone(), timeouts);
+    let (sessions, metrics) = (d.sessions.clone(), d.metrics.clone());
+    let (orphans, queue) = Orphans::new(
+        limits.in_flight,
+        sessions.clone(),
+        d.exchanges.clone(),
+        metrics.clone(),
+    );
+    let reaper = reaper::run(
+        queue,
+        d.terminator.clone(),
+        timeouts.abandoned,
+        (d.background.clone(), metrics.clone()),
+    );
+    d.background.spawn(reaper);
     Forward {
         nodes,
-        abandoned,
-        under_way: memory.under_way.clone(),
-        countered: memory.countered.clone(),
         directory: d.directory.clone(),
         keys: d.session_keys.clone(),
-        known: memory.known.clone(),
-        pins: memory.pins.clone(),
-        newest: memory.newest.clone(),
-        clock: memory.clock.clone(),
+        sessions,
+        terminator: d.terminator.clone(),
+        orphans,
         not_live: proxy.not_live_status,
         strict_etags: proxy.strict_etags,
         public: Public::new(proxy),
         ice: d.ice.clone(),
         streams: EventStreams::new(
-            memory.permits.event_streams.clone(),
+            d.memory.permits.event_streams.clone(),
             d.close_sockets.token().clone(),
             d.background.clone(),
             d.metrics.clone(),
         ),
-        live: d.live.clone(),
-        metrics: d.metrics.clone(),
+        metrics,
     }
 }
 
@@ -318,7 +281,7 @@ fn splice(d: &Dependencies, settings: &Settings) -> Splice {
         connect: settings.timeouts.connect,
         sessions: d.sockets.clone(),
         close: d.close_sockets.clone(),
-        live: d.live.clone(),
+        table: d.sessions.clone(),
         metrics: d.metrics.clone(),
     }
 }

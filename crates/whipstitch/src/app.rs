@@ -17,7 +17,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::info;
 use whipstitch_admin::SocketFile;
 use whipstitch_config::{Config, LiveConfig, Origins, Sources};
-use whipstitch_proxy::{Live, clock::WallClock};
+use whipstitch_proxy::{SessionTable, clock::WallClock};
 use whipstitch_telemetry::LogLevel;
 
 use self::{admin::Shown, sockets::Addresses};
@@ -37,7 +37,7 @@ pub struct Running {
     shutdown: Shutdown,
     delay: Duration,
     deadline: Duration,
-    live: Live,
+    sessions: SessionTable,
     reloader: Reloader,
     // Removed when this is dropped; a task might be aborted before it removes the file.
     _socket_file: Option<SocketFile>,
@@ -84,9 +84,9 @@ impl Running {
 
     /// The state in one line, for a service manager.
     pub fn summary(&self) -> impl Fn() -> String + Send + 'static {
-        let (readiness, live) = (self.shutdown.readiness.clone(), self.live.clone());
+        let (readiness, sessions) = (self.shutdown.readiness.clone(), self.sessions.clone());
         move || {
-            let count = live.count();
+            let count = sessions.count();
             let stage = match readiness.stage() {
                 Stage::Starting => "starting",
                 Stage::Ready => "ready",
@@ -162,7 +162,7 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
     let Addresses { https, http, admin } = &addresses;
     info!(?https, ?http, ?admin, "ready");
     Ok(Running {
-        live: observed.live.clone(),
+        sessions: observed.sessions.clone(),
         reloader: proxy.reloader,
         addresses,
         shutdown,

@@ -6,15 +6,14 @@
 //! client can read it, those to extensions with sealed URLs, and a success has the status that it
 //! waits for.
 
-mod again;
 mod extensions;
-mod late;
 mod links;
-mod naming;
 mod nodes;
 mod not_live;
 mod offer;
+mod open;
 mod plain;
+mod reoffer;
 mod status;
 mod streams;
 mod tags;
@@ -36,38 +35,27 @@ use whipstitch_signaling::{
     headers::strip_hop_by_hop,
     ice::IceServers,
     rewrite,
-    session::SessionKeys,
+    session::{Session, SessionKeys},
     socket::{SocketQueryError, Why},
 };
 
-use self::{
-    extensions::Place,
-    naming::Made,
-    nodes::{CreateGuard, Creating},
-};
-pub(crate) use self::{late::turn, nodes::Nodes, streams::EventStreams};
+use self::{extensions::Place, nodes::Creating, open::Answered};
+pub(crate) use self::{nodes::Nodes, streams::EventStreams};
 use crate::{
     Body, Error, Exchange, Metrics,
     destinations::public_url::Public,
     nodes::failover::{Carrier, Failover, NodeAnswer},
     request::{
         budget::Budget,
-        clock::WallClock,
+        client_key::ClientKey,
         message::{Endpoint, Goal, Known, ToNode},
     },
-    sessions::{
-        abandoned::{self, Abandoned},
-        countered::Countered,
-        creation,
-        known_sessions::{Client, KnownSessions},
-        live::{End, Live},
-        newest::Newest,
-        pins::Pins,
-        under_way::UnderWay,
-    },
+    sessions::{SessionTable, Terminator, counter_offer::Kinds, reaper::Orphans},
     words::{
         config::NotLiveStatus,
+        end_reason::EndReason,
         error::{BadRequest, NodeFault},
+        node_status::is_gone,
     },
 };
 
@@ -80,19 +68,14 @@ pub(crate) struct Forward {
     pub(crate) nodes: Nodes,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) keys: watch::Receiver<Arc<SessionKeys>>,
-    pub(crate) known: Arc<KnownSessions>,
-    pub(crate) pins: Arc<Pins>,
-    pub(crate) newest: Arc<Newest>,
-    pub(crate) clock: WallClock,
-    pub(crate) abandoned: Abandoned,
-    pub(crate) under_way: UnderWay,
-    pub(crate) countered: Countered,
+    pub(crate) sessions: SessionTable,
+    pub(crate) terminator: Terminator,
+    pub(crate) orphans: Orphans,
     pub(crate) not_live: NotLiveStatus,
     pub(crate) strict_etags: bool,
     pub(crate) public: Public,
     pub(crate) ice: watch::Receiver<Arc<IceServers>>,
     pub(crate) streams: EventStreams,
-    pub(crate) live: Live,
     pub(crate) metrics: Metrics,
 }
 
@@ -121,14 +104,14 @@ impl Forward {
             Goal::Endpoint(endpoint) if request.method() == Method::POST => {
                 self.create(&endpoint, asked, request, &mut budget).await
             }
-            Goal::Endpoint(endpoint) => self.ask(&endpoint, asked, request, &mut budget).await,
-            Goal::Session(known) => self.go_on(&known, asked, request, &mut budget).await,
+            Goal::Endpoint(endpoint) => self.options(&endpoint, asked, request, &mut budget).await,
+            Goal::Session(known) => self.relay(&known, asked, request, &mut budget).await,
             Goal::Extension(offered) => self.extend(&offered, asked, request, &mut budget).await,
         }
     }
 
-    /// Asks about sessions to come.
-    async fn ask(
+    /// Asks a node about sessions to come.
+    async fn options(
         &self,
         endpoint: &Endpoint,
         asked: Asked,
@@ -146,7 +129,8 @@ impl Forward {
         if is_pinning(&method, response.status()) {
             handle = self.handle(endpoint, &origin);
             if let Some(client) = asked.client.clone() {
-                self.pins.remember(client, &origin, endpoint);
+                let affinity = self.sessions.affinity();
+                affinity.remember(client, &origin, endpoint);
             }
         }
         let place = Place::at(endpoint, &origin, &asked, None);
@@ -156,7 +140,7 @@ impl Forward {
         Ok(response)
     }
 
-    /// Makes a session.
+    /// Creates a session.
     async fn create(
         &self,
         endpoint: &Endpoint,
@@ -165,80 +149,95 @@ impl Forward {
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         // Before there is a session: where it will be has to fit a URL.
-        let usual = rewrite::usual(&asked.target).map_err(|_| {
-            BadRequest::from(SocketQueryError {
-                key: "requestId",
-                why: Why::TooLong,
-            })
-        })?;
-        let request = self.not_again(endpoint, &asked, request).await?;
-        let (dialect, exchange) = (asked.dialect, &asked.exchange);
+        let usual = rewrite::usual(&asked.target).map_err(|_| too_long())?;
+        let request = reoffer::check(self, endpoint, &asked, request).await?;
         let creating = Creating {
             nodes: &self.nodes,
-            abandoned: &self.abandoned,
+            sessions: &self.sessions,
+            orphans: &self.orphans,
             endpoint,
             asked: &asked,
             authorization: request.headers().get(AUTHORIZATION).cloned(),
-            since: self.newest.moment(),
-            under_way: &self.under_way,
+            since: self.sessions.arrival(),
         };
-        let answer = self.any(&creating, endpoint, exchange, request, budget);
-        // The orphan guard comes inside the answer: an early return orphans the node's session.
+        // The orphan guard is inside the answer: an early return from here on orphans the session.
+        let sent = self.any(&creating, endpoint, &asked.exchange, request, budget);
         let NodeAnswer {
             origin,
-            mut response,
-            guard:
-                CreateGuard {
-                    mut unclaimed,
-                    pending: _pending,
-                },
-        } = answer.await?;
+            response,
+            mut guard,
+        } = sent.await?;
         let is_created = response.status() == StatusCode::CREATED;
         if is_created && endpoint.lookup.role == Role::Publish {
             self.directory.published(&endpoint.lookup.key);
         }
-        response = plain::described(response, budget).await?;
-        // What came, not what was announced: a body without a length may turn out to be none.
+        let (mut response, counter) = self.negotiate(response, endpoint, &asked, budget).await?;
+        let answered = Answered {
+            asked: &asked,
+            endpoint,
+            origin: &origin,
+            authorization: creating.authorization.as_ref(),
+            is_created,
+            counter,
+            usual,
+        };
+        let session = open::open(self, &mut response, &answered, &mut guard)?;
+        let response = self.render(response, session.as_ref(), &answered);
+        Ok(guard.within(response))
+    }
+
+    /// Makes a node's answer to a `POST` one that its client understands; and if it is a
+    /// counter-offer, what that offers.
+    async fn negotiate(
+        &self,
+        response: Response<Body>,
+        endpoint: &Endpoint,
+        asked: &Asked,
+        budget: &mut Budget,
+    ) -> Result<(Response<Body>, Option<Kinds>), Error> {
+        let (dialect, is_play) = (asked.dialect, endpoint.lookup.role == Role::Play);
+        let mut response = plain::described(response, budget).await?;
         let mut counter = None;
-        let offers = exchange.record().received.load(Ordering::Relaxed) > 0;
-        if endpoint.lookup.role == Role::Play
-            && offers
-            && dialect.nodes_offer() == NodesOffer::Counter
-        {
+        // What came, not what was announced: a body without a length may turn out to be none.
+        let offers = asked.exchange.record().received.load(Ordering::Relaxed) > 0;
+        if is_play && offers && dialect.nodes_offer() == NodesOffer::Counter {
             (response, counter) = offer::as_counter_offer(response, budget).await?;
         }
         if dialect.statuses() == Statuses::Exact {
             status::make_exact(&Method::POST, &mut response);
         }
-        if endpoint.lookup.role == Role::Play {
+        if is_play {
             not_live::settle(&mut response, self.not_live);
         }
-        let made = Made {
-            dialect,
-            origin: &origin,
-            target: &asked.target,
-            endpoint,
-            client: asked.client.clone(),
-            authorization: creating.authorization.as_ref(),
-            exchange,
-            is_created,
-            usual,
-            unclaimed: unclaimed.as_mut(),
-        };
-        let session = self.name_session(&mut response, made)?;
-        self.has_countered(&asked, &origin, session.as_ref(), counter);
-        let mut response = passed(response);
-        if response.status() == StatusCode::CREATED {
-            let handle = self.handle(endpoint, &origin);
-            response.headers_mut().extend(handle);
-        }
-        let place = Place::at(endpoint, &origin, &asked, session.as_ref());
-        self.link(&mut response, dialect, place);
-        Ok(abandoned::held(response, unclaimed))
+        Ok((response, counter))
     }
 
-    /// Says more to a session, or ends it.
-    async fn go_on(
+    /// The answer to a `POST` as the client gets it: without what is a hop's, with our handle and
+    /// the links that the client can read.
+    fn render(
+        &self,
+        response: Response<Body>,
+        session: Option<&Session>,
+        answered: &Answered<'_>,
+    ) -> Response<Body> {
+        let Answered {
+            asked,
+            endpoint,
+            origin,
+            ..
+        } = answered;
+        let mut response = passed(response);
+        if response.status() == StatusCode::CREATED {
+            let handle = self.handle(endpoint, origin);
+            response.headers_mut().extend(handle);
+        }
+        let place = Place::at(endpoint, origin, asked, session);
+        self.link(&mut response, asked.dialect, place);
+        response
+    }
+
+    /// Carries a `PATCH` or `DELETE` to the session's node.
+    async fn relay(
         &self,
         known: &Known,
         asked: Asked,
@@ -246,11 +245,18 @@ impl Forward {
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         let method = request.method().clone();
-        // Before the node has it: while that thinks, the client has spoken, whatever comes of it.
-        self.live.heard(known.role, &known.session);
-        let trickles = tags::before(&mut request, &known.session, self.strict_etags)
-            .map_err(BadRequest::from)?;
-        let turn = self.turn(known, &method, budget).await?;
+        let Known {
+            role, key, session, ..
+        } = known;
+        // Before it is sent: it is the client's activity whatever the node answers.
+        self.sessions.touch(*role, session);
+        let trickles =
+            tags::before(&mut request, session, self.strict_etags).map_err(BadRequest::from)?;
+        let mut in_flight = None;
+        if method == Method::DELETE {
+            let pass = self.terminator.pass(*role, session, budget);
+            in_flight = Some(pass.await?);
+        }
         let failover = self.failover(&self.nodes, &asked.exchange);
         let answer = failover.only(&known.origin, request, budget).await?;
         let mut response = answer.response;
@@ -259,14 +265,16 @@ impl Forward {
             response = status::begun(response, budget).await?;
         }
         if trickles {
-            response = tags::after(response, &known.session, &asked.exchange, self.clock.now());
+            let now = self.sessions.clock().now();
+            response = tags::after(response, session, &asked.exchange, now);
         }
         if method == Method::DELETE {
-            self.ended(known, asked.client, response.status());
+            let status = response.status();
+            self.terminator.answered(*role, key, session, status);
         } else if is_gone(response.status()) {
-            self.live.ended(known.role, &known.session, End::Gone);
+            self.sessions.lose(*role, session, EndReason::Gone);
         }
-        drop(turn);
+        drop(in_flight);
         if asked.dialect.statuses() == Statuses::Exact {
             status::make_exact(&method, &mut response);
         }
@@ -305,7 +313,7 @@ impl Forward {
     fn handle(&self, endpoint: &Endpoint, origin: &Origin) -> Option<(HeaderName, HeaderValue)> {
         let handle = Handle {
             node: origin.named(),
-            issued_at: self.clock.now(),
+            issued_at: self.sessions.clock().now(),
         };
         let (role, key) = (endpoint.lookup.role, &endpoint.lookup.key);
         let keys = self.keys.borrow().clone();
@@ -326,33 +334,22 @@ impl Forward {
             links::taken(headers, place.exchange);
         }
     }
-
-    /// A DELETE that did what it says, or found nothing left to do.
-    fn ended(&self, known: &Known, client: Option<Client>, status: StatusCode) {
-        if !creation::is_over(status) {
-            return;
-        }
-        if known.role == Role::Publish {
-            self.directory.ended(&known.key);
-        }
-        let end = if status.is_success() {
-            End::Deleted
-        } else {
-            End::Gone
-        };
-        self.live.ended(known.role, &known.session, end);
-        if let Some(client) = client {
-            self.known.forget(client, &known.session);
-        }
-    }
 }
 
 /// What every way of a request needs of it.
 struct Asked {
     dialect: Dialect,
     target: PathAndQuery,
-    client: Option<Client>,
+    client: Option<ClientKey>,
     exchange: Exchange,
+}
+
+/// A `requestId` so long that the session's URL would be.
+fn too_long() -> BadRequest {
+    BadRequest::from(SocketQueryError {
+        key: "requestId",
+        why: Why::TooLong,
+    })
 }
 
 /// The answer that names no other place.
@@ -369,11 +366,6 @@ fn passed(mut response: Response<Body>) -> Response<Body> {
     strip_hop_by_hop(response.headers_mut());
     response.headers_mut().remove(SESSION_HOST);
     response
-}
-
-/// Whether a node that answers so, to anything else than a DELETE, has the session no more.
-fn is_gone(status: StatusCode) -> bool {
-    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
 }
 
 /// Whether an answer tells a client something of the node that its `POST` should find there.

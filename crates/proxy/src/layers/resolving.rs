@@ -30,16 +30,12 @@ use crate::{
     Body, Bound, Error, Exchange, Routed,
     request::{
         budget::Budget,
-        clock::{SKEW, WallClock, millis},
+        client_key::ClientKey,
+        clock::{SKEW, millis},
         message::{Ask, Endpoint, Goal, Known, ToNode, ToSocket},
         phases::Phase,
     },
-    sessions::{
-        known_sessions::{Client, KnownSessions},
-        live::Live,
-        newest::Newest,
-        pins::Pins,
-    },
+    sessions::{SessionTable, Standing},
     words::error::{BadRequest, NoSession, defect},
 };
 
@@ -72,11 +68,7 @@ pub(crate) struct Resolver {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) allowed: Arc<AllowedOrigins>,
     pub(crate) keys: watch::Receiver<Arc<SessionKeys>>,
-    pub(crate) known: Arc<KnownSessions>,
-    pub(crate) pins: Arc<Pins>,
-    pub(crate) newest: Arc<Newest>,
-    pub(crate) live: Live,
-    pub(crate) clock: WallClock,
+    pub(crate) sessions: SessionTable,
     /// How long a session URL is good for.
     pub(crate) lifetime: Duration,
     /// What one request may take of the manager's and the nodes' time.
@@ -127,7 +119,7 @@ impl Resolver {
         };
         match ask {
             Ask::Endpoint { role, key, form } => {
-                let client = self.known.client(role, &key, &request, &exchange);
+                let client = ClientKey::of(role, &key, &request, &exchange);
                 let target = target(form, role, &key, request.uri())?;
                 let query = request.uri().query();
                 let mut lookup = self.lookup(role, key, query, &exchange)?;
@@ -159,7 +151,7 @@ impl Resolver {
                 Ok(to_node(goal, target, client, budget, request, exchange))
             }
             Ask::Session { role, key, token } => {
-                let client = self.known.client(role, &key, &request, &exchange);
+                let client = ClientKey::of(role, &key, &request, &exchange);
                 // A token says where. Without one, what the client says of the node tells its
                 // sessions apart.
                 let mut node = None;
@@ -238,7 +230,7 @@ impl Resolver {
         role: Role,
         key: &StreamKey,
         token: Option<&str>,
-        client: Option<&Client>,
+        client: Option<&ClientKey>,
         node: Option<&Origin>,
     ) -> Result<Session, NoSession> {
         let session = match token {
@@ -247,7 +239,7 @@ impl Resolver {
                 opened.ok_or(NoSession::Unopened)?
             }
             None => client
-                .and_then(|client| self.known.recall(client, node.map(Origin::named)))
+                .and_then(|client| self.sessions.only_of(client, node.map(Origin::named)))
                 .ok_or(NoSession::NoToken)?,
         };
         self.is_current(role, &session)?;
@@ -256,15 +248,14 @@ impl Resolver {
 
     /// Whether a session whose token could be opened can still be meant.
     fn is_current(&self, role: Role, session: &Session) -> Result<(), NoSession> {
-        if self.newest.has_newer(role, session) {
-            return Err(NoSession::Superseded);
+        match self.sessions.standing(role, session) {
+            Standing::Superseded => Err(NoSession::Superseded),
+            Standing::Ended | Standing::Unknown if self.is_past(session.issued_at) => {
+                Err(NoSession::Expired)
+            }
+            // The monotonic clock says how old an open one is, and the table judges by it.
+            Standing::Open | Standing::Ended | Standing::Unknown => Ok(()),
         }
-        // One that is in the table here lives as long as the monotonic clock says, which ends it
-        // there.
-        if !self.live.has(role, session) && self.is_past(session.issued_at) {
-            return Err(NoSession::Expired);
-        }
-        Ok(())
     }
 
     fn lookup(
@@ -287,7 +278,7 @@ impl Resolver {
     fn is_past(&self, issued_at: u64) -> bool {
         let allowed = SKEW.min(self.lifetime / 10);
         let lasts = millis(self.lifetime.saturating_add(allowed));
-        self.clock.now() > issued_at.saturating_add(lasts)
+        self.sessions.clock().now() > issued_at.saturating_add(lasts)
     }
 }
 

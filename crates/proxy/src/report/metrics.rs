@@ -16,8 +16,11 @@ use whipstitch_signaling::{Role, dialect::Client};
 pub(crate) use self::attempts::Attempt;
 use self::{attempts::Attempts, node_answers::NodeAnswers};
 use crate::{
-    destinations::splice::Ended, request::exchange::Subject, sessions::abandoned::Outcome,
-    words::problem::Kind,
+    request::exchange::Subject,
+    words::{
+        end_reason::{Ended, OrphanOutcome},
+        problem::Kind,
+    },
 };
 
 /// Counters of this crate. Cheap to clone: all clones count together, and one pointer is all that
@@ -159,8 +162,8 @@ impl Metrics {
         self.0.node_answers.observe(subject, took);
     }
 
-    /// A session that was left behind.
-    pub(crate) fn session_abandoned(&self, outcome: Outcome) {
+    /// The reaper is done with an orphan.
+    pub(crate) fn session_abandoned(&self, outcome: OrphanOutcome) {
         let labels = [outcome.label()];
         self.0.abandoned.with_label_values(&labels).inc();
     }
@@ -262,7 +265,7 @@ impl Inner {
             ),
             &["outcome"],
         )?;
-        for outcome in Outcome::ALL {
+        for outcome in OrphanOutcome::ALL {
             abandoned.with_label_values(&[outcome.label()]);
         }
         Ok(Self {

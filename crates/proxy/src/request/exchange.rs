@@ -250,6 +250,14 @@ impl Exchange {
         Some(peer.addr.ip().to_canonical())
     }
 
+    /// The client's own connection; `None` through a trusted proxy, where each request may come over
+    /// another.
+    pub(crate) fn own_connection(&self) -> Option<SocketAddr> {
+        let peer = self.0.peer.as_ref();
+        peer.filter(|_| self.forwarder().is_none())
+            .map(|peer| peer.addr)
+    }
+
     /// By which scheme the client reaches us, or whoever stands in front; `None` if nobody can
     /// tell.
     pub(crate) fn scheme(&self) -> Option<Scheme> {

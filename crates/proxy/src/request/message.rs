@@ -9,7 +9,8 @@ use whipstitch_signaling::{
 };
 
 use crate::{
-    Body, Exchange, request::budget::Budget, sessions::known_sessions::Client,
+    Body, Exchange,
+    request::{budget::Budget, client_key::ClientKey},
     words::error::BadRequest,
 };
 
@@ -145,7 +146,7 @@ pub struct ToNode {
     /// Path and query at the node.
     pub(crate) target: PathAndQuery,
     /// Who asks, if that can be told.
-    pub(crate) client: Option<Client>,
+    pub(crate) client: Option<ClientKey>,
     /// The time that is left for it.
     pub(crate) budget: Budget,
     /// The request.

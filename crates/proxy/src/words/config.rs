@@ -184,6 +184,9 @@ pub struct Limits {
     pub sockets: usize,
     /// Most streams of server-sent events at once; further ones get 503.
     pub event_streams: usize,
+    /// Most WHIP and WHEP sessions in the table; for a further one the oldest is evicted, which is
+    /// no error to its client.
+    pub sessions: usize,
     /// Longest body of a WHIP or WHEP request, in bytes.
     pub sdp_bytes: u64,
     /// Longest body of any other request, in bytes.
@@ -196,6 +199,7 @@ impl Default for Limits {
             in_flight: 1_000,
             sockets: 7_000,
             event_streams: 4_000,
+            sessions: 20_000,
             sdp_bytes: 64 * 1024,
             body_bytes: 16 * 1024 * 1024,
         }

@@ -5,8 +5,8 @@ use prometheus::Registry;
 use whipstitch_config::{Config, LiveConfig};
 use whipstitch_ingress as ingress;
 use whipstitch_proxy::{
-    self as proxy, Current, Dependencies, Live, Memory, Permits, Recent, clock::WallClock,
-    live::Ender, splice::Detached, stack, trace::Tracing,
+    self as proxy, Current, Dependencies, Memory, Permits, Recent, SessionTable, Terminator,
+    splice::Detached, stack, trace::Tracing,
 };
 use whipstitch_telemetry::{self as telemetry, SpanMetrics};
 
@@ -24,17 +24,16 @@ pub(super) struct Proxy {
     /// The active stack of layers.
     pub(super) current: Current,
     pub(super) observed: Observed,
-    pub(super) ender: Ender,
+    pub(super) terminator: Terminator,
     pub(super) reloader: Reloader,
 }
 
 /// What the admin interface and the metrics show of requests and sessions.
 pub(super) struct Observed {
-    pub(super) live: Live,
+    pub(super) sessions: SessionTable,
     pub(super) recent: Recent,
     pub(super) permits: Permits,
     pub(super) metrics: proxy::Metrics,
-    clock: WallClock,
 }
 
 /// Builds it.
@@ -48,22 +47,20 @@ pub(super) fn proxy(
     let active = live_config.snapshot();
     let config = &active.config;
     let observed = Observed {
-        live: Live::new(config.sessions.lifetime),
+        sessions: SessionTable::new(
+            config.limits.sessions,
+            config.sessions.by_client,
+            config.sessions.lifetime,
+            context.clock.clone(),
+        ),
         recent: Recent::default(),
         permits: Permits::new(&config.limits),
         metrics: proxy::Metrics::register(registry)?,
-        clock: context.clock.clone(),
     };
     let tracing = span_export(config, registry, shutdown)?;
     let dependencies = dependencies(config, directory, &secrets, &observed, tracing, shutdown);
     let settings = stack_settings(config);
-    let ender = Ender::new(
-        observed.live.clone(),
-        directory.directory.clone(),
-        &dependencies.memory,
-        &settings,
-        shutdown.background.clone(),
-    );
+    let terminator = dependencies.terminator.clone();
     let stack = stack(&dependencies, &settings).map_err(StartError::Roots)?;
     let current = Current::new(stack);
     let reloader = Reloader::new(Reloadable {
@@ -72,7 +69,6 @@ pub(super) fn proxy(
             live_config: live_config.clone(),
             current: current.clone(),
             dependencies,
-            ender: ender.clone(),
             directory: directory.directory.clone(),
             log: context.log.clone(),
         }),
@@ -84,7 +80,7 @@ pub(super) fn proxy(
     Ok(Proxy {
         current,
         observed,
-        ender,
+        terminator,
         reloader,
     })
 }
@@ -98,7 +94,6 @@ fn dependencies(
     tracing: Option<Tracing>,
     shutdown: &Shutdown,
 ) -> Dependencies {
-    let sessions = &config.sessions;
     Dependencies {
         api: config.stream_manager.api,
         by_network: config.lookup.by_network,
@@ -106,23 +101,23 @@ fn dependencies(
         directory: directory.directory.clone(),
         allowed: directory.allowed.clone(),
         session_keys: secrets.session_keys.clone(),
-        session_lifetime: sessions.lifetime,
+        session_lifetime: config.sessions.lifetime,
         ice: secrets.ice.clone(),
         detach,
         exchanges: shutdown.exchanges.clone(),
         sockets: shutdown.sockets.clone(),
         background: shutdown.background.clone(),
         close_sockets: shutdown.close_sockets.clone(),
-        live: observed.live.clone(),
+        sessions: observed.sessions.clone(),
+        terminator: Terminator::new(
+            observed.sessions.clone(),
+            directory.directory.clone(),
+            shutdown.background.clone(),
+        ),
         recent: observed.recent.clone(),
         metrics: observed.metrics.clone(),
         tracing,
-        memory: Memory::new(
-            observed.permits.clone(),
-            sessions.by_client,
-            sessions.lifetime,
-            observed.clock.clone(),
-        ),
+        memory: Memory::new(observed.permits.clone()),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::runtime::RuntimeMetrics;
 use whipstitch_ingress::{self as ingress, CertStore};
-use whipstitch_proxy::{self as proxy, Live, Permits};
+use whipstitch_proxy::{self as proxy, Permits, SessionTable};
 
 use whipstitch_admin::{
     NodeCounts, View,
@@ -30,7 +30,7 @@ pub(crate) struct Gauges {
     /// `connections.max`
     pub(crate) connections_max: usize,
     pub(crate) permits: Permits,
-    pub(crate) live: Live,
+    pub(crate) sessions: SessionTable,
     pub(crate) view: View,
     pub(crate) reloader: Reloader,
     pub(crate) live_config: LiveConfig,
@@ -93,7 +93,7 @@ impl Gauges {
                 Limit::of(&self.permits.sockets),
                 Limit::of(&self.permits.event_streams),
             ],
-            sessions: self.live.count().http,
+            sessions: self.sessions.count().http,
             nodes: self.view.node_counts(),
             lookups: self.view.cached(),
             reloads: self.reloader.counts(),

@@ -6,7 +6,7 @@ use std::{fmt, io, sync::Arc};
 
 use tracing::{error, info, warn};
 use whipstitch_origin::Cached;
-use whipstitch_proxy::{Current, Dependencies, Settings, live::Ender, stack};
+use whipstitch_proxy::{Current, Dependencies, Settings, stack};
 
 use crate::{
     config::{self, Change, Config, LiveConfig, Loaded, Mistakes, Sources, keys::Key},
@@ -23,7 +23,6 @@ pub(crate) struct Reconfigure {
     pub(crate) live_config: LiveConfig,
     pub(crate) current: Current,
     pub(crate) dependencies: Dependencies,
-    pub(crate) ender: Ender,
     pub(crate) directory: Arc<Cached>,
     pub(crate) log: Option<LogLevel>,
 }
@@ -106,7 +105,6 @@ impl Reconfigure {
         }
         if let Some(stack) = stack {
             self.current.replace(stack);
-            self.ender.reconfigure(&stack_settings(config));
             open_files::warn_if_too_few(config);
         }
         if concerns(&["nodes"]) {
@@ -115,7 +113,7 @@ impl Reconfigure {
             // Cached lookups and affinity must not lead to addresses that are no longer allowed.
             self.directory
                 .drop_unless(|origin| allowed.still_admits(origin));
-            self.dependencies.memory.forget_pins();
+            self.dependencies.sessions.forget_affinity();
         }
         Ok(())
     }

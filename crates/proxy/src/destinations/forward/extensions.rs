@@ -166,7 +166,7 @@ impl Forward {
         place: Place<'_>,
         target: PathAndQuery,
     ) -> Result<Option<String>, Error> {
-        let extension = place.extension(target, self.clock.now());
+        let extension = place.extension(target, self.sessions.clock().now());
         if !extension.fits() {
             let (id, node) = (place.exchange.id(), place.origin);
             warn!(id, %node, "URL of an extension left out: too long");

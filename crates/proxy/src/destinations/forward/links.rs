@@ -35,7 +35,12 @@ impl Forward {
         let (offered, others): (Vec<_>, Vec<_>) = nodes
             .iter()
             .partition(|link| link.relations().any(|name| extension::is_relation(&name)));
-        let mut servers = ours(&configured, dialect, exchange, self.clock.seconds());
+        let mut servers = ours(
+            &configured,
+            dialect,
+            exchange,
+            self.sessions.clock().seconds(),
+        );
         if !configured.replace {
             servers.extend(others.iter().filter_map(|link| server(link, exchange)));
         }

@@ -16,10 +16,10 @@ use crate::{
     },
     request::{budget::Budget, message::Endpoint, phases::Phases},
     sessions::{
-        abandoned::{Abandoned, Unanswered, Unclaimed},
-        creation::Creation,
-        newest::Arrival,
-        under_way::{UnderWay, Work},
+        SessionTable,
+        create::{CreateRequest, Pending, Unanswered, Unclaimed},
+        reaper::Orphans,
+        slot::Arrival,
     },
     words::{
         body::{self, Patience},
@@ -42,7 +42,7 @@ impl Nodes {
         }
     }
 
-    /// The nodes get the tokens of clients so.
+    /// The nodes get clients' tokens in this form.
     pub(crate) fn with_bearer(mut self, bearer: Bearer) -> Self {
         self.bearer = bearer;
         self
@@ -88,27 +88,19 @@ impl Carrier for Nodes {
 /// The nodes, for a `POST` that creates a session.
 pub(super) struct Creating<'a> {
     pub(super) nodes: &'a Nodes,
-    pub(super) abandoned: &'a Abandoned,
+    pub(super) sessions: &'a SessionTable,
+    pub(super) orphans: &'a Orphans,
     pub(super) endpoint: &'a Endpoint,
     pub(super) asked: &'a Asked,
     pub(super) authorization: Option<HeaderValue>,
-    /// When this `POST` came, in the order of all.
+    /// When this `POST` came, in the order of arrival.
     pub(super) since: Arrival,
-    pub(super) under_way: &'a UnderWay,
-}
-
-/// What is held with the answer to a `POST`.
-pub(super) struct CreateGuard {
-    /// The session that the answer speaks of, if it does.
-    pub(super) unclaimed: Option<Unclaimed>,
-    /// Keeps DELETEs for the slot waiting until the new session is registered.
-    pub(super) pending: Option<Arc<Work>>,
 }
 
 impl Creating<'_> {
     /// The `POST` that is sent to this node now.
-    fn at(&self, origin: &Origin) -> Creation {
-        Creation {
+    fn at(&self, origin: &Origin) -> CreateRequest {
+        CreateRequest {
             origin: origin.clone(),
             target: self.asked.target.clone(),
             role: self.endpoint.lookup.role,
@@ -116,26 +108,19 @@ impl Creating<'_> {
             authorization: self.authorization.clone(),
             exchange: self.asked.exchange.clone(),
             since: self.since,
-            under_way: None,
         }
     }
 
     /// Registers the pending `POST`, so that a concurrent DELETE for the same slot waits for it.
-    async fn begin(&self, origin: &Origin, budget: &mut Budget) -> Creation {
-        let mut creation = self.at(origin);
-        // Where a player's session will be is not known without a `requestId`, and nobody else's
-        // can be there.
-        if let Some(resource) = creation.place(None) {
-            let begun = self.under_way.post((origin.named(), resource));
-            // What it waits for is a DELETE of ours, not this node.
-            creation.under_way = budget.pay_ourselves(begun).await.map(Arc::new);
-        }
-        creation
+    async fn begin(&self, create: &CreateRequest, budget: &mut Budget) -> Option<Pending> {
+        let begun = self.sessions.begin_create(create.slot()?);
+        // The wait for a DELETE in flight is not this node's time.
+        budget.pay_ourselves(begun).await
     }
 }
 
 impl Carrier for Creating<'_> {
-    type Guard = CreateGuard;
+    type Guard = Unclaimed;
 
     async fn carry(
         &self,
@@ -143,24 +128,18 @@ impl Carrier for Creating<'_> {
         request: Request<Body>,
         budget: &mut Budget,
         phases: &Phases,
-    ) -> Result<NodeAnswer<CreateGuard>, Failed> {
+    ) -> Result<NodeAnswer<Unclaimed>, Failed> {
         let Some((request, uri)) = self.nodes.addressed(origin, request) else {
             return Err(Failed::NotConnected(unusable()));
         };
-        let began = Instant::now();
-        let creation = self.begin(origin, budget).await;
+        let (began, create) = (Instant::now(), self.at(origin));
+        let pending = self.begin(&create, budget).await;
         if budget.is_over() {
-            // The time went to a DELETE of ours, not to this node.
             return Err(Failed::OutOfTime(Cause::Timeout(began.elapsed())));
         }
         let sent = Sent::new(&self.nodes.client, request, uri, None);
-        let sent = Unanswered::new(sent, creation, self.abandoned);
-        let (response, mut creation) = sent.answered(budget, phases).await?;
-        let pending = creation.under_way.take();
-        let guard = CreateGuard {
-            unclaimed: Unclaimed::of(creation, &response, self.abandoned),
-            pending,
-        };
+        let sent = Unanswered::new(sent, create, pending, self.orphans);
+        let (response, guard) = sent.answered(budget, phases).await?;
         Ok(NodeAnswer {
             origin: origin.clone(),
             response: response.map(body::incoming),
@@ -198,9 +177,13 @@ mod tests {
     use whipstitch_signaling::{Form, Role, StreamKey, dialect::Dialect};
 
     use super::*;
-    use crate::{Exchange, Metrics, request::phases::Times};
+    use crate::{
+        Exchange, Metrics,
+        request::{clock::WallClock, phases::Times},
+        sessions::{By, slot::Target},
+    };
 
-    /// Nobody asks it anything here.
+    /// It gets no lookup here.
     struct Nowhere;
 
     impl Directory for Nowhere {
@@ -232,7 +215,8 @@ mod tests {
         let origin = gate.admit(Claim::Manager("10.0.0.1")).await.unwrap();
         let nodes = Nodes::new(&Timeouts::default(), Arc::new(Nowhere));
         let metrics = Metrics::register(&Registry::new()).unwrap();
-        let (abandoned, _left) = Abandoned::new(1, TaskTracker::new(), metrics);
+        let sessions = SessionTable::new(1, true, SECOND, WallClock::default());
+        let (orphans, _queue) = Orphans::new(1, sessions.clone(), TaskTracker::new(), metrics);
         let endpoint = Endpoint {
             lookup: Lookup::new(
                 Role::Publish,
@@ -250,25 +234,25 @@ mod tests {
             client: None,
             exchange: Exchange::begin(&headers, None),
         };
-        let under_way = UnderWay::default();
         let creating = Creating {
             nodes: &nodes,
-            abandoned: &abandoned,
+            sessions: &sessions,
+            orphans: &orphans,
             endpoint: &endpoint,
             asked: &asked,
             authorization: None,
             since: Arrival::default(),
-            under_way: &under_way,
         };
-        let place = creating.at(&origin).place(None).unwrap();
-        let delete = under_way.delete(&(origin.named(), place), SECOND).await;
-        assert!(delete.is_some());
+        let create = creating.at(&origin);
+        let which = (Target::Issued(1), By::Reaper);
+        let delete = sessions.begin_delete(create.slot().unwrap(), which, Some(SECOND));
+        let _in_flight = delete.await.unwrap_or_else(|why| panic!("{why:?}"));
 
         // It took a whole share of the node's time.
         let (mut budget, started) = (Budget::new(SECOND * 6, SECOND), Instant::now());
         let began = budget.begins();
-        let creation = creating.begin(&origin, &mut budget).await;
-        assert!(creation.under_way.is_some() && started.elapsed() >= SECOND);
+        let pending = creating.begin(&create, &mut budget).await;
+        assert!(pending.is_some() && started.elapsed() >= SECOND);
         assert!(!budget.was_fair(began));
 
         // It took all that there was.
@@ -278,6 +262,6 @@ mod tests {
         let request = request.body(body::full("v=0")).unwrap();
         let answer = creating.carry(&origin, request, &mut budget, &phases).await;
         assert!(matches!(answer, Err(Failed::OutOfTime(_))) && !budget.was_fair(began));
-        assert_eq!(phases.times(), Times::default(), "nobody was dialled");
+        assert_eq!(phases.times(), Times::default(), "no node was dialled");
     }
 }

@@ -22,7 +22,7 @@ use whipstitch_signaling::headers::{self, Media};
 use crate::{
     Body, Error,
     request::budget::Budget,
-    sessions::countered::Kinds,
+    sessions::counter_offer::Kinds,
     words::{
         body,
         error::{NodeFault, defect},

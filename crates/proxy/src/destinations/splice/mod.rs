@@ -37,10 +37,10 @@ use tracing::debug;
 use whipstitch_origin::{Cause, Directory, Origin};
 use whipstitch_signaling::headers::strip_hop_by_hop;
 
-pub use self::session::Ended;
 use self::{handshake::Handshake, session::Session};
+pub use crate::words::end_reason::Ended;
 use crate::{
-    Body, CloseSignal, Error, Live, Metrics,
+    Body, CloseSignal, Error, Metrics, SessionTable,
     nodes::{client::Failed, failover},
     request::{
         budget::Budget,
@@ -48,7 +48,7 @@ use crate::{
         permits::Limit,
         phases::{Phase, Phases},
     },
-    sessions::live::About,
+    sessions::view::About,
     words::{
         body,
         config::Bearer,
@@ -81,7 +81,7 @@ pub(crate) struct Splice {
     pub(crate) connect: Duration,
     pub(crate) sessions: TaskTracker,
     pub(crate) close: CloseSignal,
-    pub(crate) live: Live,
+    pub(crate) table: SessionTable,
     pub(crate) metrics: Metrics,
 }
 
@@ -123,7 +123,7 @@ impl Splice {
         let session = Session::new(
             &exchange,
             About::new(&exchange, &origin, query.scope),
-            (self.live.clone(), self.metrics.clone()),
+            (self.table.clone(), self.metrics.clone()),
             permit,
         );
         let agreed = Agreed {

@@ -17,7 +17,7 @@ use super::{
     flow::{End, Flow},
     liveness::{Action, Liveness, Signs, TICK},
 };
-use crate::sessions::live::Traffic;
+use crate::sessions::traffic::Traffic;
 
 /// How long a session may go on after one side, or this proxy, has ended it.
 const LINGER: Duration = Duration::from_secs(5);

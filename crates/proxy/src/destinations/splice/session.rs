@@ -8,54 +8,18 @@ use super::{
     relay::{Outcome, relay},
 };
 use crate::{
-    CloseSignal, Exchange, Live, Metrics,
+    CloseSignal, Exchange, Metrics, SessionTable,
     report::trace::{Attribute, Life, node},
     request::permits::Permit,
-    sessions::live::{About, End, LiveSession},
+    sessions::{SessionView, end, view::About},
+    words::end_reason::EndReason,
 };
-
-/// Who ended a session; a label value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// The client sent the first Close.
-    Client,
-    /// The node sent the first Close.
-    Node,
-    /// The client's connection ended without one.
-    ClientLost,
-    /// The node's connection ended without one.
-    NodeLost,
-    /// This proxy, because it shuts down.
-    Proxy,
-}
-
-impl Ended {
-    /// Every way to end.
-    pub const ALL: [Self; 5] = [
-        Self::Client,
-        Self::Node,
-        Self::ClientLost,
-        Self::NodeLost,
-        Self::Proxy,
-    ];
-
-    /// Its value in metrics and logs.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Node => "node",
-            Self::ClientLost => "client_lost",
-            Self::NodeLost => "node_lost",
-            Self::Proxy => "proxy",
-        }
-    }
-}
 
 /// What is known of a session; its permit of `limits.sockets` is given back when this is dropped.
 pub(super) struct Session {
     life: Option<Box<Life>>,
     about: About,
-    live: Live,
+    table: SessionTable,
     metrics: Metrics,
     permit: Permit,
 }
@@ -64,13 +28,13 @@ impl Session {
     pub(super) fn new(
         exchange: &Exchange,
         about: About,
-        (live, metrics): (Live, Metrics),
+        (table, metrics): (SessionTable, Metrics),
         permit: Permit,
     ) -> Self {
         Self {
             life: Life::of(exchange),
             about,
-            live,
+            table,
             metrics,
             permit,
         }
@@ -86,7 +50,7 @@ impl Session {
         let Self {
             life,
             about,
-            live,
+            table,
             metrics,
             permit,
         } = self;
@@ -94,7 +58,7 @@ impl Session {
         let began = Instant::now();
         // Of its own, so that an operator can end it alone.
         let close = CancellationToken::new();
-        let socket = live.socket(about, close.clone());
+        let socket = table.open_socket(about, close.clone());
         let asked = async {
             tokio::select! {
                 () = close.cancelled() => {}
@@ -103,11 +67,11 @@ impl Session {
         };
         let outcome = relay(client, node, read, asked, socket.session().traffic()).await;
         let took = began.elapsed();
-        // Before the count: a client that sees on the gauge that there is room connects at once.
+        // Before the gauge: a client that sees room on it connects immediately.
         drop(permit);
         metrics.socket_ended(outcome.ended, took, outcome.from_client, outcome.from_node);
-        let end = End::of_socket(outcome.ended, drain.is_closing());
-        end.tell(socket.session(), outcome.close_code);
+        let why = EndReason::of_socket(outcome.ended, drain.is_closing());
+        end::log(socket.session(), why, outcome.close_code);
         if let Some(life) = life {
             life.tell(outcome.ended, took, attributes(socket.session(), outcome));
         }
@@ -115,7 +79,7 @@ impl Session {
 }
 
 /// What a trace is told of a session.
-fn attributes(session: &LiveSession, outcome: Outcome) -> Vec<Attribute> {
+fn attributes(session: &SessionView, outcome: Outcome) -> Vec<Attribute> {
     let mut all: Vec<Attribute> = node(session.node()).into();
     all.push(("whipstitch.ended_by", outcome.ended.label().into()));
     all.push(("whipstitch.from_client", outcome.from_client.into()));

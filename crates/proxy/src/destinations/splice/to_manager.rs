@@ -12,7 +12,7 @@ use whipstitch_origin::{Cause, ManagerFault, connect::Connection};
 use super::{Agreed, Splice, handshake::Handshake, session::Session};
 use crate::{
     Body, Error, Exchange, destinations::manager::Manager, request::phases::Phase,
-    sessions::live::About, words::error::defect,
+    sessions::view::About, words::error::defect,
 };
 
 impl Splice {
@@ -64,7 +64,7 @@ impl Splice {
         let session = Session::new(
             &exchange,
             About::to_manager(&exchange, peer, request.uri().path()),
-            (self.live.clone(), self.metrics.clone()),
+            (self.table.clone(), self.metrics.clone()),
             permit,
         );
         let agreed = Agreed {

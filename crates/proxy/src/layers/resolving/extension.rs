@@ -34,7 +34,9 @@ impl Resolver {
         let opened = self.keys.borrow().open_extension(role, &key, &token);
         let extension = opened.ok_or(NoSession::Unopened)?;
         match extension.session() {
-            Some(session) if self.live.has_ended(&session) => return Err(NoSession::Ended.into()),
+            Some(session) if self.sessions.has_ended(role, &session) => {
+                return Err(NoSession::Ended.into());
+            }
             Some(session) => self.is_current(role, &session)?,
             None if self.is_past(extension.issued_at) => return Err(NoSession::Expired.into()),
             None => {}

@@ -11,8 +11,7 @@ use whipstitch_signaling::{Role, StreamKey, query, socket};
 use super::Resolver;
 use crate::{
     Error, Exchange,
-    request::budget::Budget,
-    sessions::known_sessions::Client,
+    request::{budget::Budget, client_key::ClientKey},
     words::error::{BadRequest, Denied, defect},
 };
 
@@ -25,7 +24,7 @@ impl Resolver {
     /// moment ago.
     pub(super) async fn told(
         &self,
-        client: Option<&Client>,
+        client: Option<&ClientKey>,
         lookup: &mut Lookup,
         raw: Option<&str>,
         budget: &mut Budget,
@@ -70,7 +69,7 @@ impl Resolver {
             return Ok(Some(named));
         };
         // From the future by as much, it tells as little: a clock was set meanwhile.
-        if self.clock.now().abs_diff(handle.issued_at) > MOST_AGE {
+        if self.sessions.clock().now().abs_diff(handle.issued_at) > MOST_AGE {
             return Ok(None);
         }
         let claim = Claim::Session(handle.node);

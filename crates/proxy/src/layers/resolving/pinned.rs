@@ -1,33 +1,33 @@
-//! Where a client was led a moment ago.
+//! The node of the client's `OPTIONS` ([`crate::sessions::affinity`]).
 
 use whipstitch_origin::{Candidates, Claim, Lookup};
 
 use super::Resolver;
-use crate::sessions::known_sessions::Client;
+use crate::request::client_key::ClientKey;
 
 impl Resolver {
-    /// The nodes of the `OPTIONS` before this `POST`, if both ask the same; the lookup is what both
-    /// ask.
+    /// The nodes of the `OPTIONS` before this `POST`, if both ask the same; the lookup becomes what
+    /// both ask.
     ///
-    /// The one that answered is let in by the gate again, as the node of a session is: nobody but
-    /// the manager has named it.
+    /// The node that answered passes the gate again, as the node of a session does: only the
+    /// manager has named it.
     pub(super) async fn pinned(
         &self,
-        client: Option<&Client>,
+        client: Option<&ClientKey>,
         lookup: &mut Lookup,
     ) -> Option<Candidates> {
-        let pin = self.pins.take(client?)?;
-        let both = lookup.hints.after(&pin.hints)?;
-        if !both.says_the_same(&pin.hints) {
+        let answered = self.sessions.affinity().take(client?)?;
+        let both = lookup.hints.after(&answered.hints)?;
+        if !both.says_the_same(&answered.hints) {
             *lookup = lookup.clone().with_hints(both);
             return None;
         }
-        // To the letter, so that it is the question whose answer is remembered.
-        *lookup = lookup.clone().with_hints(pin.hints);
-        let node = pin.nodes.iter().next()?.named();
+        // To the letter, so that it is the lookup whose answer is cached.
+        *lookup = lookup.clone().with_hints(answered.hints);
+        let node = answered.nodes.iter().next()?.named();
         self.allowed.admit(Claim::Session(node)).await.ok()?;
-        // As they were found: the gate knows this one by its address, and the pin by its name, if
-        // it has one.
-        Some(pin.nodes)
+        // As they were found: the gate knows this one by its address, and the answer by its name,
+        // if it has one.
+        Some(answered.nodes)
     }
 }

@@ -5,6 +5,10 @@ use whipstitch_signaling::{handle::Handle, socket::SocketQuery};
 use whipstitch_origin::{Asker, Origin};
 
 use super::*;
+use crate::{
+    request::clock::WallClock,
+    sessions::view::{About, Http},
+};
 use whipstitch_origin::LookupError;
 
 /// Names a node to the gate whenever it is asked, and counts.
@@ -55,11 +59,7 @@ fn resolver(directory: Arc<Naming>, allowed: Arc<AllowedOrigins>) -> Resolver {
         directory,
         allowed,
         keys: watch::channel(Arc::new(SessionKeys::random().unwrap())).1,
-        known: Arc::new(KnownSessions::new(true, Duration::from_hours(1))),
-        pins: Arc::new(Pins::new()),
-        live: Live::new(Duration::from_hours(1)),
-        newest: Arc::new(Newest::new(Duration::from_hours(1), clock.clone())),
-        clock,
+        sessions: SessionTable::new(100, true, Duration::from_hours(1), clock),
         lifetime: Duration::from_hours(1),
         budget: Duration::from_secs(6),
         connect: Duration::from_secs(2),
@@ -192,7 +192,8 @@ async fn a_handle_leads_somewhere_for_five_minutes() {
         let handle = Handle {
             node: "10.0.0.5".parse().unwrap(),
             issued_at: resolver
-                .clock
+                .sessions
+                .clock()
                 .now()
                 .saturating_add_signed(minutes * -60_000),
         };
@@ -230,17 +231,26 @@ async fn a_session_of_ours_outlives_any_step_of_the_clock_and_anothers_has_its_l
     let exchange = Exchange::begin(&http::HeaderMap::new(), None);
     let origin = gate.admit(Claim::Manager("10.0.0.5")).await.unwrap();
     let (role, key) = (Role::Publish, StreamKey::new("live", "s1").unwrap());
-    let ours = session(resolver.clock.now());
-    let about = crate::sessions::live::About::new(&exchange, &origin, "live");
-    resolver.newest.remember(role, &ours);
-    resolver.live.began(role, about, origin, &key, &ours);
+    let ours = session(resolver.sessions.clock().now());
+    let about = About::new(&exchange, &origin, "live");
+    let http = Http {
+        origin,
+        role,
+        key,
+        sealed: ours.clone(),
+        client: None,
+    };
+    resolver.sessions.open(about, http);
     for step in [-60_000, 60_000, -7_200_000, 14_400_000, i64::from(i32::MAX)] {
-        resolver.clock.step(step);
+        resolver.sessions.clock().step(step);
         assert_eq!(resolver.is_current(role, &ours), Ok(()), "{step}");
     }
-    resolver.clock.step(-i64::from(i32::MAX) - 7_200_000);
+    resolver
+        .sessions
+        .clock()
+        .step(-i64::from(i32::MAX) - 7_200_000);
     let elsewhere = |ago: i64| {
-        let mut session = session(resolver.clock.now().saturating_add_signed(-ago));
+        let mut session = session(resolver.sessions.clock().now().saturating_add_signed(-ago));
         session.resource = PathAndQuery::from_static("/live/whip/resource/s2");
         resolver.is_current(role, &session)
     };

@@ -16,9 +16,13 @@ use whipstitch_signaling::{Role, StreamKey, session::Session, tag::Tag};
 
 use super::*;
 use crate::{
-    Exchange, Live,
+    EndReason, Exchange, SessionTable,
+    clock::WallClock,
     layers::observe::written,
-    sessions::live::{About, End},
+    sessions::{
+        end,
+        view::{About, Http},
+    },
 };
 
 /// Keeps the names of the fields that an event can have, and why a session ended.
@@ -95,14 +99,14 @@ async fn origin() -> Origin {
 async fn the_tables_hold_what_is_written() {
     let origin = origin().await;
     let exchange = Exchange::begin(&http::HeaderMap::new(), None);
-    let live = Live::new(Duration::from_hours(1));
+    let table = SessionTable::new(9, true, Duration::from_hours(1), WallClock::default());
     let about = About::new(&exchange, &origin, "live");
-    let socket = live.socket(about, tokio_util::sync::CancellationToken::new());
+    let socket = table.open_socket(about, tokio_util::sync::CancellationToken::new());
 
     let names = Names::default();
     let write = || {
         written(&exchange);
-        End::Drain.tell(socket.session(), None);
+        end::log(socket.session(), EndReason::Drain, None);
     };
     met(write);
     with_default(names.clone(), write);
@@ -117,12 +121,13 @@ async fn the_tables_hold_what_is_written() {
     );
 }
 
-/// However it leaves the list of those that are remembered.
+/// However it leaves the table.
 #[tokio::test(start_paused = true)]
 async fn every_session_that_was_made_has_one_line_in_the_end() {
     const LIFE: Duration = Duration::from_hours(1);
-    const MANY: u64 = 20_003;
-    let (live, origin) = (Live::new(LIFE), origin().await);
+    const MANY: u64 = 203;
+    let table = SessionTable::new(200, true, LIFE, WallClock::default());
+    let origin = origin().await;
     let key = StreamKey::new("live", "s1").unwrap();
     let exchange = Exchange::begin(&http::HeaderMap::new(), None);
     let sealed = |place: u64| Session {
@@ -133,25 +138,32 @@ async fn every_session_that_was_made_has_one_line_in_the_end() {
     };
     let began = |place: u64| {
         let about = About::new(&exchange, &origin, "live");
-        live.began(Role::Publish, about, origin.clone(), &key, &sealed(place));
+        let http = Http {
+            origin: origin.clone(),
+            role: Role::Publish,
+            key: key.clone(),
+            sealed: sealed(place),
+            client: None,
+        };
+        table.open(about, http);
     };
     let names = Names::default();
     met(|| {
         let about = About::new(&exchange, &origin, "live");
-        let socket = live.socket(about, tokio_util::sync::CancellationToken::new());
-        End::Drain.tell(socket.session(), None);
+        let socket = table.open_socket(about, tokio_util::sync::CancellationToken::new());
+        end::log(socket.session(), EndReason::Drain, None);
     });
     let _heard = set_default(names.clone());
-    // Three too many, one of which comes again.
+    // Three too many, the last of which is opened again.
     (0..MANY).for_each(began);
     began(MANY - 1);
     for _ in 0..2 {
-        live.ended(Role::Publish, &sealed(9), End::Deleted);
-        live.ended(Role::Publish, &sealed(8), End::Abandoned);
+        table.close(Role::Publish, &sealed(9), EndReason::Deleted);
+        table.close(Role::Publish, &sealed(8), EndReason::Abandoned);
     }
     tokio::time::advance(LIFE).await;
-    live.sample(LIFE);
-    live.sample(LIFE);
+    table.sample(LIFE);
+    table.sample(LIFE);
     let reasons = std::mem::take(&mut names.1.lock().unwrap().0);
     let reasons: Vec<_> = reasons
         .iter()
@@ -162,7 +174,7 @@ async fn every_session_that_was_made_has_one_line_in_the_end() {
         [
             ("abandoned", 1),
             ("deleted", 1),
-            ("expired", 19_998),
+            ("expired", 198),
             ("forgotten", 3),
             ("replaced", 1),
         ]

@@ -4,7 +4,7 @@ use http::{HeaderMap, StatusCode};
 use prometheus::{IntCounter, IntCounterVec, Opts};
 use whipstitch_signaling::Role;
 
-use crate::sessions::creation::Creation;
+use crate::words::node_status::made_session;
 
 /// What came of a POST to an endpoint; a label value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Attempt {
 
     /// What an answer makes of it.
     pub(crate) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
-        if Creation::made(status, headers) {
+        if made_session(status, headers) {
             Self::Made
         } else if status.is_server_error() {
             Self::Failed

@@ -25,11 +25,11 @@ use self::route::{method, route};
 use super::{Attribute, Context, Parent, Side, Span, SpanId, SpanSink, TraceId, begun::Ours};
 use crate::{
     Exchange,
-    destinations::splice::Ended,
     request::{
         exchange::Subject,
         phases::{Phase, Times},
     },
+    words::end_reason::Ended,
 };
 
 /// An exchange that is over, with what its record does not know.

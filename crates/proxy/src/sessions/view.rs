@@ -1,9 +1,10 @@
-//! One open session, for whoever looks.
+//! One open session, as the admin interface shows it.
 
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
     str::FromStr,
+    sync::atomic::{AtomicU8, Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -13,13 +14,16 @@ use whipstitch_origin::Origin;
 use whipstitch_signaling::{Role, StreamKey, session::Session as Sealed};
 
 use super::traffic::{Sides, Traffic};
-use crate::{Exchange, report::trace::TraceId, request::trusted_proxies::Scheme};
+use crate::{
+    Exchange,
+    report::trace::TraceId,
+    request::{client_key::ClientKey, trusted_proxies::Scheme},
+};
 
 /// Longest piece of a `User-Agent` that is kept, in bytes.
 const MAX_AGENT: usize = 128;
 
-/// Longest `Authorization` that is kept for a DELETE by the operator, in bytes: there are up to 20
-/// 000 sessions.
+/// Longest `Authorization` that is kept for a DELETE of ours, in bytes: each session can have one.
 const MAX_AUTHORIZATION: usize = 2048;
 
 /// Names a session of this process: hexadecimal digits.
@@ -51,7 +55,7 @@ impl FromStr for SessionId {
 
 /// What kind of session it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SessionKind {
     /// A publisher over WHIP.
     Whip,
     /// A player over WHEP.
@@ -62,7 +66,7 @@ pub enum Kind {
     Manager,
 }
 
-impl Kind {
+impl SessionKind {
     /// Its value in the admin interface.
     pub const fn label(self) -> &'static str {
         match self {
@@ -75,6 +79,7 @@ impl Kind {
 }
 
 /// What a session is about, as its exchange knows it.
+#[derive(Debug)]
 pub(crate) struct About {
     request_id: HeaderValue,
     trace: Option<TraceId>,
@@ -86,7 +91,7 @@ pub(crate) struct About {
     secure: bool,
     agent: Option<Box<str>>,
     authorization: Option<Box<HeaderValue>>,
-    pub(super) is_managers: bool,
+    is_managers: bool,
 }
 
 impl About {
@@ -142,53 +147,55 @@ fn short(agent: &[u8]) -> Box<str> {
 
 /// One open session.
 #[derive(Debug)]
-pub struct LiveSession {
+pub struct SessionView {
     id: SessionId,
-    request_id: HeaderValue,
-    trace: Option<TraceId>,
-    node: SocketAddr,
-    named: IpAddr,
-    scope: Box<str>,
-    stream: Option<StreamKey>,
-    client: Option<IpAddr>,
-    secure: bool,
-    agent: Option<Box<str>>,
-    authorization: Option<Box<HeaderValue>>,
+    about: About,
     began: SystemTime,
     traffic: Traffic,
-    way_out: WayOut,
+    what: What,
+    /// How many looks at the Stream Manager's list in a row did not find its stream.
+    unlisted: AtomicU8,
 }
 
-/// How it is ended from outside.
+/// What kind of session, and how it is ended from outside.
 #[derive(Debug)]
-pub(super) enum WayOut {
+enum What {
     Socket(CancellationToken),
-    Manager(CancellationToken),
-    Http {
-        origin: Origin,
-        role: Role,
-        key: StreamKey,
-        sealed: Sealed,
-    },
+    Http(Box<Http>),
 }
 
-impl LiveSession {
-    pub(super) fn new(id: SessionId, about: About, way_out: WayOut) -> Self {
+/// A WHIP or WHEP session at its node.
+#[derive(Debug)]
+pub(crate) struct Http {
+    /// The node.
+    pub(crate) origin: Origin,
+    /// Publish or play.
+    pub(crate) role: Role,
+    /// The stream.
+    pub(crate) key: StreamKey,
+    /// What its URL says of it.
+    pub(crate) sealed: Sealed,
+    /// The client that made it, where clients can be told apart.
+    pub(crate) client: Option<ClientKey>,
+}
+
+impl SessionView {
+    pub(super) fn socket(id: SessionId, about: About, close: CancellationToken) -> Self {
+        Self::new(id, about, What::Socket(close))
+    }
+
+    pub(super) fn http(id: SessionId, about: About, http: Http) -> Self {
+        Self::new(id, about, What::Http(Box::new(http)))
+    }
+
+    fn new(id: SessionId, about: About, what: What) -> Self {
         Self {
             id,
-            request_id: about.request_id,
-            trace: about.trace,
-            node: about.node,
-            named: about.named,
-            scope: about.scope,
-            stream: about.stream,
-            client: about.client,
-            secure: about.secure,
-            agent: about.agent,
-            authorization: about.authorization,
+            about,
             began: SystemTime::now(),
             traffic: Traffic::new(),
-            way_out,
+            what,
+            unlisted: AtomicU8::new(0),
         }
     }
 
@@ -196,18 +203,36 @@ impl LiveSession {
         &self.traffic
     }
 
-    pub(super) fn way_out(&self) -> &WayOut {
-        &self.way_out
+    /// The token that closes a WebSocket.
+    pub(super) fn close(&self) -> Option<&CancellationToken> {
+        match &self.what {
+            What::Socket(close) => Some(close),
+            What::Http(_) => None,
+        }
+    }
+
+    /// A WHIP or WHEP session at its node.
+    pub(crate) fn at_node(&self) -> Option<&Http> {
+        match &self.what {
+            What::Socket(_) => None,
+            What::Http(http) => Some(http),
+        }
     }
 
     /// What the client authorized itself by when it made the session.
     pub(super) fn authorization(&self) -> Option<HeaderValue> {
-        self.authorization.as_deref().cloned()
+        self.about.authorization.as_deref().cloned()
     }
 
-    /// Whether it is the session of this URL: two at one place are told apart by their times.
-    pub(super) fn is(&self, url: &Sealed) -> bool {
-        matches!(&self.way_out, WayOut::Http { sealed, .. } if sealed.issued_at == url.issued_at)
+    /// The Stream Manager lists its stream, or not; how often in a row it did not.
+    pub(super) fn listed(&self, is_listed: bool) -> u8 {
+        let looks = if is_listed {
+            0
+        } else {
+            self.unlisted.load(Ordering::Relaxed).saturating_add(1)
+        };
+        self.unlisted.store(looks, Ordering::Relaxed);
+        looks
     }
 
     /// Its name in this process.
@@ -217,22 +242,22 @@ impl LiveSession {
 
     /// The id of the request that opened it.
     pub fn request_id(&self) -> &str {
-        self.request_id.to_str().unwrap_or_default()
+        self.about.request_id.to_str().unwrap_or_default()
     }
 
     /// The trace in which that request was.
     pub(crate) fn trace(&self) -> Option<TraceId> {
-        self.trace
+        self.about.trace
     }
 
     /// What kind it is.
-    pub fn kind(&self) -> Kind {
-        match &self.way_out {
-            WayOut::Socket(_) => Kind::Socket,
-            WayOut::Manager(_) => Kind::Manager,
-            WayOut::Http { role, .. } => match role {
-                Role::Publish => Kind::Whip,
-                Role::Play => Kind::Whep,
+    pub fn kind(&self) -> SessionKind {
+        match &self.what {
+            What::Socket(_) if self.about.is_managers => SessionKind::Manager,
+            What::Socket(_) => SessionKind::Socket,
+            What::Http(http) => match http.role {
+                Role::Publish => SessionKind::Whip,
+                Role::Play => SessionKind::Whep,
             },
         }
     }
@@ -240,37 +265,37 @@ impl LiveSession {
     /// The application, and the room if there is one; of a WebSocket to the Stream Manager, the
     /// beginning of its path.
     pub fn scope(&self) -> &str {
-        &self.scope
+        &self.about.scope
     }
 
     /// The stream; a WebSocket need not name one.
     pub fn stream(&self) -> Option<&StreamKey> {
-        self.stream.as_ref()
+        self.about.stream.as_ref()
     }
 
     /// The address of the node that was dialled.
     pub fn node(&self) -> SocketAddr {
-        self.node
+        self.about.node
     }
 
     /// The address by which the Stream Manager knows the node.
     pub fn named(&self) -> IpAddr {
-        self.named
+        self.about.named
     }
 
-    /// Who made it: the address that counts for the client, whoever forwarded its request.
+    /// The client's address, as far as trusted proxies report it.
     pub fn client(&self) -> Option<IpAddr> {
-        self.client
+        self.about.client
     }
 
-    /// Whether the client came over TLS, as far as can be told.
+    /// Whether the client came over TLS, as far as is known.
     pub fn is_secure(&self) -> bool {
-        self.secure
+        self.about.secure
     }
 
     /// The beginning of the client's `User-Agent`.
     pub fn agent(&self) -> Option<&str> {
-        self.agent.as_deref()
+        self.about.agent.as_deref()
     }
 
     /// When it began.
@@ -283,7 +308,8 @@ impl LiveSession {
         self.traffic.age()
     }
 
-    /// When the last byte passed; of a WHIP or WHEP session, when its client last spoke of it.
+    /// When the last byte passed; of a WHIP or WHEP session, when the client last sent a request
+    /// for it, the POST included.
     pub fn last_activity(&self) -> SystemTime {
         self.began + self.traffic.last()
     }
@@ -299,10 +325,10 @@ impl LiveSession {
     }
 
     fn is_socket(&self) -> bool {
-        matches!(self.way_out, WayOut::Socket(_) | WayOut::Manager(_))
+        matches!(self.what, What::Socket(_))
     }
 
-    /// Which ends are there.
+    /// Which sides are connected.
     pub fn sides(&self) -> Sides {
         self.traffic.sides()
     }

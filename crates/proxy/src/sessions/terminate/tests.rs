@@ -1,28 +1,27 @@
-//! What is left behind, on a paused clock.
+//! Orphans and DELETEs of ours, on a paused clock.
 
-use std::{collections::VecDeque, sync::Mutex, time::Duration};
+use std::{collections::VecDeque, sync::Mutex};
 
-use futures_util::future::BoxFuture;
-use http::{Request, Response, header::LOCATION, uri::PathAndQuery};
+use futures_util::FutureExt;
+use http::{HeaderMap, Response, header::LOCATION, uri::PathAndQuery};
 use http_body_util::BodyExt;
 use prometheus::Registry;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use whipstitch_origin::{
-    AllowedOrigins, Asker, Candidates, Claim, Directory, Lookup, LookupError, Origin, Purpose,
-    config,
+    AllowedOrigins, Asker, Candidates, Claim, Lookup, LookupError, Purpose, config,
 };
-use whipstitch_signaling::{Role, StreamKey, tag::Tag};
+use whipstitch_signaling::tag::Tag;
 
 use super::*;
 use crate::{
-    Body, Exchange, Live,
-    nodes::{
-        client::Failed,
-        failover::{Carrier, NodeAnswer},
+    Body, Exchange, Metrics,
+    nodes::failover::NodeAnswer,
+    request::clock::WallClock,
+    sessions::{
+        create::Unclaimed,
+        reaper::{self, Answer, Left, Orphans},
+        view::{About, Http},
     },
-    request::{budget::Budget, clock::WallClock, phases::Phases},
-    sessions::{known_sessions::KnownSessions, newest::Newest, under_way::UnderWay},
-    words::{body, config::Timeouts},
 };
 
 /// A node that answers each DELETE with the next of these, and then with 200; it remembers where
@@ -32,10 +31,10 @@ struct Node {
     answers: Arc<Mutex<VecDeque<u16>>>,
     asked: Arc<Mutex<Vec<(String, Duration)>>>,
     began: Instant,
-    newest: Arc<Newest>,
+    sessions: SessionTable,
 }
 
-/// An answer that is lost, and a session at the same place before the next DELETE.
+/// An answer that is lost, and another session at the slot before the next DELETE.
 const LET_IN: u16 = 1;
 
 impl Carrier for Node {
@@ -53,9 +52,8 @@ impl Carrier for Node {
         match self.answers.lock().unwrap().pop_front().unwrap_or(200) {
             0 => Err(Failed::Broken(whipstitch_origin::Cause::Closed)),
             LET_IN => {
-                // Somebody else came meanwhile.
-                let newer = newer(request.uri().path_and_query().unwrap().clone());
-                self.newest.remember(Role::Publish, &newer);
+                let resource = request.uri().path_and_query().unwrap().clone();
+                open(&self.sessions, origin, newer(resource));
                 Err(Failed::Broken(whipstitch_origin::Cause::Closed))
             }
             status => Ok(NodeAnswer {
@@ -67,7 +65,7 @@ impl Carrier for Node {
     }
 }
 
-/// Only hears which publishers have ended.
+/// Counts the publishers that have ended.
 #[derive(Default)]
 struct Ends(Mutex<u32>);
 
@@ -94,11 +92,12 @@ impl Directory for Ends {
 
 /// All that there is behind the guards.
 struct Scene {
-    abandoned: Abandoned,
+    orphans: Orphans,
     node: Node,
     ends: Arc<Ends>,
-    newest: Arc<Newest>,
-    under_way: UnderWay,
+    sessions: SessionTable,
+    terminator: Terminator,
+    _tasks: TaskTracker,
     registry: Registry,
     exchanges: TaskTracker,
     origin: Origin,
@@ -108,69 +107,77 @@ impl Scene {
     async fn new(places: usize, answers: &[u16]) -> Self {
         let (registry, exchanges) = (Registry::new(), TaskTracker::new());
         let metrics = Metrics::register(&registry).unwrap();
-        let (abandoned, left) = Abandoned::new(places, exchanges.clone(), metrics.clone());
-        let (ends, life) = (Arc::new(Ends::default()), Duration::from_hours(1));
-        let newest = Arc::new(Newest::new(life, WallClock::default()));
-        let under_way = UnderWay::default();
+        let life = Duration::from_hours(1);
+        let sessions = SessionTable::new(1_000, true, life, WallClock::default());
+        let (orphans, queue) =
+            Orphans::new(places, sessions.clone(), exchanges.clone(), metrics.clone());
+        let ends = Arc::new(Ends::default());
         let node = Node {
-            newest: newest.clone(),
+            sessions: sessions.clone(),
             answers: Arc::new(Mutex::new(answers.iter().copied().collect())),
             asked: Arc::default(),
             began: Instant::now(),
         };
-        let janitor = Janitor {
-            nodes: node.clone(),
-            directory: ends.clone(),
-            known: Arc::new(KnownSessions::new(true, life)),
-            newest: newest.clone(),
-            under_way: under_way.clone(),
-            live: Live::new(life),
-            timeouts: Timeouts::default(),
-            metrics,
-        };
         let tasks = TaskTracker::new();
-        tasks.spawn(janitor.run(left, tasks.clone()));
+        let terminator = Terminator::new(sessions.clone(), ends.clone(), tasks.clone());
+        let timeouts = Timeouts::default();
+        terminator.configure(node.clone(), &timeouts);
+        let spawn = (tasks.clone(), metrics);
+        tasks.spawn(reaper::run(
+            queue,
+            terminator.clone(),
+            timeouts.abandoned,
+            spawn,
+        ));
         let gate = AllowedOrigins::new(
             &config::Nodes::default(),
             whipstitch_origin::Metrics::default(),
         );
         Self {
-            abandoned,
+            orphans,
             node,
             ends,
-            newest,
-            under_way,
+            sessions,
+            terminator,
+            _tasks: tasks,
             registry,
             exchanges,
             origin: gate.admit(Claim::Manager("10.0.0.1")).await.unwrap(),
         }
     }
 
-    fn creation(&self) -> Creation {
-        Creation {
+    fn create(&self) -> CreateRequest {
+        CreateRequest {
             origin: self.origin.clone(),
             target: PathAndQuery::from_static("/live/whip/endpoint/s1?token=x"),
             role: Role::Publish,
             key: StreamKey::new("live", "s1").unwrap(),
             authorization: None,
             exchange: Exchange::begin(&HeaderMap::new(), None),
-            since: self.newest.moment(),
-            under_way: None,
+            since: self.sessions.arrival(),
         }
     }
 
-    fn unclaimed(&self, answer: &Response<Body>) -> Option<Unclaimed> {
-        Unclaimed::of(self.creation(), answer, &self.abandoned)
+    fn unclaimed(&self, answer: &Response<Body>) -> Unclaimed {
+        Unclaimed::of(self.create(), None, answer, &self.orphans)
     }
 
-    /// Leaves a POST behind that is answered after this long.
+    /// Orphans a POST that is answered after this long.
     fn leave_unanswered(&self, after: u64, answer: Answer) {
         let answer = async move {
             sleep(Duration::from_secs(after)).await;
             answer
         };
-        let what = What::Unanswered(Box::pin(answer));
-        self.abandoned.leave(self.creation(), what);
+        let (answer, pending) = (Box::pin(answer), None);
+        self.orphans
+            .enqueue(self.create(), Left::Unanswered { answer, pending });
+    }
+
+    /// Opens a session at the usual slot, issued at this time.
+    fn open(&self, issued_at: u64) -> Arc<SessionView> {
+        let mut session = newer(PathAndQuery::from_static(USUAL));
+        session.issued_at = issued_at;
+        open(&self.sessions, &self.origin, session)
     }
 
     /// Waits as a shutdown does; what became of everything, and where DELETEs went.
@@ -190,6 +197,23 @@ impl Scene {
         let counted: Vec<_> = counted.collect();
         (counted.join(", "), self.node.asked.lock().unwrap().clone())
     }
+}
+
+fn open(sessions: &SessionTable, origin: &Origin, sealed: Session) -> Arc<SessionView> {
+    let (about, http) = parts(origin, sealed);
+    sessions.open(about, http)
+}
+
+fn parts(origin: &Origin, sealed: Session) -> (About, Http) {
+    let exchange = Exchange::begin(&HeaderMap::new(), None);
+    let http = Http {
+        origin: origin.clone(),
+        role: Role::Publish,
+        key: StreamKey::new("live", "s1").unwrap(),
+        sealed,
+        client: None,
+    };
+    (About::new(&exchange, origin, "live"), http)
 }
 
 /// A session by a clock that was set back; only the order of arrival says that it is newer.
@@ -292,36 +316,31 @@ async fn a_node_that_is_unable_is_asked_three_times() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_session_at_the_same_place_is_left_alone() {
+async fn another_session_at_the_same_slot_is_left_alone() {
     let scene = Scene::new(4, &[]).await;
-    let session = |issued_at| Session {
-        node: scene.origin.named(),
-        resource: PathAndQuery::from_static(USUAL),
-        issued_at,
-        tag: Tag::None,
-    };
-    scene.newest.remember(Role::Publish, &session(999));
+    scene.open(999);
     scene.leave_unanswered(1, Some(head(201, None)));
     assert_eq!(scene.settled().await.0, "deleted 1");
-    // Its own name is none of another's.
-    scene.newest.remember(Role::Publish, &session(1_001));
-    let mut unclaimed = scene.unclaimed(&answer(201, None, "v=0")).unwrap();
-    unclaimed.named(Named {
-        session: session(1_001),
-        client: None,
-    });
+    // It is itself the newest at its slot.
+    let mut unclaimed = scene.unclaimed(&answer(201, None, "v=0"));
+    let mut sealed = newer(PathAndQuery::from_static(USUAL));
+    sealed.issued_at = 1_001;
+    let (about, http) = parts(&scene.origin, sealed);
+    unclaimed.open(about, http);
     drop(unclaimed);
     assert_eq!(scene.settled().await.0, "deleted 2");
+    assert_eq!(scene.sessions.count().http, 0);
     scene.leave_unanswered(1, Some(head(201, None)));
-    // Made after that POST began, by a clock that has been set back.
-    scene.newest.remember(Role::Publish, &session(500));
+    // Opened after that POST began, by a clock that has been set back.
+    scene.open(500);
     assert_eq!(scene.settled().await.0, "deleted 2, replaced 1");
+    assert_eq!(scene.sessions.count().http, 1);
 }
 
-/// A second POST at the place of one that was left behind, at every moment; the node gives the
-/// place to whoever comes last, and a DELETE ends whatever is there when it arrives.
+/// A second POST at the slot of an orphan, at every moment; the node gives the slot to the last, and
+/// a DELETE ends the session that is there when it arrives.
 #[tokio::test(start_paused = true)]
-async fn the_session_of_a_post_that_was_under_way_at_the_same_place_is_left_alone() {
+async fn the_session_of_a_post_in_flight_at_the_same_slot_is_left_alone() {
     let tenths = |count: u64| Duration::from_millis(100 * count);
     let mut replaced = 0;
     for answered in 0..4 {
@@ -332,17 +351,17 @@ async fn the_session_of_a_post_that_was_under_way_at_the_same_place_is_left_alon
                     sleep(tenths(2 * answered)).await;
                     Some(head(201, None))
                 };
-                let what = What::Unanswered(Box::pin(first));
-                scene.abandoned.leave(scene.creation(), what);
+                let (answer, pending) = (Box::pin(first), None);
+                let left = Left::Unanswered { answer, pending };
+                scene.orphans.enqueue(scene.create(), left);
                 let second = async {
                     sleep(tenths(2 * begins + 1)).await;
-                    let resource = PathAndQuery::from_static(USUAL);
-                    let place = (scene.origin.named(), resource.clone());
-                    let _work = scene.under_way.post(place).await;
+                    let slot = scene.create().slot().unwrap();
+                    let _pending = scene.sessions.begin_create(slot).await;
                     sleep(tenths(makes)).await;
                     let made = scene.node.began.elapsed();
                     sleep(tenths(tells)).await;
-                    scene.newest.remember(Role::Publish, &newer(resource));
+                    scene.open(1);
                     made
                 };
                 let (made, (counted, deletes)) = tokio::join!(second, scene.settled());
@@ -361,12 +380,12 @@ async fn the_session_of_a_post_that_was_under_way_at_the_same_place_is_left_alon
 async fn a_post_that_makes_nothing_protects_nothing_and_one_without_an_end_all() {
     for (lasts, outcome, after) in [(4, "deleted 1", 5), (60, "unknown 1", 11)] {
         let scene = Scene::new(4, &[]).await;
-        let place = (scene.origin.named(), PathAndQuery::from_static(USUAL));
-        let work = scene.under_way.post(place).await;
+        let slot = scene.create().slot().unwrap();
+        let pending = scene.sessions.begin_create(slot).await;
         scene.leave_unanswered(1, Some(head(201, None)));
         let second = async {
             sleep(Duration::from_secs(lasts + 1)).await;
-            drop(work);
+            drop(pending);
         };
         let settled = async {
             let settled = scene.settled().await;
@@ -378,7 +397,7 @@ async fn a_post_that_makes_nothing_protects_nothing_and_one_without_an_end_all()
 }
 
 #[tokio::test(start_paused = true)]
-async fn there_is_an_end_to_what_can_be_left_behind() {
+async fn the_number_of_orphans_is_bounded() {
     let scene = Scene::new(2, &[]).await;
     for _ in 0..5 {
         scene.leave_unanswered(1, Some(head(201, None)));
@@ -395,7 +414,7 @@ async fn an_answer_is_the_clients_when_the_last_of_it_is_taken() {
     let held_answer = |sdp| {
         let answer = answer(201, None, sdp);
         let unclaimed = scene.unclaimed(&answer);
-        held(answer, unclaimed)
+        unclaimed.within(answer)
     };
     held_answer("v=0").into_body().collect().await.unwrap();
     let mut body = held_answer("v=0").into_body();
@@ -404,11 +423,101 @@ async fn an_answer_is_the_clients_when_the_last_of_it_is_taken() {
     drop(body);
     drop(held_answer(""));
     let refused = answer(409, None, "no");
-    assert!(scene.unclaimed(&refused).is_none());
-    drop(held(refused, None));
+    drop(scene.unclaimed(&refused));
+    drop(scene.unclaimed(&refused).within(refused));
     assert_eq!(scene.settled().await, (String::new(), vec![]));
 
     drop(held_answer("v=0"));
     let (counted, deletes) = scene.settled().await;
     assert_eq!((&*counted, &*deletes[0].0), ("deleted 1", USUAL));
+}
+
+fn budget(whole: Duration) -> Budget {
+    Budget::new(whole, Duration::from_secs(2))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clients_delete_waits_for_a_post_in_flight_and_meets_no_newer_session() {
+    for is_made in [false, true] {
+        let scene = Scene::new(4, &[]).await;
+        let old = scene.open(1);
+        let sealed = &old.at_node().unwrap().sealed;
+        let slot = scene.create().slot().unwrap();
+        let pending = scene.sessions.begin_create(slot.clone()).await;
+        let mut budget = budget(Duration::from_hours(1));
+        let pass = scene.terminator.pass(Role::Publish, sealed, &mut budget);
+        let answer = async {
+            sleep(Duration::from_millis(900)).await;
+            if is_made {
+                scene.open(2);
+            }
+            drop(pending);
+        };
+        let (pass, ()) = tokio::join!(pass, answer);
+        assert_eq!(pass.is_err(), is_made);
+        // The next POST waits for it.
+        let next = Box::pin(scene.sessions.begin_create(slot)).now_or_never();
+        assert_eq!(next.is_some(), is_made);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clients_delete_waits_a_second_and_is_not_sent_then() {
+    let scene = Scene::new(4, &[]).await;
+    let old = scene.open(1);
+    let sealed = &old.at_node().unwrap().sealed;
+    let slot = scene.create().slot().unwrap();
+    let _pending = scene.sessions.begin_create(slot).await;
+    let hour = Duration::from_hours(1);
+    for (whole, most) in [(hour, SLOT_WAIT), (SLOT_WAIT / 2, SLOT_WAIT / 2)] {
+        let (began, mut budget) = (Instant::now(), budget(whole));
+        let pass = scene.terminator.pass(Role::Publish, sealed, &mut budget);
+        assert!(pass.await.is_err());
+        let took = began.elapsed();
+        let late = most + Duration::from_millis(2);
+        assert!(took >= most && took <= late, "{took:?}");
+        assert!(budget.left() + most <= whole);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_waits_a_second_for_a_delete_in_flight() {
+    let scene = Scene::new(4, &[]).await;
+    let slot = scene.create().slot().unwrap();
+    let which = (Target::Issued(1), By::Reaper);
+    let delete = || {
+        scene
+            .sessions
+            .begin_delete(slot.clone(), which, Some(SLOT_WAIT))
+    };
+    let first = delete().await.ok();
+    assert!(first.is_some() && delete().now_or_never().is_some_and(|other| other.is_ok()));
+    let began = Instant::now();
+    drop(scene.sessions.begin_create(slot.clone()).await);
+    assert_eq!(began.elapsed(), SLOT_WAIT);
+    let mut post = Box::pin(scene.sessions.begin_create(slot.clone()));
+    assert!(post.as_mut().now_or_never().is_none());
+    assert!(delete().now_or_never().is_none(), "it waits for the POST");
+    drop(first);
+    assert!(post.now_or_never().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_operators_delete_carries_credentials_and_is_sent_again() {
+    let scene = Scene::new(4, &[503, 0, 200]).await;
+    let (about, http) = parts(&scene.origin, newer(PathAndQuery::from_static(USUAL)));
+    let secret = HeaderValue::from_static("Bearer secret");
+    let session = scene
+        .sessions
+        .open(about.authorized_by(Some(&secret)), http);
+    let request = Doomed::open(session.clone()).unwrap().request();
+    assert_eq!(request.headers()[AUTHORIZATION], secret);
+    assert!(request.headers()[AUTHORIZATION].is_sensitive());
+    assert!(request.headers().contains_key(REQUEST_ID));
+    assert_eq!(scene.terminator.end(session.id()), Some(SessionKind::Whip));
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(scene.node.asked.lock().unwrap().len(), 3);
+    assert_eq!(scene.sessions.count().http, 0);
+    assert_eq!(*scene.ends.0.lock().unwrap(), 1);
+    assert_eq!(scene.terminator.end(session.id()), None);
 }

@@ -1,4 +1,4 @@
-//! What a session carries, told by the one task that carries it and read by whoever looks.
+//! What a session carries: written by the one task that carries it, read by the admin interface.
 
 use std::{
     sync::atomic::{AtomicU8, AtomicU64, Ordering},
@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Which ends of a session are still there.
+/// Which sides of a session are connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sides {
     /// The client's.
@@ -19,14 +19,14 @@ pub struct Sides {
 const CLIENT_GONE: u8 = 1;
 const NODE_GONE: u8 = 2;
 
-/// Counts of one session. One task writes, so that a plain store does for an addition, and relaxed
-/// order: nothing else is read by what is read here.
+/// Counts of one session. One task writes, so a plain store does for an addition, in relaxed order:
+/// nothing else is synchronised by it.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     began: Instant,
     from_client: AtomicU64,
     from_node: AtomicU64,
-    /// Milliseconds after `began`; 0 if nothing was said since.
+    /// Milliseconds after `began`; 0 if nothing has passed since.
     last: AtomicU64,
     gone: AtomicU8,
     sampled: AtomicU64,
@@ -47,7 +47,7 @@ impl Traffic {
         }
     }
 
-    /// So many bytes have passed each way by now.
+    /// The bytes that have passed each way by now.
     pub(crate) fn passed(&self, from_client: u64, from_node: u64) {
         if self.from_client.load(Ordering::Relaxed) == from_client
             && self.from_node.load(Ordering::Relaxed) == from_node
@@ -56,16 +56,16 @@ impl Traffic {
         }
         self.from_client.store(from_client, Ordering::Relaxed);
         self.from_node.store(from_node, Ordering::Relaxed);
-        self.heard();
+        self.touch();
     }
 
-    /// Something was said just now.
-    pub(crate) fn heard(&self) {
+    /// A byte or a request passes now.
+    pub(crate) fn touch(&self) {
         self.last
             .store(millis(self.age()).max(1), Ordering::Relaxed);
     }
 
-    /// Whether nothing was ever said.
+    /// Whether nothing has passed since the beginning.
     pub(super) fn is_silent(&self) -> bool {
         self.last.load(Ordering::Relaxed) == 0
     }

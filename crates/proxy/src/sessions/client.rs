@@ -1,0 +1,105 @@
+//! The open sessions of each client, for requests without a token.
+//!
+//! A page that cannot read `Location` sends its requests to
+//! `/{scope}/{whip|whep}/resource/{stream}` (red5pro-webrtc-sdk 11.0.0). To guess a name must not
+//! be enough to end a stream (RFC 9725 §5), so such a request reaches only a session that this
+//! replica made for the same client. With more than one, it is ambiguous and is refused.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use whipstitch_signaling::session::Session;
+
+use super::{
+    counter_offer::{CounterOffer, Kinds},
+    view::{SessionId, SessionView},
+};
+use crate::request::client_key::ClientKey;
+
+/// Open sessions by client. A session leaves with the table's entry, so this needs no bound of its
+/// own.
+#[derive(Debug, Default)]
+pub(super) struct Clients(HashMap<ClientKey, ClientEntry>);
+
+#[derive(Debug, Default)]
+struct ClientEntry {
+    sessions: Vec<(SessionId, Arc<SessionView>)>,
+    /// The last one, and the session that it began.
+    counter_offer: Option<(SessionId, CounterOffer)>,
+}
+
+impl Clients {
+    pub(super) fn add(&mut self, client: ClientKey, session: &Arc<SessionView>) {
+        let entry = self.0.entry(client).or_default();
+        entry.sessions.push((session.id(), session.clone()));
+    }
+
+    pub(super) fn remove(&mut self, client: &ClientKey, id: SessionId) {
+        let Entry::Occupied(mut entry) = self.0.entry(client.clone()) else {
+            return;
+        };
+        let ClientEntry {
+            sessions,
+            counter_offer,
+        } = entry.get_mut();
+        sessions.retain(|(known, _)| *known != id);
+        if counter_offer.as_ref().is_some_and(|(of, _)| *of == id) {
+            *counter_offer = None;
+        }
+        if sessions.is_empty() {
+            entry.remove();
+        }
+    }
+
+    /// The one session of this client, or its one session at this node.
+    pub(super) fn only(&self, client: &ClientKey, node: Option<IpAddr>) -> Option<Session> {
+        let known = self.0.get(client)?.sessions.iter();
+        let mut meant = known.filter_map(|(_, session)| {
+            let sealed = &session.at_node()?.sealed;
+            node.is_none_or(|node| sealed.node == node)
+                .then_some(sealed)
+        });
+        match (meant.next(), meant.next()) {
+            (Some(sealed), None) => Some(sealed.clone()),
+            _ => None,
+        }
+    }
+
+    /// This session began with a counter-offer.
+    pub(super) fn countered(
+        &mut self,
+        session: &Arc<SessionView>,
+        connection: Option<SocketAddr>,
+        kinds: Kinds,
+    ) {
+        let client = session.at_node().and_then(|http| http.client.as_ref());
+        let Some(entry) = client.and_then(|client| self.0.get_mut(client)) else {
+            return;
+        };
+        // It may be closed by now.
+        if entry.sessions.iter().any(|(id, _)| *id == session.id()) {
+            let offer = CounterOffer::new(session.clone(), connection, kinds);
+            entry.counter_offer = Some((session.id(), offer));
+        }
+    }
+
+    /// The counter-offer to which this client has not reacted yet.
+    pub(super) fn unanswered(
+        &self,
+        client: &ClientKey,
+        connection: Option<SocketAddr>,
+    ) -> Option<CounterOffer> {
+        let (_, offer) = self.0.get(client)?.counter_offer.as_ref()?;
+        offer.is_unanswered(connection).then(|| offer.clone())
+    }
+
+    /// The counter-offer is not waited for any longer.
+    pub(super) fn forget_counter_offer(&mut self, client: &ClientKey) {
+        if let Some(entry) = self.0.get_mut(client) {
+            entry.counter_offer = None;
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! A POST that creates a session: the request, and the guards that follow it to its answer.
+//!
+//! | guard | dropped while | what the drop does |
+//! |---|---|---|
+//! | [`Pending`] | the POST is in flight | DELETEs for the slot wait no longer |
+//! | [`Unanswered`] | the node has not got all of the offer | nothing: the connection is closed, and half an offer makes no session |
+//! | | the node has got it and not answered | the session that it makes is an orphan |
+//! | [`Unclaimed`] | the client does not have its whole answer | the session is an orphan |
+//!
+//! An orphan is detected in `Drop`, which cannot await or fail, so a guard only enqueues it for the
+//! reaper task.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header::LOCATION, uri::PathAndQuery};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use tokio::time::timeout;
+use whipstitch_origin::{Cause, Origin};
+use whipstitch_signaling::{Role, StreamKey, query, rewrite};
+
+use super::{
+    reaper::{Left, Orphans},
+    slot::{Arrival, Slot},
+    table::SessionTable,
+    view::{About, Http, SessionView},
+};
+use crate::{
+    Body, BodyError, Exchange,
+    nodes::client::{Failed, Sent},
+    request::{budget::Budget, phases::Phases},
+    words::{body::Patience, node_status::made_session},
+};
+
+/// How long a POST waits for a DELETE that was sent before: its client waits too. And how long a
+/// client's or the operator's DELETE waits for a POST.
+pub(crate) const SLOT_WAIT: Duration = Duration::from_secs(1);
+
+/// A POST to a node: all that is needed to end the session that it makes.
+#[derive(Clone)]
+pub(crate) struct CreateRequest {
+    /// The node.
+    pub(crate) origin: Origin,
+    /// Path and query of the POST.
+    pub(crate) target: PathAndQuery,
+    /// Publish or play.
+    pub(crate) role: Role,
+    /// The stream.
+    pub(crate) key: StreamKey,
+    /// The client's own.
+    pub(crate) authorization: Option<HeaderValue>,
+    /// The record of the request.
+    pub(crate) exchange: Exchange,
+    /// When it came, in the order of arrival.
+    pub(crate) since: Arrival,
+}
+
+impl CreateRequest {
+    /// Where at the node the session is. A `Location` that cannot be followed is ignored: then it
+    /// is the usual path. Players have such a path by their `requestId` only; without one it could
+    /// be another client's.
+    pub(crate) fn resource(&self, location: Option<&HeaderValue>) -> Option<PathAndQuery> {
+        let named = location.and_then(|named| rewrite::resource(&self.target, named).ok());
+        let is_own = self.role == Role::Publish
+            || query::get(self.target.query().unwrap_or_default(), "requestId").is_some();
+        let usual = || rewrite::usual(&self.target).ok();
+        named.or_else(|| is_own.then(usual)?)
+    }
+
+    /// The slot of the session to come; `None` where only the answer says it, and no other client's
+    /// session can be there.
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        let resource = self.resource(None)?;
+        Some(Slot::at(self.role, self.origin.named(), resource))
+    }
+}
+
+/// A POST in flight at a slot: a DELETE waits for its answer.
+pub(crate) struct Pending {
+    table: SessionTable,
+    slot: Slot,
+}
+
+impl SessionTable {
+    /// A POST begins that may make a session at this slot. A DELETE in flight is waited for, for
+    /// [`SLOT_WAIT`] at most.
+    pub(crate) async fn begin_create(&self, slot: Slot) -> Pending {
+        let is_free = self.with(&slot, |slots| {
+            slots.begin_create(slot.clone());
+            !slots.is_deleting(&slot)
+        });
+        let pending = Pending {
+            table: self.clone(),
+            slot,
+        };
+        if !is_free {
+            let slot = &pending.slot;
+            let free = self.until(slot, |slots, _| (!slots.is_deleting(slot)).then_some(()));
+            let _ = timeout(SLOT_WAIT, free).await;
+        }
+        pending
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.table
+            .with(&self.slot, |slots| slots.end_create(&self.slot));
+        self.table.notify(&self.slot);
+    }
+}
+
+/// A POST that was sent to a node and is not answered.
+pub(crate) struct Unanswered<'a> {
+    waits: Option<(Sent, CreateRequest, Option<Pending>)>,
+    orphans: &'a Orphans,
+}
+
+impl<'a> Unanswered<'a> {
+    pub(crate) fn new(
+        sent: Sent,
+        create: CreateRequest,
+        pending: Option<Pending>,
+        orphans: &'a Orphans,
+    ) -> Self {
+        Self {
+            waits: Some((sent, create, pending)),
+            orphans,
+        }
+    }
+
+    /// The answer and its guard, awaited as long as the budget lasts.
+    pub(crate) async fn answered(
+        mut self,
+        budget: &mut Budget,
+        phases: &Phases,
+    ) -> Result<(Response<Incoming>, Unclaimed), Failed> {
+        let Some((sent, ..)) = &mut self.waits else {
+            return Err(Failed::Broken(Cause::Closed));
+        };
+        let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
+        budget.spend(sent.spent());
+        // After a timeout the answer may still come, so all stays here, for the `Drop`.
+        if let Err(timeout @ Failed::Timeout(_)) = answer {
+            return Err(timeout);
+        }
+        let waited = self.waits.take().ok_or(Failed::Broken(Cause::Closed));
+        let ((_, create, pending), answer) = (waited?, answer?);
+        let unclaimed = Unclaimed::of(create, pending, &answer, self.orphans);
+        Ok((answer, unclaimed))
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let Some((sent, create, pending)) = self.waits.take() else {
+            return;
+        };
+        if let Some(answer) = sent.left_alone() {
+            let answer = async move {
+                let (head, _) = answer.await.ok()?.into_parts();
+                Some((head.status, head.headers))
+            };
+            let answer = Box::pin(answer);
+            self.orphans
+                .enqueue(create, Left::Unanswered { answer, pending });
+        }
+    }
+}
+
+/// The answer to a POST until the client has it: the session that it speaks of, if it does, is an
+/// orphan when this is dropped.
+pub(crate) struct Unclaimed {
+    made: Option<(CreateRequest, Option<HeaderValue>)>,
+    /// Until the session is registered.
+    pending: Option<Pending>,
+    opened: Option<Arc<SessionView>>,
+    orphans: Orphans,
+}
+
+impl Unclaimed {
+    pub(super) fn of<B>(
+        create: CreateRequest,
+        pending: Option<Pending>,
+        answer: &Response<B>,
+        orphans: &Orphans,
+    ) -> Self {
+        let headers = answer.headers();
+        let made = made_session(answer.status(), headers);
+        Self {
+            made: made.then(|| (create, headers.get(LOCATION).cloned())),
+            pending,
+            opened: None,
+            orphans: orphans.clone(),
+        }
+    }
+
+    /// Registers the session under the URL that the client gets. This is the one place where a
+    /// WHIP or WHEP session enters the table.
+    pub(crate) fn open(&mut self, about: About, http: Http) -> Arc<SessionView> {
+        let session = self.orphans.sessions().open(about, http);
+        self.opened = Some(session.clone());
+        self.pending = None;
+        session
+    }
+
+    /// The client has it.
+    fn claimed(mut self) {
+        self.made = None;
+        if let Some(session) = self.opened.take() {
+            self.orphans.sessions().claim(&session);
+        }
+    }
+
+    /// The answer to the client: the session is the client's when the last frame of it has been
+    /// taken to be sent.
+    ///
+    /// What is in the socket then and never arrives cannot be seen from here.
+    pub(crate) fn within(self, answer: Response<Body>) -> Response<Body> {
+        if self.made.is_none() || answer.body().is_end_stream() {
+            // The server polls no frame of an empty body.
+            self.claimed();
+            return answer;
+        }
+        answer.map(|inner| {
+            Held {
+                inner,
+                session: Some(self),
+            }
+            .boxed_unsync()
+        })
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        let Some((create, location)) = self.made.take() else {
+            return;
+        };
+        let session = self.opened.take();
+        if let Some(session) = &session {
+            self.orphans.sessions().orphan(session);
+        }
+        self.orphans
+            .enqueue(create, Left::Made { location, session });
+    }
+}
+
+pin_project! {
+    struct Held {
+        #[pin]
+        inner: Body,
+        session: Option<Unclaimed>,
+    }
+}
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut this = self.project();
+        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        let is_last = match &frame {
+            None => true,
+            Some(Ok(_)) => this.inner.is_end_stream(),
+            // The client gets half an answer.
+            Some(Err(_)) => false,
+        };
+        if is_last && let Some(session) = this.session.take() {
+            session.claimed();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,436 @@
+//! The session table: [`super::state`] behind locks, with ids, clocks and one bound.
+//!
+//! A lock is held for a few map operations, never for a frame and never across an await; log lines
+//! are written after it. Shards are by slot; what concerns all of them visits one after the other.
+
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher, RandomState},
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+use whipstitch_signaling::{Role, session::Session};
+
+use super::{
+    affinity::Affinity,
+    client::Clients,
+    counter_offer::{CounterOffer, Kinds},
+    end,
+    slot::{Arrival, Now, Slot},
+    state::{Afterwards, Gone, Slots, Standing},
+    view::{About, Http, SessionId, SessionKind, SessionView},
+};
+use crate::{
+    request::{client_key::ClientKey, clock::WallClock},
+    words::end_reason::EndReason,
+};
+
+/// So many that requests on as many cores seldom meet at one lock.
+const SHARDS: usize = 16;
+
+/// How old a session is before the Stream Manager's list can say that it has vanished: its stream
+/// is listed some seconds after the POST.
+const GRACE: Duration = Duration::from_secs(30);
+/// How many looks at the list in a row have to miss a stream.
+const LOOKS: u8 = 2;
+
+/// The sessions of this replica. Cheap to clone: all clones are one.
+#[derive(Clone, Debug)]
+pub struct SessionTable(Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    shards: [Shard; SHARDS],
+    hasher: RandomState,
+    next: AtomicU64,
+    pub(super) sockets: Mutex<BTreeMap<SessionId, Arc<SessionView>>>,
+    clients: Mutex<Clients>,
+    affinity: Affinity,
+    by_client: bool,
+    capacity: AtomicUsize,
+    lifetime: Duration,
+    clock: WallClock,
+    start: Instant,
+    /// Slots of which something is remembered.
+    remembered: AtomicUsize,
+    /// Sessions, so that counting needs no lock.
+    http_open: AtomicUsize,
+    pub(super) sockets_open: AtomicUsize,
+    evicted: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    slots: Mutex<Slots<Arc<SessionView>>>,
+    /// Something in flight at a slot of this shard has changed.
+    changed: Notify,
+}
+
+/// How many sessions there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// WHIP and WHEP sessions in the table.
+    pub http: usize,
+    /// WebSocket sessions.
+    pub sockets: usize,
+    /// WHIP and WHEP sessions that were evicted, because there were too many.
+    pub forgotten: u64,
+}
+
+impl SessionTable {
+    /// An empty table for this many WHIP and WHEP sessions, each remembered for `lifetime`, which
+    /// is how long its URL is good for. `by_client` says whether a session URL without a token
+    /// means the session of the client that sends the request.
+    pub fn new(capacity: usize, by_client: bool, lifetime: Duration, clock: WallClock) -> Self {
+        let hasher = RandomState::new();
+        Self(Arc::new(Inner {
+            shards: Default::default(),
+            // Random, so that an id from before a restart matches no session.
+            next: AtomicU64::new(hasher.hash_one(0_u8) >> 16),
+            hasher,
+            sockets: Mutex::default(),
+            clients: Mutex::default(),
+            affinity: Affinity::default(),
+            by_client,
+            capacity: AtomicUsize::new(capacity),
+            lifetime,
+            clock,
+            start: Instant::now(),
+            remembered: AtomicUsize::new(0),
+            http_open: AtomicUsize::new(0),
+            sockets_open: AtomicUsize::new(0),
+            evicted: AtomicU64::new(0),
+        }))
+    }
+
+    /// Holds this many WHIP and WHEP sessions from now on.
+    pub(crate) fn resize(&self, capacity: usize) {
+        self.0.capacity.store(capacity, Ordering::Relaxed);
+    }
+
+    /// Every `POST` is looked up anew, whichever node answered its client's `OPTIONS`.
+    pub fn forget_affinity(&self) {
+        self.0.affinity.clear();
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> Count {
+        Count {
+            http: self.0.http_open.load(Ordering::Relaxed),
+            sockets: self.0.sockets_open.load(Ordering::Relaxed),
+            forgotten: self.0.evicted.load(Ordering::Relaxed),
+        }
+    }
+
+    /// All of them, in no order. What is read of them later is newer.
+    pub fn all(&self) -> Vec<Arc<SessionView>> {
+        let mut all: Vec<_> = lock(&self.0.sockets).values().cloned().collect();
+        for shard in &self.0.shards {
+            all.extend(lock(&shard.slots).sessions().cloned());
+        }
+        all
+    }
+
+    /// The one with this id.
+    pub fn get(&self, id: SessionId) -> Option<Arc<SessionView>> {
+        let socket = lock(&self.0.sockets).get(&id).cloned();
+        let mut shards = self.0.shards.iter();
+        let mut http = || shards.find_map(|shard| lock(&shard.slots).numbered(id.0).cloned());
+        socket.or_else(&mut http)
+    }
+
+    /// How many sessions each node has, by the address that it is known by.
+    pub fn by_node(&self) -> BTreeMap<IpAddr, usize> {
+        let mut nodes = BTreeMap::new();
+        for session in self.all() {
+            if session.kind() != SessionKind::Manager {
+                *nodes.entry(session.named()).or_default() += 1;
+            }
+        }
+        nodes
+    }
+
+    /// Takes the rate of every socket since the last sample, and forgets what has expired. To be
+    /// called every few seconds.
+    pub fn sample(&self, since_last: Duration) {
+        for socket in lock(&self.0.sockets).values() {
+            socket.traffic().sample(since_last);
+        }
+        for shard in &self.0.shards {
+            let now = self.0.start.elapsed();
+            let expired = self.within(shard, |slots| slots.expire(now, self.0.lifetime));
+            for gone in expired {
+                self.left(&gone, EndReason::Expired);
+            }
+        }
+    }
+
+    /// Compares the publishers with the Stream Manager's list of live streams, at this node or at
+    /// any if it is `None`. Those whose stream is missing for the second time in a row have
+    /// vanished; they are closed and returned, without those that began in the last half minute.
+    pub fn look(
+        &self,
+        node: Option<IpAddr>,
+        is_listed: impl Fn(&SessionView) -> bool,
+    ) -> Vec<Arc<SessionView>> {
+        let mut gone = self.all();
+        gone.retain(|session| {
+            session.kind() == SessionKind::Whip
+                && node.is_none_or(|node| session.named() == node)
+                && session.age() >= GRACE
+                && session.listed(is_listed(session)) >= LOOKS
+        });
+        gone.retain(|session| self.vanished(session));
+        gone
+    }
+
+    /// The client of this session has vanished, as far as others say; whether it was open here.
+    pub fn vanished(&self, session: &SessionView) -> bool {
+        let http = session.at_node();
+        http.is_some_and(|http| self.lose(http.role, &http.sealed, EndReason::Vanished))
+    }
+
+    /// Which node answered whose `OPTIONS`.
+    pub(crate) fn affinity(&self) -> &Affinity {
+        &self.0.affinity
+    }
+
+    /// The wall clock.
+    pub(crate) fn clock(&self) -> &WallClock {
+        &self.0.clock
+    }
+
+    /// The present moment in the order of arrival.
+    pub(crate) fn arrival(&self) -> Arrival {
+        Arrival(self.0.next.load(Ordering::Relaxed).wrapping_sub(1))
+    }
+
+    /// What the table says of the session of a URL.
+    pub(crate) fn standing(&self, role: Role, session: &Session) -> Standing {
+        let (slot, now) = (Slot::of(role, session), self.now());
+        let slots = lock(&self.shard(&slot).slots);
+        if let Some((view, _)) = slots.get(&slot, session.issued_at)
+            && view.age() >= self.0.lifetime
+        {
+            return Standing::Unknown;
+        }
+        slots.standing(&slot, session.issued_at, now)
+    }
+
+    /// Whether this replica saw that session end beyond doubt.
+    pub(crate) fn has_ended(&self, role: Role, session: &Session) -> bool {
+        let slot = Slot::of(role, session);
+        lock(&self.shard(&slot).slots).has_ended(&slot, session.issued_at)
+    }
+
+    /// The session that a client means with a URL without a token, at this node if it names one.
+    pub(crate) fn only_of(&self, client: &ClientKey, node: Option<IpAddr>) -> Option<Session> {
+        let only = || lock(&self.0.clients).only(client, node);
+        self.0.by_client.then(only)?
+    }
+
+    /// The client has sent a request for this session.
+    pub(crate) fn touch(&self, role: Role, session: &Session) {
+        let slot = Slot::of(role, session);
+        if let Some((view, _)) = lock(&self.shard(&slot).slots).get(&slot, session.issued_at) {
+            view.traffic().touch();
+        }
+    }
+
+    /// A node has made a session. Another one at its slot is superseded.
+    pub(crate) fn open(&self, about: About, http: Http) -> Arc<SessionView> {
+        let slot = Slot::of(http.role, &http.sealed);
+        let (client, issued_at) = (http.client.clone(), http.sealed.issued_at);
+        let opened = self.0.start.elapsed();
+        let (session, superseded) = self.with(&slot, |slots| {
+            // Inside the lock, so that the sessions of one slot are in the order of their numbers.
+            let id = self.next_id();
+            let session = Arc::new(SessionView::http(id, about, http));
+            let number = (id.0, issued_at);
+            let superseded = slots.open(slot.clone(), number, opened, session.clone());
+            if let Some(client) = client {
+                // Inside as well: whatever closes it comes later, and takes it out.
+                lock(&self.0.clients).add(client, &session);
+            }
+            (session, superseded)
+        });
+        self.left(&superseded, EndReason::Superseded);
+        self.evict();
+        session
+    }
+
+    /// A WHIP or WHEP session was ended at its node; whether it was open here. A newer one at its
+    /// slot stays.
+    pub(crate) fn close(&self, role: Role, session: &Session, why: EndReason) -> bool {
+        self.close_and(role, session, why, Afterwards::Forgotten)
+    }
+
+    /// Others say that a session is over: it is listed no more, and requests of its client without
+    /// a token still mean it. Whether it was open here.
+    pub(crate) fn lose(&self, role: Role, session: &Session, why: EndReason) -> bool {
+        self.close_and(role, session, why, Afterwards::Lingers)
+    }
+
+    fn close_and(
+        &self,
+        role: Role,
+        session: &Session,
+        why: EndReason,
+        afterwards: Afterwards,
+    ) -> bool {
+        let (slot, now) = (Slot::of(role, session), self.0.start.elapsed());
+        let (issued_at, number) = (session.issued_at, self.next_id().0);
+        let closed = self.with(&slot, |slots| {
+            let how = (why.is_certain(), afterwards);
+            slots.close(&slot, issued_at, how, (number, now))
+        });
+        match (&closed.closed, afterwards) {
+            (Some(session), Afterwards::Lingers) => end::log(session, why, None),
+            _ => self.left(&closed, why),
+        }
+        self.evict();
+        closed.closed.is_some()
+    }
+
+    /// This session began with a counter-offer.
+    pub(crate) fn countered(
+        &self,
+        session: &Arc<SessionView>,
+        connection: Option<SocketAddr>,
+        kinds: Kinds,
+    ) {
+        lock(&self.0.clients).countered(session, connection, kinds);
+    }
+
+    /// The counter-offer to which this client has not reacted yet.
+    pub(crate) fn unanswered(
+        &self,
+        client: &ClientKey,
+        connection: Option<SocketAddr>,
+    ) -> Option<CounterOffer> {
+        lock(&self.0.clients).unanswered(client, connection)
+    }
+
+    /// The counter-offer of this client is not waited for any longer.
+    pub(crate) fn forget_counter_offer(&self, client: &ClientKey) {
+        lock(&self.0.clients).forget_counter_offer(client);
+    }
+
+    /// Waits until `done` finds what it looks for at this slot.
+    pub(super) async fn until<T>(
+        &self,
+        slot: &Slot,
+        mut done: impl FnMut(&mut Slots<Arc<SessionView>>, Now) -> Option<T>,
+    ) -> T {
+        let shard = self.shard(slot);
+        loop {
+            // Before the look, so that no change between the two is missed.
+            let changed = shard.changed.notified();
+            let found = self.with(slot, |slots| done(slots, self.now()));
+            if let Some(found) = found {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    /// Changes the shard of this slot.
+    pub(super) fn with<T>(
+        &self,
+        slot: &Slot,
+        change: impl FnOnce(&mut Slots<Arc<SessionView>>) -> T,
+    ) -> T {
+        self.within(self.shard(slot), change)
+    }
+
+    /// What is in flight at this slot has changed.
+    pub(super) fn notify(&self, slot: &Slot) {
+        self.shard(slot).changed.notify_waiters();
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    pub(super) fn next_id(&self) -> SessionId {
+        SessionId(self.0.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            wall: self.0.clock.now(),
+            uptime: self.0.start.elapsed(),
+        }
+    }
+
+    fn shard(&self, slot: &Slot) -> &Shard {
+        let hash = self.0.hasher.hash_one(slot);
+        let [first, ..] = &self.0.shards;
+        let at = usize::try_from(hash % SHARDS as u64).unwrap_or_default();
+        self.0.shards.get(at).unwrap_or(first)
+    }
+
+    fn within<T>(
+        &self,
+        shard: &Shard,
+        change: impl FnOnce(&mut Slots<Arc<SessionView>>) -> T,
+    ) -> T {
+        let mut slots = lock(&shard.slots);
+        let (remembered, open) = (slots.remembered(), slots.open_sessions());
+        let changed = change(&mut slots);
+        // Wrapping differences, as an atomic addition wraps.
+        let more = |after: usize, before: usize| after.wrapping_sub(before);
+        let (remembered, open) = (
+            more(slots.remembered(), remembered),
+            more(slots.open_sessions(), open),
+        );
+        drop(slots);
+        if remembered != 0 {
+            self.0.remembered.fetch_add(remembered, Ordering::Relaxed);
+        }
+        if open != 0 {
+            self.0.http_open.fetch_add(open, Ordering::Relaxed);
+        }
+        changed
+    }
+
+    /// These left their slot: they leave their clients too, and the one that was open is logged.
+    fn left(&self, gone: &Gone<Arc<SessionView>>, why: EndReason) {
+        for session in gone.closed.iter().chain(&gone.lingering) {
+            if let Some(http) = session.at_node()
+                && let Some(client) = &http.client
+            {
+                lock(&self.0.clients).remove(client, session.id());
+            }
+        }
+        if let Some(session) = &gone.closed {
+            end::log(session, why, None);
+        }
+    }
+
+    /// Forgets what is oldest while there are too many: closed sessions first.
+    fn evict(&self) {
+        while self.0.remembered.load(Ordering::Relaxed) > self.0.capacity.load(Ordering::Relaxed) {
+            let shards = self.0.shards.iter();
+            let oldest = shards.filter_map(|shard| Some((lock(&shard.slots).expendable()?, shard)));
+            let Some(((_, number), shard)) = oldest.min_by_key(|(oldest, _)| *oldest) else {
+                return;
+            };
+            let evicted = self.within(shard, |slots| slots.forget(number));
+            if evicted.closed.is_some() {
+                self.0.evicted.fetch_add(1, Ordering::Relaxed);
+            }
+            self.left(&evicted, EndReason::Evicted);
+        }
+    }
+}
+
+pub(super) fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,416 @@
+//! Every DELETE of a session: ours are sent from here, and a client's passes only through here.
+//!
+//! | | client | operator | reaper |
+//! |---|---|---|---|
+//! | waits for POSTs in flight at the slot | a publisher's: 1 s of its budget; a player's: never | 1 s | `timeouts.abandoned` |
+//! | one is still in flight then | 404, not sent | not sent | not sent: `unknown` |
+//! | a newer session has the slot | 404, not sent | not sent | not sent: `replaced` |
+//! | `Authorization` | of this request | of the POST | of the POST |
+//! | `X-Request-Id` | of this request | of the POST | of the POST |
+//! | sent again after no answer or 5xx | no: the client can | after 0.1 s and 1 s | after 0.1 s and 1 s |
+//! | 2xx, 404, 410, 417 | closed, forgotten everywhere | the same | the same |
+//! | the session ends as | `deleted`, `gone` | `operator` | `abandoned` |
+//! | any other answer | the session stays; the client gets it | the session stays; a warning | the session stays: `failed` |
+//!
+//! The reasons. An encoder that lost its connection comes again under the same name as soon as the
+//! node has given that up, and may send the DELETE of its former session only then. While its new
+//! POST is not answered, that DELETE would end the stream that just began, so it waits. Where POSTs
+//! stay unanswered for longer, it is refused: the old session may then last until the node misses
+//! its media, where the DELETE could end a live stream, which cannot be mended.
+//!
+//! A player's DELETE never waits: Red5 keys a player by its `requestId`, which no other client has.
+//! But the same client comes again by it at once where its network is bad (red5pro-webrtc-sdk
+//! 15.2.0, `RenegotiationPolicy`), without the answer to its DELETE, and a node that still has the
+//! session answers 400. So the DELETE counts as in flight, and the POST waits for it.
+//!
+//! RFC 9725 §4.7 wants the credentials of the session on a DELETE too, so ours carry them. The
+//! first DELETE may meet a pooled connection that the node has just closed, so ours are sent again;
+//! before each, the slot is looked at anew, since one without an answer may have been carried out.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use futures_util::future::BoxFuture;
+use http::{
+    HeaderValue, Method, Request, StatusCode, Uri, header::AUTHORIZATION, uri::PathAndQuery,
+};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+use whipstitch_origin::{Directory, Origin};
+use whipstitch_signaling::{Role, StreamKey, session::Session};
+
+use super::{
+    create::{CreateRequest, SLOT_WAIT},
+    slot::{Slot, Target},
+    state::{By, Verdict},
+    table::SessionTable,
+    view::{SessionId, SessionKind, SessionView},
+};
+use crate::{
+    nodes::{client::Failed, failover::Carrier},
+    request::{budget::Budget, exchange::REQUEST_ID, phases::Phases},
+    words::{
+        body,
+        config::Timeouts,
+        end_reason::{EndReason, OrphanOutcome},
+        error::NoSession,
+        node_status::is_over,
+    },
+};
+
+/// The pauses before each further DELETE of ours.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+
+/// A DELETE in flight at a slot: a POST waits for its answer.
+pub(crate) struct InFlightDelete {
+    table: SessionTable,
+    slot: Slot,
+}
+
+/// Why a DELETE is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotSent {
+    /// A newer session has the slot.
+    Superseded,
+    /// POSTs stayed in flight, so it is not known whose session is there.
+    Busy,
+}
+
+impl SessionTable {
+    /// A DELETE for this session, which waits as long as `patience` for POSTs in flight at its
+    /// slot; `None` waits for none and is sent.
+    pub(crate) async fn begin_delete(
+        &self,
+        slot: Slot,
+        (target, by): (Target, By),
+        patience: Option<Duration>,
+    ) -> Result<InFlightDelete, NotSent> {
+        let which = (target, by, patience.is_some());
+        let sent = self.until(&slot, |slots, now| {
+            match slots.begin_delete(&slot, which, now) {
+                Verdict::Send => Some(Ok(())),
+                Verdict::Superseded => Some(Err(NotSent::Superseded)),
+                Verdict::Wait => None,
+            }
+        });
+        let verdict = timeout(patience.unwrap_or(SLOT_WAIT), sent).await;
+        verdict.unwrap_or(Err(NotSent::Busy))?;
+        let table = self.clone();
+        Ok(InFlightDelete { table, slot })
+    }
+
+    /// The client has the session.
+    pub(super) fn claim(&self, session: &SessionView) {
+        if let Some(http) = session.at_node() {
+            let slot = Slot::of(http.role, &http.sealed);
+            self.with(&slot, |slots| slots.claim(&slot, http.sealed.issued_at));
+        }
+    }
+
+    /// No client has the session.
+    pub(super) fn orphan(&self, session: &SessionView) {
+        if let Some(http) = session.at_node() {
+            let slot = Slot::of(http.role, &http.sealed);
+            self.with(&slot, |slots| slots.orphan(&slot, http.sealed.issued_at));
+        }
+    }
+}
+
+impl Drop for InFlightDelete {
+    fn drop(&mut self) {
+        self.table
+            .with(&self.slot, |slots| slots.end_delete(&self.slot));
+        self.table.notify(&self.slot);
+    }
+}
+
+/// Ends sessions at their nodes. Cheap to clone: all clones are one.
+#[derive(Clone)]
+pub struct Terminator(Arc<Inner>);
+
+struct Inner {
+    sessions: SessionTable,
+    directory: Arc<dyn Directory>,
+    how: ArcSwapOption<How>,
+    tasks: TaskTracker,
+}
+
+/// How nodes are reached, and how long each wait may take.
+struct How {
+    nodes: Box<dyn SendDelete>,
+    timeouts: Timeouts,
+}
+
+/// A session to be ended by a DELETE of ours.
+pub(crate) struct Doomed {
+    origin: Origin,
+    role: Role,
+    key: StreamKey,
+    resource: PathAndQuery,
+    target: Target,
+    authorization: Option<HeaderValue>,
+    request_id: Option<HeaderValue>,
+    /// Its entry in the table, if it got a URL of ours.
+    session: Option<Arc<SessionView>>,
+}
+
+impl Doomed {
+    /// The session that this POST made.
+    ///
+    /// # Errors
+    /// The node did not say where it is.
+    pub(super) fn made(
+        create: CreateRequest,
+        location: Option<&HeaderValue>,
+        session: Option<Arc<SessionView>>,
+    ) -> Result<Self, OrphanOutcome> {
+        let known = session.as_ref().and_then(|session| session.at_node());
+        let (origin, resource, target) = if let Some(http) = known {
+            let sealed = http.sealed.clone();
+            let target = Target::Issued(sealed.issued_at);
+            (http.origin.clone(), sealed.resource, target)
+        } else {
+            let resource = create.resource(location).ok_or(OrphanOutcome::Failed)?;
+            (create.origin, resource, Target::Since(create.since))
+        };
+        Ok(Self {
+            origin,
+            role: create.role,
+            key: create.key,
+            resource,
+            target,
+            authorization: create.authorization,
+            request_id: Some(create.exchange.record().id.clone()),
+            session,
+        })
+    }
+
+    /// A session of the table.
+    fn open(session: Arc<SessionView>) -> Option<Self> {
+        let http = session.at_node()?;
+        Some(Self {
+            origin: http.origin.clone(),
+            role: http.role,
+            key: http.key.clone(),
+            resource: http.sealed.resource.clone(),
+            target: Target::Issued(http.sealed.issued_at),
+            authorization: session.authorization(),
+            request_id: HeaderValue::from_str(session.request_id()).ok(),
+            session: Some(session),
+        })
+    }
+
+    fn slot(&self) -> Slot {
+        let sealed = self.session.as_ref().and_then(|session| session.at_node());
+        sealed.map_or_else(
+            || Slot::at(self.role, self.origin.named(), self.resource.clone()),
+            |http| Slot::of(http.role, &http.sealed),
+        )
+    }
+
+    fn request(&self) -> Request<crate::Body> {
+        let mut request = Request::new(body::empty());
+        *request.method_mut() = Method::DELETE;
+        *request.uri_mut() = Uri::from(self.resource.clone());
+        let headers = request.headers_mut();
+        let id = self.request_id.clone().map(|id| (REQUEST_ID, id));
+        headers.extend(id);
+        let authorization = self.authorization.clone();
+        headers.extend(authorization.map(|field| (AUTHORIZATION, field)));
+        request
+    }
+}
+
+impl Terminator {
+    /// Ends sessions of this table. What the operator ends is asked of the node on `tasks`.
+    pub fn new(sessions: SessionTable, directory: Arc<dyn Directory>, tasks: TaskTracker) -> Self {
+        Self(Arc::new(Inner {
+            sessions,
+            directory,
+            how: ArcSwapOption::empty(),
+            tasks,
+        }))
+    }
+
+    /// Reaches nodes in this way from now on.
+    pub(crate) fn configure(&self, nodes: impl SendDelete, timeouts: &Timeouts) {
+        let how = How {
+            nodes: Box::new(nodes),
+            timeouts: timeouts.clone(),
+        };
+        self.0.how.store(Some(Arc::new(how)));
+    }
+
+    /// Begins to end the session of this id for the operator, and does not wait for it: a WebSocket
+    /// gets a Close between two frames, on both sides; a WHIP or WHEP session a DELETE at its node.
+    /// What kind it is, or `None` if there is no such session.
+    pub fn end(&self, id: SessionId) -> Option<SessionKind> {
+        let session = self.0.sessions.get(id)?;
+        let kind = session.kind();
+        info!(%id, kind = kind.label(), node = %session.node(), "the operator ends a session");
+        if let Some(close) = session.close() {
+            close.cancel();
+        } else if let Some(doomed) = Doomed::open(session) {
+            let this = self.clone();
+            self.0.tasks.spawn(async move {
+                let mut cause = None;
+                let outcome = this.terminate(&doomed, By::Operator, &mut cause).await;
+                if !outcome.is_over() {
+                    let (node, outcome) = (&doomed.origin, outcome.label());
+                    warn!(%id, %node, outcome, cause, "the session is not ended");
+                }
+            });
+        }
+        Some(kind)
+    }
+
+    /// Lets a client's DELETE pass; it is in flight until the guard is dropped.
+    ///
+    /// # Errors
+    /// A newer session has the slot, or may have it.
+    pub(crate) async fn pass(
+        &self,
+        role: Role,
+        session: &Session,
+        budget: &mut Budget,
+    ) -> Result<InFlightDelete, NoSession> {
+        let patience = (role == Role::Publish).then_some(SLOT_WAIT);
+        let which = (Target::Issued(session.issued_at), By::Client);
+        let slot = Slot::of(role, session);
+        let pass = self.0.sessions.begin_delete(slot, which, patience);
+        match budget.pay(pass).await {
+            Some(Ok(pass)) => Ok(pass),
+            Some(Err(NotSent::Superseded | NotSent::Busy)) | None => Err(NoSession::Superseded),
+        }
+    }
+
+    /// The node answered a client's DELETE with this status.
+    pub(crate) fn answered(
+        &self,
+        role: Role,
+        key: &StreamKey,
+        session: &Session,
+        status: StatusCode,
+    ) {
+        if !is_over(status) {
+            return;
+        }
+        let end = if status.is_success() {
+            EndReason::Deleted
+        } else {
+            EndReason::Gone
+        };
+        self.over(role, key, session, end);
+    }
+
+    /// Sends DELETEs of ours until one is answered, as often and as long as the table above says.
+    /// `cause` becomes why the node did not end the session.
+    pub(super) async fn terminate(
+        &self,
+        doomed: &Doomed,
+        by: By,
+        cause: &mut Option<String>,
+    ) -> OrphanOutcome {
+        let Some(how) = self.0.how.load_full() else {
+            return OrphanOutcome::Failed;
+        };
+        let (patience, end) = match by {
+            By::Reaper => (how.timeouts.abandoned, EndReason::Abandoned),
+            By::Operator | By::Client => (SLOT_WAIT, EndReason::HttpEnded),
+        };
+        let mut pauses = PAUSES.iter();
+        loop {
+            let (slot, which) = (doomed.slot(), (doomed.target, by));
+            let sent = self.0.sessions.begin_delete(slot, which, Some(patience));
+            let guard = match sent.await {
+                Ok(guard) => guard,
+                Err(NotSent::Superseded) => return OrphanOutcome::Replaced,
+                Err(NotSent::Busy) => return OrphanOutcome::Unknown,
+            };
+            let mut budget = Budget::new(how.timeouts.answer, how.timeouts.connect);
+            let request = doomed.request();
+            let answer = how.nodes.send(&doomed.origin, request, &mut budget).await;
+            let may_pass = match answer {
+                Ok(status) if is_over(status) => {
+                    self.gone(doomed, end);
+                    drop(guard);
+                    return if status.is_success() {
+                        OrphanOutcome::Deleted
+                    } else {
+                        OrphanOutcome::Gone
+                    };
+                }
+                Ok(status) => {
+                    *cause = Some(format!("HTTP status {}", status.as_u16()));
+                    status.is_server_error()
+                }
+                Err(failed) => {
+                    *cause = Some(failed.to_string());
+                    true
+                }
+            };
+            drop(guard);
+            match pauses.next() {
+                Some(pause) if may_pass => sleep(*pause).await,
+                _ => return OrphanOutcome::Failed,
+            }
+        }
+    }
+
+    /// A DELETE of ours was carried out, or found nothing.
+    fn gone(&self, doomed: &Doomed, end: EndReason) {
+        let known = doomed
+            .session
+            .as_ref()
+            .and_then(|session| session.at_node());
+        match known {
+            Some(http) => self.over(doomed.role, &doomed.key, &http.sealed, end),
+            None if doomed.role == Role::Publish => self.0.directory.ended(&doomed.key),
+            None => {}
+        }
+    }
+
+    fn over(&self, role: Role, key: &StreamKey, session: &Session, end: EndReason) {
+        if role == Role::Publish {
+            self.0.directory.ended(key);
+        }
+        self.0.sessions.close(role, session, end);
+    }
+}
+
+/// Sends a DELETE to a node: a [`Carrier`], whatever its type.
+pub(crate) trait SendDelete: Send + Sync + 'static {
+    /// Sends it once; the status of the answer.
+    fn send<'a>(
+        &'a self,
+        origin: &'a Origin,
+        request: Request<crate::Body>,
+        budget: &'a mut Budget,
+    ) -> BoxFuture<'a, Result<StatusCode, Failed>>;
+}
+
+impl<C: Carrier + Send + 'static> SendDelete for C {
+    fn send<'a>(
+        &'a self,
+        origin: &'a Origin,
+        request: Request<crate::Body>,
+        budget: &'a mut Budget,
+    ) -> BoxFuture<'a, Result<StatusCode, Failed>> {
+        Box::pin(async move {
+            // It is no part of a client's exchange.
+            let phases = Phases::default();
+            let answer = self.carry(origin, request, budget, &phases).await;
+            answer.map(|answer| answer.response.status())
+        })
+    }
+}
+
+impl fmt::Debug for Terminator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terminator").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
