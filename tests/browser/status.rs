@@ -15,7 +15,7 @@ use crate::{
     ONE,
     busy::Busy,
     chrome::{Browser, Theme},
-    shoot,
+    screens::shoot,
 };
 
 /// Calls back as soon as `look()` gives something; the page redraws itself at least every 2 s.

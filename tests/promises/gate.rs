@@ -1,5 +1,6 @@
 //! Only nodes are reachable, regardless of who names an address and how it is written.
 
+mod addresses;
 mod spellings;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
 
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use whipstitch::config::Config;
-use whipstitch_minicluster::{Config as ClusterConfig, Fault, Lie, NodeConfig};
+use whipstitch_minicluster::{Fault, Lie};
 use whipstitch_tests::{Client, Deployment, Proxy, raw_node::RawNode, websocket::raw};
 
 /// Listeners on the nodes' port, on addresses that are not nodes.
@@ -346,60 +347,4 @@ async fn a_name_is_dialled_only_if_every_address_of_it_may_be() {
         _ = node.accept("") => (101, String::new()),
     };
     assert!(matches!(status, 101 | 502), "{status}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_behind_a_public_address_is_reached_by_its_private_one() {
-    let deployment = Deployment::start().await;
-    let mut config = deployment.config();
-    let node = deployment.cluster.nodes()[0].ip();
-    config.nodes.allow = Vec::new();
-    config.nodes.map = vec![format!("203.0.113.7={node}").parse().unwrap()];
-    config.timeouts.connect = Duration::from_millis(300);
-    deployment
-        .cluster
-        .manager()
-        .lie(Lie::ServerAddress("203.0.113.7".to_owned()));
-    let always = deployment.proxy_with(config.clone());
-    // It is reached: the answer to this offer is its own.
-    let reply = publish(&always, "s1").await;
-    assert!(!reply.status.is_server_error(), "{reply:?}");
-
-    config.nodes.dial_private = false;
-    let asked = deployment.proxy_with(config);
-    asked
-        .plain
-        .get("/streammanager/api/4.0/event/live/s1?action=broadcast")
-        .await;
-    let query = "id=subscriber-1&host=203.0.113.7&app=live";
-    let private = format!("{query}&usePrivateProxy=true");
-    assert_eq!(handshake(&asked.plain, &private).await.0, 101);
-    let (status, _) = handshake(&asked.plain, query).await;
-    assert!(matches!(status, 502 | 504), "{status}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nodes_of_the_polled_list_are_known_before_any_lookup() {
-    let ip = own_address();
-    if ip.is_loopback() {
-        // Nodes on loopback need `nodes.allow`, which would be enough by itself.
-        return;
-    }
-    let deployment = Deployment::with(ClusterConfig {
-        nodes: vec![NodeConfig::new(ip)],
-        ..ClusterConfig::default()
-    })
-    .await;
-    let token = deployment.certificate.file("token");
-    let mut config = deployment.config();
-    config.nodes.allow = Vec::new();
-    config.stream_manager.access_token_file = Some(token.clone());
-    let query = format!("id=subscriber-1&host={ip}&app=live");
-    for (text, result, status) in [("wrong", "failed", 403), ("minicluster\n", "ok", 101)] {
-        std::fs::write(&token, text).unwrap();
-        let proxy = deployment.proxy_with(config.clone());
-        let polls = format!(r#"whipstitch_node_list_polls_total{{result="{result}"}}"#);
-        proxy.until_metric(&polls, 1.0).await;
-        assert_eq!(handshake(&proxy.plain, &query).await.0, status, "{text}");
-    }
 }
