@@ -103,8 +103,8 @@ impl Cached {
         Ok(candidates)
     }
 
-    /// Other candidates, if all of these are ejected: the manager may still name a dead node, and by
-    /// default it is asked for only one node to play.
+    /// Other candidates, if all of these are ejected: the manager may still name a dead node, and
+    /// by default it is asked for only one node to play.
     async fn spared(&self, lookup: &Lookup, asker: Asker, candidates: Candidates) -> Candidates {
         if !self.0.health.all_ejected(&candidates) {
             return candidates;
@@ -299,7 +299,8 @@ fn deal(entry: &CacheEntry, invalidated_at: Option<Instant>, waiter: Waiter) -> 
     None
 }
 
-/// A lookup in flight. Dropping it before its end counts as a fault, so that no waiter waits for ever.
+/// A lookup in flight. Dropping it before its end counts as a fault, so that no waiter waits for
+/// ever.
 struct RunningLookup {
     cached: Cached,
     lookup: Lookup,

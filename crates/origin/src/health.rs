@@ -52,8 +52,8 @@ pub struct Health {
 /// Lets the usual case, in which all nodes are healthy, skip the look at single nodes.
 #[derive(Debug, Default)]
 struct Ejections {
-    /// Nodes that are not healthy. One that is evicted in that state stays counted, which only costs
-    /// time.
+    /// Nodes that are not healthy. One that is evicted in that state stays counted, which only
+    /// costs time.
     ejected: AtomicUsize,
     /// When a connection to any node last failed.
     unreachable_at: Mutex<Option<Instant>>,
@@ -339,8 +339,8 @@ impl Record {
         Some(time)
     }
 
-    /// Whether the node is ordered before ejected nodes. `would_be_first`: the request would be sent
-    /// to it.
+    /// Whether the node is ordered before ejected nodes. `would_be_first`: the request would be
+    /// sent to it.
     fn is_preferred(&mut self, now: Instant, would_be_first: bool) -> bool {
         match &mut self.ejected {
             None => true,

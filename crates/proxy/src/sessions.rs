@@ -11,9 +11,9 @@
 //!                        Closed(Unknown)
 //! ```
 //!
-//! A *slot* is what a node keys a session by ([`slot`]); [`state`] holds the transitions, [`create`]
-//! the guards of a POST from `Pending` to `Open`, [`terminate`] every DELETE, [`reaper`] the task
-//! that ends orphans. WebSockets are sessions without a slot.
+//! A *slot* is what a node keys a session by ([`slot`]); [`state`] holds the transitions,
+//! [`create`] the guards of a POST from `Pending` to `Open`, [`terminate`] every DELETE, [`reaper`]
+//! the task that ends orphans. WebSockets are sessions without a slot.
 //!
 //! Tokens decide, the table informs: it holds only what this replica saw, and a sealed URL that it
 //! does not know is served all the same. So eviction is never an error to a client.

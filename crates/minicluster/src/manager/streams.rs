@@ -1,5 +1,6 @@
 //! The API of Stream Manager 2.0 beside that of 1.x: login, lookups, which name nodes in a list
-//! whatever is asked, lists of streams, and provisions (Red5 Pro documentation, Stream Manager 2.0).
+//! whatever is asked, lists of streams, and provisions (Red5 Pro documentation, Stream Manager
+//! 2.0).
 //!
 //! Its own proxy is missing here: Whipstitch takes that place.
 

@@ -8,8 +8,8 @@
 //! | older | **gone** | no |
 //!
 //! An answer that was invalidated (a node failed, the publish ended) is stale at once. An answer to
-//! play has a maximum number of uses, and its nodes rotate, so that viewers spread over the nodes as
-//! the manager wants it.
+//! play has a maximum number of uses, and its nodes rotate, so that viewers spread over the nodes
+//! as the manager wants it.
 //!
 //! An answer to a publish is never fresh. A publish lookup has a side effect: the manager forwards
 //! the provision of the stream to the nodes that it names (Red5 Pro documentation, Stream Manager
@@ -34,8 +34,8 @@ use crate::{Candidates, LookupError, Purpose, config};
 /// Time between two attempts to revalidate an answer while the manager is failing.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Time after a publish in which "no such stream" is not cached. The 101 of a WebSocket comes before
-/// its offer, and the manager learns of a stream only from a report of its node.
+/// Time after a publish in which "no such stream" is not cached. The 101 of a WebSocket comes
+/// before its offer, and the manager learns of a stream only from a report of its node.
 pub(super) const SETTLING: Duration = Duration::from_secs(5);
 
 /// Time after a failed lookup in which stale answers are served without waiting for the manager.
@@ -93,9 +93,9 @@ pub enum Freshness {
 }
 
 impl CacheEntry {
-    /// The answer to a lookup that was sent at `asked`; it may not reflect later events. `published`
-    /// is when the stream was last published through this proxy. `None` for a fault, which is not
-    /// cached.
+    /// The answer to a lookup that was sent at `asked`; it may not reflect later events.
+    /// `published` is when the stream was last published through this proxy. `None` for a fault,
+    /// which is not cached.
     pub(super) fn new(
         answer: Result<Candidates, LookupError>,
         asked: Instant,

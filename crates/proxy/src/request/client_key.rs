@@ -1,8 +1,8 @@
 //! The fingerprint by which a client is recognised.
 //!
 //! It is for requests that do not say which session or which `OPTIONS` they belong to: session URLs
-//! without a token ([`crate::sessions`]), the affinity of a `POST` to the node of its `OPTIONS`, and
-//! the guard against loops of counter-offers.
+//! without a token ([`crate::sessions`]), the affinity of a `POST` to the node of its `OPTIONS`,
+//! and the guard against loops of counter-offers.
 
 use std::{
     hash::{BuildHasher, Hash, Hasher, RandomState},

@@ -250,8 +250,8 @@ impl Exchange {
         Some(peer.addr.ip().to_canonical())
     }
 
-    /// The client's own connection; `None` through a trusted proxy, where each request may come over
-    /// another.
+    /// The client's own connection; `None` through a trusted proxy, where each request may come
+    /// over another.
     pub(crate) fn own_connection(&self) -> Option<SocketAddr> {
         let peer = self.0.peer.as_ref();
         peer.filter(|_| self.forwarder().is_none())

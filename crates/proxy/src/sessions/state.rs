@@ -306,8 +306,8 @@ impl<S: Clone> Slots<S> {
         });
     }
 
-    /// The session that was issued at this slot at this time is over. A newer one at its slot stays.
-    /// `certain` says that the node has it no more; of a session that is not known, that is
+    /// The session that was issued at this slot at this time is over. A newer one at its slot
+    /// stays. `certain` says that the node has it no more; of a session that is not known, that is
     /// remembered under `number`.
     pub(super) fn close(
         &mut self,

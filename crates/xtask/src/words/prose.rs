@@ -74,8 +74,28 @@ pub(super) fn plain(text: &str) -> Vec<Line> {
     lines.filter(|line| !line.text.is_empty()).collect()
 }
 
-/// The text without what stands between backticks.
+/// The text without what stands between backticks, and without single words in quotes, which are
+/// values.
 pub(super) fn without_code(text: &str) -> String {
-    let parts = text.split('`').step_by(2);
-    parts.collect::<Vec<_>>().join("`")
+    let prose = text.split('`').step_by(2).collect::<Vec<_>>().join("`");
+    let parts = prose.split('"').enumerate().filter(|(at, part)| {
+        let is_quoted = at % 2 == 1;
+        let word = part.trim_end_matches('\\');
+        !is_quoted || word.contains(|letter: char| !letter.is_alphanumeric())
+    });
+    parts.map(|(_, part)| part).collect::<Vec<_>>().join("\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_and_values_are_no_prose() {
+        assert_eq!(without_code("a `b` c"), "a ` c");
+        assert_eq!(
+            without_code(r#"parents = \"nobody\" or "no one""#),
+            r#"parents = \" or "no one""#
+        );
+    }
 }

@@ -337,8 +337,8 @@ async fn another_session_at_the_same_slot_is_left_alone() {
     assert_eq!(scene.sessions.count().http, 1);
 }
 
-/// A second POST at the slot of an orphan, at every moment; the node gives the slot to the last, and
-/// a DELETE ends the session that is there when it arrives.
+/// A second POST at the slot of an orphan, at every moment; the node gives the slot to the last,
+/// and a DELETE ends the session that is there when it arrives.
 #[tokio::test(start_paused = true)]
 async fn the_session_of_a_post_in_flight_at_the_same_slot_is_left_alone() {
     let tenths = |count: u64| Duration::from_millis(100 * count);
