@@ -4,11 +4,11 @@ mod media;
 
 use std::fs;
 
-use http::Request;
+use http::{Method, Request};
 use serde_json::{Value, json};
 use whipstitch::config::Config;
 use whipstitch_minicluster::{
-    Config as ClusterConfig, Lie, Server, StreamKey,
+    Config as ClusterConfig, Fault, Lie, Server, StreamKey,
     peer::{Player, Publisher},
 };
 use whipstitch_signaling::Api;

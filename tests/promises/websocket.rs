@@ -1,12 +1,13 @@
 //! WebSockets: the bytes of a client and of a node are relayed unchanged, and no client reaches
 //! anything else.
 
+use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::{
     Message,
     protocol::frame::{
         Frame,
-        coding::{Data, OpCode},
+        coding::{CloseCode, Data, OpCode},
     },
 };
 use whipstitch::{config::Config, shutdown::Drained};
@@ -391,4 +392,30 @@ async fn the_manager_may_vouch_for_a_host_and_a_refusal_looks_always_the_same() 
     }
     deployment.cluster.manager().fail(Fault::Refuse).await;
     ask("10.11.12.13", "another").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_the_operator_ends_is_closed_with_that_reason() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let node = deployment.cluster.nodes()[0].ip();
+    let target = format!("/streammanager/?id=subscriber-1b31&host={node}&app=live");
+    let mut dialogue = Dialogue::open(&proxy.h1, &target).await.unwrap();
+    dialogue.receive().await;
+    let listed = proxy.admin.get("/sessions").await;
+    let listed: serde_json::Value = serde_json::from_slice(&listed.body).unwrap();
+    let id = listed["sessions"][0]["id"].as_str().unwrap();
+    let end = Request::post(format!("/sessions/{id}/end"));
+    let end = end.header("content-type", "application/json");
+    let ended = proxy.admin.send(end.body(String::new()).unwrap()).await;
+    assert_eq!(ended.status, 202, "{}", ended.text());
+    let close = loop {
+        if let Message::Close(close) = dialogue.next().await {
+            break close.unwrap();
+        }
+    };
+    assert_eq!(
+        (close.code, &*close.reason),
+        (CloseCode::Away, "session ended by the operator")
+    );
 }

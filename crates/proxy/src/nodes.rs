@@ -3,4 +3,5 @@
 pub(crate) mod body_drain;
 pub(crate) mod client;
 pub(crate) mod failover;
+pub(crate) mod node_client;
 pub(crate) mod retryable_body;

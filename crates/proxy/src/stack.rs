@@ -24,7 +24,7 @@ use crate::{
     Body, CloseSignal, Metrics, Permits, Recent, SessionTable, Terminator,
     destinations::{
         Destinations,
-        forward::{EventStreams, Forward, Nodes},
+        forward::{EventStreams, Forward},
         manager::Manager,
         public_url::Public,
         splice::{Detach, Splice},
@@ -39,6 +39,7 @@ use crate::{
         routing::{RoutingLayer, Rules},
         sanitize::SanitizeLayer,
     },
+    nodes::node_client::NodeClient,
     report::trace::Tracing,
     request::trusted_proxies::Forwarders,
     sessions::reaper::{self, Orphans},
@@ -207,9 +208,11 @@ fn destinations(d: &Dependencies, settings: &Settings) -> std::io::Result<Destin
     // Nothing can fail from here on: limits must not change for a stack that never serves.
     d.memory.permits.resize(&settings.limits);
     d.sessions.resize(settings.limits.sessions);
+    let nodes = NodeClient::new(&settings.timeouts, d.directory.clone());
+    let nodes = nodes.with_bearer(settings.proxy.bearer);
     Ok(Destinations::new(
-        forward(d, settings),
-        splice(d, settings),
+        forward(d, settings, nodes.clone()),
+        splice(d, settings, nodes),
         manager,
     ))
 }
@@ -229,13 +232,12 @@ fn resolver(d: &Dependencies, timeouts: &Timeouts) -> Resolver {
 }
 
 /// With the reaper task; it ends with the last clone of this.
-fn forward(d: &Dependencies, settings: &Settings) -> Forward {
+fn forward(d: &Dependencies, settings: &Settings, nodes: NodeClient) -> Forward {
     let Settings {
         proxy,
         limits,
         timeouts,
     } = settings;
-    let nodes = Nodes::new(timeouts, d.directory.clone()).with_bearer(proxy.bearer);
     d.terminator.configure(nodes.clone(), timeouts);
     let (sessions, metrics) = (d.sessions.clone(), d.metrics.clone());
     let (orphans, queue) = Orphans::new(
@@ -272,9 +274,9 @@ fn forward(d: &Dependencies, settings: &Settings) -> Forward {
     }
 }
 
-fn splice(d: &Dependencies, settings: &Settings) -> Splice {
+fn splice(d: &Dependencies, settings: &Settings, nodes: NodeClient) -> Splice {
     Splice {
-        bearer: settings.proxy.bearer,
+        nodes,
         directory: d.directory.clone(),
         detach: d.detach,
         limit: d.memory.permits.sockets.clone(),

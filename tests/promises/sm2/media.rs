@@ -102,6 +102,35 @@ async fn socket_in_socket_out_by_name_and_by_our_own_lookup() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_without_a_host_moves_to_the_second_node_if_the_first_refuses_it() {
+    let deployment = Deployment::start().await;
+    let proxy = proxy(&deployment);
+    let nodes = deployment.cluster.nodes();
+    let both = nodes.iter().take(2).map(|node| node.ip().to_string());
+    let named = Lie::ServerAddresses(both.collect());
+    deployment.cluster.manager().lie(named);
+    nodes[0].fail(Fault::Refuse).await;
+
+    let target = "/as/v1/proxy/ws/publish/live/s1?id=s1";
+    let mut dialogue = Dialogue::open(&proxy.h1, target).await.unwrap();
+    assert_eq!(
+        dialogue.receive().await["data"]["code"],
+        "NetConnection.Connect.Success"
+    );
+    dialogue.close().await;
+    let seen = deployment.cluster.seen();
+    let upgrades = |node| seen.received(Server::Node(node), &Method::GET);
+    assert_eq!((upgrades(0), upgrades(1)), (0, 1));
+    assert!((proxy.metric("whipstitch_failovers_total").await - 1.0).abs() < 0.5);
+
+    // A node that the client names gets it, or no node does.
+    let named = format!("{target}&host={}", nodes[0].ip());
+    let (head, _) = raw(&proxy.h1, &named, "").await;
+    assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
+    assert_eq!(upgrades(1), 1);
+}
+
 /// The publisher's dialogue of red5pro-webrtc-sdk 14, to the switch to the data channel.
 async fn publish_by_socket(client: &Client, publisher: &Publisher) {
     let target =

@@ -39,12 +39,15 @@ use whipstitch_signaling::{
     socket::{SocketQueryError, Why},
 };
 
+pub(crate) use self::streams::EventStreams;
 use self::{extensions::Place, nodes::Creating, open::Answered};
-pub(crate) use self::{nodes::Nodes, streams::EventStreams};
 use crate::{
     Body, Error, Exchange, Metrics,
     destinations::public_url::Public,
-    nodes::failover::{Carrier, Failover, NodeAnswer},
+    nodes::{
+        failover::{Carrier, Failover, NodeAnswer},
+        node_client::NodeClient,
+    },
     request::{
         budget::Budget,
         client_key::ClientKey,
@@ -65,7 +68,7 @@ const SESSION_HOST: HeaderName = HeaderName::from_static("session-host");
 
 /// Carries HTTP to nodes.
 pub(crate) struct Forward {
-    pub(crate) nodes: Nodes,
+    pub(crate) nodes: NodeClient,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) keys: watch::Receiver<Arc<SessionKeys>>,
     pub(crate) sessions: SessionTable,
@@ -292,7 +295,9 @@ impl Forward {
         budget: &mut Budget,
     ) -> Result<NodeAnswer<C::Guard>, Error> {
         let failover = self.failover(nodes, exchange);
-        let answer = failover.any(endpoint, request, budget).await;
+        let answer = failover
+            .any(&endpoint.lookup, &endpoint.candidates, request, budget)
+            .await;
         if is_false_lead(&answer) {
             self.directory.forget(&endpoint.lookup);
         }

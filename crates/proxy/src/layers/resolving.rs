@@ -184,11 +184,11 @@ impl Resolver {
             }
             Ask::Extension(url) => self.extension(url, host, budget, request, exchange).await,
             Ask::Socket(query) => {
-                let origin = self
+                let nodes = self
                     .socket_to(&query.node, request.uri().query(), &mut budget, &exchange)
                     .await?;
                 Ok(Bound::Socket(ToSocket {
-                    origin,
+                    nodes,
                     query,
                     budget,
                     request,

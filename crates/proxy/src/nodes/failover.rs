@@ -4,7 +4,7 @@
 //! | what became of a try | what comes next |
 //! |---|---|
 //! | no connection | another node: nothing was sent |
-//! | 502, 503, or a connection that broke | another node, if the method creates nothing and the body is still whole |
+//! | 502, 503, or a connection that broke | another node, if the request creates nothing and its body is unread |
 //! | any other answer, no answer in time, the client's own fault | the end |
 //!
 //! When no node of a lookup's answer is left to try, the manager is asked once more: for spare
@@ -13,17 +13,16 @@
 
 use std::net::SocketAddr;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, header::UPGRADE, request::Parts};
 use tokio::time::Instant;
 use tracing::info;
-use whipstitch_origin::{Candidates, Cause, Directory, Origin, Outcome, Purpose};
+use whipstitch_origin::{Candidates, Cause, Directory, Lookup, Origin, Outcome, Purpose};
 
 use crate::{
     Body, Error, Exchange, Metrics,
     nodes::{client::Failed, retryable_body::Lender},
     request::{
         budget::Budget,
-        message::Endpoint,
         phases::{Phase, Phases},
     },
     words::error::NodeFault,
@@ -81,23 +80,24 @@ impl<A: Carrier> Failover<'_, A> {
         self.attempt(origin, request, budget).await.map_err(error)
     }
 
-    /// Asks one node after the other until one can serve.
+    /// Asks the nodes that `lookup` found, one after the other, until one can serve.
     pub(crate) async fn any(
         &self,
-        endpoint: &Endpoint,
+        lookup: &Lookup,
+        candidates: &Candidates,
         request: Request<Body>,
         budget: &mut Budget,
     ) -> Result<NodeAnswer<A::Guard>, Error> {
         let (parts, body) = request.into_parts();
         let mut tries = Tries {
-            creates: !matches!(parts.method, Method::OPTIONS | Method::GET | Method::HEAD),
+            creates: creates(&parts),
             parts,
             body: Lender::new(body),
             tried: Vec::new(),
             last: None,
         };
-        if !self.all_of(&endpoint.candidates, &mut tries, budget).await
-            && let Some(candidates) = self.others(endpoint, budget).await
+        if !self.all_of(candidates, &mut tries, budget).await
+            && let Some(candidates) = self.others(lookup, budget).await
         {
             self.all_of(&candidates, &mut tries, budget).await;
         }
@@ -139,11 +139,11 @@ impl<A: Carrier> Failover<'_, A> {
     }
 
     /// What the manager answers to a wider lookup, since no node that it named can serve.
-    async fn others(&self, endpoint: &Endpoint, budget: &mut Budget) -> Option<Candidates> {
-        self.directory.forget(&endpoint.lookup);
+    async fn others(&self, lookup: &Lookup, budget: &mut Budget) -> Option<Candidates> {
+        self.directory.forget(lookup);
         let began = Instant::now();
-        let wider = endpoint.lookup.wider();
-        let lookup = wider.as_ref().unwrap_or(&endpoint.lookup);
+        let wider = lookup.wider();
+        let lookup = wider.as_ref().unwrap_or(lookup);
         let asked = self
             .directory
             .locate(lookup, self.exchange.asker(), Purpose::Session);
@@ -178,7 +178,7 @@ impl<A: Carrier> Failover<'_, A> {
 
 /// The tries of one request.
 struct Tries<G> {
-    parts: http::request::Parts,
+    parts: Parts,
     body: Lender,
     /// Whether it creates something at the node that takes it.
     creates: bool,
@@ -218,6 +218,12 @@ pub(crate) fn outcome(answer: Result<StatusCode, &Failed>, fair: bool) -> Option
         Err(Failed::Timeout(cause)) => fair.then(|| Outcome::Silent(cause.clone())),
         Err(Failed::Body(_)) => None,
     }
+}
+
+/// Whether a request may create something: a WebSocket is a session from its handshake on.
+fn creates(parts: &Parts) -> bool {
+    let asks = matches!(parts.method, Method::OPTIONS | Method::GET | Method::HEAD);
+    !asks || parts.headers.contains_key(UPGRADE)
 }
 
 fn is_unable(status: StatusCode) -> bool {

@@ -209,11 +209,11 @@ pub(crate) struct Offered {
     pub(crate) form: Form,
 }
 
-/// A WebSocket request, and the node that gets it.
+/// A WebSocket request, and the nodes that may get it.
 #[derive(Debug)]
 pub struct ToSocket {
-    /// The node.
-    pub(crate) origin: Origin,
+    /// The nodes.
+    pub(crate) nodes: SocketNodes,
     /// What the client asks of the node.
     pub(crate) query: SocketQuery,
     /// The time that is left for it.
@@ -222,4 +222,18 @@ pub struct ToSocket {
     pub(crate) request: Request<Body>,
     /// Its record.
     pub(crate) exchange: Exchange,
+}
+
+/// The nodes that may get a WebSocket.
+#[derive(Debug)]
+pub(crate) enum SocketNodes {
+    /// The one that the client named.
+    Named(Origin),
+    /// Any of those that a lookup found.
+    Any {
+        /// The lookup.
+        lookup: Lookup,
+        /// What it found, the node to try first at the front.
+        candidates: Candidates,
+    },
 }

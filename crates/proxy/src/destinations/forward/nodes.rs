@@ -1,18 +1,16 @@
-//! The nodes, as whoever sends a request to one sees them.
+//! How a `POST` that creates a session is sent to a node.
 
-use std::sync::Arc;
-
-use http::{HeaderValue, Request, Uri, uri::Scheme};
-use hyper_util::client::legacy::{self, connect::HttpConnector};
+use http::{HeaderValue, Request};
 use tokio::time::Instant;
-use whipstitch_origin::{Cause, Directory, Origin};
+use whipstitch_origin::{Cause, Origin};
 
 use super::Asked;
 use crate::{
     Body,
     nodes::{
-        client::{self, Failed, Sent, Timed},
+        client::{Failed, Sent},
         failover::{Carrier, NodeAnswer},
+        node_client::{NodeClient, unusable},
     },
     request::{budget::Budget, message::Endpoint, phases::Phases},
     sessions::{
@@ -21,73 +19,12 @@ use crate::{
         reaper::Orphans,
         slot::Arrival,
     },
-    words::{
-        body::{self, Patience},
-        config::{Bearer, Timeouts},
-    },
+    words::body,
 };
-
-/// The nodes, over pooled connections.
-#[derive(Clone)]
-pub(crate) struct Nodes {
-    client: legacy::Client<Timed<HttpConnector>, Body>,
-    bearer: Bearer,
-}
-
-impl Nodes {
-    pub(crate) fn new(timeouts: &Timeouts, directory: Arc<dyn Directory>) -> Self {
-        Self {
-            client: client::client(timeouts.connect, directory),
-            bearer: Bearer::default(),
-        }
-    }
-
-    /// The nodes get clients' tokens in this form.
-    pub(crate) fn with_bearer(mut self, bearer: Bearer) -> Self {
-        self.bearer = bearer;
-        self
-    }
-
-    /// The request as this node gets it, and its whole URL. `None` if there is none, which is
-    /// looked at before.
-    fn addressed(
-        &self,
-        origin: &Origin,
-        mut request: Request<Body>,
-    ) -> Option<(Request<Body>, Uri)> {
-        self.bearer.apply(&mut request).ok()?;
-        let uri = node_uri(origin, request.uri())?;
-        Some((request, uri))
-    }
-}
-
-impl Carrier for Nodes {
-    type Guard = ();
-
-    async fn carry(
-        &self,
-        origin: &Origin,
-        request: Request<Body>,
-        budget: &mut Budget,
-        phases: &Phases,
-    ) -> Result<NodeAnswer<()>, Failed> {
-        let Some((request, uri)) = self.addressed(origin, request) else {
-            return Err(Failed::NotConnected(unusable()));
-        };
-        let mut sent = Sent::new(&self.client, request, uri, None);
-        let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
-        budget.spend(sent.spent());
-        answer.map(|response| NodeAnswer {
-            origin: origin.clone(),
-            response: response.map(body::incoming),
-            guard: (),
-        })
-    }
-}
 
 /// The nodes, for a `POST` that creates a session.
 pub(super) struct Creating<'a> {
-    pub(super) nodes: &'a Nodes,
+    pub(super) nodes: &'a NodeClient,
     pub(super) sessions: &'a SessionTable,
     pub(super) orphans: &'a Orphans,
     pub(super) endpoint: &'a Endpoint,
@@ -148,22 +85,9 @@ impl Carrier for Creating<'_> {
     }
 }
 
-/// The URL of the node cannot be written: a defect, since node and path were checked.
-fn unusable() -> Cause {
-    Cause::Other("the request makes no valid URL of the node".into())
-}
-
-fn node_uri(origin: &Origin, target: &Uri) -> Option<Uri> {
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
-    parts.authority = Some(origin.authority().clone());
-    parts.path_and_query = target.path_and_query().cloned();
-    Uri::from_parts(parts).ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use futures_util::future::BoxFuture;
     use http::{HeaderMap, uri::Authority};
@@ -171,8 +95,8 @@ mod tests {
     use tokio::time::Instant;
     use tokio_util::task::TaskTracker;
     use whipstitch_origin::{
-        AllowedOrigins, Asker, Candidates, Claim, Hints, Lookup, LookupError, Outcome, Purpose,
-        config,
+        AllowedOrigins, Asker, Candidates, Claim, Directory, Hints, Lookup, LookupError, Outcome,
+        Purpose, config,
     };
     use whipstitch_signaling::{Form, Role, StreamKey, dialect::Dialect};
 
@@ -181,6 +105,7 @@ mod tests {
         Exchange, Metrics,
         request::{clock::WallClock, phases::Times},
         sessions::{By, slot::Target},
+        words::config::Timeouts,
     };
 
     /// It gets no lookup here.
@@ -213,7 +138,7 @@ mod tests {
             whipstitch_origin::Metrics::default(),
         );
         let origin = gate.admit(Claim::Manager("10.0.0.1")).await.unwrap();
-        let nodes = Nodes::new(&Timeouts::default(), Arc::new(Nowhere));
+        let nodes = NodeClient::new(&Timeouts::default(), Arc::new(Nowhere));
         let metrics = Metrics::register(&Registry::new()).unwrap();
         let sessions = SessionTable::new(1, true, SECOND, WallClock::default());
         let (orphans, _queue) = Orphans::new(1, sessions.clone(), TaskTracker::new(), metrics);

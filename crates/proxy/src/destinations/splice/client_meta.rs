@@ -15,7 +15,7 @@ const TYPE: HeaderName = HeaderName::from_static("x-forwarded-for-meta-type");
 /// Adds them. The port is the client's own, so it is left out behind a trusted proxy, which does
 /// not tell it. The type is `WEB` for a page and `DIRECT` for everything else, which sends no
 /// `Origin`.
-pub(super) fn tell(headers: &mut HeaderMap, exchange: &Exchange) {
+pub(super) fn add(headers: &mut HeaderMap, exchange: &Exchange) {
     let record = exchange.record();
     if let Some(peer) = record.peer.as_ref().filter(|_| !record.whence.trusted) {
         headers.insert(PORT, HeaderValue::from(peer.addr.port()));

@@ -27,11 +27,11 @@ thread_local! {
 enum State {
     /// Bytes go through.
     Relaying,
-    /// The rest of the frame under way goes through, then our Close.
-    Stopping,
+    /// The rest of the current frame goes through, then our Close.
+    Stopping(Goodbye),
     /// Our Close is on its way; what still comes is read and dropped.
     Silent,
-    /// What is pending is written, then the sink is shut down.
+    /// The pending bytes are written, then the sink is shut down.
     Finishing,
     Done,
 }
@@ -84,10 +84,11 @@ impl Flow {
         flow
     }
 
-    pub(super) fn stop(&mut self) {
+    /// Sends a Close as soon as the current frame is over.
+    pub(super) fn stop(&mut self, goodbye: Goodbye) {
         if self.state == State::Relaying {
-            self.state = State::Stopping;
-            self.say_goodbye_at_boundary(Goodbye::Draining);
+            self.state = State::Stopping(goodbye);
+            self.say_goodbye_at_boundary(goodbye);
         }
     }
 
@@ -106,7 +107,7 @@ impl Flow {
         match self.state {
             State::Silent => self.frames.closed(),
             State::Finishing | State::Done => true,
-            State::Relaying | State::Stopping => false,
+            State::Relaying | State::Stopping(_) => false,
         }
     }
 
@@ -188,7 +189,7 @@ impl Flow {
                     let _ = ready!(Pin::new(&mut *sink).poll_shutdown(cx));
                     self.state = State::Done;
                 }
-                State::Relaying | State::Stopping | State::Silent => match self
+                State::Relaying | State::Stopping(_) | State::Silent => match self
                     .poll_some(cx, source, sink)
                 {
                     Poll::Ready(Ok(0) | Err(_)) => self.source_ended(),
@@ -254,8 +255,8 @@ impl Flow {
             } else {
                 self.pending.extend_from_slice(passed);
             }
-            if self.state == State::Stopping {
-                self.say_goodbye_at_boundary(Goodbye::Draining);
+            if let State::Stopping(goodbye) = self.state {
+                self.say_goodbye_at_boundary(goodbye);
             }
             Poll::Ready(Ok(read.len()))
         })
@@ -264,11 +265,11 @@ impl Flow {
     /// The part of what came that goes on.
     fn pass<'b>(&mut self, read: &'b [u8]) -> &'b [u8] {
         let passed = match self.state {
-            State::Stopping => {
+            State::Stopping(goodbye) => {
                 let end = self.frames.follow_to_boundary(read);
                 let (passed, dropped) = read.split_at_checked(end).unwrap_or((read, &[]));
                 if !dropped.is_empty() {
-                    self.say_after(passed, dropped);
+                    self.say_after(passed, goodbye, dropped);
                     return &[];
                 }
                 passed
@@ -286,18 +287,18 @@ impl Flow {
         passed
     }
 
-    /// The frame under way ended in the middle of a read: its end, our Close, and then nothing
+    /// The current frame ended in the middle of a read: passes its end, then our Close, and nothing
     /// more.
-    fn say_after(&mut self, passed: &[u8], dropped: &[u8]) {
+    fn say_after(&mut self, passed: &[u8], goodbye: Goodbye, dropped: &[u8]) {
         self.bytes += passed.len() as u64;
         self.pending.extend_from_slice(passed);
-        self.say_goodbye_at_boundary(Goodbye::Draining);
+        self.say_goodbye_at_boundary(goodbye);
         self.frames.follow(dropped);
     }
 
     fn source_ended(&mut self) {
         self.gone = Some(End::Source);
-        if matches!(self.state, State::Relaying | State::Stopping) {
+        if matches!(self.state, State::Relaying | State::Stopping(_)) {
             self.say_goodbye_at_boundary(if self.to_node {
                 Goodbye::ClientGone
             } else {

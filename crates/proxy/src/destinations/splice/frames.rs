@@ -163,6 +163,8 @@ impl Said {
 pub(super) enum Goodbye {
     /// This proxy shuts down: 1001.
     Draining,
+    /// The operator ended this session alone: 1001.
+    Ended,
     /// The client is gone without a Close: 1001 for the node.
     ClientGone,
     /// The node is gone without a Close: 1014, Bad Gateway, for the client.
@@ -174,6 +176,7 @@ impl Goodbye {
     pub(super) fn frame(self, to_node: bool) -> Vec<u8> {
         let (code, reason) = match self {
             Self::Draining => (CloseCode::Away, "the proxy is shutting down"),
+            Self::Ended => (CloseCode::Away, "session ended by the operator"),
             Self::ClientGone => (CloseCode::Away, "the client is gone"),
             Self::NodeGone => (CloseCode::Bad(1014), "the node is gone"),
         };

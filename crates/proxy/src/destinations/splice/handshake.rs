@@ -1,15 +1,13 @@
 //! The opening handshake: RFC 6455 §4 towards nodes, and towards clients that or RFC 8441.
 
-use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{
-        CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+        CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
         SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
     },
 };
 use http_body::Body as _;
-use http_body_util::Empty;
 use hyper::ext::Protocol;
 use hyper_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 
@@ -121,23 +119,14 @@ impl Handshake {
         Ok(Self { key, version })
     }
 
-    /// The request for the node or the Stream Manager: the client's own headers, so that
-    /// subprotocols and extensions are agreed end to end.
-    pub(super) fn to(
-        &self,
-        host: &str,
-        request: &Request<Body>,
-        target: &str,
-    ) -> Result<Request<Empty<Bytes>>, Error> {
+    /// The request for a node or the Stream Manager, without its `Host`: the client's own headers,
+    /// so that subprotocols and extensions are agreed end to end.
+    pub(super) fn to(&self, request: &Request<Body>, target: &str) -> Result<Request<Body>, Error> {
         let mut asked = Request::get(target)
-            .body(Empty::new())
+            .body(body::empty())
             .map_err(defect("a WebSocket handshake"))?;
         let headers = asked.headers_mut();
         headers.clone_from(request.headers());
-        headers.insert(
-            HOST,
-            HeaderValue::from_str(host).map_err(defect("the Host of a WebSocket handshake"))?,
-        );
         headers.insert(CONNECTION, UPGRADE_TOKEN);
         headers.insert(UPGRADE, WEBSOCKET);
         headers.insert(SEC_WEBSOCKET_KEY, self.key.clone());

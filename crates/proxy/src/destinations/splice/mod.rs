@@ -14,46 +14,38 @@ mod relay;
 mod session;
 mod to_manager;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::Empty;
+use http::{Response, StatusCode};
 use hyper::{
-    body::Incoming,
-    client::conn::http1,
     rt,
     upgrade::{OnUpgrade, Upgraded},
 };
 use hyper_util::rt::TokioIo;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    time::{Instant, timeout},
 };
 use tokio_util::task::TaskTracker;
 use tracing::debug;
-use whipstitch_origin::{Cause, Directory, Origin};
+use whipstitch_origin::Directory;
 use whipstitch_signaling::headers::strip_hop_by_hop;
 
 use self::{handshake::Handshake, session::Session};
 pub use crate::words::end_reason::Ended;
 use crate::{
     Body, CloseSignal, Error, Metrics, SessionTable,
-    nodes::{client::Failed, failover},
+    nodes::{
+        failover::{Failover, NodeAnswer},
+        node_client::{Handshaking, NodeClient},
+    },
     request::{
-        budget::Budget,
-        message::ToSocket,
+        message::{SocketNodes, ToSocket},
         permits::Limit,
-        phases::{Phase, Phases},
     },
     sessions::view::About,
-    words::{
-        body,
-        config::Bearer,
-        error::{NodeFault, defect},
-    },
+    words::error::NodeFault,
 };
 
 /// A connection that left hyper: both directions of raw bytes.
@@ -76,8 +68,9 @@ pub type Detach = fn(Upgraded) -> Detached;
 pub(crate) struct Splice {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) detach: Detach,
-    pub(crate) bearer: Bearer,
+    pub(crate) nodes: NodeClient,
     pub(crate) limit: Limit,
+    /// Longest wait for a connection to the Stream Manager.
     pub(crate) connect: Duration,
     pub(crate) sessions: TaskTracker,
     pub(crate) close: CloseSignal,
@@ -88,7 +81,7 @@ pub(crate) struct Splice {
 impl Splice {
     pub(crate) async fn open(&self, to: ToSocket) -> Result<Response<Body>, Error> {
         let ToSocket {
-            origin,
+            nodes,
             query,
             mut budget,
             mut request,
@@ -96,22 +89,30 @@ impl Splice {
         } = to;
         let handshake = Handshake::check(&request)?;
         let permit = self.limit.acquire()?;
-        exchange.goes_to(origin.addr());
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
-        let mut asked = handshake.to(origin.authority().as_str(), &request, &query.target())?;
-        self.bearer
-            .apply(&mut asked)
-            .map_err(defect("a WebSocket handshake with its credentials"))?;
-        client_meta::tell(asked.headers_mut(), &exchange);
-        let began = budget.begins();
-        let answer = self
-            .try_node(&origin, asked, &mut budget, exchange.phases())
-            .await;
-        let status = answer.as_ref().map(Response::status);
-        if let Some(outcome) = failover::outcome(status, budget.was_fair(began)) {
-            self.directory.report(&origin, outcome);
-        }
-        let answer = answer.map_err(failover::error)?;
+        let mut asked = handshake.to(&request, &query.target())?;
+        client_meta::add(asked.headers_mut(), &exchange);
+        let failover = Failover {
+            nodes: &Handshaking {
+                nodes: &self.nodes,
+                tasks: &self.sessions,
+            },
+            directory: &*self.directory,
+            metrics: &self.metrics,
+            exchange: &exchange,
+        };
+        let answered = match &nodes {
+            SocketNodes::Named(node) => failover.only(node, asked, &mut budget).await,
+            SocketNodes::Any { lookup, candidates } => {
+                let any = failover.any(lookup, candidates, asked, &mut budget);
+                any.await
+            }
+        };
+        let NodeAnswer {
+            origin,
+            response: answer,
+            guard: (),
+        } = answered?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return not_switched(answer);
         }
@@ -182,86 +183,22 @@ impl Splice {
         });
         response
     }
-
-    async fn try_node(
-        &self,
-        origin: &Origin,
-        request: Request<Empty<Bytes>>,
-        budget: &mut Budget,
-        phases: &Phases,
-    ) -> Result<Response<Incoming>, Failed> {
-        let began = Instant::now();
-        let dialled = timeout(self.connect, self.dial(origin));
-        let dialled = budget.pay(dialled).await;
-        phases.connect(Phase::since(began));
-        let socket = match dialled {
-            Some(Ok(Ok(socket))) => socket,
-            Some(Ok(Err(error))) => {
-                let cause = Cause::of(&error, began.elapsed());
-                return Err(Failed::NotConnected(cause));
-            }
-            Some(Err(_)) => return Err(Failed::NotConnected(Cause::Timeout(self.connect))),
-            None => return Err(Failed::OutOfTime(Cause::Timeout(began.elapsed()))),
-        };
-        let began = Instant::now();
-        match budget.pay(self.ask(TokioIo::new(socket), request)).await {
-            Some(answer) => answer
-                .inspect(|_| phases.first_byte(Phase::since(began)))
-                .map_err(|error| Failed::Broken(Cause::of(&error, began.elapsed()))),
-            None => Err(Failed::Timeout(Cause::Timeout(began.elapsed()))),
-        }
-    }
-
-    async fn dial(&self, origin: &Origin) -> io::Result<TcpStream> {
-        let began = Instant::now();
-        let socket = TcpStream::connect(origin.addr())
-            .await
-            .inspect_err(|error| debug!(node = %origin, %error, "the node cannot be dialled"))?;
-        self.directory.connected(origin.addr(), began.elapsed());
-        let _ = socket.set_nodelay(true);
-        // A node that lost power sends nothing, ever; this notices within a minute.
-        let probes = TcpKeepalive::new()
-            .with_time(Duration::from_secs(30))
-            .with_interval(Duration::from_secs(10));
-        let socket_ref = SockRef::from(&socket);
-        let _ = socket_ref.set_tcp_keepalive(&probes.with_retries(3));
-        // Keepalive does not run while something that was sent is not acknowledged.
-        let _ = socket_ref.set_tcp_user_timeout(Some(Duration::from_secs(30)));
-        Ok(socket)
-    }
-
-    async fn ask<I>(
-        &self,
-        socket: I,
-        request: Request<Empty<Bytes>>,
-    ) -> hyper::Result<Response<Incoming>>
-    where
-        I: rt::Read + rt::Write + Send + Unpin + 'static,
-    {
-        let (mut send, connection) = http1::handshake(socket).await?;
-        self.sessions.spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                debug!(%error, "the connection broke before its 101");
-            }
-        });
-        send.send_request(request).await
-    }
 }
 
 /// A handshake that both sides agree on.
 struct Agreed {
     handshake: Handshake,
     /// The 101 of the node, or of the Stream Manager.
-    answer: Response<Incoming>,
+    answer: Response<Body>,
     client: OnUpgrade,
     session: Session,
 }
 
-/// A node that says no is heard; anything else that is not a 101 is not an answer to a handshake.
-fn not_switched(answer: Response<Incoming>) -> Result<Response<Body>, Error> {
+/// The client gets a refusal of the node; anything else that is not a 101 is not an answer to a
+/// handshake.
+fn not_switched(mut answer: Response<Body>) -> Result<Response<Body>, Error> {
     let status = answer.status();
     if status.is_client_error() || status.is_server_error() {
-        let mut answer = answer.map(body::incoming);
         strip_hop_by_hop(answer.headers_mut());
         return Ok(answer);
     }

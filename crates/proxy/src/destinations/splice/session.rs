@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Detached, Duplex,
+    frames::Goodbye,
     relay::{Outcome, relay},
 };
 use crate::{
@@ -59,13 +60,13 @@ impl Session {
         // Of its own, so that an operator can end it alone.
         let close = CancellationToken::new();
         let socket = table.open_socket(about, close.clone());
-        let asked = async {
+        let stop = async {
             tokio::select! {
-                () = close.cancelled() => {}
-                () = drain.turn() => {}
+                () = close.cancelled() => Goodbye::Ended,
+                () = drain.turn() => Goodbye::Draining,
             }
         };
-        let outcome = relay(client, node, read, asked, socket.session().traffic()).await;
+        let outcome = relay(client, node, read, stop, socket.session().traffic()).await;
         let took = began.elapsed();
         // Before the gauge: a client that sees room on it connects immediately.
         drop(permit);

@@ -3,7 +3,7 @@
 //! They are carried as those to nodes are, with the same limits and the same end, over TLS if the
 //! manager speaks it. Which paths may be one is decided in [`crate::layers::routing`].
 
-use http::{Request, Response, StatusCode, uri::PathAndQuery};
+use http::{HeaderValue, Request, Response, StatusCode, header::HOST, uri::PathAndQuery};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout};
@@ -11,8 +11,12 @@ use whipstitch_origin::{Cause, ManagerFault, connect::Connection};
 
 use super::{Agreed, Splice, handshake::Handshake, session::Session};
 use crate::{
-    Body, Error, Exchange, destinations::manager::Manager, request::phases::Phase,
-    sessions::view::About, words::error::defect,
+    Body, Error, Exchange,
+    destinations::manager::Manager,
+    nodes::node_client,
+    request::phases::Phase,
+    sessions::view::About,
+    words::{body, error::defect},
 };
 
 impl Splice {
@@ -32,7 +36,10 @@ impl Splice {
         };
         let target = request.uri().path_and_query();
         let target = base.at_manager(target.map_or("/", PathAndQuery::as_str));
-        let asked = handshake.to(host, &request, &target)?;
+        let mut asked = handshake.to(&request, &target)?;
+        let host =
+            HeaderValue::from_str(host).map_err(defect("the Host of a WebSocket handshake"))?;
+        asked.headers_mut().insert(HOST, host);
         let unreachable = |cause| Error::Manager(ManagerFault::Unreachable(cause));
         let asking = async {
             let began = Instant::now();
@@ -44,7 +51,7 @@ impl Splice {
                 Err(_) => return Err(unreachable(Cause::Timeout(self.connect))),
             };
             let began = Instant::now();
-            let answer = self.ask(connection, asked).await;
+            let answer = node_client::handshake(connection, asked, &self.sessions).await;
             let answer = answer.map_err(|error| unreachable(Cause::of(&error, began.elapsed())))?;
             exchange.phases().first_byte(Phase::since(began));
             let peer = peer
@@ -69,7 +76,7 @@ impl Splice {
         );
         let agreed = Agreed {
             handshake,
-            answer,
+            answer: answer.map(body::incoming),
             client,
             session,
         };

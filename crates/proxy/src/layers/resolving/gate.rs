@@ -9,19 +9,19 @@ use whipstitch_signaling::{ForwardTarget, socket::Wanted};
 use super::Resolver;
 use crate::{
     Error, Exchange,
-    request::budget::Budget,
+    request::{budget::Budget, message::SocketNodes},
     words::error::{BadRequest, Denied},
 };
 
 impl Resolver {
-    /// The node of a WebSocket: the one that the client names, or the first that the manager does.
+    /// The nodes of a WebSocket: the one that the client names, or those that the manager does.
     pub(super) async fn socket_to(
         &self,
         node: &Wanted,
         raw: Option<&str>,
         budget: &mut Budget,
         exchange: &Exchange,
-    ) -> Result<Origin, Error> {
+    ) -> Result<SocketNodes, Error> {
         match node {
             Wanted::Named {
                 host,
@@ -36,14 +36,15 @@ impl Resolver {
                 let lookup = stream
                     .as_ref()
                     .and_then(|(role, key)| self.lookup(*role, key.clone(), raw, exchange).ok());
-                self.admit(claim, lookup.as_ref(), budget, exchange).await
+                let admitted = self.admit(claim, lookup.as_ref(), budget, exchange);
+                Ok(SocketNodes::Named(admitted.await?))
             }
             Wanted::Carrier { role, key } => {
                 let lookup = self.lookup(*role, key.clone(), raw, exchange)?;
                 let candidates = self
                     .locate(&lookup, Purpose::Session, budget, exchange)
                     .await?;
-                candidates.iter().next().cloned().ok_or(Error::Internal)
+                Ok(SocketNodes::Any { lookup, candidates })
             }
         }
     }

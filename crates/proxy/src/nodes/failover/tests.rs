@@ -171,7 +171,7 @@ struct Came {
 /// after a while.
 async fn send(method: Method, moods: &[Mood], first: &[u8], second: Option<(u64, &[u8])>) -> Came {
     let body = match method {
-        Method::OPTIONS => body::empty(),
+        Method::OPTIONS | Method::GET => body::empty(),
         _ => body::full("v=0"),
     };
     send_body(method, body, moods, first, second).await
@@ -205,16 +205,12 @@ async fn send_asked(
         let answer = (Duration::from_secs(seconds), candidates(second).await);
         directory.answers.lock().unwrap().push_back(answer);
     }
-    let endpoint = Endpoint {
-        lookup: Lookup::new(
-            Role::Publish,
-            StreamKey::new("live", "s1").unwrap(),
-            Hints::from_query(hints, Api::V1).unwrap(),
-        ),
-        candidates: candidates(first).await,
-        host: http::uri::Authority::from_static("a"),
-        form: whipstitch_signaling::Form::Classic,
-    };
+    let lookup = Lookup::new(
+        Role::Publish,
+        StreamKey::new("live", "s1").unwrap(),
+        Hints::from_query(hints, Api::V1).unwrap(),
+    );
+    let first = candidates(first).await;
     let exchange = Exchange::begin(&http::HeaderMap::new(), None);
     let metrics = Metrics::register(&Registry::new()).unwrap();
     let failover = Failover {
@@ -223,10 +219,14 @@ async fn send_asked(
         metrics: &metrics,
         exchange: &exchange,
     };
-    let request = Request::builder().method(method).body(body).unwrap();
+    let mut request = Request::builder().method(&method).body(body).unwrap();
+    if method == Method::GET {
+        let handshake = http::HeaderValue::from_static("websocket");
+        request.headers_mut().insert(UPGRADE, handshake);
+    }
     let began = Instant::now();
     let mut budget = Budget::new(BUDGET, CONNECT);
-    let answer = failover.any(&endpoint, request, &mut budget).await;
+    let answer = failover.any(&lookup, &first, request, &mut budget).await;
     let took = began.elapsed();
     let of = match answer {
         Ok(answer) => {
@@ -317,6 +317,18 @@ async fn a_post_that_a_node_got_is_never_sent_again() {
             (came.got, came.heard),
             (vec![sdp(1)], vec![said.to_owned()])
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_moves_to_the_next_node_only_if_nothing_was_sent() {
+    for mood in [Refuses, Unheard] {
+        let came = send(Method::GET, &[mood, Answers(101)], &[1, 2], None).await;
+        assert_eq!((&*came.of, came.tries), ("2 101", 2));
+    }
+    for (mood, of) in [(HangsUp, "node-unreachable"), (Answers(503), "1 503")] {
+        let came = send(Method::GET, &[mood, Answers(101)], &[1, 2], None).await;
+        assert_eq!((&*came.of, came.tries), (of, 1));
     }
 }
 
