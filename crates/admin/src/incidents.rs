@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
-use whipstitch_proxy::{Recent, incidents::Incident};
+use whipstitch_proxy::{Incidents, incidents::Incident};
 
 use super::answer::unix_ms;
 
@@ -27,7 +27,7 @@ struct Row {
     id: Box<str>,
 }
 
-pub(super) fn shown(recent: &Recent) -> Shown {
+pub(super) fn shown(recent: &Incidents) -> Shown {
     let rows = |incidents: Vec<Incident>| incidents.into_iter().map(Row::from).collect();
     Shown {
         refusals: rows(recent.refusals()),

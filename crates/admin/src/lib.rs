@@ -46,7 +46,7 @@ use tower::service_fn;
 use whipstitch_config::LiveConfig;
 use whipstitch_ingress::{CertStore, HttpService};
 use whipstitch_origin as origin;
-use whipstitch_proxy::{self as proxy, Recent, SessionTable, Terminator};
+use whipstitch_proxy::{self as proxy, Incidents, SessionTable, Terminator};
 use whipstitch_telemetry::LogLevel;
 
 use self::events::MAX_LISTENERS;
@@ -77,7 +77,7 @@ pub struct Parts {
     /// Ends a session.
     pub terminator: Terminator,
     /// Recent errors and refusals.
-    pub recent: Recent,
+    pub recent: Incidents,
     /// Counters of lookups, and the state of the Stream Manager.
     pub origin: origin::Metrics,
     /// Counters of requests.

@@ -110,7 +110,7 @@ fn admin_of(process: Arc<TestProcess>) -> Admin {
         terminator: Terminator::new(sessions.clone(), directory, tasks.clone()),
         view,
         sessions,
-        recent: Recent::default(),
+        recent: Incidents::default(),
         origin: origin::Metrics::default(),
         proxy: proxy::Metrics::register(&Registry::new()).unwrap(),
         breaker: Breaker::new(

@@ -49,16 +49,18 @@ pub use current::Current;
 pub use destinations::splice;
 pub use layers::{resolving, routing};
 pub use report::{
-    incidents::{self, Recent},
+    incidents::{self, Incidents},
     log,
     metrics::{self, Metrics},
-    trace::{self, Tracing},
+    refusal::refusal,
 };
 pub use request::{
     clock,
-    exchange::{Exchange, Peer},
+    exchange::Exchange,
     message::{Bound, Clean, Routed},
+    peer::Peer,
     permits::{Limit, Permits},
+    trace::{self, Tracing},
 };
 pub use sessions::{
     Count, NotAnId, SessionId, SessionKind, SessionTable, SessionView, Sides, Terminator,

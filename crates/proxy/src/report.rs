@@ -1,7 +1,8 @@
-//! What operators are told: metrics, log lines, incidents, traces.
+//! What operators are told: metrics, log lines, incidents, spans.
 
 pub mod incidents;
 pub mod log;
 pub mod metrics;
+pub(crate) mod refusal;
 pub(crate) mod server_timing;
-pub mod trace;
+pub(crate) mod spans;

@@ -21,7 +21,7 @@ use whipstitch_origin::{AllowedOrigins, ByNetwork, Directory, connect::ManagerAd
 use whipstitch_signaling::{Api, ice::IceServers, session::SessionKeys};
 
 use crate::{
-    Body, CloseSignal, Metrics, Permits, Recent, SessionTable, Terminator,
+    Body, CloseSignal, Incidents, Metrics, Permits, SessionTable, Terminator,
     destinations::{
         Destinations,
         forward::{EventStreams, Forward},
@@ -40,8 +40,8 @@ use crate::{
         sanitize::SanitizeLayer,
     },
     nodes::node_client::NodeClient,
-    report::trace::Tracing,
-    request::trusted_proxies::Forwarders,
+    request::trace::Tracing,
+    request::trusted_proxies::TrustedProxies,
     sessions::reaper::{self, Orphans},
     words::config::{Limits, Proxy, Timeouts},
 };
@@ -85,8 +85,8 @@ pub struct Dependencies {
     pub sessions: SessionTable,
     /// Ends sessions at their nodes.
     pub terminator: Terminator,
-    /// Keeps what went wrong lately.
-    pub recent: Recent,
+    /// Keeps the last errors.
+    pub incidents: Incidents,
     /// Counts.
     pub metrics: Metrics,
     /// What one stack hands on to the next.
@@ -154,10 +154,10 @@ pub fn stack(d: &Dependencies, settings: &Settings) -> std::io::Result<Stack> {
 fn observe(d: &Dependencies, settings: &Settings) -> ObserveLayer {
     ObserveLayer {
         exchanges: d.exchanges.clone(),
-        forwarders: Forwarders::new(&settings.proxy.trusted),
+        proxies: TrustedProxies::new(&settings.proxy.trusted),
         tracing: d.tracing.clone(),
         metrics: d.metrics.clone(),
-        recent: d.recent.clone(),
+        incidents: d.incidents.clone(),
         server_timing: settings.proxy.server_timing,
     }
 }

@@ -7,6 +7,7 @@
 //! waits for.
 
 mod extensions;
+mod link_context;
 mod links;
 mod nodes;
 mod not_live;
@@ -40,7 +41,7 @@ use whipstitch_signaling::{
 };
 
 pub(crate) use self::streams::EventStreams;
-use self::{extensions::Place, nodes::Creating, open::Answered};
+use self::{link_context::LinkContext, nodes::Creating, open::Answered};
 use crate::{
     Body, Error, Exchange, Metrics,
     destinations::public_url::Public,
@@ -136,7 +137,7 @@ impl Forward {
                 affinity.remember(client, &origin, endpoint);
             }
         }
-        let place = Place::at(endpoint, &origin, &asked, None);
+        let place = LinkContext::at(endpoint, &origin, &asked, None);
         self.link(&mut response, asked.dialect, place);
         let mut response = unmoved(response)?;
         response.headers_mut().extend(handle);
@@ -234,7 +235,7 @@ impl Forward {
             let handle = self.handle(endpoint, origin);
             response.headers_mut().extend(handle);
         }
-        let place = Place::at(endpoint, origin, asked, session);
+        let place = LinkContext::at(endpoint, origin, asked, session);
         self.link(&mut response, asked.dialect, place);
         response
     }
@@ -328,7 +329,7 @@ impl Forward {
 
     /// ICE servers go on what begins a session, and on an explicit question before it (RFC 9725
     /// §4.6).
-    fn link(&self, response: &mut Response<Body>, dialect: Dialect, place: Place<'_>) {
+    fn link(&self, response: &mut Response<Body>, dialect: Dialect, place: LinkContext<'_>) {
         let status = response.status();
         let headers = response.headers_mut();
         if status.is_success()

@@ -66,9 +66,9 @@ impl Public {
     /// forwarder that tells the scheme alone may ask by a name of its own, and one that tells
     /// `http` may have another before it that ends TLS.
     fn is_known(&self, host: &Authority, exchange: &Exchange) -> bool {
-        let whence = &exchange.record().whence;
-        let is_told = || whence.host.as_ref() == Some(host) || self.is_named;
-        whence
+        let provenance = &exchange.record().provenance;
+        let is_told = || provenance.host.as_ref() == Some(host) || self.is_named;
+        provenance
             .scheme
             .is_none_or(|told| told == Scheme::Https && is_told())
     }
@@ -87,7 +87,7 @@ mod tests {
     use http::HeaderMap;
 
     use super::*;
-    use crate::{Peer, request::trusted_proxies::Forwarders};
+    use crate::{Peer, request::trusted_proxies::TrustedProxies};
 
     /// Scheme and host, as a forwarder tells them.
     type Told = (Option<&'static str>, Option<&'static str>);
@@ -107,7 +107,7 @@ mod tests {
                 headers.insert(name, value.parse().unwrap());
             }
         }
-        let forwarders = Forwarders::new(&["10.0.0.0/8".parse().unwrap()]);
+        let forwarders = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap()]);
         let exchange = Exchange::through(&headers, Some(peer), &forwarders, None);
         let url = url.map(str::to_owned);
         let public = Public {

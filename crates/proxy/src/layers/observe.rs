@@ -23,10 +23,13 @@ use self::{
     report::Report,
 };
 use crate::{
-    Body, Exchange, Metrics, Peer, Recent,
+    Body, Exchange, Incidents, Metrics, Peer,
     nodes::body_drain::{Leftover, Rest},
-    report::{server_timing, trace::Tracing},
-    request::{drain_exemption::Ending, exchange::REQUEST_ID, trusted_proxies::Forwarders},
+    report::server_timing,
+    request::{
+        drain_exemption::DrainExemption, request_id::REQUEST_ID, trace::Tracing,
+        trusted_proxies::TrustedProxies,
+    },
     words::body,
 };
 #[cfg(test)]
@@ -38,13 +41,13 @@ pub(crate) struct ObserveLayer {
     /// Every exchange is on it until its last frame has left, so that a shutdown can wait for them.
     pub(crate) exchanges: TaskTracker,
     /// The peers whose forwarded headers are believed.
-    pub(crate) forwarders: Forwarders,
+    pub(crate) proxies: TrustedProxies,
     /// How requests are traced; `None` if they are not.
     pub(crate) tracing: Option<Tracing>,
     /// Counts the exchanges.
     pub(crate) metrics: Metrics,
     /// Keeps the errors for the status page.
-    pub(crate) recent: Recent,
+    pub(crate) incidents: Incidents,
     /// Whether answers get a `Server-Timing` header.
     pub(crate) server_timing: bool,
 }
@@ -81,12 +84,12 @@ where
         let layer = &self.layer;
         let peer = request.extensions_mut().remove::<Peer>();
         let tracing = layer.tracing.as_ref();
-        let exchange = Exchange::through(request.headers(), peer, &layer.forwarders, tracing);
+        let exchange = Exchange::through(request.headers(), peer, &layer.proxies, tracing);
         let report = Report::begin(
             &exchange,
             &request,
             layer.exchanges.token(),
-            (layer.metrics.clone(), layer.recent.clone()),
+            (layer.metrics.clone(), layer.incidents.clone()),
         );
         request.extensions_mut().insert(exchange.clone());
         let leftover = Leftover::default();
@@ -171,10 +174,10 @@ fn reported(
     let Some(mut report) = report else {
         return response;
     };
-    if let Some(ending) = response.extensions_mut().remove::<Ending>()
-        && let Some(under_way) = report.under_way.take()
+    if let Some(exemption) = response.extensions_mut().remove::<DrainExemption>()
+        && let Some(in_flight) = report.in_flight.take()
     {
-        ending.counts(under_way);
+        exemption.hold(in_flight);
     }
     report.answered(&response);
     response

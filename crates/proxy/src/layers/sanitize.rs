@@ -24,10 +24,7 @@ use crate::{
     Body, Clean, Error, Exchange, Peer,
     destinations::splice::handshake,
     layers::health_check,
-    request::{
-        exchange::{REQUEST_ID, Subject},
-        trusted_proxies::Scheme,
-    },
+    request::{exchange::Subject, request_id::REQUEST_ID, trusted_proxies::Scheme},
     words::error::{BadRequest, Denied},
 };
 
@@ -57,10 +54,10 @@ impl SanitizeLayer {
             .remove::<Exchange>()
             .ok_or(Error::Internal)?;
         let asked = host(&request)?;
-        // What a trusted forwarder was asked for is what the client means; the Host may be the
-        // forwarder's own word for us.
-        let told = exchange.record().whence.host.clone();
-        let host = told.filter(|told| self.serves(told)).unwrap_or(asked);
+        // The host that a trusted proxy was asked for is what the client means; the Host may be
+        // the proxy's own name for us.
+        let forwarded = exchange.record().provenance.host.clone();
+        let host = forwarded.filter(|host| self.serves(host)).unwrap_or(asked);
         let upgrade = handshake::is_asked(&request);
         let is_check = health_check::is_one(&request, !matches!(upgrade, Ok(false)));
         if !self.serves(&host) && !is_check {
@@ -78,7 +75,7 @@ impl SanitizeLayer {
         strip_hop_by_hop(headers);
         drop_forged(headers);
         join_cookies(headers);
-        introduce(headers, &host, &exchange);
+        set_forwarded_headers(headers, &host, &exchange);
         Ok(Clean {
             request,
             host,
@@ -173,7 +170,7 @@ fn origin_form(uri: &Uri) -> Result<Uri, BadRequest> {
     Ok(Uri::from(path))
 }
 
-/// What is said about the client, which was read already if it is believed, and names with an
+/// Removes the forwarded headers, which were read already if they are believed, and names with an
 /// underscore: some servers read `X_Forwarded_For` as `X-Forwarded-For`.
 fn drop_forged(headers: &mut HeaderMap) {
     let forged = |name: &&HeaderName| {
@@ -201,21 +198,20 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Says who asks.
-fn introduce(headers: &mut HeaderMap, host: &Authority, exchange: &Exchange) {
+/// The headers that name the client.
+fn set_forwarded_headers(headers: &mut HeaderMap, host: &Authority, exchange: &Exchange) {
     let record = exchange.record();
     let proto = match exchange.scheme() {
         Some(Scheme::Https) => Some("https"),
         Some(Scheme::Http) => Some("http"),
-        // A forwarder that tells nothing we know may have TLS before it: that is not for us to
-        // deny.
-        None => (!record.whence.trusted).then_some("http"),
+        // A trusted proxy that names no scheme may have TLS before it: that is not for us to deny.
+        None => (!record.provenance.trusted).then_some("http"),
     };
     let peer = || record.peer.as_ref().map(Peer::forwarded_for);
-    let way = record.whence.way.clone().or_else(peer);
+    let hops = record.provenance.hops.clone().or_else(peer);
     headers.insert(
         FORWARDED_FOR,
-        way.unwrap_or(HeaderValue::from_static("unknown")),
+        hops.unwrap_or(HeaderValue::from_static("unknown")),
     );
     if let Some(proto) = proto {
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
@@ -224,7 +220,7 @@ fn introduce(headers: &mut HeaderMap, host: &Authority, exchange: &Exchange) {
         headers.insert(FORWARDED_HOST, host);
     }
     headers.insert(REQUEST_ID, record.id.clone());
-    record.trace.introduce(headers, host);
+    record.trace.propagate(headers, host);
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The last requests that were refused, and the last that failed: what an operator asks for first.
+//! Incidents: the last requests that were refused, and the last that failed, for the status page.
 
 use std::{
     collections::VecDeque,
@@ -15,9 +15,9 @@ use crate::{Exchange, words::problem::Kind};
 /// How many of each are kept.
 pub const KEPT: usize = 50;
 
-/// What went wrong lately. Cheap to clone: all clones are one.
+/// The last incidents. Cheap to clone: all clones are one.
 #[derive(Clone, Debug, Default)]
-pub struct Recent(Arc<Inner>);
+pub struct Incidents(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -35,19 +35,19 @@ pub struct Incident {
     pub problem: Option<Kind>,
     /// The status of the answer.
     pub status: StatusCode,
-    /// What it was about, as in metrics.
+    /// Its subject, as in metrics.
     pub subject: &'static str,
-    /// The stream that it was about.
+    /// The stream of the request.
     pub stream: Option<StreamKey>,
     /// The node that it was sent to last.
     pub node: Option<SocketAddr>,
-    /// Who asked.
+    /// The address of the client.
     pub client: Option<IpAddr>,
     /// The id of the exchange, as in the log.
     pub id: Box<str>,
 }
 
-impl Recent {
+impl Incidents {
     /// The last ones whose fault was not ours, nor a node's: status 4xx with a problem. The newest
     /// first.
     pub fn refusals(&self) -> Vec<Incident> {
@@ -59,8 +59,8 @@ impl Recent {
         newest_first(&self.0.errors)
     }
 
-    /// Keeps an exchange that ended with this status, if it went wrong. What a node refuses is
-    /// between it and its client.
+    /// Keeps an exchange that ended with this status, if that is an incident. A refusal of a node is
+    /// none.
     pub(crate) fn ended(&self, exchange: &Exchange, status: StatusCode) {
         let problem = exchange.record().problem.get().copied();
         let ring = match (status.as_u16(), problem) {
@@ -105,19 +105,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_fifty_of_each_are_kept_and_what_went_well_is_not() {
-        let recent = Recent::default();
+    fn the_last_fifty_of_each_are_kept_and_successes_are_not() {
+        let incidents = Incidents::default();
         for number in 0_u16..120 {
             let mut headers = HeaderMap::new();
             headers.insert("x-request-id", number.to_string().parse().unwrap());
             let exchange = Exchange::begin(&headers, None);
-            recent.ended(&exchange, StatusCode::CREATED);
-            recent.ended(&exchange, StatusCode::NOT_FOUND);
-            recent.ended(&exchange, StatusCode::BAD_GATEWAY);
+            incidents.ended(&exchange, StatusCode::CREATED);
+            incidents.ended(&exchange, StatusCode::NOT_FOUND);
+            incidents.ended(&exchange, StatusCode::BAD_GATEWAY);
             exchange.failed(Kind::BadName);
-            recent.ended(&exchange, StatusCode::BAD_REQUEST);
+            incidents.ended(&exchange, StatusCode::BAD_REQUEST);
         }
-        let (refusals, errors) = (recent.refusals(), recent.errors());
+        let (refusals, errors) = (incidents.refusals(), incidents.errors());
         assert_eq!((refusals.len(), errors.len()), (KEPT, KEPT));
         assert_eq!((&*refusals[0].id, &*refusals[49].id), ("119", "70"));
         assert_eq!(refusals[0].problem, Some(Kind::BadName));

@@ -38,8 +38,8 @@ impl ClientKey {
         exchange: &Exchange,
     ) -> Option<Self> {
         static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        let whence = &exchange.record().whence;
-        let address = whence.client.filter(|_| whence.is_one)?;
+        let provenance = &exchange.record().provenance;
+        let address = provenance.client.filter(|_| provenance.is_one)?;
         let mut hasher = SECRET.build_hasher();
         for name in [USER_AGENT, ORIGIN, AUTHORIZATION] {
             let values = request.headers().get_all(name);

@@ -1,37 +1,39 @@
-//! The end of an exchange for which nobody waits.
+//! Exempts an exchange from the drain: a shutdown does not wait for its end.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Put into the extensions of an answer whose exchange may be let go before its last frame has
-/// left. Cheap to clone: all clones are one.
+/// Is put into the extensions of an answer whose last frame a drain need not wait for. Cheap to
+/// clone: all clones are one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ending(Arc<Mutex<State>>);
+pub(crate) struct DrainExemption(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 enum State {
     #[default]
     Open,
-    /// What is on as long as the exchange counts as one under way.
+    /// Keeps the exchange counted as in flight.
     Counted {
-        _as: TaskTrackerToken,
+        _in_flight: TaskTrackerToken,
     },
-    Over,
+    Released,
 }
 
-impl Ending {
-    /// The exchange counts by this, until it is let go or nobody has this any more.
-    pub(crate) fn counts(&self, under_way: TaskTrackerToken) {
+impl DrainExemption {
+    /// Keeps the exchange counted as in flight, until it is released or the last clone is dropped.
+    pub(crate) fn hold(&self, in_flight: TaskTrackerToken) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::Open) {
-            *state = State::Counted { _as: under_way };
+            *state = State::Counted {
+                _in_flight: in_flight,
+            };
         }
     }
 
-    /// Nobody waits for it from now on.
-    pub(crate) fn let_go(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::Over;
+    /// The drain does not wait for it from now on.
+    pub(crate) fn release(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::Released;
     }
 }
 
@@ -42,18 +44,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_exchange_counts_until_it_is_let_go_or_over() {
+    fn an_exchange_counts_until_it_is_released_or_over() {
         let exchanges = TaskTracker::new();
-        let ending = Ending::default();
-        ending.counts(exchanges.token());
+        let exemption = DrainExemption::default();
+        exemption.hold(exchanges.token());
         assert_eq!(exchanges.len(), 1);
-        ending.clone().let_go();
+        exemption.clone().release();
         assert_eq!(exchanges.len(), 0);
-        ending.counts(exchanges.token());
-        assert_eq!(exchanges.len(), 0, "it came too late to count");
-        let ending = Ending::default();
-        ending.counts(exchanges.token());
-        drop(ending);
+        exemption.hold(exchanges.token());
+        assert_eq!(exchanges.len(), 0, "it was released already");
+        let exemption = DrainExemption::default();
+        exemption.hold(exchanges.token());
+        drop(exemption);
         assert_eq!(exchanges.len(), 0);
     }
 }

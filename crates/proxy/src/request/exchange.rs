@@ -2,89 +2,28 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc, LazyLock, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
+use http::{HeaderMap, HeaderValue, header::USER_AGENT};
 use tokio::time::Instant;
 use whipstitch_origin::{Asker, Cause};
 use whipstitch_signaling::{Role, StreamKey};
 
 use crate::{
-    report::trace::{Traced, Tracing},
     request::{
-        phases::{Phase, Phases},
-        trusted_proxies::{Forwarders, Scheme, Whence},
+        peer::Peer,
+        phases::Phases,
+        request_id::{client_id, new_id},
+        trace::{TraceState, Tracing},
+        trusted_proxies::{Provenance, Scheme, TrustedProxies},
     },
     words::{problem::Kind, reason::Answerer},
 };
-
-/// The header that carries the id of an exchange, in both directions.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Longest id that is taken from a client, in characters.
-const MAX_REQUEST_ID: usize = 64;
-
-/// Who is at the other end of a client's connection. Set by whoever accepted it.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    /// The client's address.
-    pub addr: SocketAddr,
-    /// Whether TLS protects the connection.
-    pub tls: bool,
-    /// The address as it stands in `X-Forwarded-For`, made once per connection.
-    forwarded_for: HeaderValue,
-    handshake: Option<Arc<Handshake>>,
-}
-
-/// The TLS handshake of a connection, until its first exchange has been told.
-#[derive(Debug)]
-struct Handshake {
-    phase: Phase,
-    told: AtomicBool,
-}
-
-impl Peer {
-    /// A client at this address.
-    pub fn new(addr: SocketAddr, tls: bool) -> Self {
-        let text = addr.ip().to_canonical().to_string();
-        let forwarded_for =
-            HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
-        Self {
-            addr,
-            tls,
-            forwarded_for,
-            handshake: None,
-        }
-    }
-
-    /// The same client, whose TLS handshake began then and took so long.
-    #[must_use]
-    pub fn after_handshake(mut self, began: Instant, took: Duration) -> Self {
-        self.handshake = Some(Arc::new(Handshake {
-            phase: Phase { began, took },
-            told: AtomicBool::new(false),
-        }));
-        self
-    }
-
-    /// The handshake of the connection, to whoever asks first: an exchange after the first did not
-    /// wait for it.
-    fn first_handshake(&self) -> Option<Phase> {
-        let handshake = self.handshake.as_ref()?;
-        let told = handshake.told.swap(true, Ordering::Relaxed);
-        (!told).then_some(handshake.phase)
-    }
-
-    pub(crate) fn forwarded_for(&self) -> HeaderValue {
-        self.forwarded_for.clone()
-    }
-}
 
 /// What an exchange is about; a label value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,22 +96,22 @@ pub struct Exchange(Arc<Record>);
 pub(crate) struct Record {
     pub(crate) id: HeaderValue,
     pub(crate) peer: Option<Peer>,
-    /// What the client says of itself.
+    /// The client's `User-Agent`.
     pub(crate) agent: Option<HeaderValue>,
     pub(crate) began: Instant,
     pub(crate) received: AtomicU64,
     pub(crate) subject: OnceLock<Subject>,
     pub(crate) stream: OnceLock<StreamKey>,
     pub(crate) tries: Mutex<Tries>,
-    /// Who asks, and by which way.
-    pub(crate) whence: Whence,
+    /// Who the client is, and how it reaches us.
+    pub(crate) provenance: Provenance,
     /// Where its time went.
     pub(crate) phases: Phases,
     pub(crate) problem: OnceLock<Kind>,
     /// Why the node or the Stream Manager did not answer; for the operator.
     pub(crate) cause: OnceLock<Cause>,
-    pub(crate) trace: Traced,
-    /// Who made the answer; nobody but this proxy, if it is not said.
+    pub(crate) trace: TraceState,
+    /// Who made the answer; this proxy, if it is not set.
     pub(crate) answerer: OnceLock<Answerer>,
     /// Whether the answer was cut off because the process stops.
     pub(crate) stopped: AtomicBool,
@@ -188,29 +127,29 @@ pub(crate) struct Tries {
 }
 
 impl Exchange {
-    /// One that no forwarder is believed about.
+    /// One without trusted proxies.
     #[cfg(test)]
     pub(crate) fn begin(headers: &HeaderMap, peer: Option<Peer>) -> Self {
-        Self::through(headers, peer, &Forwarders::default(), None)
+        Self::through(headers, peer, &TrustedProxies::default(), None)
     }
 
-    /// The record of a request with this header, which may have come through one of `forwarders`,
-    /// in a trace if there is one.
+    /// The record of a request with this header, which may have come through one of `proxies`, in a
+    /// trace if there is one.
     pub(crate) fn through(
         headers: &HeaderMap,
         peer: Option<Peer>,
-        forwarders: &Forwarders,
+        proxies: &TrustedProxies,
         tracing: Option<&Tracing>,
     ) -> Self {
         let phases = Phases::default();
         if let Some(handshake) = peer.as_ref().and_then(Peer::first_handshake) {
             phases.tls(handshake);
         }
-        let whence = forwarders.whence(headers, peer.as_ref());
+        let provenance = proxies.read(headers, peer.as_ref());
         Self(Arc::new(Record {
             id: client_id(headers).unwrap_or_else(new_id),
-            trace: Traced::begin(headers, whence.trusted, tracing),
-            whence,
+            trace: TraceState::begin(headers, provenance.trusted, tracing),
+            provenance,
             peer,
             agent: headers.get(USER_AGENT).cloned(),
             began: Instant::now(),
@@ -232,21 +171,21 @@ impl Exchange {
 
     /// The client's address, as far as it can be told.
     pub(crate) fn client(&self) -> Option<IpAddr> {
-        self.0.whence.client
+        self.0.provenance.client
     }
 
     /// The client for which a lookup is made: unknown if its address may be that of a proxy with
     /// many clients behind it.
     pub(crate) fn asker(&self) -> Asker {
-        let whence = &self.0.whence;
-        let client = whence.client.filter(|_| whence.is_one);
+        let provenance = &self.0.provenance;
+        let client = provenance.client.filter(|_| provenance.is_one);
         client.map_or(Asker::UNKNOWN, Asker::at)
     }
 
-    /// The forwarder that speaks for the client, if there is one that is believed.
+    /// The trusted proxy that forwarded the request, if it names its client.
     pub(crate) fn forwarder(&self) -> Option<IpAddr> {
         let peer = self.0.peer.as_ref()?;
-        self.0.whence.way.as_ref()?;
+        self.0.provenance.hops.as_ref()?;
         Some(peer.addr.ip().to_canonical())
     }
 
@@ -258,11 +197,10 @@ impl Exchange {
             .map(|peer| peer.addr)
     }
 
-    /// By which scheme the client reaches us, or whoever stands in front; `None` if nobody can
-    /// tell.
+    /// The scheme by which the client reaches us or the trusted proxy; `None` if it is not known.
     pub(crate) fn scheme(&self) -> Option<Scheme> {
         let ours = || self.0.peer.as_ref()?.tls.then_some(Scheme::Https);
-        self.0.whence.scheme.or_else(ours)
+        self.0.provenance.scheme.or_else(ours)
     }
 
     pub(crate) fn subject(&self) -> Subject {
@@ -322,39 +260,5 @@ impl Exchange {
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Exchange").field(&self.0.id).finish()
-    }
-}
-
-/// An id that the client brought, if it can stand in a log line and a URL as it is.
-fn client_id(headers: &HeaderMap) -> Option<HeaderValue> {
-    let id = headers.get(REQUEST_ID)?;
-    let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let fits = (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(harmless);
-    fits.then(|| id.clone())
-}
-
-/// 16 hexadecimal digits: unique in this process, and unlikely to be another's.
-pub(crate) fn new_id() -> HeaderValue {
-    static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let id = SEED.hash_one(COUNT.fetch_add(1, Ordering::Relaxed));
-    HeaderValue::try_from(format!("{id:016x}")).unwrap_or(HeaderValue::from_static("-"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clients_id_is_kept_if_it_is_harmless() {
-        let id = |value: &'static str| {
-            let headers = HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_static(value))]);
-            Exchange::begin(&headers, None).id().to_owned()
-        };
-        assert_eq!(id("abc-123_X.y"), "abc-123_X.y");
-        for bad in ["", "a b", "a\"b", "a/b"] {
-            assert_eq!(id(bad).len(), 16, "{bad:?}");
-        }
-        assert_ne!(id(""), id(""));
     }
 }

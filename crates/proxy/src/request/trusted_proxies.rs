@@ -1,24 +1,23 @@
-//! Forwarders: who stands in front, and is believed when it says for whom it speaks.
+//! Trusted proxies: which peers may set `Forwarded` and `X-Forwarded-*` (`proxy.trusted`).
 //!
-//! A forwarder writes whom it heard behind what it was told, so the list of a client's address
-//! begins with whatever the client made up. It is read from the right, from the connection on, as
-//! long as each place is one of `proxy.trusted`; the first that is not is the client. What stands
-//! further left is nobody's word, and goes no further.
+//! Each proxy appends the address that it got the request from, so the list begins with whatever
+//! the client made up. It is read from the right, beginning with the connection, as long as each
+//! hop is a trusted proxy; the first that is not is the client. Everything further left is dropped.
 
-mod said;
+mod forwarded;
 
 use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED, uri::Authority};
 use ipnet::IpNet;
 
-pub(crate) use self::said::Scheme;
-use crate::Peer;
+pub(crate) use self::forwarded::Scheme;
+use crate::request::peer::Peer;
 
-/// Most places between the client and us that are looked at.
+/// Most hops between the client and us that are read.
 const MAX_HOPS: usize = 16;
 
-/// What forwarders add, RFC 7239's and the older ones.
+/// The headers that proxies add: RFC 7239's, and the older ones.
 const MARKS: [HeaderName; 4] = [
     FORWARDED,
     HeaderName::from_static("x-forwarded-for"),
@@ -26,56 +25,55 @@ const MARKS: [HeaderName; 4] = [
     HeaderName::from_static("via"),
 ];
 
-/// The networks of `proxy.trusted`; nobody by default.
+/// The networks of `proxy.trusted`; none by default.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Forwarders(Arc<[IpNet]>);
+pub(crate) struct TrustedProxies(Arc<[IpNet]>);
 
-/// Who asks, and by which way, as far as that can be told.
+/// Who the client is and how it reaches us, as far as that is known.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Whence {
-    /// The client's address; a forwarder's if it does not say for whom it speaks.
+pub(crate) struct Provenance {
+    /// The client's address; a trusted proxy's if it does not name its client.
     pub(crate) client: Option<IpAddr>,
-    /// Whether that is the address of one client, and not of somebody who speaks for many.
+    /// Whether that is the address of one client, not of a proxy with many clients.
     pub(crate) is_one: bool,
-    /// How the client reaches the forwarder, if that is known.
+    /// How the client reaches the trusted proxy, if that is known.
     pub(crate) scheme: Option<Scheme>,
-    /// The host that the client asked the forwarder for, if that is known.
+    /// The host that the client asked the trusted proxy for, if that is known.
     pub(crate) host: Option<Authority>,
-    /// Whether it is a forwarder that asks, whatever it says.
+    /// Whether the peer is a trusted proxy.
     pub(crate) trusted: bool,
-    /// The way from the client to us, as it stands in `X-Forwarded-For`; `None` if there is nothing
-    /// between.
-    pub(crate) way: Option<HeaderValue>,
+    /// The value of `X-Forwarded-For`: all addresses from the client to the peer; `None` if there is
+    /// no trusted proxy between.
+    pub(crate) hops: Option<HeaderValue>,
 }
 
-impl Forwarders {
+impl TrustedProxies {
     pub(crate) fn new(trusted: &[IpNet]) -> Self {
         Self(trusted.into())
     }
 
-    /// Reads who asks.
-    pub(crate) fn whence(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Whence {
+    /// Reads the provenance of a request.
+    pub(crate) fn read(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Provenance {
         let Some(address) = peer.map(|peer| peer.addr.ip().to_canonical()) else {
-            return Whence::default();
+            return Provenance::default();
         };
         if !self.trusts(address) {
-            return Whence {
+            return Provenance {
                 client: Some(address),
                 is_one: !MARKS.iter().any(|name| headers.contains_key(name)),
-                ..Whence::default()
+                ..Provenance::default()
             };
         }
-        let said = said::read(headers, |hop| self.trusts(hop));
-        let client = said.way.last().copied();
-        Whence {
+        let forwarded = forwarded::read(headers, |hop| self.trusts(hop));
+        let client = forwarded.hops.last().copied();
+        Provenance {
             client: client.or(Some(address)),
-            // An address in there may be a forwarder that does not tell, and many clients behind
-            // it.
+            // A trusted address there is a proxy that does not name its clients.
             is_one: client.is_some_and(|client| !self.trusts(client)),
-            scheme: said.scheme,
-            host: said.host,
+            scheme: forwarded.scheme,
+            host: forwarded.host,
             trusted: true,
-            way: client.and_then(|_| way(&said.way, address)),
+            hops: client.and_then(|_| forwarded_for(&forwarded.hops, address)),
         }
     }
 
@@ -84,11 +82,11 @@ impl Forwarders {
     }
 }
 
-/// From the client, the last of `hops`, to the one that is connected.
-fn way(hops: &[IpAddr], connected: IpAddr) -> Option<HeaderValue> {
-    let places = hops.iter().rev().chain([&connected]);
-    let places: Vec<String> = places.map(IpAddr::to_string).collect();
-    HeaderValue::try_from(places.join(", ")).ok()
+/// `X-Forwarded-For`: from the client, the last of `hops`, to the peer.
+fn forwarded_for(hops: &[IpAddr], peer: IpAddr) -> Option<HeaderValue> {
+    let hops = hops.iter().rev().chain([&peer]);
+    let hops: Vec<String> = hops.map(IpAddr::to_string).collect();
+    HeaderValue::try_from(hops.join(", ")).ok()
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ use super::{
 };
 use crate::{
     nodes::{client::Failed, failover::Carrier},
-    request::{budget::Budget, exchange::REQUEST_ID, phases::Phases},
+    request::{budget::Budget, phases::Phases, request_id::REQUEST_ID},
     words::{
         body,
         config::Timeouts,

@@ -16,7 +16,7 @@ use whipstitch_signaling::{Role, StreamKey, session::Session as Sealed};
 use super::traffic::{Sides, Traffic};
 use crate::{
     Exchange,
-    report::trace::TraceId,
+    request::trace::TraceId,
     request::{client_key::ClientKey, trusted_proxies::Scheme},
 };
 

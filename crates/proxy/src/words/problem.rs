@@ -10,8 +10,7 @@ use whipstitch_origin::{LookupError, ManagerFault};
 use whipstitch_signaling::tag::Unmatched;
 
 use crate::{
-    Body, BodyError, Error, Metrics,
-    request::exchange::{REQUEST_ID, new_id},
+    Body, BodyError, Error,
     words::{
         body,
         config::NotLiveStatus,
@@ -282,12 +281,7 @@ struct Problem<'p> {
 /// The answer that tells a client of an error. `not_live` is the status where there is a choice.
 pub(crate) fn response(error: &Error, instance: &str, not_live: NotLiveStatus) -> Response<Body> {
     let kind = Kind::of(error);
-    let Entry {
-        slug,
-        status,
-        title,
-        ..
-    } = kind.entry();
+    let Entry { status, title, .. } = kind.entry();
     let status = match kind {
         Kind::NotLive => not_live.status(),
         _ => status,
@@ -299,22 +293,8 @@ pub(crate) fn response(error: &Error, instance: &str, not_live: NotLiveStatus) -
         }
         error => error.to_string(),
     };
-    let problem = Problem {
-        r#type: format!("{TYPE_PREFIX}{slug}"),
-        title,
-        status: status.as_u16(),
-        detail: &detail,
-        instance,
-    };
-    let json = serde_json::to_vec(&problem).unwrap_or_default();
-    let mut response = Response::new(body::full(Bytes::from(json)));
-    *response.status_mut() = status;
+    let mut response = written(kind, status, &detail, instance).map(body::full);
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = kind.retry_after() {
         headers.insert(header::RETRY_AFTER, seconds);
     }
@@ -337,23 +317,20 @@ pub(crate) fn response(error: &Error, instance: &str, not_live: NotLiveStatus) -
     response
 }
 
-/// The answer to a request that never came so far as to have an exchange: it has an id of its own,
-/// and can be read by pages of any origin.
-pub fn refusal(kind: Kind, detail: &str, metrics: &Metrics) -> Response<Bytes> {
-    metrics.problem(kind);
-    let Entry {
-        slug,
-        status,
-        title,
-        ..
-    } = kind.entry();
-    let id = new_id();
+/// A problem as its answer, without what depends on its error.
+pub(crate) fn written(
+    kind: Kind,
+    status: StatusCode,
+    detail: &str,
+    instance: &str,
+) -> Response<Bytes> {
+    let Entry { slug, title, .. } = kind.entry();
     let problem = Problem {
         r#type: format!("{TYPE_PREFIX}{slug}"),
         title,
         status: status.as_u16(),
         detail,
-        instance: id.to_str().unwrap_or_default(),
+        instance,
     };
     let mut response = Response::new(serde_json::to_vec(&problem).unwrap_or_default().into());
     *response.status_mut() = status;
@@ -361,11 +338,6 @@ pub fn refusal(kind: Kind, detail: &str, metrics: &Metrics) -> Response<Bytes> {
     let json = HeaderValue::from_static("application/problem+json");
     headers.insert(header::CONTENT_TYPE, json);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let any = HeaderValue::from_static("*");
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
-    let exposed = HeaderValue::from_static("X-Request-Id");
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
-    headers.insert(REQUEST_ID, id);
     response
 }
 

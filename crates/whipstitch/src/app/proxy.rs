@@ -5,7 +5,7 @@ use prometheus::Registry;
 use whipstitch_config::{Config, LiveConfig};
 use whipstitch_ingress as ingress;
 use whipstitch_proxy::{
-    self as proxy, Current, Dependencies, Memory, Permits, Recent, SessionTable, Terminator,
+    self as proxy, Current, Dependencies, Incidents, Memory, Permits, SessionTable, Terminator,
     splice::Detached, stack, trace::Tracing,
 };
 use whipstitch_telemetry::{self as telemetry, SpanMetrics};
@@ -31,7 +31,7 @@ pub(super) struct Proxy {
 /// What the admin interface and the metrics show of requests and sessions.
 pub(super) struct Observed {
     pub(super) sessions: SessionTable,
-    pub(super) recent: Recent,
+    pub(super) recent: Incidents,
     pub(super) permits: Permits,
     pub(super) metrics: proxy::Metrics,
 }
@@ -53,7 +53,7 @@ pub(super) fn proxy(
             config.sessions.lifetime,
             context.clock.clone(),
         ),
-        recent: Recent::default(),
+        recent: Incidents::default(),
         permits: Permits::new(&config.limits),
         metrics: proxy::Metrics::register(registry)?,
     };
@@ -114,7 +114,7 @@ fn dependencies(
             directory.directory.clone(),
             shutdown.background.clone(),
         ),
-        recent: observed.recent.clone(),
+        incidents: observed.recent.clone(),
         metrics: observed.metrics.clone(),
         tracing,
         memory: Memory::new(observed.permits.clone()),

@@ -9,10 +9,7 @@ use whipstitch_config::Config;
 use whipstitch_ingress::{
     self as ingress, ConnectionInfo, Listener, Refusal, Server, config::Connections,
 };
-use whipstitch_proxy::{
-    self as proxy, Current, Peer,
-    problem::{self, Kind},
-};
+use whipstitch_proxy::{self as proxy, Current, Peer, problem::Kind};
 
 use super::{StartError, tls::Tls};
 use crate::shutdown::Shutdown;
@@ -106,6 +103,6 @@ fn refusing(metrics: &proxy::Metrics) -> ingress::Render {
             | Refusal::ProxyProtocol
             | Refusal::Http2Broken => Kind::BadMessage,
         };
-        problem::refusal(kind, refusal.what(), &metrics)
+        proxy::refusal(kind, refusal.what(), &metrics)
     })
 }

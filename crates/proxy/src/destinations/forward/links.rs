@@ -13,8 +13,8 @@ use whipstitch_signaling::{
     link::{self, Link},
 };
 
-use super::{Forward, extensions::Place};
-use crate::{Exchange, request::exchange::new_id};
+use super::{Forward, link_context::LinkContext};
+use crate::{Exchange, request::request_id::new_id};
 
 /// Most ICE servers that a client is told of; browsers warn from five on.
 const MOST_SERVERS: usize = 16;
@@ -28,9 +28,9 @@ impl Forward {
         &self,
         headers: &mut HeaderMap,
         dialect: Dialect,
-        place: Place<'_>,
+        context: LinkContext<'_>,
     ) {
-        let exchange = place.exchange;
+        let exchange = context.exchange;
         let (configured, nodes) = (self.ice.borrow().clone(), taken(headers, exchange));
         let (offered, others): (Vec<_>, Vec<_>) = nodes
             .iter()
@@ -58,7 +58,7 @@ impl Forward {
                 if links.is_empty()
                     && let Some(link) = statistics()
                 {
-                    links.extend(self.sealed_link(place, link).map(bare));
+                    links.extend(self.sealed_link(context, link).map(bare));
                 }
             }
             Links::Plain => {
@@ -70,8 +70,8 @@ impl Forward {
                 // Not on an answer to `OPTIONS`, where MediaMTX
                 // (internal/protocols/whip/link_header.go, 2026-08) takes every link for an ICE
                 // server, and gives up at another.
-                if place.begins() {
-                    links.extend(offered().filter_map(|link| self.sealed_link(place, link)));
+                if context.begins() {
+                    links.extend(offered().filter_map(|link| self.sealed_link(context, link)));
                 }
             }
         }

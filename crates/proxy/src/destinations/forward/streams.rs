@@ -24,7 +24,7 @@ use tokio_util::{
 use crate::{
     Body, BodyError, Error, Exchange, Metrics,
     request::{
-        drain_exemption::Ending,
+        drain_exemption::DrainExemption,
         permits::{Limit, Permit},
     },
 };
@@ -70,12 +70,12 @@ impl EventStreams {
         // proxy_buffering).
         let headers = response.headers_mut();
         headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-        let (ending, over) = (Ending::default(), CancellationToken::new());
-        response.extensions_mut().insert(ending.clone());
+        let (exemption, over) = (DrainExemption::default(), CancellationToken::new());
+        response.extensions_mut().insert(exemption.clone());
         let (close, ends) = (self.close.clone(), over.clone());
         self.tasks.spawn(async move {
             tokio::select! {
-                () = close.cancelled() => ending.let_go(),
+                () = close.cancelled() => exemption.release(),
                 () = ends.cancelled() => {}
             }
         });

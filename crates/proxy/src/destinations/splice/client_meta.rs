@@ -17,7 +17,7 @@ const TYPE: HeaderName = HeaderName::from_static("x-forwarded-for-meta-type");
 /// `Origin`.
 pub(super) fn add(headers: &mut HeaderMap, exchange: &Exchange) {
     let record = exchange.record();
-    if let Some(peer) = record.peer.as_ref().filter(|_| !record.whence.trusted) {
+    if let Some(peer) = record.peer.as_ref().filter(|_| !record.provenance.trusted) {
         headers.insert(PORT, HeaderValue::from(peer.addr.port()));
     }
     let secure = exchange.scheme() == Some(Scheme::Https);

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     CloseSignal, Exchange, Metrics, SessionTable,
-    report::trace::{Attribute, Life, node},
+    report::spans::{Life, node},
     request::permits::Permit,
+    request::trace::Attribute,
     sessions::{SessionView, end, view::About},
     words::end_reason::EndReason,
 };

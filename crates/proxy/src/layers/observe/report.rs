@@ -1,5 +1,4 @@
-//! What is told of an exchange when it is over: to the metrics, to whoever asks what went wrong
-//! lately, and to the log.
+//! Reports an exchange at its end: to the metrics, the incidents, the trace and the log.
 
 use std::{fmt, sync::atomic::Ordering};
 
@@ -8,8 +7,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::info;
 
 use crate::{
-    BodyError, Exchange, Metrics, Recent,
-    report::{metrics::Attempt, trace::Exchanged},
+    BodyError, Exchange, Incidents, Metrics,
+    report::{metrics::Attempt, spans::Exchanged},
     request::{exchange::Subject, phases::Phase},
     words::reason::{Delivery, Reason},
 };
@@ -17,37 +16,37 @@ use crate::{
 /// Longest piece of a path in the log, in bytes.
 const MAX_PATH: usize = 256;
 
-/// Tells metrics and log about an exchange when it is over, however it ended.
+/// Reports an exchange when it is dropped, however it ended.
 pub(super) struct Report {
     pub(super) exchange: Exchange,
     metrics: Metrics,
-    recent: Recent,
+    incidents: Incidents,
     method: Method,
     uri: Uri,
     version: Version,
     /// `None` as long as there is no answer: the client may leave before.
     status: Option<StatusCode>,
-    /// What came of it, should it be an attempt to make a session.
+    /// The outcome, if it was an attempt to create a session.
     attempt: Attempt,
     delivery: Delivery,
     broke: Option<BodyError>,
     sent: u64,
-    /// `None` if the exchange may be let go before its end.
-    pub(super) under_way: Option<TaskTrackerToken>,
+    /// `None` if a drain need not wait for the end of the exchange.
+    pub(super) in_flight: Option<TaskTrackerToken>,
 }
 
 impl Report {
     pub(super) fn begin<B>(
         exchange: &Exchange,
         request: &Request<B>,
-        under_way: TaskTrackerToken,
-        (metrics, recent): (Metrics, Recent),
+        in_flight: TaskTrackerToken,
+        (metrics, incidents): (Metrics, Incidents),
     ) -> Self {
         metrics.began();
         Self {
             exchange: exchange.clone(),
             metrics,
-            recent,
+            incidents,
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
@@ -56,7 +55,7 @@ impl Report {
             delivery: Delivery::Left,
             broke: None,
             sent: 0,
-            under_way: Some(under_way),
+            in_flight: Some(in_flight),
         }
     }
 
@@ -65,7 +64,7 @@ impl Report {
         let status = response.status();
         self.status = Some(status);
         self.attempt = Attempt::of(status, response.headers());
-        // Nothing follows these, whatever is there (RFC 9110 §6.4.1).
+        // These have no content (RFC 9110 §6.4.1).
         if self.method == Method::HEAD
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
@@ -95,9 +94,9 @@ impl Report {
         self.broke = Some(error.clone());
     }
 
-    /// To whoever collects spans.
+    /// To the exporter of spans.
     fn trace(&self) {
-        if self.exchange.record().trace.told().is_none() {
+        if self.exchange.record().trace.sampled().is_none() {
             return;
         }
         Exchanged {
@@ -110,16 +109,16 @@ impl Report {
             reason: self.reason().label(),
             sent: self.sent,
         }
-        .tell();
+        .send();
     }
 
-    /// To the metrics, and to whoever asks what went wrong lately.
+    /// To the metrics and the incidents.
     fn measure(&self, took: Phase) {
         let subject = self.exchange.subject();
         match self.status {
             Some(status) => {
                 self.metrics.ended(subject, status, took.took);
-                self.recent.ended(&self.exchange, status);
+                self.incidents.ended(&self.exchange, status);
             }
             None => self.metrics.abandoned(),
         }
@@ -211,6 +210,6 @@ impl Drop for Report {
 pub(crate) fn written(exchange: &Exchange) {
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
     let token = tokio_util::task::TaskTracker::new().token();
-    let seen = (metrics, Recent::default());
+    let seen = (metrics, Incidents::default());
     drop(Report::begin(exchange, &Request::new(()), token, seen));
 }

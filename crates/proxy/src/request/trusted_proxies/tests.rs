@@ -2,28 +2,28 @@ use super::*;
 
 /// What is read of these header lines at a connection from `10.0.0.1`, which is trusted as all of
 /// `10.0.0.0/8` is.
-fn read(lines: &[(&str, &str)]) -> Whence {
+fn read(lines: &[(&str, &str)]) -> Provenance {
     read_from("10.0.0.1", lines)
 }
 
-fn read_from(peer: &str, lines: &[(&str, &str)]) -> Whence {
+fn read_from(peer: &str, lines: &[(&str, &str)]) -> Provenance {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
         let name: HeaderName = name.parse().unwrap();
         headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
-    let forwarders = Forwarders::new(&["10.0.0.0/8".parse().unwrap()]);
+    let proxies = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap()]);
     let peer = Peer::new((peer.parse::<IpAddr>().unwrap(), 1000).into(), false);
-    forwarders.whence(&headers, Some(&peer))
+    proxies.read(&headers, Some(&peer))
 }
 
 /// The client, whether it is one, and what goes on.
 fn client(lines: &[(&str, &str)]) -> (String, bool, String) {
-    let whence = read(lines);
-    let way = whence.way.as_ref().map(|way| way.to_str().unwrap());
+    let provenance = read(lines);
+    let way = provenance.hops.as_ref().map(|way| way.to_str().unwrap());
     (
-        whence.client.unwrap().to_string(),
-        whence.is_one,
+        provenance.client.unwrap().to_string(),
+        provenance.is_one,
         way.unwrap_or_default().to_owned(),
     )
 }
@@ -137,10 +137,10 @@ fn the_standard_header_is_read_too() {
         "forwarded",
         "for=6.6.6.6;proto=http, For=\"[2001:db8::1]:99\" ; Proto=https;host=\"live.example:8443\", for=10.2.2.2;proto=http",
     )];
-    let whence = read(&lines);
-    assert_eq!(whence.client.unwrap().to_string(), "2001:db8::1");
-    assert_eq!(whence.scheme, Some(Scheme::Https));
-    assert_eq!(whence.host.unwrap(), "live.example:8443");
+    let provenance = read(&lines);
+    assert_eq!(provenance.client.unwrap().to_string(), "2001:db8::1");
+    assert_eq!(provenance.scheme, Some(Scheme::Https));
+    assert_eq!(provenance.host.unwrap(), "live.example:8443");
     for bad in [
         "for=unknown",
         "for=_a",
@@ -162,8 +162,8 @@ fn two_families_that_disagree_are_not_believed() {
         (FOR, "192.0.2.1"),
         ("forwarded", "for=192.0.2.1;proto=https"),
     ];
-    let whence = read(&agree);
-    assert!(whence.is_one && whence.scheme == Some(Scheme::Https));
+    let provenance = read(&agree);
+    assert!(provenance.is_one && provenance.scheme == Some(Scheme::Https));
     let spoofed = [
         (FOR, "192.0.2.1"),
         ("forwarded", "for=6.6.6.6;host=evil.example"),
@@ -181,9 +181,9 @@ fn two_families_that_disagree_are_not_believed() {
 #[test]
 fn scheme_and_host_are_those_of_the_clients_own_place() {
     let of = |lines: &[(&str, &str)]| {
-        let whence = read(lines);
-        let host = whence.host.map(|host| host.to_string());
-        (whence.scheme, host.unwrap_or_default())
+        let provenance = read(lines);
+        let host = provenance.host.map(|host| host.to_string());
+        (provenance.scheme, host.unwrap_or_default())
     };
     let https = Some(Scheme::Https);
     assert_eq!(
@@ -225,10 +225,10 @@ fn nobody_else_is_believed() {
         ("forwarded", "for=6.6.6.6;proto=https;host=evil.example"),
     ];
     for peer in ["192.0.2.9", "::ffff:192.0.2.9"] {
-        let whence = read_from(peer, &lines);
-        assert_eq!(whence.client.unwrap().to_string(), "192.0.2.9");
-        assert!(!whence.is_one && whence.way.is_none());
-        assert!(whence.scheme.is_none() && whence.host.is_none());
+        let provenance = read_from(peer, &lines);
+        assert_eq!(provenance.client.unwrap().to_string(), "192.0.2.9");
+        assert!(!provenance.is_one && provenance.hops.is_none());
+        assert!(provenance.scheme.is_none() && provenance.host.is_none());
         assert!(read_from(peer, &[]).is_one);
     }
     assert_eq!(

@@ -22,12 +22,12 @@ use tokio::time::Instant;
 
 pub(crate) use self::attributes::node;
 use self::route::{method, route};
-use super::{Attribute, Context, Parent, Side, Span, SpanId, SpanSink, TraceId, begun::Ours};
 use crate::{
     Exchange,
     request::{
         exchange::Subject,
         phases::{Phase, Times},
+        trace::{Attribute, Context, Parent, Side, Span, SpanId, SpanSink, TraceContext, TraceId},
     },
     words::end_reason::Ended,
 };
@@ -49,10 +49,10 @@ pub(crate) struct Exchanged<'a> {
 }
 
 impl Exchanged<'_> {
-    /// Tells of it, if somebody is to be told.
-    pub(crate) fn tell(&self) {
+    /// Sends its spans, if they are sampled.
+    pub(crate) fn send(&self) {
         let record = self.exchange.record();
-        let Some(ours) = record.trace.told() else {
+        let Some(ours) = record.trace.sampled() else {
             return;
         };
         let (clock, times) = (Clock::now(), record.phases.times());
@@ -122,7 +122,7 @@ pub(crate) struct Life {
 impl Life {
     /// That of this exchange, if somebody is to be told.
     pub(crate) fn of(exchange: &Exchange) -> Option<Box<Self>> {
-        let ours = exchange.record().trace.told()?;
+        let ours = exchange.record().trace.sampled()?;
         Some(Box::new(Self {
             trace: ours.trace,
             parent: ours.server,
@@ -152,7 +152,7 @@ impl Life {
     }
 }
 
-impl Ours {
+impl TraceContext {
     /// A span of this trace, of which more is to be said.
     fn span(&self, span: SpanId, side: Side) -> Span {
         Span {

@@ -1,13 +1,13 @@
-//! What trusted forwarders say: `X-Forwarded-For`, `-Proto`, `-Host`, and `Forwarded` (RFC 7239).
+//! Parses what trusted proxies add: `X-Forwarded-For`, `-Proto`, `-Host`, and `Forwarded` (RFC 7239).
 //!
 //! | value | read as |
 //! |---|---|
 //! | `192.0.2.1`, `2001:db8::1` | this address |
 //! | `192.0.2.1:4711`, `[2001:db8::1]`, `[2001:db8::1]:4711` | this address (RFC 7239 §6; Azure's gateways write the port) |
-//! | `unknown`, `_hidden`, a name, anything else | nobody: who is further left cannot be told |
+//! | `unknown`, `_hidden`, a name, anything else | no address: the hops further left are not known |
 //!
-//! Most forwarders write one of the two families and pass on what a client wrote in the other. So
-//! where both speak they have to agree, or neither is believed.
+//! Most proxies write one of the two families and pass on what the client wrote in the other. So
+//! where both are there they have to agree, or neither is believed.
 
 use std::{
     fmt,
@@ -26,7 +26,7 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// Longest host name with a port (RFC 1035 §2.3.4).
 const MAX_HOST: usize = 260;
 
-/// How a client reaches a forwarder.
+/// How a client reaches a trusted proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Http,
@@ -42,29 +42,28 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// What is said, as far as it is believed.
+/// What the headers name, as far as it is believed.
 #[derive(Debug, Default)]
-pub(super) struct Said {
-    /// From the place beside the one that is connected to the client, which is the last; empty if
-    /// it cannot be told.
-    pub(super) way: Vec<IpAddr>,
-    /// By which the client came.
+pub(super) struct Forwarded {
+    /// From the hop next to the peer to the client, which is the last; empty if not known.
+    pub(super) hops: Vec<IpAddr>,
+    /// The scheme of the client's request.
     pub(super) scheme: Option<Scheme>,
-    /// For which the client asked.
+    /// The host of the client's request.
     pub(super) host: Option<Authority>,
 }
 
 /// Both families, if they agree.
-pub(super) fn read(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Said {
+pub(super) fn read(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Forwarded {
     let (older, standard) = (older(headers, &trusts), standard(headers, &trusts));
     match (older, standard) {
         (Some(one), None) | (None, Some(one)) => one,
-        (Some(one), Some(other)) if one.way == other.way => Said {
+        (Some(one), Some(other)) if one.hops == other.hops => Forwarded {
             scheme: agreed(one.scheme, other.scheme),
             host: agreed(one.host, other.host),
-            way: one.way,
+            hops: one.hops,
         },
-        _ => Said::default(),
+        _ => Forwarded::default(),
     }
 }
 
@@ -76,74 +75,74 @@ fn agreed<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<T> {
 }
 
 /// `X-Forwarded-*`; `None` if there are none.
-fn older(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Option<Said> {
+fn older(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Option<Forwarded> {
     if ![FOR, HOST, PROTO]
         .iter()
         .any(|name| headers.contains_key(name))
     {
         return None;
     }
-    let way = way(from_right(headers, &FOR).map(address), trusts);
-    // A list has an entry for each place; who writes one only means the first.
-    let told = |name| {
+    let hops = read_hops(from_right(headers, &FOR).map(address), trusts);
+    // A list has an entry for each hop; a proxy that writes one only means the first.
+    let value = |name| {
         from_right(headers, name)
-            .take(way.len().max(1))
+            .take(hops.len().max(1))
             .last()
             .filter(|text| !text.is_empty())
     };
     let (proto, host_name) = (PROTO, HOST);
-    let scheme = told(&proto).and_then(scheme);
-    Some(Said {
+    let scheme = value(&proto).and_then(scheme);
+    Some(Forwarded {
         scheme,
-        host: told(&host_name).and_then(|text| host(text, scheme)),
-        way,
+        host: value(&host_name).and_then(|text| host(text, scheme)),
+        hops,
     })
 }
 
 /// `Forwarded`; `None` if there is none.
-fn standard(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Option<Said> {
+fn standard(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Option<Forwarded> {
     headers.contains_key(FORWARDED).then(|| {
-        let told = |element, name| param(element, name);
+        let value = |element, name| param(element, name);
         let elements = || from_right(headers, &FORWARDED);
-        let way = way(
-            elements().map(|element| address(told(element, "for")?)),
+        let hops = read_hops(
+            elements().map(|element| address(value(element, "for")?)),
             trusts,
         );
-        let first = elements().take(way.len().max(1)).last();
-        let scheme = first.and_then(|element| scheme(told(element, "proto")?));
-        Said {
+        let first = elements().take(hops.len().max(1)).last();
+        let scheme = first.and_then(|element| scheme(value(element, "proto")?));
+        Forwarded {
             scheme,
-            host: first.and_then(|element| host(told(element, "host")?, scheme)),
-            way,
+            host: first.and_then(|element| host(value(element, "host")?, scheme)),
+            hops,
         }
     })
 }
 
-/// The places up to the first that is not trusted. None at all if one cannot be told, or if there
-/// are too many.
-fn way(
-    places: impl Iterator<Item = Option<IpAddr>>,
+/// The hops up to the first that is not trusted. None at all if one is not known, or if there are
+/// too many.
+fn read_hops(
+    entries: impl Iterator<Item = Option<IpAddr>>,
     trusts: impl Fn(IpAddr) -> bool,
 ) -> Vec<IpAddr> {
-    let mut way = Vec::new();
-    for place in places {
-        let Some(place) = place.filter(|_| way.len() < MAX_HOPS) else {
+    let mut hops = Vec::new();
+    for hop in entries {
+        let Some(hop) = hop.filter(|_| hops.len() < MAX_HOPS) else {
             return Vec::new();
         };
-        way.push(place);
-        if !trusts(place) {
+        hops.push(hop);
+        if !trusts(hop) {
             break;
         }
     }
-    way
+    hops
 }
 
 /// The items of a list, the last one first, over all lines. A quote that a client left open joins
-/// no item of a forwarder's to its own, since nothing is read from the left.
+/// no item of a proxy to its own, since nothing is read from the left.
 fn from_right<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
     let lines = headers.get_all(name).iter().rev();
     let items = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
-    // What is no text says nothing.
+    // Bytes that are no text count as an empty item.
     items.map(|item| std::str::from_utf8(item).unwrap_or_default().trim())
 }
 
@@ -180,7 +179,7 @@ fn is_port(text: &str) -> bool {
 }
 
 fn scheme(text: &str) -> Option<Scheme> {
-    // Some tell a WebSocket's by its own scheme (RFC 6455 §3).
+    // Some name a WebSocket's by its own scheme (RFC 6455 §3).
     match text.to_ascii_lowercase().as_str() {
         "https" | "wss" => Some(Scheme::Https),
         "http" | "ws" => Some(Scheme::Http),

@@ -7,13 +7,13 @@ use std::{borrow::Cow, net::SocketAddr, sync::atomic::Ordering};
 use http::Version;
 
 use super::{
-    super::{Attribute, Value, begun::Ours},
     Exchanged,
     route::{method, route},
 };
 use crate::request::{
     exchange::Subject,
     phases::{Phase, Times},
+    trace::{Attribute, TraceContext, Value},
     trusted_proxies::Scheme,
 };
 
@@ -21,7 +21,7 @@ use crate::request::{
 const MAX_HOST: usize = 253;
 
 impl Exchanged<'_> {
-    pub(super) fn of_server(&self, ours: &Ours, times: &Times) -> Vec<Attribute> {
+    pub(super) fn of_server(&self, ours: &TraceContext, times: &Times) -> Vec<Attribute> {
         let (exchange, record) = (self.exchange, self.exchange.record());
         let subject = exchange.subject();
         let mut all = Vec::with_capacity(20);

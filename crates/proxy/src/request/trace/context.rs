@@ -1,4 +1,4 @@
-//! Which trace an exchange belongs to: decided when its header is there.
+//! The trace of an exchange, decided as soon as the header of the request is there.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,27 +10,26 @@ use super::{
     tracestate::{self, TRACESTATE},
 };
 
-/// What an exchange has to do with traces. Made without an allocation unless there are spans of
-/// ours.
+/// The trace of an exchange. Needs no allocation unless there are spans of ours.
 #[derive(Clone, Default)]
-pub(crate) enum Traced {
-    /// Nothing.
+pub(crate) enum TraceState {
+    /// There is none.
     #[default]
-    No,
-    /// It passes the client's trace on as it came.
-    Passing(TraceId),
-    /// It has spans of its own.
-    Ours(Arc<Ours>),
+    None,
+    /// The client's trace, which passes unchanged.
+    PassThrough(TraceId),
+    /// One that has spans of ours.
+    Own(Arc<TraceContext>),
 }
 
-/// The spans of an exchange, before there is anything to tell of them.
-pub(crate) struct Ours {
+/// The spans of an exchange, before they are made.
+pub(crate) struct TraceContext {
     pub(crate) trace: TraceId,
     /// Its span as a server.
     pub(crate) server: SpanId,
-    /// Its span as a client of a node or the Stream Manager: who they hear that asks.
+    /// Its span as a client of a node or the Stream Manager: their parent.
     pub(crate) client: SpanId,
-    /// Who asks, if that is believed.
+    /// The client's span, if the client is believed.
     pub(crate) parent: Option<SpanId>,
     /// The trace that a client named which is not believed.
     pub(crate) link: Option<Context>,
@@ -42,13 +41,12 @@ pub(crate) struct Ours {
     pub(crate) sink: Arc<dyn SpanSink>,
 }
 
-impl Traced {
-    /// The trace of a request with this header, from a forwarder that is trusted or from anybody
-    /// else.
+impl TraceState {
+    /// The trace of a request with this header, which comes from a trusted proxy or from a stranger.
     pub(crate) fn begin(headers: &HeaderMap, trusted: bool, tracing: Option<&Tracing>) -> Self {
         let told = Traceparent::of(headers);
         let Some(tracing) = tracing else {
-            return told.map_or(Self::No, |told| Self::Passing(told.trace));
+            return told.map_or(Self::None, |told| Self::PassThrough(told.trace));
         };
         let believed = match tracing.parents {
             Parents::Forwarders => trusted,
@@ -56,33 +54,33 @@ impl Traced {
             Parents::Nobody => false,
         };
         match told.filter(|_| believed) {
-            // Whoever decided that nobody is told has decided for us, too.
-            Some(parent) if !parent.sampled => Self::Passing(parent.trace),
-            Some(parent) => Self::Ours(Arc::new(Ours::of(parent, headers, tracing))),
-            None => Self::Ours(Arc::new(Ours::new(told, tracing))),
+            // The parent is not sampled, so neither are we.
+            Some(parent) if !parent.sampled => Self::PassThrough(parent.trace),
+            Some(parent) => Self::Own(Arc::new(TraceContext::of(parent, headers, tracing))),
+            None => Self::Own(Arc::new(TraceContext::new(told, tracing))),
         }
     }
 
     /// For the log.
     pub(crate) fn id(&self) -> Option<TraceId> {
         match self {
-            Self::No => None,
-            Self::Passing(trace) => Some(*trace),
-            Self::Ours(ours) => Some(ours.trace),
+            Self::None => None,
+            Self::PassThrough(trace) => Some(*trace),
+            Self::Own(ours) => Some(ours.trace),
         }
     }
 
-    /// Its spans, if somebody is to be told of them.
-    pub(crate) fn told(&self) -> Option<&Arc<Ours>> {
+    /// Its spans, if they are sampled.
+    pub(crate) fn sampled(&self) -> Option<&Arc<TraceContext>> {
         match self {
-            Self::Ours(ours) if ours.sampled => Some(ours),
-            Self::No | Self::Passing(_) | Self::Ours(_) => None,
+            Self::Own(ours) if ours.sampled => Some(ours),
+            Self::None | Self::PassThrough(_) | Self::Own(_) => None,
         }
     }
 
-    /// Notes the host that was asked for, and says to whoever gets the request who asks.
-    pub(crate) fn introduce(&self, headers: &mut HeaderMap, host: &Authority) {
-        let Self::Ours(ours) = self else { return };
+    /// Records the host that was asked for, and writes the headers for the node or the manager.
+    pub(crate) fn propagate(&self, headers: &mut HeaderMap, host: &Authority) {
+        let Self::Own(ours) = self else { return };
         let _ = ours.host.set(host.clone());
         headers.insert(TRACEPARENT, ours.traceparent().to_header());
         match &ours.state {
@@ -92,8 +90,8 @@ impl Traced {
     }
 }
 
-impl Ours {
-    /// Goes on with the trace of a parent that is believed.
+impl TraceContext {
+    /// Continues the trace of a parent that is believed.
     fn of(parent: Traceparent, headers: &HeaderMap, tracing: &Tracing) -> Self {
         Self {
             parent: Some(parent.parent),
@@ -103,7 +101,7 @@ impl Ours {
         }
     }
 
-    /// A trace of its own, whatever the client says of another.
+    /// A trace of its own, linked to the one that the client named.
     fn new(told: Option<Traceparent>, tracing: &Tracing) -> Self {
         let trace = TraceId::random();
         Self {
@@ -143,14 +141,14 @@ impl Ours {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::trace::{Ratio, Span};
+    use crate::request::trace::{Ratio, Span};
 
     const THEIRS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-    struct Nobody;
+    struct Discard;
 
-    impl SpanSink for Nobody {
+    impl SpanSink for Discard {
         fn take(&self, _: Span) {}
     }
 
@@ -158,7 +156,7 @@ mod tests {
         Tracing {
             parents,
             sample: Ratio::try_from(sample).unwrap(),
-            sink: Arc::new(Nobody),
+            sink: Arc::new(Discard),
         }
     }
 
@@ -169,9 +167,9 @@ mod tests {
         headers
     }
 
-    /// What goes on: `traceparent` and `tracestate`.
-    fn goes_on(traced: &Traced, mut headers: HeaderMap) -> (String, Option<String>) {
-        traced.introduce(&mut headers, &Authority::from_static("live.example"));
+    /// The headers that a node gets: `traceparent` and `tracestate`.
+    fn propagated(traced: &TraceState, mut headers: HeaderMap) -> (String, Option<String>) {
+        traced.propagate(&mut headers, &Authority::from_static("live.example"));
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
         (
             text(&headers[TRACEPARENT]),
@@ -182,17 +180,17 @@ mod tests {
     #[test]
     fn without_an_exporter_all_passes_as_it_came() {
         assert!(matches!(
-            Traced::begin(&HeaderMap::new(), true, None),
-            Traced::No
+            TraceState::begin(&HeaderMap::new(), true, None),
+            TraceState::None
         ));
-        let traced = Traced::begin(&headers(THEIRS), false, None);
+        let traced = TraceState::begin(&headers(THEIRS), false, None);
         assert_eq!(traced.id().unwrap().to_string(), TRACE);
-        assert!(traced.told().is_none());
-        let (parent, state) = goes_on(&traced, headers(THEIRS));
+        assert!(traced.sampled().is_none());
+        let (parent, state) = propagated(&traced, headers(THEIRS));
         assert_eq!((&*parent, state.as_deref()), (THEIRS, Some("a=1")));
-        let odd = Traced::begin(&headers("odd"), false, None);
+        let odd = TraceState::begin(&headers("odd"), false, None);
         assert_eq!(odd.id(), None);
-        assert_eq!(goes_on(&odd, headers("odd")).0, "odd");
+        assert_eq!(propagated(&odd, headers("odd")).0, "odd");
     }
 
     #[test]
@@ -203,12 +201,12 @@ mod tests {
             (Parents::Anyone, false, true),
             (Parents::Nobody, true, false),
         ] {
-            let traced = Traced::begin(&headers(THEIRS), trusted, Some(&tracing(parents, 1.0)));
-            let ours = traced.told().unwrap();
+            let traced = TraceState::begin(&headers(THEIRS), trusted, Some(&tracing(parents, 1.0)));
+            let ours = traced.sampled().unwrap();
             assert_eq!(ours.trace.to_string() == TRACE, believed, "{parents:?}");
             assert_eq!(ours.parent.is_some(), believed);
             assert_eq!(ours.link.is_some(), !believed);
-            let (parent, state) = goes_on(&traced, headers(THEIRS));
+            let (parent, state) = propagated(&traced, headers(THEIRS));
             let flags = if believed { "01" } else { "03" };
             let expected = format!("00-{}-{}-{flags}", ours.trace, ours.client);
             assert_eq!(parent, expected);
@@ -220,14 +218,14 @@ mod tests {
     fn a_believed_parent_decides_and_a_stranger_does_not() {
         let silent = THEIRS.replace("-01", "-00");
         let forwarders = |sample| tracing(Parents::Forwarders, sample);
-        let traced = Traced::begin(&headers(&silent), true, Some(&forwarders(1.0)));
-        assert!(matches!(traced, Traced::Passing(_)));
-        assert_eq!(goes_on(&traced, headers(&silent)).0, silent);
-        let traced = Traced::begin(&headers(THEIRS), true, Some(&forwarders(0.0)));
-        assert!(traced.told().is_some());
-        let traced = Traced::begin(&headers(THEIRS), false, Some(&forwarders(0.0)));
-        assert!(traced.told().is_none());
-        let (parent, state) = goes_on(&traced, headers(THEIRS));
+        let traced = TraceState::begin(&headers(&silent), true, Some(&forwarders(1.0)));
+        assert!(matches!(traced, TraceState::PassThrough(_)));
+        assert_eq!(propagated(&traced, headers(&silent)).0, silent);
+        let traced = TraceState::begin(&headers(THEIRS), true, Some(&forwarders(0.0)));
+        assert!(traced.sampled().is_some());
+        let traced = TraceState::begin(&headers(THEIRS), false, Some(&forwarders(0.0)));
+        assert!(traced.sampled().is_none());
+        let (parent, state) = propagated(&traced, headers(THEIRS));
         assert!(
             !parent.contains(TRACE) && parent.ends_with("-02"),
             "{parent}"

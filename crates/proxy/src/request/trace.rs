@@ -1,16 +1,15 @@
-//! W3C Trace Context: which trace a request belongs to, what nodes and the Stream Manager hear of
-//! it, and the spans that are told of it.
+//! W3C Trace Context: which trace a request belongs to, and what is propagated of it to nodes and
+//! the Stream Manager.
 //!
-//! Nobody told to: `traceparent` and `tracestate` pass as they came, and the access line names the
-//! trace. Otherwise nodes and the manager hear of a span of ours, and the spans of an exchange are
-//! made once, when it is over, from its record; nothing is measured for them on the way. This crate
-//! knows no exporter: [`Tracing`] is given to it with a [`SpanSink`].
+//! Without an exporter `traceparent` and `tracestate` pass unchanged, and the access line names the
+//! trace. Otherwise nodes and the manager get a span of ours as their parent, and the spans of an
+//! exchange are made once, at its end, from its record (`report::spans`); nothing is measured for
+//! them earlier. This crate knows no exporter: [`Tracing`] comes with a [`SpanSink`].
 
-mod begun;
+mod context;
 mod ids;
 mod ratio;
 mod span;
-mod spans;
 mod traceparent;
 mod tracestate;
 
@@ -18,10 +17,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::{
-    begun::Traced,
-    spans::{Exchanged, Life, node},
-};
+pub(crate) use self::context::{TraceContext, TraceState};
 pub use self::{
     ids::{SpanId, TraceId},
     ratio::{NotARatio, Ratio},
@@ -32,17 +28,17 @@ pub use self::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Parents {
-    /// That of the forwarders of `proxy.trusted`.
+    /// That of the trusted proxies, `proxy.trusted`.
     #[default]
     Forwarders,
-    /// Everybody's: strangers decide what is told.
+    /// That of every client: strangers decide what is sampled.
     Anyone,
-    /// Nobody's: every request begins a trace of its own.
+    /// None: every request begins a trace of its own.
     Nobody,
 }
 
-/// Takes spans. It is called on the data path, so it never waits and never fails: what there is no
-/// room for is lost.
+/// Takes spans. It is called on the data path, so it never waits and never fails: a span that does
+/// not fit is lost.
 pub trait SpanSink: Send + Sync {
     /// Takes one span that is over.
     fn take(&self, span: Span);
@@ -53,9 +49,9 @@ pub trait SpanSink: Send + Sync {
 pub struct Tracing {
     /// Whose `traceparent` is believed.
     pub parents: Parents,
-    /// How many of the traces that begin here are told.
+    /// The part of the traces that begin here which is sampled.
     pub sample: Ratio,
-    /// Who is told.
+    /// Takes the spans.
     pub sink: Arc<dyn SpanSink>,
 }
 

@@ -10,8 +10,10 @@ use whipstitch_signaling::StreamKey;
 use super::*;
 use crate::{
     Peer,
-    report::trace::{Parents, Ratio, Tracing, Value},
-    request::trusted_proxies::Forwarders,
+    request::{
+        trace::{Parents, Ratio, Tracing, Value},
+        trusted_proxies::TrustedProxies,
+    },
     words::problem::Kind,
 };
 
@@ -49,10 +51,10 @@ fn begin() -> (Exchange, Arc<Kept>) {
         headers.insert(name, HeaderValue::from_static(value));
     }
     let peer = Peer::new("10.0.0.1:1000".parse().unwrap(), true);
-    let forwarders = Forwarders::new(&["10.0.0.0/8".parse().unwrap()]);
+    let forwarders = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap()]);
     let exchange = Exchange::through(&headers, Some(peer), &forwarders, Some(&tracing));
     let host = Authority::from_static("live.example:8443");
-    exchange.record().trace.introduce(&mut headers, &host);
+    exchange.record().trace.propagate(&mut headers, &host);
     (exchange, kept)
 }
 
@@ -67,7 +69,7 @@ fn tell(exchange: &Exchange, method: &Method, path: &str, status: Option<StatusC
         reason: "node",
         sent: 7,
     };
-    told.tell();
+    told.send();
 }
 
 fn by_name(kept: &Kept) -> BTreeMap<String, Span> {
@@ -141,7 +143,7 @@ async fn an_exchange_tells_where_its_time_went() {
             part.name
         );
     }
-    let ours = exchange.record().trace.told().unwrap();
+    let ours = exchange.record().trace.sampled().unwrap();
     assert_eq!(call.context.span, ours.client, "who the node hears of");
     let sides = [server, call, lookup, connect].map(|span| span.side);
     assert_eq!(
@@ -229,7 +231,10 @@ async fn a_websocket_is_one_span_however_long() {
         vec![("whipstitch.ended_by", "client".into())],
     );
     let spans = by_name(&kept);
-    let (socket, ours) = (&spans["websocket"], exchange.record().trace.told().unwrap());
+    let (socket, ours) = (
+        &spans["websocket"],
+        exchange.record().trace.sampled().unwrap(),
+    );
     assert_eq!(socket.parent, Some(Parent::here(ours.server)));
     assert_eq!(socket.took, 3600 * SECOND);
     assert!(!socket.failed);
