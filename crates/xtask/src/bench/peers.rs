@@ -11,6 +11,7 @@ use std::process::Command;
 
 use super::target::{Kind, World};
 use super::wire;
+use crate::debian::{self, Need};
 use crate::{Result, command, fetch};
 
 /// Where the wheels put the programs.
@@ -53,6 +54,11 @@ impl Peers {
             })?;
         }
         if kinds.contains(&Kind::Pingora) {
+            // Pingora compiles zlib-ng.
+            debian::ensure(&[Need {
+                program: "cmake",
+                package: "cmake",
+            }])?;
             let manifest = pinned.join("pingora/Cargo.toml");
             let mut build = command::cargo(["build", "--release", "--locked"]);
             build.arg("--manifest-path").arg(manifest.as_std_path());
