@@ -83,6 +83,53 @@ async fn nothing_behind_an_ambiguous_message_is_a_request() {
     assert!(hidden(&deployment.cluster.seen().requests()));
 }
 
+/// Framing that servers are free to accept (RFC 9112 §2.2, §6.1, §6.3), and of which two servers
+/// make two things.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "more than one length",
+    ),
+    (
+        "Transfer-Encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n",
+        "more than one length",
+    ),
+    (
+        "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+        "more than one length",
+    ),
+    ("X: a\nY: b\r\n\r\n", "ends with CR LF"),
+    ("X: a\r\n\n", "ends with CR LF"),
+];
+
+/// The answer names what is wrong, and the connection ends: behind a body, too, and however the
+/// bytes arrive.
+#[tokio::test(flavor = "multi_thread")]
+async fn framing_that_can_be_read_in_two_ways_is_refused() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let before = "POST /page HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc";
+    for (rest, cause) in REFUSED {
+        let bad = format!("POST /page HTTP/1.1\r\nHost: localhost\r\n{rest}");
+        for client in [&proxy.plain, &proxy.h1] {
+            for (first, answers) in [("", 1), (before, 2)] {
+                let answer = everything(client, &format!("{first}{bad}{HIDDEN}")).await;
+                assert_eq!(answer.matches("HTTP/1.1 ").count(), answers, "{answer}");
+                assert!(answer.contains("HTTP/1.1 400 "), "{rest:?}: {answer}");
+                assert!(answer.contains(cause), "{rest:?}: {answer}");
+            }
+        }
+        let (mut io, _) = proxy.plain.connect().await;
+        for byte in bad.as_bytes() {
+            let _ = io.write_all(&[*byte]).await;
+        }
+        let mut answer = String::new();
+        let _ = io.read_to_string(&mut answer).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{rest:?}: {answer}");
+    }
+    assert!(!hidden(&deployment.cluster.seen().requests()));
+}
+
 /// What looks like a request is the body that its length says, and stays one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_stays_a_body() {

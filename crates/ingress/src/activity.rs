@@ -104,6 +104,11 @@ impl Activity {
         self.lock().under_way > 0
     }
 
+    /// Whether bytes of an answer wait for the client to take them.
+    pub(crate) fn is_flushing(&self) -> bool {
+        self.lock().flushing
+    }
+
     /// Whether a request may come, and none has begun.
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.lock();

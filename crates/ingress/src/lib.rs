@@ -10,6 +10,7 @@ mod certificate;
 pub mod config;
 mod connection;
 mod detach;
+mod framing;
 mod handshake;
 pub mod metrics;
 mod refusal;

@@ -15,6 +15,8 @@ pub const MAX_FIELDS: usize = 100;
 pub enum Refusal {
     /// The request line or a field breaks HTTP/1.1.
     Malformed,
+    /// The request says more than once how long its body is.
+    AmbiguousLength,
     /// The header is longer than [`MAX_HEADER`] or has more fields than [`MAX_FIELDS`].
     HeaderTooLarge,
     /// The request target is longer than [`MAX_TARGET`].
@@ -35,8 +37,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Malformed,
+        Self::AmbiguousLength,
         Self::HeaderTooLarge,
         Self::TargetTooLong,
         Self::HeaderTooSlow,
@@ -51,6 +54,7 @@ impl Refusal {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
+            Self::AmbiguousLength => "ambiguous_length",
             Self::HeaderTooLarge => "header_too_large",
             Self::TargetTooLong => "target_too_long",
             Self::HeaderTooSlow => "header_too_slow",
@@ -75,7 +79,12 @@ impl Refusal {
     /// What is wrong, and what is allowed.
     pub const fn what(self) -> &'static str {
         match self {
-            Self::Malformed => "the request line or a header field is not valid HTTP/1.1",
+            Self::Malformed => {
+                "the request line or a header field is not valid HTTP/1.1; each line ends with CR LF"
+            }
+            Self::AmbiguousLength => {
+                "the request has more than one length: one Content-Length, or Transfer-Encoding alone, is allowed"
+            }
             Self::HeaderTooLarge => {
                 "the header of the request is longer than 64 KiB or has more than 100 fields"
             }

@@ -5,6 +5,8 @@
 //! - hyper has one timer for the header and for the wait before it. Here an end that is due is told
 //!   to hyper as the client's own: an end of input where a request could begin. Before that the
 //!   kernel is asked whether bytes have come in this very moment; if so, they are served.
+//! - hyper accepts framing that others may read otherwise ([`crate::framing`]). The line at fault
+//!   does not reach it; the request is answered here.
 //! - After our last word bytes are read and dropped for a moment. A socket that is closed with
 //!   unread bytes is reset, and the client may lose what was said.
 
@@ -25,6 +27,7 @@ use tokio::{
 use crate::{
     Socket,
     activity::{Activity, End},
+    framing::{Fault, Framing},
     refusal::Refusal,
     refusals::Refusals,
 };
@@ -46,6 +49,9 @@ pub(crate) struct Wire {
     beginning: Vec<u8>,
     /// Whether the request line is complete.
     line_ended: bool,
+    framing: Framing,
+    /// What is wrong with the framing of the request that is being received.
+    fault: Option<Fault>,
     /// What is said instead of hyper, and how much of it has been sent.
     instead: Option<(Vec<u8>, usize)>,
     /// Whether this connection is ended by us, so that it lingers.
@@ -68,6 +74,8 @@ impl Wire {
             client,
             beginning: Vec::new(),
             line_ended: false,
+            framing: Framing::default(),
+            fault: None,
             instead: None,
             lingers: false,
             until: None,
@@ -83,10 +91,25 @@ impl Wire {
         if self.activity.received() {
             self.beginning.clear();
             self.line_ended = false;
+            self.framing.restart();
         }
         let room = BEGINNING.saturating_sub(self.beginning.len());
         self.beginning.extend(bytes.iter().take(room));
         self.line_ended = self.line_ended || bytes.contains(&b'\n');
+    }
+
+    /// Ends the connection with the answer to a request whose framing is at fault.
+    ///
+    /// Requests before it are answered first: hyper asks for bytes again when they are.
+    fn poll_refusal(&mut self, cx: &mut Context<'_>, fault: Fault) -> Poll<io::Error> {
+        if self.instead.is_none() {
+            if self.activity.is_busy() || self.activity.is_flushing() {
+                return Poll::Pending;
+            }
+            self.say(b"", fault.refusal());
+        }
+        let _ = ready!(self.poll_goodbye(cx));
+        Poll::Ready(io::ErrorKind::InvalidData.into())
     }
 
     /// What an answer of hyper's own with this status stands for.
@@ -168,6 +191,15 @@ impl Wire {
     }
 }
 
+impl Fault {
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::Line => Refusal::Malformed,
+            Self::Length => Refusal::AmbiguousLength,
+        }
+    }
+}
+
 /// Where an answer of hyper's own begins in what it writes, and its status.
 fn bare(written: &[u8]) -> Option<(usize, u16)> {
     if !written.ends_with(b"\r\n\r\n") {
@@ -201,12 +233,25 @@ impl AsyncRead for Wire {
             let _ = ready!(this.poll_goodbye(cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
+        if let Some(fault) = this.fault {
+            return this.poll_refusal(cx, fault).map(Err);
+        }
         let before = buffer.filled().len();
         match Pin::new(&mut this.socket).poll_read(cx, buffer) {
             Poll::Ready(Ok(())) => {
                 let bytes = buffer.filled().get(before..).unwrap_or_default();
-                if !bytes.is_empty() {
-                    this.received(bytes);
+                if bytes.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                this.received(bytes);
+                let Some((fault, at)) = this.framing.feed(bytes) else {
+                    return Poll::Ready(Ok(()));
+                };
+                this.fault = Some(fault);
+                buffer.set_filled(before + at);
+                // No bytes at all would be the end of input.
+                if at == 0 {
+                    return this.poll_refusal(cx, fault).map(Err);
                 }
                 Poll::Ready(Ok(()))
             }
@@ -261,7 +306,13 @@ impl AsyncWrite for Wire {
         let flushed = Pin::new(&mut self.socket).poll_flush(cx);
         match flushed {
             Poll::Pending => self.activity.sent(true),
-            Poll::Ready(_) => self.activity.flushed(),
+            Poll::Ready(_) => {
+                // A refusal may wait for this.
+                if self.fault.is_some() && self.activity.is_flushing() {
+                    cx.waker().wake_by_ref();
+                }
+                self.activity.flushed();
+            }
         }
         flushed
     }

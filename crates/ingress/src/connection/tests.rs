@@ -252,3 +252,28 @@ async fn a_connection_is_idle_when_tls_has_sent_what_waited_in_it() {
         "a flush of nothing changes nothing"
     );
 }
+
+/// What hyper would accept is refused, however the bytes of it arrive.
+#[tokio::test]
+async fn a_second_length_that_arrives_byte_by_byte_is_refused() {
+    let (mut client, server) = connected().await;
+    let service = service_fn(|_: Request<Incoming>| async {
+        Ok::<_, Infallible>(Response::new(String::new()))
+    });
+    let (limits, room) = (limits(5_000, 5_000), Arc::default());
+    let server = serve(Socket::plain(server), service, terms(&limits, &room));
+    let request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let slow = async {
+        client.set_nodelay(true).unwrap();
+        for byte in request {
+            client.write_all(&[*byte]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let ((), answer) = tokio::join!(server, slow);
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("more than one length"), "{answer}");
+}

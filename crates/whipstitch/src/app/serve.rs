@@ -97,6 +97,7 @@ fn refusing(metrics: &proxy::Metrics) -> ingress::Render {
             Refusal::TargetTooLong => Kind::TargetTooLong,
             Refusal::HeaderTooSlow => Kind::HeaderTooSlow,
             Refusal::Malformed
+            | Refusal::AmbiguousLength
             | Refusal::TlsToPlain
             | Refusal::PlainToTls
             | Refusal::Http2ToPlain
