@@ -23,7 +23,7 @@ pub struct RawManager {
 }
 
 impl RawManager {
-    /// Answers every GET with 200 and what `body` says, which gets the target and
+    /// Answers every GET with 200 and the result of `body`, which gets the target and
     /// `X-Forwarded-For`.
     pub async fn start(
         body: impl Fn(&str, Option<&str>) -> String + Send + Sync + 'static,

@@ -31,8 +31,8 @@ impl RawNode {
         self.listener.local_addr().unwrap()
     }
 
-    /// Takes a connection, reads the header of its request, and answers 101 with these header lines
-    /// besides.
+    /// Accepts a connection, reads the header of its request, and answers 101 with these additional
+    /// header lines.
     pub async fn accept(&self, more: &str) -> (String, TcpStream) {
         let (mut socket, _) = self.listener.accept().await.unwrap();
         let head = read_head(&mut socket).await;
@@ -53,7 +53,7 @@ impl RawNode {
         (head, socket)
     }
 
-    /// Takes a connection, reads a request with a body of this length, and answers with these
+    /// Accepts a connection, reads a request with a body of this length, and answers with these
     /// bytes; header and body.
     pub async fn answer(&self, length: usize, answer: &[u8]) -> (String, Vec<u8>) {
         let (mut socket, _) = timeout(SOON, self.listener.accept())

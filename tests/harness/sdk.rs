@@ -1,6 +1,6 @@
 //! Red5's HTML SDK over WHIP and WHEP: what its releases send, and how they read the answers.
 //!
-//! | release | what it does otherwise than the one before |
+//! | release | what it does differently from the one before |
 //! |---|---|
 //! | 11.0.0 | `OPTIONS` has `transcode` alone of all connection parameters, `POST` has all the others |
 //! | 12.0.0 | `OPTIONS` has them all; with `disableProxy`, `host=` of `Session-Host` is added, to the path if there is no query |

@@ -13,7 +13,7 @@ use whipstitch_tests::{
 /// The request hidden behind each message below. The Stream Manager would answer it.
 const HIDDEN: &str = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Heads of a request to the Stream Manager, and what comes before the hidden request.
+/// Heads of a request to the Stream Manager, and the bytes before the hidden request.
 const AMBIGUOUS: &[(&str, &str)] = &[
     (
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
@@ -83,8 +83,8 @@ async fn nothing_behind_an_ambiguous_message_is_a_request() {
     assert!(hidden(&deployment.cluster.seen().requests()));
 }
 
-/// Framing that servers are free to accept (RFC 9112 §2.2, §6.1, §6.3), and of which two servers
-/// make two things.
+/// Framing that servers are free to accept (RFC 9112 §2.2, §6.1, §6.3), and which two servers may
+/// read differently.
 const REFUSED: &[(&str, &str)] = &[
     (
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -102,8 +102,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("X: a\r\n\n", "ends with CR LF"),
 ];
 
-/// The answer names what is wrong, and the connection ends: behind a body, too, and however the
-/// bytes arrive.
+/// The answer names the error, and the connection ends: also after a body, and however the bytes
+/// arrive.
 #[tokio::test(flavor = "multi_thread")]
 async fn framing_that_can_be_read_in_two_ways_is_refused() {
     let deployment = Deployment::start().await;
@@ -130,7 +130,7 @@ async fn framing_that_can_be_read_in_two_ways_is_refused() {
     assert!(!hidden(&deployment.cluster.seen().requests()));
 }
 
-/// What looks like a request is the body that its length says, and stays one.
+/// Bytes that look like a request stay the body that the length announces.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_stays_a_body() {
     let deployment = Deployment::start().await;

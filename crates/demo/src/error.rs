@@ -12,7 +12,7 @@ pub enum Error {
         address: SocketAddr,
         /// The flag that moves it.
         flag: &'static str,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// A node's loopback address does not exist on this machine, as on macOS.
@@ -23,7 +23,7 @@ pub enum Error {
     NodeAddress {
         /// Where the node should have listened.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// The throw-away certificate could not be made.

@@ -9,8 +9,8 @@ use crate::{
     transcript::{Step, Transcript},
 };
 
-/// Why most rules are skipped where nothing was published or played: the rule of the `POST` says
-/// more.
+/// Why most rules are skipped where nothing was published or played: the rule of the `POST` gives
+/// the reason.
 pub(crate) const NO_SESSION: &str = "no session was made";
 
 /// The answer to a step.
@@ -32,7 +32,7 @@ pub(crate) fn answer<'t>(
 /// The answer that made the session.
 ///
 /// # Errors
-/// Skipped if there is none: the rule of the `POST` says more.
+/// Skipped if there is none: the rule of the `POST` gives the reason.
 pub(crate) fn created(visit: &Transcript) -> Result<&Answer, Unmet> {
     match visit.created() {
         Some(answer) => Ok(answer),

@@ -43,7 +43,7 @@ pub(crate) async fn find(wire: &Wire, target: &Target) -> Result<Manager, String
 /// and `RTCSubscriber`.
 ///
 /// # Errors
-/// What the manager said instead.
+/// The manager's answer, in words.
 pub(crate) async fn locate(
     wire: &Wire,
     target: &Target,

@@ -2,7 +2,7 @@
 
 use crate::{Error, Options, Role, url::Url};
 
-/// What stands for a stream's name in the path of an endpoint.
+/// The placeholder for a stream's name in the path of an endpoint.
 const STREAM: &str = "{stream}";
 
 /// A generation of the Stream Manager.

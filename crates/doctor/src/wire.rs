@@ -49,7 +49,7 @@ pub(crate) struct Wire {
 pub(crate) struct Ask {
     /// Its method.
     pub(crate) method: Method,
-    /// Where it goes.
+    /// Its URL.
     pub(crate) url: Url,
     /// Its header, without `Host` and `Authorization`.
     pub(crate) headers: HeaderMap,

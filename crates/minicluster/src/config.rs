@@ -47,9 +47,9 @@ pub struct Config {
     /// With `transcode=true`, 1.x names a transcoder for the base name, 2.0 for the base or a
     /// variant.
     pub provisions: Vec<StreamKey>,
-    /// Networks of clients and the region that is best for them: what the manager goes by when a
-    /// lookup names no place. The first network that holds the client's address counts; the address
-    /// is that of `X-Forwarded-For` if it is one address, and the peer's without that header.
+    /// Networks of clients and the region that is best for them, for lookups that name no place.
+    /// The first network that holds the client's address counts; the address is that of
+    /// `X-Forwarded-For` if it is one address, and the peer's without that header.
     pub networks: Vec<(IpNet, String)>,
     /// The credentials for a login to the manager of 2.0.
     pub credentials: Credentials,
@@ -110,7 +110,7 @@ pub struct NodeConfig {
     pub ip: IpAddr,
     /// A host name that the Stream Manager names instead of the address.
     pub name: Option<String>,
-    /// The region it says it is in.
+    /// The region that it reports.
     pub region: String,
     /// The group of regions, if it is in one.
     pub geozone: Option<String>,

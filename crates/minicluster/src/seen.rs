@@ -16,7 +16,7 @@ const COUNTED_LOOKUPS: usize = 16_384;
 /// How many pairs of server and method are counted apart: far more than honest clients make.
 const COUNTED_METHODS: usize = 1024;
 
-/// Who was asked.
+/// The server that got the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Server {
     /// The Stream Manager.
@@ -48,7 +48,7 @@ pub struct Distributed {
 /// One request as it came off the wire.
 #[derive(Debug, Clone)]
 pub struct SeenRequest {
-    /// Who was asked.
+    /// The server that got the request.
     pub server: Server,
     /// The method.
     pub method: Method,
@@ -88,8 +88,8 @@ impl Seen {
     }
 
     /// The lookups remembered (the last [`REMEMBERED_LOOKUPS`]), oldest first: path after `/event/`
-    /// and query, byte for byte, `live/room1/stream1?action=broadcast&region=us-east-1`; of 2.0
-    /// what stands after `/streams/stream/`, `default/publish/live/stream1?strict=true`.
+    /// and query, byte for byte, `live/room1/stream1?action=broadcast&region=us-east-1`; of 2.0 the
+    /// path after `/streams/stream/`, `default/publish/live/stream1?strict=true`.
     pub fn lookup_targets(&self) -> Vec<String> {
         self.lock().asked.iter().cloned().collect()
     }

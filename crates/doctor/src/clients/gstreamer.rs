@@ -159,7 +159,7 @@ fn resolve(answer: &Answer, endpoint: &Url) -> Option<Url> {
     endpoint.join(answer.header("location")?)
 }
 
-/// Any 406 is taken for an offer, whatever its type: an error in words ends the element.
+/// It treats any 406 as an offer, of any media type: an error text ends the element.
 fn offered(visit: &Transcript) -> Outcome {
     let then =
         "takes any 406 for an offer, and ends with “Could not parse answer SDP” if it is none";

@@ -1,7 +1,7 @@
 //! Red5's HTML SDK over WHIP and WHEP: red5pro-webrtc-sdk 11.0.0, 12.2.0 and 15.0.0,
 //! `WhipWhepSignalingHelper`, `WHIPClient` and `WHEPClient`.
 //!
-//! | release | what it does otherwise than the one before |
+//! | release | what it does differently from the one before |
 //! |---|---|
 //! | 11.0.0 | its URLs are `/{app}/whip/endpoint/{stream}` and no others; 405 to a trickle ends it |
 //! | 12.2.0 | `Session-Host` of `OPTIONS` comes back as `host=` |
@@ -223,8 +223,8 @@ pub(crate) const V15_WHEP: Client = Client {
     ],
 };
 
-/// The query of a relative `Location` is lost, that of the endpoint stays; without one the endpoint
-/// says where.
+/// The query of a relative `Location` is lost, that of the endpoint stays; without a `Location` it
+/// derives the URL from the endpoint.
 fn resolve(answer: &Answer, endpoint: &Url) -> Option<Url> {
     let location = cors::visible(answer, "location");
     let path = match location.as_deref() {

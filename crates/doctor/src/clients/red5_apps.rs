@@ -74,7 +74,7 @@ pub(crate) const RENEGOTIATION: Client = Client {
     behaviour: with(Role::Play, "", Extra::Renegotiates(TIMES)),
     rules: &[POST, AGAIN, DELETE],
 };
-/// A participant who has no camera yet, and shares a screen.
+/// A participant without a camera who shares a screen.
 pub(crate) const CONFERENCE: Client = Client {
     id: "red5-conference",
     name: "Red5 Conference SDK 1.0",
@@ -175,7 +175,7 @@ fn refused(visit: &Transcript) -> Outcome {
     readable(answer)
 }
 
-/// The page is told the status, and not only that something failed.
+/// The page can read the status, not only that something failed.
 fn readable(answer: &Answer) -> Outcome {
     if answer.header("access-control-allow-origin").is_some() {
         Ok(())

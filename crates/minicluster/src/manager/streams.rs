@@ -1,6 +1,5 @@
-//! The API of Stream Manager 2.0 beside that of 1.x: login, lookups, which name nodes in a list
-//! whatever is asked, lists of streams, and provisions (Red5 Pro documentation, Stream Manager
-//! 2.0).
+//! The API of Stream Manager 2.0 beside that of 1.x: login, lookups, which always answer with a
+//! list of nodes, lists of streams, and provisions (Red5 Pro documentation, Stream Manager 2.0).
 //!
 //! Its own proxy is missing here: Whipstitch takes that place.
 
@@ -91,7 +90,7 @@ fn provision(manager: &ManagerState, asked: &ManagerRequest<'_>, rest: &str) -> 
     }
 }
 
-/// `{nodeGroup}` or `{nodeGroup}/stream/{guid}`, of what stands behind `stream/`.
+/// `{nodeGroup}` or `{nodeGroup}/stream/{guid}`, of the path after `stream/`.
 fn list_call(rest: &str) -> Option<(&str, Option<&str>)> {
     match rest.split_once('/') {
         None => Some((rest, None)),

@@ -16,7 +16,7 @@ use crate::registry::unix_millis;
 /// Tokens that are valid at once; the oldest go first.
 const MAX_TOKENS: usize = 1024;
 
-/// Who may log in, and the tokens that are valid.
+/// The credentials of a login, and the tokens that are valid.
 #[derive(Debug)]
 pub(crate) struct Tokens {
     user_and_password: String,

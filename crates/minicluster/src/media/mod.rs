@@ -1,4 +1,4 @@
-//! A node's media: one UDP socket, one task, any number of WebRTC sessions told apart by ICE
+//! A node's media: one UDP socket, one task, any number of WebRTC sessions, distinguished by ICE
 //! credentials and address.
 
 mod lines;

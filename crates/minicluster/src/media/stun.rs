@@ -63,7 +63,7 @@ impl<'a> Incomplete<'a> {
         self.local == ours.ufrag
     }
 
-    /// The check with a priority in it, signed anew; none if it was not signed with this password.
+    /// The check with a priority added, signed again; none if it was not signed with this password.
     pub(super) fn complete(&self, ours: &IceCreds, hmac: &dyn Sha1HmacProvider) -> Option<Vec<u8>> {
         let sign = |message: &[u8]| hmac.sha1_hmac(ours.pass.as_bytes(), &[message]);
         let mut message = self.signed.to_vec();
@@ -103,7 +103,7 @@ fn append(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
     message.extend(value);
 }
 
-/// CRC-32 of ITU V.42, which FINGERPRINT is made of (RFC 8489 §14.7).
+/// CRC-32 of ITU V.42, which FINGERPRINT contains (RFC 8489 §14.7).
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
     !bytes

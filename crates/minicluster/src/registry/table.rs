@@ -109,14 +109,14 @@ impl Table {
         self.forget_orphans();
     }
 
-    /// The streams that are published, and the variants that are made of them.
+    /// The streams that are published, and their variants.
     pub(super) fn keys(&self) -> BTreeSet<&StreamKey> {
         let published = self.sessions.values().map(|session| &session.key);
         let variants = self.ladders.iter().flat_map(|ladder| &ladder.streams);
         published.chain(variants).collect()
     }
 
-    /// The publisher that this variant is made of.
+    /// The publisher of this variant.
     fn source(&self, variant: &StreamKey) -> Option<(SessionId, &Session)> {
         let mut ladders = self
             .ladders

@@ -13,7 +13,7 @@ async fn ask(cluster: &Cluster, rest: &str) -> Answer {
     get(&format!("{base}/as/v1/streams/stream/{rest}")).await
 }
 
-/// The nodes named; none with a 404 that says why.
+/// The nodes named; none with a 404 that gives the reason.
 async fn named(cluster: &Cluster, rest: &str) -> Vec<String> {
     let answer = ask(cluster, rest).await;
     if answer.status == 404 {

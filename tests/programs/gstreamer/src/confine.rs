@@ -1,4 +1,4 @@
-//! Two settings on what the elements are made of.
+//! Two settings of the elements' inner parts.
 //!
 //! Where ICE looks is narrowed to loopback, and libnice's search for a router that opens ports
 //! (`UPnP`) is off, so that no packet leaves the machine. And the DTLS certificate is a given one
@@ -10,7 +10,7 @@ use std::process;
 use gst::glib;
 use gst::prelude::*;
 
-/// Whatever is ever put into this bin, at any depth, before it is used.
+/// Applies both settings to every element of this bin, at any depth, before it is used.
 pub(crate) fn elements_of(bin: &gst::Bin, pem: &str) {
     let pem = pem.to_owned();
     bin.connect_deep_element_added(move |_, _, element| {

@@ -115,7 +115,7 @@ fn play(http: &gst::Element, bin: &gst::Bin, tracks: u32) {
 }
 
 fn count(pad: &gst::Pad, bin: &gst::Bin, missing: &Arc<AtomicU32>) -> Outcome {
-    // `whepclientsrc` decodes if what is behind it wants that.
+    // `whepclientsrc` decodes if the element after it requires raw media.
     let wanted = match pad.name().split('_').next() {
         Some("video") => "video/x-raw",
         Some("audio") => "audio/x-raw",
