@@ -82,7 +82,7 @@ fn put(table: &mut Table, key: &Key, value: Value) {
     }
 }
 
-/// A URL may end in a slash, which means nothing; nobody behind has to think of it.
+/// A URL may end in a slash, which means nothing; later code need not handle it.
 fn tidy(key: &Key, value: Value) -> Value {
     match value {
         Value::String(url) if matches!(key.kind, Kind::Url | Kind::BaseUrl) => {

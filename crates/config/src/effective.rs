@@ -36,7 +36,7 @@ impl Origins {
 /// NAME` or `command line`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody set it.
+    /// It is not set.
     Default,
     /// The configuration file.
     File {

@@ -41,7 +41,7 @@ pub struct Key {
     pub sample: Option<&'static str>,
     /// What it does, with its unit where the type does not name one.
     pub meaning: &'static str,
-    /// Whether a reload takes up another value; else a restart does.
+    /// Whether a reload applies another value; else it needs a restart.
     pub reloads: bool,
 }
 
@@ -172,9 +172,9 @@ pub const SECTIONS: &[Section] = &[
             Key::new("nodes.allow", Networks, "WHIPSTITCH_ALLOW_NODES", "Networks whose addresses are nodes even if the Stream Manager has not named them, and the only way to reach loopback, link-local, metadata and other special addresses, by a network that lies inside the special one.")
                 .flag("--allow-nodes")
                 .sample(r#"["10.0.0.0/8"]"#).reloads(),
-            Key::new("nodes.allow_names", NodeNames, "WHIPSTITCH_NODES_ALLOW_NAMES", "Names by which nodes may be named instead of by address; with a dot in front, every name below a domain. A name is resolved once, all of its addresses have to be allowed, and one of these is dialled.")
+            Key::new("nodes.allow_names", NodeNames, "WHIPSTITCH_NODES_ALLOW_NAMES", "Names that nodes may have instead of an address; with a dot in front, every name below a domain. A name is resolved once, all of its addresses have to be allowed, and one of these is dialled.")
                 .sample(r#"[".nodes.example.com"]"#).reloads(),
-            Key::new("nodes.map", Mappings, "WHIPSTITCH_NODES_MAP", "Private addresses by which nodes are reached from here, each behind the public one that the Stream Manager names; networks of one size keep the bits of the host, and the most precise entry counts.")
+            Key::new("nodes.map", Mappings, "WHIPSTITCH_NODES_MAP", "Private addresses under which nodes are reached from here, each for the public one that the Stream Manager names; networks of one size keep the bits of the host, and the most specific entry counts.")
                 .sample(r#"["203.0.113.7=10.0.0.7", "198.51.100.0/24=10.1.2.0/24"]"#).reloads(),
             Key::new("nodes.dial_private", Switch, "WHIPSTITCH_NODES_DIAL_PRIVATE", "On: the address that `nodes.map` gives is always the one that is dialled. Off: only for a WebSocket that asks for it with `usePrivateProxy=true`.").reloads(),
             Key::new("nodes.named_for", Duration, "WHIPSTITCH_NODES_NAMED_FOR", "How long an address counts as a node after the Stream Manager has named it."),
@@ -194,9 +194,9 @@ pub const SECTIONS: &[Section] = &[
                 .sample(r#""https://live.example.com""#).reloads(),
             Key::new("proxy.not_live_status", NotLive, "WHIPSTITCH_PROXY_NOT_LIVE_STATUS", "Status for a WHEP player whose stream is not live, with `Retry-After`: `409` as the WHEP draft has it, or `404`, which players expect that were written against MediaMTX. A node's own 409 to a player becomes it too.").reloads(),
             Key::new("proxy.strict_etags", Switch, "WHIPSTITCH_PROXY_STRICT_ETAGS", "On: a trickle or an ICE restart without `If-Match` is answered with 428, and one with another session's `ETag` with 412 (RFC 9725 §4.3.1). Clients that know no entity tags, such as Red5's SDK, are never answered so.").reloads(),
-            Key::new("proxy.server_timing", Switch, "WHIPSTITCH_PROXY_SERVER_TIMING", "On: every answer tells in `Server-Timing` how long lookup, connection, node and the whole took, in milliseconds, and pages of any origin may see it (`Timing-Allow-Origin`). What a node tells there stays.").reloads(),
-            Key::new("proxy.location", Location, "WHIPSTITCH_PROXY_LOCATION", "How the URLs of sessions are written: `absolute`, with scheme and host; `path`, without, for a way in front that changes paths or names; `auto`, with scheme and host where they are known, by `proxy.public_url`, our own TLS, or a forwarder of `proxy.trusted` that tells `https` and the host. With `absolute`, a client of plain HTTP of which nobody tells more gets `http://` and the host that it asked for.").reloads(),
-            Key::new("proxy.trusted", Networks, "WHIPSTITCH_PROXY_TRUSTED", "Networks of forwarders (load balancers, TLS terminators) that are believed: `X-Forwarded-For`, `-Proto` and `-Host`, or `Forwarded` (RFC 7239), tell who the client is, for logs, for nodes and for telling clients apart, and by which scheme and host it came. The client is the first address from the right that is in none of them. From everybody else these headers are dropped.")
+            Key::new("proxy.server_timing", Switch, "WHIPSTITCH_PROXY_SERVER_TIMING", "On: every answer has in `Server-Timing` how long lookup, connection, node and the whole took, in milliseconds, and pages of any origin may read it (`Timing-Allow-Origin`). A node's own entries stay.").reloads(),
+            Key::new("proxy.location", Location, "WHIPSTITCH_PROXY_LOCATION", "How the URLs of sessions are written: `absolute`, with scheme and host; `path`, without, behind a proxy that changes paths or names; `auto`, with scheme and host where they are known, from `proxy.public_url`, the proxy's own TLS, or a trusted proxy (`proxy.trusted`) that sends `https` and the host. With `absolute`, any other client of plain HTTP gets `http://` and the host that it asked for.").reloads(),
+            Key::new("proxy.trusted", Networks, "WHIPSTITCH_PROXY_TRUSTED", "Networks of trusted proxies (load balancers, TLS terminators). Their `X-Forwarded-For`, `-Proto` and `-Host`, or `Forwarded` (RFC 7239), give the client's address, for logs, for nodes and for distinguishing clients, and its scheme and host. The client is the first address from the right that is in none of these networks. From other peers these headers are dropped.")
                 .sample(r#"["10.0.0.0/8"]"#).reloads(),
             Key::new("proxy.bearer", Bearer, "WHIPSTITCH_PROXY_BEARER", "How a client's `Authorization: Bearer` reaches a node: `pass`, as it is; `query`, as the query that Red5's JWT and round-trip authentication read, for OBS, FFmpeg, GStreamer and Larix, which send nothing else: the token becomes `token=…`, one that is itself `username=…&password=…&token=…` becomes these keys, and the header stays here. What a client's URL says of a key counts. The token is in no lookup, no log and no session URL.").reloads(),
             Key::new("proxy.cors_origins", Origins, "WHIPSTITCH_PROXY_CORS_ORIGINS", "Origins whose pages may use this proxy (CORS), as browsers write them in `Origin`, `null` among them; pages of any origin when empty. A preflight from another origin gets 403, and other answers to it no `Access-Control-Allow-Origin`. Browsers keep to this, other clients do not: it is no access control. Credentials (cookies) are allowed to none.")
@@ -209,10 +209,10 @@ pub const SECTIONS: &[Section] = &[
         name: "sessions",
         meaning: "The sealed session URLs, in which any replica with the same key finds the node of a session again.",
         keys: &[
-            Key::new("sessions.key_file", Path, "WHIPSTITCH_SESSION_KEY", "File with the keys that seal session URLs; the same on every replica. Looked at every 10 s: a changed file is taken up without a restart, its first key seals, and the keys of before still open until the process ends. To rotate, add the new key as the last line on every replica; when all have read it, move it to the top; take the old one out after `sessions.lifetime`. A key that was taken out opens nothing any more after a restart. Without one, or as long as it does not exist, a key is made at start, and session URLs end with the process.")
+            Key::new("sessions.key_file", Path, "WHIPSTITCH_SESSION_KEY", "File with the keys that seal session URLs; the same on every replica. Checked every 10 s: a changed file applies without a restart, its first key seals, and the previous keys still open until the process ends. To rotate, add the new key as the last line on every replica; when all have read it, move it to the top; take the old one out after `sessions.lifetime`. A key that was taken out opens nothing any more after a restart. Without one, or as long as it does not exist, a key is made at start, and session URLs end with the process.")
                 .flag("--session-key")
                 .sample(r#""/etc/whipstitch/session.key""#),
-            Key::new("sessions.by_client", Switch, "WHIPSTITCH_SESSIONS_BY_CLIENT", "On: a session URL without a token, as Red5's SDK makes one when it cannot read `Location`, reaches the session that this replica made for the same client (address, `User-Agent`, `Origin`, `Authorization`), and no other client's. Only such URLs are affected: `OPTIONS` and `POST` of one client stay on one node, and players are guarded against loops of counter-offers, with false too. Set it to false behind a NAT, a TCP load balancer, or a Kubernetes Service with `externalTrafficPolicy: Cluster`, all of which hide the addresses of clients."),
+            Key::new("sessions.by_client", Switch, "WHIPSTITCH_SESSIONS_BY_CLIENT", "On: a session URL without a token, as Red5's SDK makes one when it cannot read `Location`, reaches the session that this replica made for the same client (address, `User-Agent`, `Origin`, `Authorization`), and no other client's. Only such URLs are affected: `OPTIONS` and `POST` of one client stay on one node, and players are guarded against loops of counter-offers, with false too. Set it to false behind a NAT, a TCP load balancer, or a Kubernetes Service with `externalTrafficPolicy: Cluster`: they hide the addresses of clients."),
             Key::new("sessions.lifetime", Lifetime, "WHIPSTITCH_SESSIONS_LIFETIME", "Life of a session URL, counted from the answer that gave it."),
         ],
     },
@@ -220,12 +220,12 @@ pub const SECTIONS: &[Section] = &[
         name: "ice",
         meaning: "The ICE servers that clients are told of in `Link` (RFC 9725 §4.6), on answers to an explicit OPTIONS and to the POST that makes a session. Red5's SDK reads one only, and cuts a password at `=`; it gets a TURN server with `username` and `credential_file` if there is one, and a STUN server otherwise.",
         keys: &[
-            Key::new("ice.servers", IceServers, "WHIPSTITCH_ICE_SERVERS", "URLs of servers that every client is told of; of none but the node's own when empty.")
+            Key::new("ice.servers", IceServers, "WHIPSTITCH_ICE_SERVERS", "URLs of servers that every client is offered; only the node's own when empty.")
                 .sample(r#"["stun:stun.example.com:3478", "turn:turn.example.com:3478?transport=udp"]"#),
             Key::new("ice.turn_secret_file", Path, "WHIPSTITCH_ICE_TURN_SECRET_FILE", "File with the secret that is shared with the TURN servers (`static-auth-secret` of coturn, with `use-auth-secret`), looked at every 10 s: every session gets credentials of its own, which end.")
                 .sample(r#""/etc/whipstitch/turn.secret""#),
             Key::new("ice.turn_ttl", Duration, "WHIPSTITCH_ICE_TURN_TTL", "How long the credentials made with `ice.turn_secret_file` are good for; a TURN server refreshes no allocation past that."),
-            Key::new("ice.username", Text, "WHIPSTITCH_ICE_USERNAME", "User name at the TURN servers, the same for every session. With `ice.turn_secret_file` too, only Red5's SDK is told of it, which cannot read a password made with the secret.")
+            Key::new("ice.username", Text, "WHIPSTITCH_ICE_USERNAME", "User name at the TURN servers, the same for every session. With `ice.turn_secret_file` too, only Red5's SDK gets it, which cannot read a password made with the secret.")
                 .sample(r#""whipstitch""#),
             Key::new("ice.credential_file", Path, "WHIPSTITCH_ICE_CREDENTIAL_FILE", "File with the password of `ice.username`, looked at every 10 s. Without `=`, `;`, quotes and backslashes every client can read it.")
                 .sample(r#""/etc/whipstitch/turn.password""#),
@@ -240,7 +240,7 @@ pub const SECTIONS: &[Section] = &[
             Key::new("lookup.play_uses", Count, "WHIPSTITCH_LOOKUP_PLAY_USES", "Most sessions that one answer to play is used for before the Stream Manager is asked anew, so that viewers spread over nodes as it wants."),
             Key::new("lookup.publish_endpoints", Count, "WHIPSTITCH_LOOKUP_PUBLISH_ENDPOINTS", "How many nodes the Stream Manager is asked for to publish, 64 at most; the first is used, the others are spares if it fails. With 1, spares are asked for when the node fails. No number is added to a lookup with `strict`, `transcode`, `geozone` or the client's own `endpoints`."),
             Key::new("lookup.play_endpoints", Count, "WHIPSTITCH_LOOKUP_PLAY_ENDPOINTS", "How many nodes the Stream Manager is asked for to play; with more than 1 they take equal turns, which needs fewer lookups and keeps spares, but levels what the manager prefers. 64 is the most. No number is added to a lookup with `strict`, `transcode`, `geozone` or the client's own `endpoints`."),
-            Key::new("lookup.stale_for", Duration, "WHIPSTITCH_LOOKUP_STALE_FOR", "How long an answer goes on being used past its life while the Stream Manager does not give a newer one. An answer to a publish has no life: the Stream Manager is asked for every publish, and what it said before serves only while it does not answer."),
+            Key::new("lookup.stale_for", Duration, "WHIPSTITCH_LOOKUP_STALE_FOR", "How long an answer is still used past its life while the Stream Manager does not give a newer one. An answer to a publish has no life: the Stream Manager is asked for every publish, and what it said before serves only while it does not answer."),
             Key::new("lookup.negative_ttl", Duration, "WHIPSTITCH_LOOKUP_NEGATIVE_TTL", "Life of the answer to players that there is no such stream. It ends at once when the stream is published through this proxy, and is not remembered for 5 s after that."),
             Key::new("lookup.by_network", ByNetwork, "WHIPSTITCH_LOOKUP_BY_NETWORK", "With whom a client that names no region, zone or subgroup shares what is remembered: `16/32` for the clients of its network, of these prefix lengths in IPv4 and IPv6, since Stream Manager 16.0 chooses the region by the client's address, which a lookup carries in `X-Forwarded-For`; `off` for every client; `auto` for `16/32` with `stream_manager.api` 2 and `off` with 1. Each network costs lookups and entries of its own."),
             Key::new("lookup.capacity", Count, "WHIPSTITCH_LOOKUP_CAPACITY", "Most answers remembered at once."),
@@ -292,9 +292,9 @@ pub const SECTIONS: &[Section] = &[
         name: "admin",
         meaning: "The admin interface: who may ask what, besides the address in `listen.admin`.",
         keys: &[
-            Key::new("admin.socket", Path, "WHIPSTITCH_ADMIN_SOCKET", "Unix socket of the admin interface, where everything can be read and changed by whoever may write to it: made at start with mode 0660 in a folder that exists. Not served unless set.")
+            Key::new("admin.socket", Path, "WHIPSTITCH_ADMIN_SOCKET", "Unix socket of the admin interface, where every process that may write to it can read and change everything: made at start with mode 0660 in a folder that exists. Not served unless set.")
                 .sample(r#""/run/whipstitch/admin.sock""#),
-            Key::new("admin.hosts", Names, "WHIPSTITCH_ADMIN_HOSTS", "Host names, without port, by which `listen.admin` may be asked for more than metrics and probes, besides IP addresses and `localhost`. A request with another `Host` gets 403, so that no page of another site can read what is there.")
+            Key::new("admin.hosts", Names, "WHIPSTITCH_ADMIN_HOSTS", "Host names, without port, under which `listen.admin` may be asked for more than metrics and probes, besides IP addresses and `localhost`. A request with another `Host` gets 403, so that no page of another site can read what is there.")
                 .sample(r#"["proxy-1.example.com"]"#),
         ],
     },

@@ -140,7 +140,7 @@ impl Default for Shutdown {
 pub struct Admin {
     /// Unix socket where everything can be read and changed; none unless set.
     pub socket: Option<PathBuf>,
-    /// Host names, besides IP addresses and `localhost`, by which `listen.admin` may be asked.
+    /// Host names, besides IP addresses and `localhost`, under which `listen.admin` may be asked.
     pub hosts: Vec<String>,
 }
 
@@ -167,8 +167,8 @@ impl Default for Log {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tracing {
-    /// URL of a collector that takes OTLP over HTTP, without a path for `/v1/traces`; nobody is
-    /// told unless set.
+    /// URL of a collector that takes OTLP over HTTP, without a path for `/v1/traces`; no spans
+    /// are sent unless set.
     pub otlp: Option<String>,
     /// How many of the traces that begin here are told.
     pub sample: Ratio,

@@ -38,7 +38,7 @@ pub struct Loaded {
     pub config: Config,
     /// What is odd but no reason to stop.
     pub warnings: Vec<Mistake>,
-    /// What `check` takes for a mistake, and a start goes on with: a certificate that has expired.
+    /// What `check` takes for a mistake, and a start accepts: a certificate that has expired.
     pub unfit: Vec<Mistake>,
     /// The file it came from, if there was one.
     pub file: Option<PathBuf>,

@@ -54,7 +54,7 @@ impl Listener {
         Self::adopt(socket.into())
     }
 
-    /// Takes over a socket that somebody else has made and bound. Must be called on a tokio
+    /// Takes over a socket that another process has made and bound. Must be called on a tokio
     /// runtime.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ pub struct Server {
 
 impl Server {
     /// A server whose connections live on `tasks`. `stop` ends accepting; `drain` asks connections
-    /// to end when the requests under way are answered.
+    /// to end when the pending requests are answered.
     pub fn new(
         limits: Connections,
         tasks: TaskTracker,

@@ -207,7 +207,7 @@ fn limit(state: &State, limits: &Connections) -> (End, Duration) {
     }
 }
 
-/// One request, under way until its answer has been taken, body included.
+/// One request, pending until its answer has been taken, body included.
 pub(crate) struct Request {
     activity: Activity,
     has_body: bool,

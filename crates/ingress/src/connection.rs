@@ -110,7 +110,7 @@ impl Terms<'_> {
     }
 }
 
-/// Serves requests until the client is done, or until `drain` asks for an end and those under way
+/// Serves requests until the client is done, or until `drain` asks for an end and pending ones
 /// are answered.
 pub(crate) async fn serve<S, B>(socket: Socket, service: S, terms: Terms<'_>)
 where
@@ -241,7 +241,7 @@ where
     // GOAWAY, and the end when the streams that are open have ended.
     connection.as_mut().graceful_shutdown();
     if !activity.any() {
-        // Perhaps without a preface, and then hyper would go on to wait for one.
+        // Perhaps without a preface, and then hyper would keep waiting for one.
         match timeout(H2_GOODBYE, connection.as_mut()).await {
             Ok(ended) => return ended,
             Err(_) if !activity.any() => return Ok(()),

@@ -76,7 +76,7 @@ pub(crate) async fn secure(
     }
 }
 
-/// Tells a client that speaks plain HTTP here what it should speak.
+/// Answers a client that speaks plain HTTP here with what it should speak.
 async fn refuse_plain(
     mut tcp: TcpStream,
     limits: &Connections,

@@ -17,10 +17,10 @@ use crate::{metrics::Metrics, refusal::Refusal};
 /// One line of a reason in so much time; the next one says how many were left out.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Makes the answer that tells a client of a refusal.
+/// Makes the answer to a refused client.
 pub type Render = Arc<dyn Fn(Refusal) -> Response<Bytes> + Send + Sync>;
 
-/// Tells clients, counts and logs. Cheap to clone: all clones are one.
+/// Answers clients, counts and logs. Cheap to clone: all clones are one.
 #[derive(Clone)]
 pub(crate) struct Refusals {
     render: Render,

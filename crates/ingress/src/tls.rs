@@ -3,8 +3,8 @@
 //! A certificate in use is replaced only by one that clients can use as well: not by one that has
 //! expired or is not valid yet, and not by one that lacks a name of `proxy.hosts` which the former
 //! has. One that has itself expired, or is not valid yet, is replaced by any other. What is refused
-//! is looked at again every 10 s, so that a certificate from the future is taken up when its time
-//! has come.
+//! is checked again every 10 s, so that a certificate from the future is used when its time has
+//! come.
 
 use std::{
     fmt, fs,

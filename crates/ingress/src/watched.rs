@@ -121,7 +121,7 @@ where
 }
 
 pin_project! {
-    /// The body of an answer; its request is under way until this is dropped.
+    /// The body of an answer; its request is pending until this is dropped.
     pub(crate) struct Answer<B> {
         #[pin]
         inner: Option<B>,

@@ -1,7 +1,7 @@
 //! An HTTP/1 connection below hyper: what hyper cannot tell or be told.
 //!
 //! - hyper answers what it cannot parse by itself, with a bare status. It is recognised on its way
-//!   out, when no request is under way, and replaced by an answer that says why.
+//!   out, when no request is pending, and replaced by an answer that says why.
 //! - hyper has one timer for the header and for the wait before it. Here an end that is due is told
 //!   to hyper as the client's own: an end of input where a request could begin. Before that the
 //!   kernel is asked whether bytes have come in this very moment; if so, they are served.

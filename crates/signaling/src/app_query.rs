@@ -2,8 +2,8 @@
 //!
 //! Red5's guide for moving pages from WebSockets to WHIP leaves `app: 'streammanager'` in their
 //! configuration and the scope in the connection parameter `app`, so that this is what its SDK then
-//! asks for. The scope is `app`, and a node hears the URL of that scope; `host=` may name the node,
-//! as it does for WebSockets.
+//! asks for. The scope is `app`, and a node receives the URL of that scope; `host=` may name the
+//! node, as it does for WebSockets.
 
 use http::uri::PathAndQuery;
 

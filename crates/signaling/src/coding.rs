@@ -1,16 +1,16 @@
-//! Content codings (RFC 9110 §8.4) of the few bodies that are looked into: lookups, lists of nodes,
+//! Content codings (RFC 9110 §8.4) of the few bodies that are parsed: lookups, lists of nodes,
 //! session descriptions.
 //!
-//! Whoever is asked for one is asked for it as it is ([`IDENTITY`]). A server may compress all the
+//! Such bodies are requested uncompressed ([`IDENTITY`]). A server may compress all the
 //! same (Tomcat's `compression="force"`): then it is decoded, up to the limit that the plain body
-//! would have. What cannot be decoded is not looked into.
+//! would have. What cannot be decoded is not parsed.
 
 use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, header::CONTENT_ENCODING};
 
-/// The value of `Accept-Encoding` by which a body comes as it is. Without the field any coding
+/// The value of `Accept-Encoding` that asks for an uncompressed body. Without the field any coding
 /// would do (RFC 9110 §12.5.3).
 pub const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 

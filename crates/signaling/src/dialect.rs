@@ -1,6 +1,6 @@
 //! Who speaks, and what that client understands: one table.
 //!
-//! Today's clients disagree with each other and with RFC 9725. Whoever is not known is a standard
+//! Today's clients disagree with each other and with RFC 9725. An unknown client is a standard
 //! client, and gets exactly what the RFC and the WHEP draft say; a row below says where a client
 //! differs, or why it need not.
 //!
@@ -8,7 +8,7 @@
 //! reads a `Link` only without `<` and `>`, as draft-ietf-wish-whip-01 wrote it. Its `OPTIONS` is
 //! that of `MediaMTX`'s reader.js (1.20.1), a browser's with `Authorization`, and that one throws
 //! at a `Link` without them. So both get the form of the RFC, in which Eyevinn's finds no server
-//! and goes on without.
+//! and continues without.
 
 use http::{HeaderMap, header::USER_AGENT};
 
@@ -21,7 +21,7 @@ pub enum Client {
     Red5,
     /// OBS Studio.
     Obs,
-    /// Anybody else.
+    /// Any other client.
     Standard,
 }
 

@@ -6,7 +6,7 @@
 //! another purpose, so that neither can be used as the other. It is bound to the role and the
 //! stream, holds no address that a client could read, and needs no escape in a query.
 //!
-//! A handle says where, and nothing of whose: anybody who asks with `OPTIONS` is given one. It
+//! A handle says where, and not whose: any client that asks with `OPTIONS` gets one. It
 //! opens no session.
 
 use std::net::IpAddr;

@@ -1,7 +1,7 @@
 //! ICE servers: what a client may ask for its address, or to relay its media.
 //!
 //! A TURN server that shares a secret with us takes a user name that holds its own end, and a
-//! password that anybody with the secret can make (draft-uberti-behave-turn-rest-00; coturn's
+//! password that every holder of the secret can make (draft-uberti-behave-turn-rest-00; coturn's
 //! `use-auth-secret` and `static-auth-secret`): `username = expiry ":" user`, `password =
 //! base64(HMAC-SHA1(secret, username))`. So each session gets one of its own, and nothing is
 //! stored.
@@ -35,7 +35,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// One ICE server, as a client is told of it.
+/// One ICE server, as it is offered to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IceServer {
     /// Its URL.
@@ -90,8 +90,8 @@ impl IceServer {
     }
 }
 
-/// The one server for a client that reads only one: TURN before STUN, since a relay also tells the
-/// address, plain before TLS; and only what it reads as it is meant.
+/// The one server for a client that reads only one: TURN before STUN, since a relay also reports
+/// the address, plain before TLS; and only what it reads as it is meant.
 pub fn only_one(servers: &[IceServer]) -> Option<&IceServer> {
     let legible = servers.iter().filter(|server| server.is_legible_to_red5());
     // A TURN server without credentials makes the browser's `RTCPeerConnection` throw.
@@ -142,7 +142,7 @@ impl IceServers {
                 let url = url.clone();
                 return Some(IceServer { url, credentials });
             }
-            // A TURN server without credentials is of no use to anybody.
+            // A TURN server without credentials is useless.
             Some(IceServer {
                 url: url.clone(),
                 credentials: Some(credentials?.clone()),

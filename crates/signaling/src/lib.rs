@@ -1,7 +1,7 @@
 //! What the URLs, headers, statuses and session tokens of WHIP, WHEP and Red5's WebSocket
 //! signalling mean.
 //!
-//! Pure words: no I/O, no clock, no async. Whoever calls brings the bytes and the time.
+//! Pure: no I/O, no clock, no async. The caller brings the bytes and the time.
 //!
 //! | file | one idea |
 //! |---|---|
@@ -18,7 +18,7 @@
 //! | [`extension`] | sealed URLs of protocol extensions |
 //! | [`misplaced`] | a query in the wrong place |
 //! | [`rewrite`] | what a node's `Location` means |
-//! | [`coding`] | content codings of bodies that are looked into |
+//! | [`coding`] | content codings of bodies that are parsed |
 //! | [`dialect`] | what the client of a request understands |
 //! | [`bearer`] | a bearer token as the query that nodes read |
 //! | [`link`] | `Link`, read and written |

@@ -26,7 +26,7 @@ use crate::{host, query};
 /// `MAX_URL_SIZE`).
 pub const MAX_RESOURCE: usize = 2048;
 
-/// Names by which a node can only mean itself.
+/// Names that can only mean the node itself.
 const ITSELF: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// What a node may call itself.
@@ -36,10 +36,10 @@ pub struct Node<'a> {
     pub dialled: &'a Authority,
     /// Its public address.
     pub address: IpAddr,
-    /// The host name by which it was named, if it was.
+    /// Its host name, if it was named by one.
     pub name: Option<&'a str>,
-    /// The names by which clients reach this proxy, as [`host::normal`] writes them: a node hears
-    /// one of them in `X-Forwarded-Host`.
+    /// The names under which clients reach this proxy, as [`host::normal`] writes them: a node
+    /// receives one of them in `X-Forwarded-Host`.
     pub ours: &'a [String],
 }
 
@@ -60,7 +60,7 @@ impl Node<'_> {
 ///
 /// `endpoint` is the request target of the POST that made the session. Two habits of Red5's clients
 /// are kept: a `Location` that still says `endpoint` means `resource` (red5pro-webrtc-sdk 11.0.0),
-/// and the `requestId` of the endpoint, by which a node tells a player's session, stays if the
+/// and the `requestId` of the endpoint, which identifies a player's session at a node, stays if the
 /// `Location` does not bring one of its own.
 ///
 /// # Errors

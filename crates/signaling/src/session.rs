@@ -3,8 +3,8 @@
 //! A token holds the node's address and the session's own path there, sealed with AES-256-GCM under
 //! a key that all replicas share, and bound to the role and the stream of the URL that it stands
 //! in. So any replica, and the same one after a restart, reaches the right node without a shared
-//! store; clients see no node's address; and nobody ends another's session by guessing a name (RFC
-//! 9725 §5).
+//! store; clients see no node's address; and no client ends another's session by guessing a name
+//! (RFC 9725 §5).
 //!
 //! On the wire: `base64url(version ‖ key id ‖ nonce ‖ ciphertext ‖ tag)`, about 100 characters.
 
@@ -53,7 +53,7 @@ pub struct Session {
 }
 
 /// The wire form of a [`Session`]; the usual resource path is left out, since the URL around the
-/// token tells it.
+/// token has it.
 #[derive(Serialize, Deserialize)]
 struct Sealed<'s> {
     node: IpAddr,
@@ -71,7 +71,7 @@ struct SessionKey {
 }
 
 impl SessionKeys {
-    /// A ring with one key that nobody else has: sessions end with the process.
+    /// A ring with one key of this process alone: sessions end with it.
     ///
     /// # Errors
     /// The system has no randomness to give.
@@ -320,7 +320,7 @@ pub enum KeyError {
     /// There is no key in it.
     #[error("it holds no key; make one with `openssl rand -base64 32`")]
     Empty,
-    /// There are more keys than anybody rotates through.
+    /// There are more keys than any rotation needs.
     #[error("it holds more than {MAX_KEYS} keys")]
     TooMany,
     /// The crypto library refuses it.

@@ -2,7 +2,7 @@
 //!
 //! From red5pro-webrtc-sdk 13.0.0 on, the option `endpoint` is used as it is, and pages leave the
 //! word out, as the URLs of Stream Manager 2.0 do. What is meant is the endpoint of that stream,
-//! which is what a node hears.
+//! which is what a node receives.
 //!
 //! | path | meant is | since |
 //! |---|---|---|
@@ -16,9 +16,9 @@
 //! | `/streammanager/api/4.0/event/whip/s1` | as it is, the manager's | a scope called `whip` in its API |
 //! | `/as/v1/…` | as it is | Stream Manager 2.0 has URLs of its own |
 //!
-//! It is read so for what clients of an endpoint send, and of WHEP for `HEAD`, by which a player
-//! recognises an endpoint (draft-ietf-wish-whep, §4.1). What is fetched with `GET` is a page of the
-//! manager, and so is `HEAD` of WHIP, which no publisher needs (RFC 9725 §4.1).
+//! It is read so for what clients of an endpoint send, and of WHEP for `HEAD`, since a player
+//! recognises an endpoint by it (draft-ietf-wish-whep, §4.1). What is fetched with `GET` is a page
+//! of the manager, and so is `HEAD` of WHIP, which no publisher needs (RFC 9725 §4.1).
 
 use http::{Method, uri::PathAndQuery};
 
@@ -29,7 +29,7 @@ const MANAGERS: [&str; 2] = ["streammanager", "as"];
 
 /// The target in full, if it is a short one; `None` if it is anything else.
 ///
-/// A session has a URL of its own, its `Location`. But a page that cannot read that goes on at the
+/// A session has a URL of its own, its `Location`. But a page that cannot read that uses the
 /// URL of the endpoint, in which red5pro-webrtc-sdk 11.0.0 to 15 put `/resource/` for `/endpoint/`,
 /// if it is there.
 pub fn in_full(method: &Method, target: &PathAndQuery) -> Option<PathAndQuery> {

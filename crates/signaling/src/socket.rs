@@ -45,7 +45,7 @@ pub enum Wanted {
         /// saying it.
         private: bool,
         /// The stream for which the manager can be asked whether it names that node, if the client
-        /// tells.
+        /// names one.
         stream: Option<(Role, StreamKey)>,
     },
     /// Whichever carries this stream.

@@ -1,7 +1,7 @@
 //! How little and how much a number, a size or a time may be.
 //!
-//! Nobody needs more, and what is made of them overflows or panics beyond: a semaphore's permits,
-//! an instant plus a duration, the life of a cache's entry.
+//! No deployment needs more, and what is made of them overflows or panics beyond: a semaphore's
+//! permits, an instant plus a duration, the life of a cache's entry.
 
 use std::time::Duration;
 
@@ -90,8 +90,8 @@ pub fn most(key: &Key) -> i64 {
     }
 }
 
-/// The Stream Manager is not asked more often than while it is down, and not so rarely that nobody
-/// would notice.
+/// The Stream Manager is not asked more often than while it is down, and not so rarely that an
+/// outage goes unnoticed.
 fn probe(value: &Value, time: Duration) -> Option<String> {
     let allowed = Duration::from_secs(1)..=Duration::from_hours(1);
     if time.is_zero() || allowed.contains(&time) {

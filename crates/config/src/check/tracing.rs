@@ -1,4 +1,4 @@
-//! Who is told of spans, and who decides it.
+//! Where spans are sent, and which side decides it.
 
 use whipstitch_proxy::trace::{Parents, Ratio};
 

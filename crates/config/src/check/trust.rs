@@ -12,7 +12,7 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
         if network.prefix_len() == 0 {
             let what = format!(
                 "{network} believes every client what it says of itself: its address, and the host and scheme of \
-                 its URLs; write the networks that hold your forwarders"
+                 its URLs; write the networks that hold your load balancers"
             );
             found.push(Finding::new(["proxy.trusted"], what).at(item).warning());
         }
@@ -25,8 +25,8 @@ fn location(config: &Config, trusted: &[IpNet], found: &mut Vec<Finding>) {
     let told = proxy.public_url.is_some() || !trusted.is_empty();
     match proxy.location {
         Location::Absolute if !told && config.listen.https.is_empty() => {
-            let what = "is \"absolute\", and nothing tells scheme and host of our URLs: set proxy.public_url, or \
-                        proxy.trusted for a forwarder that tells them, or listen.https";
+            let what = "is \"absolute\", and scheme and host of session URLs are unknown: set proxy.public_url, or \
+                        proxy.trusted for a load balancer that sends them, or listen.https";
             let keys = ["proxy.location", "proxy.public_url", "proxy.trusted"];
             found.push(Finding::new(keys, what));
         }

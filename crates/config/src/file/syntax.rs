@@ -1,8 +1,8 @@
 //! What TOML's parser says about a text, boiled down to what is certainly true.
 //!
-//! The parser goes on after an error. After a slip inside one value, or a second key of the same
+//! The parser continues after an error. After a slip inside one value, or a second key of the same
 //! name, what follows is sound; after anything else, such as a bracket that is never closed, it is
-//! guesswork, and a page of complaints about one missing bracket helps nobody. So the first error
+//! guesswork, and a page of complaints about one missing bracket is no help. So the first error
 //! of that sort ends the reading.
 
 use std::ops::Range;
@@ -66,7 +66,7 @@ impl Verdict {
             if message.starts_with("duplicate key") {
                 verdict.mistakes.push((offset, twice(offset, error, text)));
             } else if message.starts_with("unexpected key or value") {
-                // The parser goes on with the next line.
+                // The parser continues with the next line.
                 verdict.mistakes.push((
                     offset,
                     "more follows on the line than one value; text has to stand in quotes"
@@ -91,8 +91,8 @@ impl Verdict {
         verdict
     }
 
-    /// Whether what ends here is at or behind the cut, so that nobody knows what it was meant to
-    /// be.
+    /// Whether what ends here is at or behind the cut, so that its meaning is
+    /// unknown.
     pub(super) fn hides(&self, end: usize) -> bool {
         self.cut.is_some_and(|cut| cut <= end)
     }

@@ -1,4 +1,4 @@
-//! What to say about names that nobody knows, and what was probably meant.
+//! Messages about unknown names, with what was probably meant.
 
 use crate::{
     keys::{Key, SECTIONS, Section, keys},

@@ -1,4 +1,4 @@
-//! What an operator is told about forwarders, and about the form of session URLs.
+//! Messages about trusted proxies, and about the form of session URLs.
 
 use insta::assert_snapshot;
 
@@ -19,7 +19,7 @@ fn said(listen: &str, lines: &str) -> String {
 #[test]
 fn absolute_urls_need_somebody_who_tells_the_origin() {
     let absolute = r#"location = "absolute""#;
-    assert_snapshot!(said(PLAIN, absolute), @r#"whipstitch.toml:6: proxy.location: is "absolute", and nothing tells scheme and host of our URLs: set proxy.public_url, or proxy.trusted for a forwarder that tells them, or listen.https"#);
+    assert_snapshot!(said(PLAIN, absolute), @r#"whipstitch.toml:6: proxy.location: is "absolute", and scheme and host of session URLs are unknown: set proxy.public_url, or proxy.trusted for a load balancer that sends them, or listen.https"#);
     for more in [
         r#"public_url = "https://live.example.com""#,
         r#"trusted = ["10.0.0.0/8"]"#,
@@ -34,6 +34,6 @@ fn absolute_urls_need_somebody_who_tells_the_origin() {
 #[test]
 fn whom_to_believe_is_a_list_of_networks() {
     assert_snapshot!(said(RIGHT, r#"trusted = ["10.0.0.1", "fd00::/8"]"#), @r#"whipstitch.toml:7: proxy.trusted: "10.0.0.1" is not a network, such as "10.0.0.0/8" or "fd00::/8"; for this one address write "10.0.0.1/32""#);
-    assert_snapshot!(said(RIGHT, r#"trusted = ["0.0.0.0/0", "fd00::/8"]"#), @"warning: whipstitch.toml:7: proxy.trusted: 0.0.0.0/0 believes every client what it says of itself: its address, and the host and scheme of its URLs; write the networks that hold your forwarders");
+    assert_snapshot!(said(RIGHT, r#"trusted = ["0.0.0.0/0", "fd00::/8"]"#), @"warning: whipstitch.toml:7: proxy.trusted: 0.0.0.0/0 believes every client what it says of itself: its address, and the host and scheme of its URLs; write the networks that hold your load balancers");
     assert_snapshot!(said(RIGHT, r#"trusted = ["::ffff:10.0.0.0/104"]"#), @"whipstitch.toml:7: proxy.trusted: ::ffff:10.0.0.0/104 has no effect; write 10.0.0.0/8");
 }

@@ -1,7 +1,7 @@
 //! A certificate, its issuers' and its key, out of what two files hold; and what is to be said of
 //! them.
 //!
-//! | in the files | what comes of it |
+//! | in the files | result |
 //! |---|---|
 //! | the chain in another order | the certificate of the key is shown first, then each one's issuer; said |
 //! | a certificate twice | shown once; said |
@@ -66,7 +66,7 @@ enum Wanted {
     Keys { is_one: bool },
 }
 
-/// The certificates and the keys of a file, of which one kind is wanted.
+/// The certificates and the keys of a file; one kind is wanted.
 fn sorted(
     (path, bytes): (&Path, &[u8]),
     wanted: Wanted,

@@ -1,6 +1,6 @@
 //! PEM files as people really have them (RFC 7468), read so that nothing in them is skipped unsaid.
 //!
-//! | what is in the file | what comes of it |
+//! | in the file | result |
 //! |---|---|
 //! | `\r\n`, `\r`, indented lines, spaces at the end, a byte order mark, text around the blocks | read |
 //! | one block glued to the next: `-----END X----------BEGIN X-----` | read as two |

@@ -3,10 +3,10 @@
 //!
 //! A guid is `scope/…/name`, and one URL is endpoint and session alike. The session URL that we
 //! give is the same with a segment `session:TOKEN` behind it: a name cannot hold a colon, so this
-//! is no stream's URL; it stays below `/as/v1/proxy`, by which load balancers route; the token is
-//! in the path, since red5pro-webrtc-sdk 11.0.0 and later drop the query of a relative `Location`;
-//! and nothing in it says `/endpoint/`, which these replace by `/resource/`. An extension's is
-//! `extension:TOKEN`.
+//! is no stream's URL; it stays below `/as/v1/proxy`, the prefix that load balancers route by; the
+//! token is in the path, since red5pro-webrtc-sdk 11.0.0 and later drop the query of a relative
+//! `Location`; and nothing in it says `/endpoint/`, which these replace by `/resource/`. An
+//! extension's is `extension:TOKEN`.
 
 use super::{Form, Route};
 use crate::stream::{NameError, Role, StreamKey};

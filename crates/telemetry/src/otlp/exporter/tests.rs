@@ -146,7 +146,7 @@ async fn what_there_is_no_room_for_is_dropped_and_the_rest_is_sent_at_the_end() 
     let setup = setup(600, &collector);
     setup.send(605);
     setup.stop.cancel();
-    // The first batch finds nobody, and nothing is tried twice at the end.
+    // The first batch finds no collector, and nothing is tried twice at the end.
     assert_eq!(
         setup.run(Duration::ZERO).await,
         (0, 605 - 600 + BATCH as u64)
