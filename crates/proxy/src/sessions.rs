@@ -1,19 +1,24 @@
 //! The sessions at the nodes, as far as this replica saw them.
 //!
 //! ```text
-//!             create(slot)            node 201/406             last frame sent
-//!   (none) ───────────────▶ Pending ───────────────▶ Unclaimed ───────────────▶ Open ──┐ newer at the slot → Closed(Superseded)
-//!                              │ client gone             │ dropped                │    ├ 404/410           → Closed(Gone)
-//!                              ▼                         ▼                        │    ├ not listed        → Closed(Vanished)
-//!                          Orphaned ── answer ──▶ Closing ◀────── DELETE ─────────┘    └ lifetime          → Closed(Expired)
-//!                              │ no answer                │ 2xx, 404, 410, 417 → Closed(Deleted | Gone)
-//!                              ▼                          └ else → Open (client, operator) | retry (reaper)
-//!                        Closed(Unknown)
+//!             create(slot)         node 201/406         last frame sent
+//!   (none) ──────────────▶ Pending ────────────▶ Unclaimed ────────────▶ Open
+//!                             │ client gone          │ dropped             │
+//!                             ▼                      ▼                     │
+//!                         Orphaned ── answer ──▶ Closing ◀──── DELETE ─────┘
+//!                             │ no answer            │
+//!                             ▼                      └ 2xx, 404, 410, 417: Closed(Deleted | Gone)
+//!                       Closed(Unknown)                else Open (client, operator)
+//!                                                           or sent again (reaper)
+//!
+//!   Open ─┬ newer at the slot ─▶ Closed(Superseded)    ┬ 404, 410 to a PATCH ─▶ Closed(Gone)
+//!         ├ not in the manager's list ─▶ Closed(Vanished)
+//!         └ lifetime ─▶ Closed(Expired)                └ table full ─▶ Closed(Evicted)
 //! ```
 //!
-//! A *slot* is what a node keys a session by ([`slot`]); [`state`] holds the transitions,
-//! [`create`] the guards of a POST from `Pending` to `Open`, [`terminate`] every DELETE, [`reaper`]
-//! the task that ends orphans. WebSockets are sessions without a slot.
+//! A *slot* is what a node keys a session by ([`slot`], [`slots`]); [`state`] holds the
+//! transitions, [`create`] the guards of a POST from `Pending` to `Open`, [`terminate`] every
+//! DELETE, [`reaper`] the task that ends orphans. WebSockets are sessions without a slot.
 //!
 //! Tokens decide, the table informs: it holds only what this replica saw, and a sealed URL that it
 //! does not know is served all the same. So eviction is never an error to a client.
@@ -27,20 +32,25 @@ pub(crate) mod close_signal;
 pub(crate) mod counter_offer;
 pub(crate) mod create;
 pub(crate) mod end;
+pub(crate) mod in_flight;
+mod list;
 pub(crate) mod reaper;
 pub(crate) mod slot;
+mod slots;
 mod socket;
 mod state;
 mod table;
 pub(crate) mod terminate;
 pub(crate) mod traffic;
+mod vanished;
 pub(crate) mod view;
 
 #[cfg(test)]
 pub(crate) use self::state::By;
 pub(crate) use self::state::Standing;
 pub use self::{
-    table::{Count, SessionTable},
+    list::Count,
+    table::SessionTable,
     terminate::Terminator,
     traffic::Sides,
     view::{NotAnId, SessionId, SessionKind, SessionView},

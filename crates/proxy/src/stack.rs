@@ -59,9 +59,9 @@ pub struct Dependencies {
     pub by_network: ByNetwork,
     /// The Stream Manager.
     pub manager: ManagerAddress,
-    /// Tells which node carries a stream.
+    /// Finds the node that carries a stream.
     pub directory: Arc<dyn Directory>,
-    /// Tells which addresses may be dialled.
+    /// Decides which addresses may be dialled.
     pub allowed: Arc<AllowedOrigins>,
     /// Seals and opens session URLs; may change at any time.
     pub session_keys: watch::Receiver<Arc<SessionKeys>>,
@@ -71,7 +71,7 @@ pub struct Dependencies {
     pub ice: watch::Receiver<Arc<IceServers>>,
     /// Takes the socket out of an upgraded connection.
     pub detach: Detach,
-    /// Knows the exchanges under way.
+    /// The exchanges in flight.
     pub exchanges: TaskTracker,
     /// Where WebSocket sessions live.
     pub sockets: TaskTracker,
@@ -79,7 +79,7 @@ pub struct Dependencies {
     pub background: TaskTracker,
     /// Asks every WebSocket session and every stream of events to end.
     pub close_sockets: CloseSignal,
-    /// How requests are traced, if anybody is told.
+    /// How requests are traced, if a collector is configured.
     pub tracing: Option<Tracing>,
     /// The sessions of this replica.
     pub sessions: SessionTable,

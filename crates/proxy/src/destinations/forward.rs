@@ -314,8 +314,7 @@ impl Forward {
         }
     }
 
-    /// `Session-Host`, by which red5pro-webrtc-sdk 12.0.0 and later name the node in what they ask
-    /// next.
+    /// `Session-Host`: red5pro-webrtc-sdk 12.0.0 and later name the node so in their next request.
     fn handle(&self, endpoint: &Endpoint, origin: &Origin) -> Option<(HeaderName, HeaderValue)> {
         let handle = Handle {
             node: origin.named(),
@@ -327,8 +326,8 @@ impl Forward {
         Some((SESSION_HOST, HeaderValue::try_from(sealed).ok()?))
     }
 
-    /// ICE servers go on what begins a session, and on an explicit question before it (RFC 9725
-    /// §4.6).
+    /// ICE servers are on answers that begin a session, and on an explicit `OPTIONS` before it
+    /// (RFC 9725 §4.6).
     fn link(&self, response: &mut Response<Body>, dialect: Dialect, place: LinkContext<'_>) {
         let status = response.status();
         let headers = response.headers_mut();
@@ -367,14 +366,14 @@ fn unmoved(mut response: Response<Body>) -> Result<Response<Body>, Error> {
     Ok(passed(response))
 }
 
-/// The answer as it goes on to the client.
+/// The answer without what is the node's alone.
 fn passed(mut response: Response<Body>) -> Response<Body> {
     strip_hop_by_hop(response.headers_mut());
     response.headers_mut().remove(SESSION_HOST);
     response
 }
 
-/// Whether an answer tells a client something of the node that its `POST` should find there.
+/// Whether the client's `POST` should find the node that answers so.
 fn is_pinning(method: &Method, status: StatusCode) -> bool {
     method == Method::OPTIONS && status.is_success()
 }

@@ -1,4 +1,5 @@
-//! Resolving: which node. Whoever names it, it has passed the gate of [`AllowedOrigins`].
+//! Resolving: which node. Whether client or manager names it, it has passed the gate of
+//! [`AllowedOrigins`].
 
 mod extension;
 mod gate;
@@ -128,8 +129,8 @@ impl Resolver {
                         .await?
                 } else {
                     // On `OPTIONS` it is a key of 2.0 (Red5 Pro documentation, Stream Manager 2.0,
-                    // WHIP/WHEP proxy), and of whoever has it among the connection parameters, all
-                    // of which are there since SDK 12.
+                    // WHIP/WHEP proxy), and of pages that have it among the connection parameters,
+                    // which are all there since SDK 12.
                     let named = self.named(&lookup, query, &mut budget, &exchange);
                     named.await?.and_then(|node| Candidates::new(vec![node]))
                 };
@@ -152,8 +153,8 @@ impl Resolver {
             }
             Ask::Session { role, key, token } => {
                 let client = ClientKey::of(role, &key, &request, &exchange);
-                // A token says where. Without one, what the client says of the node tells its
-                // sessions apart.
+                // A token says where. Without one, the node that the client names distinguishes its
+                // sessions.
                 let mut node = None;
                 if token.is_none() && client.is_none() {
                     return Err(NoSession::NoToken.into());
@@ -273,8 +274,8 @@ impl Resolver {
         self.by_network.network(self.api, exchange.asker())
     }
 
-    /// Whether a URL of that time is too old by the wall clock, of which that of the replica that
-    /// made it may differ.
+    /// Whether a URL of that time is too old by the wall clock; that of the replica that made it
+    /// may differ.
     fn is_past(&self, issued_at: u64) -> bool {
         let allowed = SKEW.min(self.lifetime / 10);
         let lasts = millis(self.lifetime.saturating_add(allowed));
@@ -303,8 +304,8 @@ fn target(form: Form, role: Role, key: &StreamKey, uri: &Uri) -> Result<PathAndQ
 }
 
 /// The session's own target, with what the client added to its URL. What was sealed stands: a node
-/// tells players apart by `requestId`, and with another one a client would reach somebody else's
-/// session. Where the node is, is known already.
+/// distinguishes players by `requestId`, and with another one a client would reach another
+/// client's session. Where the node is, is known already.
 fn with_query(resource: PathAndQuery, added: Option<&str>) -> Result<PathAndQuery, Error> {
     let own = resource.query().unwrap_or_default();
     let added = query::filter(added.unwrap_or_default(), |key| {

@@ -1,4 +1,4 @@
-//! The fingerprint by which a client is recognised.
+//! The fingerprint of a client.
 //!
 //! It is for requests that do not say which session or which `OPTIONS` they belong to: session URLs
 //! without a token ([`crate::sessions`]), the affinity of a `POST` to the node of its `OPTIONS`,

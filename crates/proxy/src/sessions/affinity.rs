@@ -29,7 +29,7 @@ const LIFE: Duration = Duration::from_secs(30);
 /// Most clients remembered at once; the oldest is forgotten first.
 const MAX_CLIENTS: usize = 10_000;
 
-/// Which node answered the `OPTIONS` of which client.
+/// The node that answered each client's `OPTIONS`.
 #[derive(Debug, Default)]
 pub(crate) struct Affinity(Mutex<Inner>);
 
@@ -40,7 +40,7 @@ struct Inner {
     order: VecDeque<(Instant, ClientKey)>,
 }
 
-/// Where an `OPTIONS` was answered, and by which lookup.
+/// Where an `OPTIONS` was answered, and after what lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answered {
     /// The nodes that were named, the one that answered at the front.

@@ -37,7 +37,7 @@ pub(crate) struct CounterOffer {
     pub(crate) session: Arc<SessionView>,
     /// What it offers.
     kinds: Kinds,
-    /// The connection, where that tells clients apart.
+    /// The connection, where that distinguishes clients.
     connection: Option<SocketAddr>,
     until: Instant,
 }

@@ -14,7 +14,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -23,11 +22,11 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use tokio::time::timeout;
 use whipstitch_origin::{Cause, Origin};
 use whipstitch_signaling::{Role, StreamKey, query, rewrite};
 
 use super::{
+    in_flight::Pending,
     reaper::{Left, Orphans},
     slot::{Arrival, Slot},
     table::SessionTable,
@@ -39,10 +38,6 @@ use crate::{
     request::{budget::Budget, phases::Phases},
     words::{body::Patience, node_status::made_session},
 };
-
-/// How long a POST waits for a DELETE that was sent before: its client waits too. And how long a
-/// client's or the operator's DELETE waits for a POST.
-pub(crate) const SLOT_WAIT: Duration = Duration::from_secs(1);
 
 /// A POST to a node: all that is needed to end the session that it makes.
 #[derive(Clone)]
@@ -80,41 +75,6 @@ impl CreateRequest {
     pub(crate) fn slot(&self) -> Option<Slot> {
         let resource = self.resource(None)?;
         Some(Slot::at(self.role, self.origin.named(), resource))
-    }
-}
-
-/// A POST in flight at a slot: a DELETE waits for its answer.
-pub(crate) struct Pending {
-    table: SessionTable,
-    slot: Slot,
-}
-
-impl SessionTable {
-    /// A POST begins that may make a session at this slot. A DELETE in flight is waited for, for
-    /// [`SLOT_WAIT`] at most.
-    pub(crate) async fn begin_create(&self, slot: Slot) -> Pending {
-        let is_free = self.with(&slot, |slots| {
-            slots.begin_create(slot.clone());
-            !slots.is_deleting(&slot)
-        });
-        let pending = Pending {
-            table: self.clone(),
-            slot,
-        };
-        if !is_free {
-            let slot = &pending.slot;
-            let free = self.until(slot, |slots, _| (!slots.is_deleting(slot)).then_some(()));
-            let _ = timeout(SLOT_WAIT, free).await;
-        }
-        pending
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        self.table
-            .with(&self.slot, |slots| slots.end_create(&self.slot));
-        self.table.notify(&self.slot);
     }
 }
 
@@ -251,6 +211,24 @@ impl Drop for Unclaimed {
         }
         self.orphans
             .enqueue(create, Left::Made { location, session });
+    }
+}
+
+impl SessionTable {
+    /// The client has the session.
+    pub(super) fn claim(&self, session: &SessionView) {
+        if let Some(http) = session.at_node() {
+            let slot = Slot::of(http.role, &http.sealed);
+            self.with(&slot, |slots| slots.claim(&slot, http.sealed.issued_at));
+        }
+    }
+
+    /// No client has the session.
+    pub(super) fn orphan(&self, session: &SessionView) {
+        if let Some(http) = session.at_node() {
+            let slot = Slot::of(http.role, &http.sealed);
+            self.with(&slot, |slots| slots.orphan(&slot, http.sealed.issued_at));
+        }
     }
 }
 

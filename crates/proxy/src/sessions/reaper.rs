@@ -26,7 +26,8 @@ use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tracing::{info, warn};
 
 use super::{
-    create::{CreateRequest, Pending},
+    create::CreateRequest,
+    in_flight::Pending,
     state::By,
     table::SessionTable,
     terminate::{Doomed, Terminator},

@@ -17,13 +17,13 @@ use crate::request::clock::{SKEW, millis};
 /// Most former sessions remembered of one slot.
 pub(super) const MAX_HISTORY: usize = 16;
 
-/// A node, and the path and query by which it keys one session.
+/// A node, and the path and query that it keys one session by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Slot {
     role: Role,
     node: IpAddr,
     resource: PathAndQuery,
-    /// When the session was issued, if nothing else tells it from others at this path.
+    /// When the session was issued, if nothing else distinguishes it from others at this path.
     alone: Option<u64>,
 }
 

@@ -23,22 +23,17 @@ use super::{
     counter_offer::{CounterOffer, Kinds},
     end,
     slot::{Arrival, Now, Slot},
-    state::{Afterwards, Gone, Slots, Standing},
-    view::{About, Http, SessionId, SessionKind, SessionView},
+    slots::{Afterwards, Gone, Slots},
+    state::Standing,
+    view::{About, Http, SessionId, SessionView},
 };
 use crate::{
     request::{client_key::ClientKey, clock::WallClock},
     words::end_reason::EndReason,
 };
 
-/// So many that requests on as many cores seldom meet at one lock.
+/// Enough that requests on many cores seldom meet at one lock.
 const SHARDS: usize = 16;
-
-/// How old a session is before the Stream Manager's list can say that it has vanished: its stream
-/// is listed some seconds after the POST.
-const GRACE: Duration = Duration::from_secs(30);
-/// How many looks at the list in a row have to miss a stream.
-const LOOKS: u8 = 2;
 
 /// The sessions of this replica. Cheap to clone: all clones are one.
 #[derive(Clone, Debug)]
@@ -46,7 +41,7 @@ pub struct SessionTable(Arc<Inner>);
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    shards: [Shard; SHARDS],
+    pub(super) shards: [Shard; SHARDS],
     hasher: RandomState,
     next: AtomicU64,
     pub(super) sockets: Mutex<BTreeMap<SessionId, Arc<SessionView>>>,
@@ -57,30 +52,21 @@ pub(super) struct Inner {
     lifetime: Duration,
     clock: WallClock,
     start: Instant,
-    /// Slots of which something is remembered.
+    /// Slots with something remembered.
     remembered: AtomicUsize,
     /// Sessions, so that counting needs no lock.
-    http_open: AtomicUsize,
+    pub(super) http_open: AtomicUsize,
     pub(super) sockets_open: AtomicUsize,
-    evicted: AtomicU64,
+    pub(super) evicted: AtomicU64,
+    /// The most that another replica's session was from the future, in milliseconds.
+    ahead: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Shard {
-    slots: Mutex<Slots<Arc<SessionView>>>,
+pub(super) struct Shard {
+    pub(super) slots: Mutex<Slots<Arc<SessionView>>>,
     /// Something in flight at a slot of this shard has changed.
     changed: Notify,
-}
-
-/// How many sessions there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    /// WHIP and WHEP sessions in the table.
-    pub http: usize,
-    /// WebSocket sessions.
-    pub sockets: usize,
-    /// WHIP and WHEP sessions that were evicted, because there were too many.
-    pub forgotten: u64,
 }
 
 impl SessionTable {
@@ -106,6 +92,7 @@ impl SessionTable {
             http_open: AtomicUsize::new(0),
             sockets_open: AtomicUsize::new(0),
             evicted: AtomicU64::new(0),
+            ahead: AtomicU64::new(0),
         }))
     }
 
@@ -119,41 +106,11 @@ impl SessionTable {
         self.0.affinity.clear();
     }
 
-    /// How many there are.
-    pub fn count(&self) -> Count {
-        Count {
-            http: self.0.http_open.load(Ordering::Relaxed),
-            sockets: self.0.sockets_open.load(Ordering::Relaxed),
-            forgotten: self.0.evicted.load(Ordering::Relaxed),
-        }
-    }
-
-    /// All of them, in no order. What is read of them later is newer.
-    pub fn all(&self) -> Vec<Arc<SessionView>> {
-        let mut all: Vec<_> = lock(&self.0.sockets).values().cloned().collect();
-        for shard in &self.0.shards {
-            all.extend(lock(&shard.slots).sessions().cloned());
-        }
-        all
-    }
-
-    /// The one with this id.
-    pub fn get(&self, id: SessionId) -> Option<Arc<SessionView>> {
-        let socket = lock(&self.0.sockets).get(&id).cloned();
-        let mut shards = self.0.shards.iter();
-        let mut http = || shards.find_map(|shard| lock(&shard.slots).numbered(id.0).cloned());
-        socket.or_else(&mut http)
-    }
-
-    /// How many sessions each node has, by the address that it is known by.
-    pub fn by_node(&self) -> BTreeMap<IpAddr, usize> {
-        let mut nodes = BTreeMap::new();
-        for session in self.all() {
-            if session.kind() != SessionKind::Manager {
-                *nodes.entry(session.named()).or_default() += 1;
-            }
-        }
-        nodes
+    /// How far another replica's clock was ahead of this one's at most, by the times of its
+    /// sessions that passed here. Above [`crate::clock::SKEW`], the order of their sessions is
+    /// misjudged.
+    pub fn clock_ahead(&self) -> Duration {
+        Duration::from_millis(self.0.ahead.load(Ordering::Relaxed))
     }
 
     /// Takes the rate of every socket since the last sample, and forgets what has expired. To be
@@ -169,31 +126,6 @@ impl SessionTable {
                 self.left(&gone, EndReason::Expired);
             }
         }
-    }
-
-    /// Compares the publishers with the Stream Manager's list of live streams, at this node or at
-    /// any if it is `None`. Those whose stream is missing for the second time in a row have
-    /// vanished; they are closed and returned, without those that began in the last half minute.
-    pub fn look(
-        &self,
-        node: Option<IpAddr>,
-        is_listed: impl Fn(&SessionView) -> bool,
-    ) -> Vec<Arc<SessionView>> {
-        let mut gone = self.all();
-        gone.retain(|session| {
-            session.kind() == SessionKind::Whip
-                && node.is_none_or(|node| session.named() == node)
-                && session.age() >= GRACE
-                && session.listed(is_listed(session)) >= LOOKS
-        });
-        gone.retain(|session| self.vanished(session));
-        gone
-    }
-
-    /// The client of this session has vanished, as far as others say; whether it was open here.
-    pub fn vanished(&self, session: &SessionView) -> bool {
-        let http = session.at_node();
-        http.is_some_and(|http| self.lose(http.role, &http.sealed, EndReason::Vanished))
     }
 
     /// Which node answered whose `OPTIONS`.
@@ -220,7 +152,13 @@ impl SessionTable {
         {
             return Standing::Unknown;
         }
-        slots.standing(&slot, session.issued_at, now)
+        let standing = slots.standing(&slot, session.issued_at, now);
+        drop(slots);
+        if standing == Standing::Unknown && session.issued_at > now.wall {
+            let ahead = session.issued_at - now.wall;
+            self.0.ahead.fetch_max(ahead, Ordering::Relaxed);
+        }
+        standing
     }
 
     /// Whether this replica saw that session end beyond doubt.

@@ -34,16 +34,17 @@ use futures_util::future::BoxFuture;
 use http::{
     HeaderValue, Method, Request, StatusCode, Uri, header::AUTHORIZATION, uri::PathAndQuery,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::{Role, StreamKey, session::Session};
 
 use super::{
-    create::{CreateRequest, SLOT_WAIT},
+    create::CreateRequest,
+    in_flight::{InFlightDelete, NotSent, SLOT_WAIT},
     slot::{Slot, Target},
-    state::{By, Verdict},
+    state::By,
     table::SessionTable,
     view::{SessionId, SessionKind, SessionView},
 };
@@ -61,69 +62,6 @@ use crate::{
 
 /// The pauses before each further DELETE of ours.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
-
-/// A DELETE in flight at a slot: a POST waits for its answer.
-pub(crate) struct InFlightDelete {
-    table: SessionTable,
-    slot: Slot,
-}
-
-/// Why a DELETE is not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotSent {
-    /// A newer session has the slot.
-    Superseded,
-    /// POSTs stayed in flight, so it is not known whose session is there.
-    Busy,
-}
-
-impl SessionTable {
-    /// A DELETE for this session, which waits as long as `patience` for POSTs in flight at its
-    /// slot; `None` waits for none and is sent.
-    pub(crate) async fn begin_delete(
-        &self,
-        slot: Slot,
-        (target, by): (Target, By),
-        patience: Option<Duration>,
-    ) -> Result<InFlightDelete, NotSent> {
-        let which = (target, by, patience.is_some());
-        let sent = self.until(&slot, |slots, now| {
-            match slots.begin_delete(&slot, which, now) {
-                Verdict::Send => Some(Ok(())),
-                Verdict::Superseded => Some(Err(NotSent::Superseded)),
-                Verdict::Wait => None,
-            }
-        });
-        let verdict = timeout(patience.unwrap_or(SLOT_WAIT), sent).await;
-        verdict.unwrap_or(Err(NotSent::Busy))?;
-        let table = self.clone();
-        Ok(InFlightDelete { table, slot })
-    }
-
-    /// The client has the session.
-    pub(super) fn claim(&self, session: &SessionView) {
-        if let Some(http) = session.at_node() {
-            let slot = Slot::of(http.role, &http.sealed);
-            self.with(&slot, |slots| slots.claim(&slot, http.sealed.issued_at));
-        }
-    }
-
-    /// No client has the session.
-    pub(super) fn orphan(&self, session: &SessionView) {
-        if let Some(http) = session.at_node() {
-            let slot = Slot::of(http.role, &http.sealed);
-            self.with(&slot, |slots| slots.orphan(&slot, http.sealed.issued_at));
-        }
-    }
-}
-
-impl Drop for InFlightDelete {
-    fn drop(&mut self) {
-        self.table
-            .with(&self.slot, |slots| slots.end_delete(&self.slot));
-        self.table.notify(&self.slot);
-    }
-}
 
 /// Ends sessions at their nodes. Cheap to clone: all clones are one.
 #[derive(Clone)]

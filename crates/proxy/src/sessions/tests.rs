@@ -264,6 +264,8 @@ async fn another_replicas_session_is_refused_only_if_it_is_older_by_more_than_th
     assert!(!judged(29_000) && judged(31_000));
     let ahead = scene.standing(clock.now() + 3_600_000);
     assert_eq!(ahead, Standing::Unknown);
+    let measured = scene.table.clock_ahead();
+    assert!(measured > HOUR * 9 / 10 && measured <= HOUR);
     // The clock had been a minute ahead when ours was made, and is right now.
     clock.step(-60_000);
     assert!(!judged(10_000) && judged(31_000));

@@ -278,7 +278,7 @@ impl SessionView {
         self.about.node
     }
 
-    /// The address by which the Stream Manager knows the node.
+    /// The node's address as the Stream Manager names it.
     pub fn named(&self) -> IpAddr {
         self.about.named
     }

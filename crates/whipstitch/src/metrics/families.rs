@@ -114,8 +114,13 @@ impl Families {
         )?;
         self.gauge(
             "http_sessions_remembered",
-            "WHIP and WHEP sessions that are remembered: until their DELETE or the end of their URL's life, and 20000 at most.",
+            "WHIP and WHEP sessions in the session table that their clients have not ended: until their DELETE or the end of their URL's life, and limits.sessions at most.",
             size(now.sessions),
+        )?;
+        self.gauge(
+            "replica_clock_ahead_seconds",
+            "How far the clock of another replica was ahead of this one's at most since the start, by the times of its sessions. Above 30, an old session URL may end a newer session, or a PATCH or DELETE may be refused.",
+            now.clock_ahead.as_secs_f64(),
         )
     }
 

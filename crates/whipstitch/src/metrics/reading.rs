@@ -47,6 +47,8 @@ pub(crate) struct Reading {
     pub(crate) limits: [Limit; 4],
     /// WHIP and WHEP sessions that are remembered.
     pub(crate) sessions: usize,
+    /// How far another replica's clock was ahead at most.
+    pub(crate) clock_ahead: Duration,
     pub(crate) nodes: NodeCounts,
     /// Answers of the Stream Manager that are remembered.
     pub(crate) lookups: u64,
@@ -94,6 +96,7 @@ impl Gauges {
                 Limit::of(&self.permits.event_streams),
             ],
             sessions: self.sessions.count().http,
+            clock_ahead: self.sessions.clock_ahead(),
             nodes: self.view.node_counts(),
             lookups: self.view.cached(),
             reloads: self.reloader.counts(),
@@ -129,6 +132,7 @@ impl Reading {
                 Limit::of(&permits.event_streams),
             ],
             sessions: 0,
+            clock_ahead: Duration::ZERO,
             nodes: NodeCounts::default(),
             lookups: 0,
             reloads: ReloadCounts::none(SystemTime::UNIX_EPOCH),

@@ -16,10 +16,10 @@ use whipstitch_signaling::{
 use super::{Forward, link_context::LinkContext};
 use crate::{Exchange, request::request_id::new_id};
 
-/// Most ICE servers that a client is told of; browsers warn from five on.
+/// Most ICE servers in one answer; browsers warn from five on.
 const MOST_SERVERS: usize = 16;
 
-/// Most extensions that a client is told of.
+/// Most extensions in one answer.
 const MOST_EXTENSIONS: usize = 8;
 
 impl Forward {

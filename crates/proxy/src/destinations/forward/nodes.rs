@@ -15,7 +15,8 @@ use crate::{
     request::{budget::Budget, message::Endpoint, phases::Phases},
     sessions::{
         SessionTable,
-        create::{CreateRequest, Pending, Unanswered, Unclaimed},
+        create::{CreateRequest, Unanswered, Unclaimed},
+        in_flight::Pending,
         reaper::Orphans,
         slot::Arrival,
     },

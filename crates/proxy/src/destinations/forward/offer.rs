@@ -2,7 +2,7 @@
 //! player that speaks draft-ietf-wish-whep takes the body of a 201 for an answer, and an offer only
 //! as the counter-offer 406 (§4.2).
 //!
-//! | the node's answer | Red5's SDK, or nothing was offered | anybody else |
+//! | the node's answer | Red5's SDK, or nothing was offered | any other client |
 //! |---|---|---|
 //! | 201 with an answer | as it is | as it is |
 //! | 201 with an offer | as it is | 406, `application/sdp; valid-until="…"` |
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// Longest session description that is looked into, in bytes; FFmpeg takes 8 kB, browsers' have 10.
+/// Longest session description that is parsed, in bytes; FFmpeg takes 8 kB, browsers' have 10.
 pub(super) const MAX_SDP: usize = 256 * 1024;
 /// How long a counter-offer is good for: what the draft takes if nothing is said.
 const VALID_SECONDS: i64 = 30;
@@ -57,7 +57,7 @@ pub(super) async fn as_counter_offer(
                 whole.map_err(|error| NodeFault::Sdp(Cause::of(&error, began.elapsed())))?;
             let sdp = read.freeze();
             if !whole {
-                // The session is there: more than is looked into goes on as it is.
+                // The session is there: what is too long to parse passes as it is.
                 let body = body::resumed(sdp, body);
                 return Ok((Response::from_parts(parts, body), None));
             }

@@ -52,7 +52,7 @@ pub(super) fn make_exact(method: &Method, response: &mut Response<Body>) {
 ///
 /// # Errors
 /// It broke off, and the node had announced what is in it: without the answer to an ICE restart the
-/// client cannot go on.
+/// client cannot continue.
 pub(super) async fn begun(
     response: Response<Body>,
     budget: &mut Budget,

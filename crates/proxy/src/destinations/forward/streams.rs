@@ -1,10 +1,10 @@
 //! Streams of server-sent events: answers without an end, which pass as they come.
 //!
 //! Each holds a connection to its node for as long as the client stays, so there is a limit of
-//! them; and nobody waits for their end when the process stops: it ends them, and the client asks
-//! again, elsewhere (HTML Living Standard, §9.2.3). A client that does not read cannot be told: as
-//! long as a frame waits for it, nobody asks this body for the next. So an exchange that became a
-//! stream of events is let go at that moment, whatever its client does.
+//! them; and a drain does not wait for their end: it ends them, and the client asks
+//! again, elsewhere (HTML Living Standard, §9.2.3). A client that does not read cannot be notified:
+//! as long as a frame waits for it, hyper polls this body for no other. So an exchange that became
+//! a stream of events is released at that moment, whatever its client does.
 
 use std::{
     pin::Pin,
@@ -56,7 +56,8 @@ impl EventStreams {
         }
     }
 
-    /// The answer as it goes on, if it may: anything else than a stream of events passes as it is.
+    /// The answer for the client, if it may have it: anything else than a stream of events passes
+    /// as it is.
     pub(super) fn pass(
         &self,
         mut response: Response<Body>,

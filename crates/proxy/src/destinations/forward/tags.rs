@@ -33,7 +33,7 @@ pub(super) fn of(answer: &HeaderMap, dialect: Dialect) -> Tag {
     }
 }
 
-/// Tells the client of a new session its tag, if it is one of ours.
+/// Gives the client of a new session its tag, if it is one of ours.
 pub(super) fn tell(answer: &mut HeaderMap, session: &Session) {
     if session.tag == Tag::Ours
         && let Ok(tag) = HeaderValue::try_from(tag::first(session.issued_at))

@@ -49,9 +49,9 @@ impl Resolver {
         }
     }
 
-    /// The node that a client named. One that the manager has not named lately may still be one
+    /// The node that a client named. One that the manager has not named recently may still be one
     /// that it names for the client's own stream, so it is asked. That is done for every address
-    /// that is refused, so that neither the answer nor the time it takes tells one refusal from
+    /// that is refused, so that neither the answer nor its time distinguishes one refusal from
     /// another.
     pub(super) async fn admit(
         &self,
@@ -78,7 +78,7 @@ impl Resolver {
     }
 
     /// Whether the manager's forward proxy may be led to this target: a node, at the port of nodes.
-    /// Nobody vouches for one that is not known, and every refusal is the same.
+    /// The manager is not asked about an unknown one, and every refusal is the same.
     pub(super) async fn forwardable(
         &self,
         target: &ForwardTarget,
@@ -99,8 +99,8 @@ impl Resolver {
         }
     }
 
-    /// Lets the manager name the nodes of a client's stream to the gate. Whoever guesses hears
-    /// nothing of what it said.
+    /// Asks the manager which nodes serve the client's stream, so that the gate learns them; the
+    /// reply to the client is the same whether its guess was right.
     async fn vouch(
         &self,
         lookup: &Lookup,
@@ -114,7 +114,7 @@ impl Resolver {
             .await;
         vouched
             .inspect_err(
-                |error| debug!(id = exchange.id(), %error, "nobody vouches for an address"),
+                |error| debug!(id = exchange.id(), %error, "the manager does not vouch for an address"),
             )
             .ok()
     }

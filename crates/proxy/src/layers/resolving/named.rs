@@ -20,8 +20,8 @@ use crate::{
 const MOST_AGE: u64 = 5 * 60 * 1000;
 
 impl Resolver {
-    /// The nodes of a `POST`, as far as the client tells: by `host=`, or by its `OPTIONS` of a
-    /// moment ago.
+    /// The nodes of a `POST` that the client names: by `host=`, or by its `OPTIONS` within the last
+    /// 30 s.
     pub(super) async fn told(
         &self,
         client: Option<&ClientKey>,
@@ -68,7 +68,7 @@ impl Resolver {
             let named = self.admit(claim, Some(lookup), budget, exchange).await?;
             return Ok(Some(named));
         };
-        // From the future by as much, it tells as little: a clock was set meanwhile.
+        // From the future by as much it is ignored, too: a clock was set meanwhile.
         if self.sessions.clock().now().abs_diff(handle.issued_at) > MOST_AGE {
             return Ok(None);
         }
@@ -79,7 +79,7 @@ impl Resolver {
 }
 
 /// The node of a session, a handle or an extension of ours that the gate does not let through any
-/// more. The client hears the same as of any other; the log, why.
+/// more. The client gets the same answer as for any other; the log says why.
 pub(super) fn no_longer_allowed(exchange: &Exchange) -> impl FnOnce(Refusal) -> Error {
     let id = exchange.id();
     move |refusal| {
@@ -93,7 +93,7 @@ pub(super) fn bare(role: Role, key: &StreamKey) -> Lookup {
     Lookup::new(role, key.clone(), Hints::default())
 }
 
-/// What a node hears: everything to the letter, but for the node that the client meant.
+/// What a node receives: everything to the letter, but for the node that the client meant.
 pub(super) fn without_host(target: PathAndQuery) -> Result<PathAndQuery, Error> {
     let query = target.query().unwrap_or_default();
     if query::get(query, "host").is_none() {

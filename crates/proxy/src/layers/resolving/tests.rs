@@ -209,7 +209,7 @@ async fn a_handle_leads_somewhere_for_five_minutes() {
     }
 }
 
-/// A token's session, by the wall clock of whoever made it.
+/// A token's session, by the wall clock of the replica that made it.
 fn session(issued_at: u64) -> Session {
     Session {
         node: "10.0.0.5".parse().unwrap(),

@@ -14,7 +14,7 @@ fn session(tag: Tag) -> Session {
     }
 }
 
-/// What a node hears of a request with these fields.
+/// What a node receives of a request with these fields.
 fn heard(
     method: &Method,
     media: &str,

@@ -22,6 +22,10 @@ use std::{
 use http::uri::PathAndQuery;
 use whipstitch_signaling::Role;
 
+mod deletes;
+mod world;
+
+use self::world::{Delete, Id, Phase, Post, Random};
 use super::*;
 use crate::{
     request::clock::{SKEW, millis},
@@ -34,65 +38,6 @@ const STEPS: usize = 400;
 const LIFETIME: Duration = Duration::from_mins(10);
 /// How far the wall clock is from the truth at most, in milliseconds.
 const STEP: u64 = 10_000;
-
-/// `SplitMix64`
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> Option<T> {
-        let count = u64::try_from(all.len()).unwrap();
-        (count > 0).then(|| all[usize::try_from(self.below(count)).unwrap()])
-    }
-}
-
-/// The number of a POST, and of the session that it makes.
-type Id = usize;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Waits for a DELETE in flight.
-    Waits,
-    InFlight,
-    /// The node has made the session, or refused it.
-    Arrived(bool),
-    /// In the table, its answer on the way to the client.
-    Unclaimed,
-    Open,
-    Over,
-}
-
-#[derive(Debug)]
-struct Post {
-    slot: usize,
-    since: Arrival,
-    phase: Phase,
-    client_gone: bool,
-    /// Its number and time in the table, once it is there.
-    opened: Option<(Number, u64)>,
-    ended: Option<EndReason>,
-}
-
-/// A DELETE in flight.
-#[derive(Clone, Copy, Debug)]
-struct Delete {
-    id: Id,
-    by: By,
-    patient: bool,
-    /// Whether it had its effect.
-    arrived: bool,
-}
 
 struct Run {
     random: Random,
@@ -144,7 +89,7 @@ impl Run {
             self.step();
             self.check();
         }
-        // All that is in flight is answered, and the reaper ends what is left to it.
+        // All that is in flight is answered, and the reaper ends its orphans.
         for _ in 0..10_000 {
             self.settle();
             let is_done = |post: &Post| matches!(post.phase, Phase::Open | Phase::Over);
@@ -315,122 +260,6 @@ impl Run {
         }
         if standing != Standing::Superseded && self.at_node[at] != Some(id) {
             self.close(id, EndReason::Gone);
-        }
-    }
-
-    fn delete(&mut self, by: By) {
-        let open = |post: &Post| post.phase == Phase::Open;
-        if let Some(id) = self.some(open) {
-            self.begin_delete(id, by);
-        }
-    }
-
-    fn reap(&mut self) {
-        let waiting: Vec<Id> = self.orphans.keys().copied().collect();
-        let in_work = |id: &Id| {
-            let mut deletes = self.deletes.iter();
-            deletes.any(|delete| delete.id == *id && delete.by == By::Reaper)
-        };
-        let waiting: Vec<Id> = waiting.into_iter().filter(|id| !in_work(id)).collect();
-        let Some(id) = self.random.of(&waiting) else {
-            return;
-        };
-        if self.begin_delete(id, By::Reaper) == Verdict::Superseded {
-            self.orphans.remove(&id);
-            self.outcomes.insert(id, OrphanOutcome::Replaced);
-        }
-    }
-
-    fn begin_delete(&mut self, id: Id, by: By) -> Verdict {
-        let post = &self.posts[id];
-        let target = match post.opened {
-            Some((_, issued_at)) => Target::Issued(issued_at),
-            None => Target::Since(post.since),
-        };
-        let patient = by != By::Client || post.slot != 2;
-        let which = (target, by, patient);
-        let slot = self.places[post.slot].clone();
-        let verdict = self.slots.begin_delete(&slot, which, self.now());
-        if verdict == Verdict::Send {
-            let arrived = false;
-            self.deletes.push(Delete {
-                id,
-                by,
-                patient,
-                arrived,
-            });
-        }
-        verdict
-    }
-
-    fn advance_delete(&mut self) {
-        if self.deletes.is_empty() {
-            return;
-        }
-        let count = u64::try_from(self.deletes.len()).unwrap();
-        let which = usize::try_from(self.random.below(count)).unwrap();
-        let delete = self.deletes[which];
-        let at = self.posts[delete.id].slot;
-        if !delete.arrived && self.random.one_in(6) {
-            // The connection broke, or the node is unable.
-            self.deletes.swap_remove(which);
-            self.slots.end_delete(&self.places[at]);
-            self.failed(delete);
-        } else if !delete.arrived {
-            self.deletes[which].arrived = true;
-            if let Some(met) = self.at_node[at].take() {
-                assert!(
-                    self.may_meet(delete, met),
-                    "a DELETE by {:?} for {:?} meets {:?}",
-                    delete.by,
-                    self.posts[delete.id],
-                    self.posts[met],
-                );
-            }
-        } else {
-            self.deletes.swap_remove(which);
-            let end = match delete.by {
-                By::Client => EndReason::Deleted,
-                By::Operator => EndReason::HttpEnded,
-                By::Reaper => EndReason::Abandoned,
-            };
-            self.close(delete.id, end);
-            self.slots.end_delete(&self.places[at]);
-            if delete.by == By::Reaper {
-                self.orphans.remove(&delete.id);
-                self.outcomes.insert(delete.id, OrphanOutcome::Deleted);
-            }
-        }
-    }
-
-    fn failed(&mut self, delete: Delete) {
-        if let Some(tries) = self.orphans.get_mut(&delete.id)
-            && delete.by == By::Reaper
-        {
-            *tries += 1;
-            if *tries == 3 {
-                self.orphans.remove(&delete.id);
-                self.outcomes.insert(delete.id, OrphanOutcome::Failed);
-            }
-        }
-    }
-
-    /// Whether this DELETE may end that session.
-    fn may_meet(&self, delete: Delete, met: Id) -> bool {
-        let (target, other) = (&self.posts[delete.id], &self.posts[met]);
-        let forgotten = self.forgotten[target.slot];
-        // A player's own is sent at once; no client has an orphan.
-        if delete.id == met || !delete.patient || other.client_gone {
-            return true;
-        }
-        match (target.opened, other.opened) {
-            (_, None) => false,
-            (None, Some((other, _))) => other <= target.since.0.max(forgotten),
-            (Some((target, issued)), Some((other, since))) => {
-                // What was forgotten is judged by the wall clock, as another replica's is.
-                let is_close = since.saturating_sub(issued) <= millis(SKEW) + 2 * STEP;
-                other < target || other <= forgotten || (target <= forgotten && is_close)
-            }
         }
     }
 
