@@ -163,7 +163,7 @@ async fn the_status_page_shows_everything_and_its_buttons_work() {
     let browser = Browser::start().await;
     let page = StatusPage::open(&browser, &proxy).await;
 
-    page.until_verdict("All is well").await;
+    page.until_verdict("Healthy").await;
     page.until_rows("sessions", 12).await;
     page.until_rows("nodes", 2).await;
     page.until_rows("certificates", 1).await;
@@ -203,7 +203,7 @@ async fn the_status_page_shows_everything_and_its_buttons_work() {
     // Cancelling changes nothing.
     page.click("#drain").await;
     page.click("#sure[open] button[value=no]").await;
-    assert_eq!(page.text("#verdict-word").await, "All is well");
+    assert_eq!(page.text("#verdict-word").await, "Healthy");
 
     page.click_surely("#forget").await;
     page.until("document.querySelector('#lookups-count').textContent === '0 lookups'")
@@ -219,14 +219,14 @@ async fn the_status_page_shows_everything_and_its_buttons_work() {
         proxy.h2.sdp("POST", &target, "v=0\r\n").await;
     };
     ask(0).await;
-    page.until_verdict("Needs a look").await;
+    page.until_verdict("Warning").await;
     let why = page.text("#verdict-why").await;
     assert!(why.contains("The Stream Manager is down since "), "{why}");
     assert!(why.contains("; lookups are still sent to it."), "{why}");
     for n in 1..4 {
         ask(n).await;
     }
-    page.until_verdict("Needs you now").await;
+    page.until_verdict("Action required").await;
     let why = page.text("#verdict-why").await;
     assert!(why.contains("Cached lookups are served"), "{why}");
     browser.console_is_quiet().await;
@@ -252,7 +252,7 @@ async fn the_status_page_on_every_screen() {
 }
 
 async fn pictures(page: &StatusPage<'_>) {
-    page.until_verdict("All is well").await;
+    page.until_verdict("Healthy").await;
     page.until("document.querySelectorAll('#errors time').length > 0")
         .await;
     // Enough points for a curve with ups and downs: a point is five seconds.

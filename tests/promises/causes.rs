@@ -8,8 +8,8 @@ use tokio::{
     net::TcpListener,
 };
 use whipstitch::{
-    cli::Cli,
-    commands::{self, Surroundings},
+    cli::{self, Cli},
+    commands::Surroundings,
 };
 use whipstitch_minicluster::{Fault, peer::Publisher};
 use whipstitch_tests::{Deployment, Proxy, deployment::SOON};
@@ -172,7 +172,7 @@ async fn check_online(flags: String) -> (u8, String) {
     let exit = tokio::task::spawn_blocking(move || {
         let line = format!("whipstitch check --online --http 127.0.0.1:0 {flags}");
         match Cli::read(line.split_whitespace()) {
-            Ok(cli) => commands::perform(&cli, &Surroundings::default()),
+            Ok(cli) => cli::perform(&cli, &Surroundings::default()),
             Err(exit) => exit,
         }
     });

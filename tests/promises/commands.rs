@@ -6,8 +6,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 use whipstitch::{
-    cli::{Cli, Exit},
-    commands::{self, Surroundings},
+    cli::{self, Cli, Exit},
+    commands::Surroundings,
     config::Config,
 };
 use whipstitch_minicluster::peer::Publisher;
@@ -82,7 +82,7 @@ pub(crate) async fn run(line: &str) -> Exit {
         .collect();
     // A command has a runtime of its own.
     let done = tokio::task::spawn_blocking(move || match Cli::read(words) {
-        Ok(cli) => commands::perform(&cli, &Surroundings::default()),
+        Ok(cli) => cli::perform(&cli, &Surroundings::default()),
         Err(exit) => exit,
     });
     done.await.unwrap()

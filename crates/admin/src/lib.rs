@@ -6,7 +6,9 @@
 //!
 //! | file | one idea |
 //! |---|---|
-//! | `router.rs`, `answer.rs` | the routes, their methods, their answers |
+//! | `routes.rs` | the table of routes: paths, access, members of requests and answers |
+//! | `service.rs` | the layers of tower-http around the router |
+//! | `router.rs`, `answer.rs` | answers a request by the table |
 //! | `access.rs` | who may read, who may change |
 //! | `lifecycle.rs` | what the process offers: stage, drain, reload |
 //! | `status.rs`, `sessions.rs`, `view.rs`, `incidents.rs`, `certificate_row.rs` | what is shown |
@@ -29,20 +31,19 @@ mod lifecycle;
 mod page;
 mod red5;
 mod router;
+pub mod routes;
 mod rtcproxy;
+mod service;
 mod sessions;
 mod status;
 mod unix_socket;
 mod view;
 
-use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::SystemTime};
 
-use http::Request;
-use hyper::body::Incoming;
 use prometheus::Registry;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::service_fn;
 use whipstitch_config::LiveConfig;
 use whipstitch_ingress::{CertStore, HttpService};
 use whipstitch_origin as origin;
@@ -52,9 +53,9 @@ use whipstitch_telemetry::LogLevel;
 use self::events::MAX_LISTENERS;
 pub use self::{
     access::Listener,
-    answer::Body,
     history::History,
     lifecycle::{Drain, DrainTimes, Drained, LastReload, Lifecycle, Reload, Report, Stage},
+    service::Body,
     unix_socket::{AdminSocket, SocketError, SocketFile},
     view::{NodeCounts, View},
 };
@@ -142,11 +143,7 @@ impl Admin {
 
     /// The service of one connection.
     pub fn service(&self, listener: Listener) -> impl HttpService<Body> + use<> {
-        let admin = self.clone();
-        service_fn(move |request: Request<Incoming>| {
-            let admin = admin.clone();
-            async move { Ok::<_, Infallible>(router::answer(&admin, listener, request).await) }
-        })
+        service::service(self, listener)
     }
 
     /// Records the history until the admin interface stops.

@@ -1,4 +1,4 @@
-//! Which path is what, and what it allows.
+//! Answers a request by the table of routes.
 
 use std::{error::Error, time::Duration};
 
@@ -12,143 +12,114 @@ use super::{
     access::Listener,
     answer::{self, Body},
     changes::{self, Change},
-    events, incidents, page, red5, rtcproxy, status,
+    events, incidents, page, red5,
+    routes::{self, Access, Handler, Route},
+    rtcproxy, sessions, status,
 };
 
 /// Longest body of a change, in bytes.
 const MAX_BODY: usize = 4096;
-/// Longest wait for it.
-const BODY_WITHIN: Duration = Duration::from_secs(5);
+/// Longest wait for it. Not a timeout of the whole request: `POST /drain` may wait for its drain.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a path is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route<'p> {
-    /// A file of the status page.
-    Page(&'p str),
-    Live,
-    Ready,
-    Started,
-    Metrics,
-    Status,
-    Sessions,
-    Session(&'p str),
-    Nodes,
-    Lookups,
-    Recent,
-    History,
-    Events,
-    Config,
-    /// The sessions as Red5's own API shows them.
-    Clients,
-    Client(&'p str),
-    /// The same of Stream Manager 2.0.
-    RtcProxy,
-    RtcProxySessions(&'p str),
-    Change(Change<'p>),
+/// The route of a request, with the parameter of its path.
+fn route<'p>(method: &Method, path: &'p str) -> Option<(&'static Route, &'p str)> {
+    let method = match *method {
+        Method::HEAD => Method::GET.as_str(),
+        ref other => other.as_str(),
+    };
+    routes::find(path).find(|(route, _)| route.method == method)
 }
 
-impl<'p> Route<'p> {
-    fn of(path: &'p str) -> Option<Self> {
-        let rest = path.strip_prefix('/')?;
-        // A guid has slashes.
-        if let Some(id) = rest.strip_prefix("as/v1/admin/rtcproxy/") {
-            return (!id.is_empty()).then_some(Self::RtcProxySessions(id));
-        }
-        Some(match rest.split('/').collect::<Vec<_>>()[..] {
-            [""] | ["page", ..] => Self::Page(path),
-            ["livez"] => Self::Live,
-            ["readyz"] => Self::Ready,
-            ["startupz"] => Self::Started,
-            ["metrics"] => Self::Metrics,
-            ["status"] => Self::Status,
-            ["sessions"] => Self::Sessions,
-            ["sessions", id] => Self::Session(id),
-            ["sessions", id, "end"] => Self::Change(Change::End(id)),
-            ["nodes"] => Self::Nodes,
-            ["lookups"] => Self::Lookups,
-            ["lookups", "forget"] => Self::Change(Change::Forget),
-            ["recent"] => Self::Recent,
-            ["history"] => Self::History,
-            ["events"] => Self::Events,
-            ["config"] => Self::Config,
-            ["as", "v1", "admin", "rtcproxy"] => Self::RtcProxy,
-            ["drain"] => Self::Change(Change::Drain),
-            ["reload"] => Self::Change(Change::Reload),
-            ["log-level"] => Self::Change(Change::LogLevel),
-            ["streammanager", "api", _, "admin", "proxy", "clients"] => Self::Clients,
-            ["streammanager", "api", _, "admin", "proxy", "clients", id] => Self::Client(id),
-            _ => return None,
-        })
-    }
-
-    /// Probes and metrics hold no personal data, and are asked by any `Host`.
-    fn is_open(self) -> bool {
-        matches!(
-            self,
-            Self::Live | Self::Ready | Self::Started | Self::Metrics
-        )
-    }
-
-    fn allow(self) -> &'static str {
-        match self {
-            Self::Change(_) => "POST",
-            Self::Client(_) | Self::RtcProxySessions(_) => "GET, HEAD, DELETE",
-            _ => "GET, HEAD",
-        }
-    }
-
-    /// The change that this method makes here.
-    fn change(self, method: &Method) -> Option<Change<'p>> {
-        match self {
-            Self::Change(change) if *method == Method::POST => Some(change),
-            Self::Client(id) if *method == Method::DELETE => Some(Change::End(id)),
-            Self::RtcProxySessions(id) if *method == Method::DELETE => Some(Change::Kick(id)),
-            _ => None,
-        }
-    }
-}
-
-/// Answers one request.
-pub(super) async fn answer<B>(
+/// Refuses clients that may not use the route.
+///
+/// # Errors
+/// The answer to such a client.
+#[expect(
+    clippy::result_large_err,
+    reason = "the layer that calls it wants the answer as it is"
+)]
+pub(super) fn authorize<B>(
     admin: &Admin,
     listener: Listener,
-    request: Request<B>,
-) -> Response<Body>
+    request: &Request<B>,
+) -> Result<(), Response<Body>> {
+    let path = request.uri().path();
+    let forbidden = |words| answer::error(StatusCode::FORBIDDEN, words);
+    let Some((first, _)) = routes::find(path).next() else {
+        return Ok(());
+    };
+    if first.access != Access::Any {
+        listener
+            .may_read(request.headers(), &admin.0.facts.hosts)
+            .map_err(forbidden)?;
+    }
+    match route(request.method(), path) {
+        Some((route, _)) if route.access == Access::Change => {
+            listener.may_change(request.headers()).map_err(forbidden)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Answers one request that [`authorize`] has let through.
+pub(super) async fn answer<B>(admin: &Admin, request: Request<B>) -> Response<Body>
 where
     B: HttpBody<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
 {
     let (parts, body) = request.into_parts();
-    let Some(route) = Route::of(parts.uri.path()) else {
-        return nothing();
+    let path = parts.uri.path();
+    let Some((route, parameter)) = route(&parts.method, path) else {
+        return no_route(path);
     };
-    if !route.is_open()
-        && let Err(words) = listener.may_read(&parts.headers, &admin.0.facts.hosts)
-    {
-        return answer::error(StatusCode::FORBIDDEN, words);
-    }
-    if let Some(change) = route.change(&parts.method) {
-        if let Err(words) = listener.may_change(&parts.headers) {
-            return answer::error(StatusCode::FORBIDDEN, words);
-        }
-        return match read(body).await {
+    match change(route.handler, parameter) {
+        Some(change) => match read(body).await {
             Ok(body) => changes::make(admin, change, &body).await,
             Err((status, words)) => answer::error(status, words),
-        };
+        },
+        None => show(admin, route.handler, parameter, &parts),
     }
-    if !matches!(parts.method, Method::GET | Method::HEAD) || matches!(route, Route::Change(_)) {
-        let words = format!("this URL allows {} only", route.allow());
-        let mut response = answer::error(StatusCode::METHOD_NOT_ALLOWED, &words);
-        let allow = HeaderValue::from_static(route.allow());
-        response.headers_mut().insert(header::ALLOW, allow);
-        return response;
-    }
-    show(admin, route, &parts)
 }
 
-fn nothing() -> Response<Body> {
+/// The answer where the table has no such path, or the path not this method.
+fn no_route(path: &str) -> Response<Body> {
+    let methods: Vec<&str> = routes::find(path)
+        .flat_map(|(route, _)| match route.method {
+            "GET" => &["GET", "HEAD"][..],
+            "DELETE" => &["DELETE"],
+            _ => &["POST"],
+        })
+        .copied()
+        .collect();
+    if methods.is_empty() {
+        return not_found();
+    }
+    let methods = methods.join(", ");
+    let words = format!("this URL allows {methods} only");
+    let mut response = answer::error(StatusCode::METHOD_NOT_ALLOWED, &words);
+    if let Ok(allow) = HeaderValue::from_str(&methods) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+fn not_found() -> Response<Body> {
     let words = "there is no such thing here; see /, /status, /sessions, /nodes, /lookups, /recent, /history, /events, \
         /config, /metrics, /livez, /readyz and /startupz";
     answer::error(StatusCode::NOT_FOUND, words)
+}
+
+/// The change that a handler makes; `None` for those that only show.
+fn change(handler: Handler, parameter: &str) -> Option<Change<'_>> {
+    Some(match handler {
+        Handler::Drain => Change::Drain,
+        Handler::Reload => Change::Reload,
+        Handler::LogLevel => Change::LogLevel,
+        Handler::Forget => Change::Forget,
+        Handler::End => Change::End(parameter),
+        Handler::Kick => Change::Kick(parameter),
+        _ => return None,
+    })
 }
 
 async fn read<B>(body: B) -> Result<Bytes, (StatusCode, &'static str)>
@@ -156,7 +127,7 @@ where
     B: HttpBody<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
 {
     let collected = Limited::new(body, MAX_BODY).collect();
-    match tokio::time::timeout(BODY_WITHIN, collected).await {
+    match tokio::time::timeout(BODY_TIMEOUT, collected).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(_)) => Err((
             StatusCode::BAD_REQUEST,
@@ -169,35 +140,45 @@ where
     }
 }
 
-fn show(admin: &Admin, route: Route<'_>, parts: &request::Parts) -> Response<Body> {
-    let query = parts.uri.query().unwrap_or_default();
-    let parts_of = &admin.0;
-    match route {
-        Route::Page(path) => page::file(path).unwrap_or_else(nothing),
-        Route::Live => answer::text(StatusCode::OK, "alive\n"),
-        Route::Ready => status::readyz(admin, query),
-        Route::Started => match parts_of.lifecycle.stage() {
+fn show(
+    admin: &Admin,
+    handler: Handler,
+    parameter: &str,
+    request: &request::Parts,
+) -> Response<Body> {
+    let query = request.uri.query().unwrap_or_default();
+    let parts = &admin.0;
+    match handler {
+        Handler::Live => answer::text(StatusCode::OK, "alive\n"),
+        Handler::Ready => status::readyz(admin, query),
+        Handler::Started => match parts.lifecycle.stage() {
             Stage::Starting => answer::text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
             Stage::Ready | Stage::Draining | Stage::Drained => {
                 answer::text(StatusCode::OK, "started\n")
             }
         },
-        Route::Metrics => metrics(&parts_of.registries),
-        Route::Status => answer::json(&status::status(admin)),
-        Route::Sessions => super::sessions::list(&parts_of.sessions, query),
-        Route::Session(id) => super::sessions::one(&parts_of.sessions, id),
-        Route::Nodes => answer::json(&parts_of.view.nodes(&parts_of.sessions.by_node())),
-        Route::Lookups => answer::json(&parts_of.view.lookups()),
-        Route::Recent => answer::json(&incidents::shown(&parts_of.recent)),
-        Route::History => answer::json(&parts_of.history.shown()),
-        Route::Events => events::listen(admin, &parts.method),
-        Route::Config => answer::json(&parts_of.live_config.snapshot().settings),
-        Route::Clients => red5::clients(&parts_of.sessions, query),
-        Route::Client(id) => red5::client(&parts_of.sessions, id),
-        Route::RtcProxy => rtcproxy::list(&parts_of.sessions),
-        Route::RtcProxySessions(id) => rtcproxy::some(&parts_of.sessions, id),
-        // Answered before.
-        Route::Change(_) => answer::error(StatusCode::METHOD_NOT_ALLOWED, "this is a change"),
+        Handler::Metrics => metrics(&parts.registries),
+        Handler::Status => answer::json(&status::status(admin)),
+        Handler::Sessions => sessions::list(&parts.sessions, query),
+        Handler::Session => sessions::one(&parts.sessions, parameter),
+        Handler::Nodes => answer::json(&parts.view.nodes(&parts.sessions.by_node())),
+        Handler::Lookups => answer::json(&parts.view.lookups()),
+        Handler::Recent => answer::json(&incidents::shown(&parts.recent)),
+        Handler::History => answer::json(&parts.history.shown()),
+        Handler::Events => events::listen(admin, &request.method),
+        Handler::Config => answer::json(&parts.live_config.snapshot().settings),
+        Handler::Clients => red5::clients(&parts.sessions, query),
+        Handler::Client => red5::client(&parts.sessions, parameter),
+        Handler::RtcProxy => rtcproxy::list(&parts.sessions),
+        Handler::RtcProxySessions => rtcproxy::some(&parts.sessions, parameter),
+        // The changes are handled by `change`.
+        Handler::Page
+        | Handler::Drain
+        | Handler::Reload
+        | Handler::LogLevel
+        | Handler::Forget
+        | Handler::End
+        | Handler::Kick => page::file(request.uri.path()).unwrap_or_else(not_found),
     }
 }
 
@@ -209,35 +190,5 @@ fn metrics(registries: &[Registry]) -> Response<Body> {
             StatusCode::INTERNAL_SERVER_ERROR,
             format!("the metrics cannot be encoded: {error}\n"),
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odd_paths_are_nothing() {
-        for path in [
-            "",
-            "*",
-            "//",
-            "/status/",
-            "/Status",
-            "/sessions/a/b",
-            "/sessions/a/end/",
-            "/metrics/x",
-            "/streammanager/api/4.0/admin/proxy",
-            "/as/v1/admin/rtcproxy/",
-            "/as/v1/admin",
-            "/%73tatus",
-            "/../status",
-        ] {
-            assert_eq!(Route::of(path), None, "{path:?}");
-        }
-        assert_eq!(
-            Route::of("/sessions/1f/end"),
-            Some(Route::Change(Change::End("1f")))
-        );
     }
 }

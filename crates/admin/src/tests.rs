@@ -1,6 +1,7 @@
 //! The whole service, without a socket.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicU8, Ordering},
@@ -9,10 +10,11 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 use whipstitch_origin::{Breaker, Source};
 
 use super::*;
@@ -163,7 +165,12 @@ async fn ask(
         .header("host", "localhost:9090")
         .body(Full::new(Bytes::from(body.to_owned())))
         .unwrap();
-    whole(router::answer(admin, on, request).await).await
+    whole(answer(admin, on, request).await).await
+}
+
+async fn answer(admin: &Admin, on: Listener, request: Request<Full<Bytes>>) -> Response<Body> {
+    let service = service::service(admin, on);
+    service.oneshot(request).await.unwrap()
 }
 
 async fn status(admin: &Admin, method: &str, path: &str) -> u16 {
@@ -255,6 +262,111 @@ async fn each_path_and_method() {
 }
 
 #[tokio::test]
+async fn every_answer_has_a_request_id_and_safe_headers() {
+    let admin = admin();
+    for path in ["/", "/status", "/livez", "/x"] {
+        let request = Request::get(path).body(Full::new(Bytes::new())).unwrap();
+        let response = answer(&admin, Listener::Unix, request).await;
+        let headers = response.headers();
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(headers["cache-control"], "no-store", "{path}");
+        assert_eq!(headers["x-request-id"].len(), 16, "{path}");
+    }
+    let request = Request::get("/status").header("x-request-id", "mine");
+    let request = request.body(Full::new(Bytes::new())).unwrap();
+    let response = answer(&admin, Listener::Unix, request).await;
+    assert_eq!(response.headers()["x-request-id"], "mine");
+}
+
+#[tokio::test]
+async fn gzip_is_sent_to_clients_that_accept_it_and_never_in_events() {
+    let admin = admin();
+    for (path, accept, encoding) in [
+        ("/", "gzip", Some("gzip")),
+        ("/page/js/main.js", "gzip, br", Some("gzip")),
+        ("/status", "gzip", Some("gzip")),
+        ("/", "br", None),
+        ("/events", "gzip", None),
+    ] {
+        let request = Request::get(path).header("accept-encoding", accept);
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        let response = answer(&admin, Listener::Unix, request).await;
+        let found = response.headers().get("content-encoding");
+        let found = found.map(|value| value.to_str().unwrap());
+        assert_eq!(found, encoding, "{path} {accept}");
+    }
+}
+
+/// The names of all members, with dots between levels and `[]` after lists.
+fn members(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                let dot = if prefix.is_empty() { "" } else { "." };
+                members(&format!("{prefix}{dot}{name}"), value, found);
+            }
+        }
+        Value::Array(list) if list.first().is_some_and(Value::is_object) => {
+            for value in list {
+                members(&format!("{prefix}[]"), value, found);
+            }
+        }
+        _ => {
+            found.insert(prefix.to_owned());
+        }
+    }
+}
+
+/// Members of objects and lists that are empty in this process are not compared.
+#[tokio::test]
+async fn the_table_documents_the_members_of_each_answer() {
+    let process = Arc::<TestProcess>::default();
+    let admin = admin_of(process.clone());
+    admin.0.reload.reload().await;
+    process.begin_drain();
+    for route in routes::ROUTES {
+        if route.method != "GET" || route.answer.is_empty() {
+            continue;
+        }
+        let (status, value) = ask(&admin, Listener::Unix, "GET", route.path, "").await;
+        if status != 200 {
+            continue;
+        }
+        let documented: BTreeSet<&str> = route.answer.iter().map(|field| field.name).collect();
+        let mut found = BTreeSet::new();
+        members("", &value, &mut found);
+        found.remove("");
+        for name in &found {
+            let list = format!("{name}[]");
+            let known = documented.contains(name.as_str())
+                || documented.iter().any(|field| field.starts_with(&list));
+            assert!(known, "{}: {name} is not documented", route.path);
+        }
+        for name in documented {
+            // A null object, or an empty list.
+            let hidden = found.iter().any(|found| {
+                name.starts_with(&format!("{found}.")) || name.starts_with(&format!("{found}["))
+            });
+            let parent = documented_object(route, name);
+            assert!(
+                found.contains(name) || hidden || parent || found.is_empty(),
+                "{}: {name} is documented and missing",
+                route.path
+            );
+        }
+    }
+}
+
+/// Whether a documented member is an object with documented members of its own.
+fn documented_object(route: &routes::Route, name: &str) -> bool {
+    let below = format!("{name}.");
+    route
+        .answer
+        .iter()
+        .any(|field| field.name.starts_with(&below))
+}
+
+#[tokio::test]
 async fn a_page_of_another_site_changes_nothing_and_reads_nothing() {
     let admin = admin();
     let (status, words) = ask(&admin, tcp(), "POST", "/drain", "").await;
@@ -272,7 +384,7 @@ async fn a_page_of_another_site_changes_nothing_and_reads_nothing() {
         let request = Request::get(path).header("host", "rebound.example:9090");
         let request = request.body(Full::new(Bytes::new())).unwrap();
         assert_eq!(
-            router::answer(&admin, tcp(), request).await.status(),
+            answer(&admin, tcp(), request).await.status(),
             expected,
             "{path}"
         );
@@ -375,7 +487,7 @@ async fn sixteen_may_listen_and_hear_of_each_change() {
         let request = Request::get("/events")
             .body(Full::new(Bytes::new()))
             .unwrap();
-        router::answer(&admin, Listener::Unix, request).await
+        answer(&admin, Listener::Unix, request).await
     };
     let mut all = Vec::new();
     for _ in 0..MAX_LISTENERS {

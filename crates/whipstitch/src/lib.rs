@@ -15,13 +15,9 @@
 //! | `metrics.rs` | metrics of the present state |
 //! | [`open_files`] | the limit of file descriptors |
 //! | [`service_manager`], [`inherited`] | notifications to systemd, sockets from it |
-//! | [`cli`], [`commands`], [`build`] | the command line, and facts of the build |
-//! | [`reference`](mod@reference) | the reference pages, generated from the types |
 
 pub mod app;
-pub mod build;
-pub mod cli;
-pub mod commands;
+pub use whipstitch_cli::{self as cli, commands};
 pub use whipstitch_config as config;
 pub use whipstitch_telemetry as telemetry;
 mod file_watch;
@@ -30,7 +26,6 @@ pub mod inherited;
 mod metrics;
 pub mod open_files;
 pub mod readiness;
-pub mod reference;
 mod reload;
 pub mod service_manager;
 pub mod session_keys;

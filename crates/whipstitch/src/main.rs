@@ -6,7 +6,7 @@ use tracing::{error, info, warn};
 use whipstitch::{
     app::{self, Context, Running, StartError},
     cli::{self, Cli},
-    commands::{self, Style, Surroundings},
+    commands::{Style, Surroundings},
     config::{Config, Loaded, Sources},
     inherited::Inherited,
     open_files, service_manager,
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let Some(settings) = cli.to_serve() else {
         let style = Style::of(std::io::stdout().is_terminal(), &environment);
         let around = Surroundings { environment, style };
-        return commands::perform(&cli, &around).print();
+        return cli::perform(&cli, &around).print();
     };
     // Before there is a second thread.
     let inherited = match Inherited::take() {

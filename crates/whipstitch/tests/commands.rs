@@ -102,8 +102,8 @@ fn a_whipstitch_that_is_not_there_ends_with_3_and_what_to_do() {
     // It was killed, and its socket is left.
     drop(UnixListener::bind(&socket).unwrap());
     let (code, said) = failed(&whipstitch(&format!("status --admin {name}")));
-    assert!(code == 3 && said.contains("nobody listens"), "{said}");
-    // A port on which nobody listens.
+    assert!(code == 3 && said.contains("is not running"), "{said}");
+    // A port without a listener.
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -497,5 +497,5 @@ fn the_whole_life_of_one_that_runs() {
     drop(running);
     // It had no time to take its socket away.
     let (code, said) = failed(&whipstitch(&line("status")));
-    assert!(code == 3 && said.contains("nobody listens"), "{said}");
+    assert!(code == 3 && said.contains("is not running"), "{said}");
 }

@@ -12,7 +12,7 @@ pub(crate) fn run(check: bool) -> Result {
 #[cfg(feature = "reference")]
 pub(crate) fn run(check: bool) -> Result {
     let metadata = cargo_metadata::MetadataCommand::new().no_deps().exec()?;
-    let pages = whipstitch::reference::pages();
+    let pages = whipstitch_reference::pages();
     let pages = pages.iter().map(|(path, text)| (path.as_ref(), &**text));
     settle(metadata.workspace_root.as_std_path(), pages, check)
 }

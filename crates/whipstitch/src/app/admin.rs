@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use whipstitch_admin::{
     Admin, Drain, DrainTimes, Facts, History, Lifecycle, Parts, Stage, View, event_permits,
 };
+use whipstitch_cli::build::{REVISION, VERSION};
 use whipstitch_config::{Config, LiveConfig};
 use whipstitch_signaling::Api;
 
@@ -16,7 +17,6 @@ use super::{
     sockets::Addresses, tls::Tls,
 };
 use crate::{
-    build::{REVISION, VERSION},
     metrics::{self, Gauges},
     shutdown::Shutdown,
 };

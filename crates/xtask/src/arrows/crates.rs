@@ -22,8 +22,8 @@ const RULES: &[(&str, May)] = &[
         "whipstitch",
         May::Know(&[
             "whipstitch-admin",
+            "whipstitch-cli",
             "whipstitch-config",
-            "whipstitch-doctor",
             "whipstitch-ingress",
             "whipstitch-proxy",
             "whipstitch-origin",
@@ -40,6 +40,15 @@ const RULES: &[(&str, May)] = &[
             "whipstitch-proxy",
             "whipstitch-signaling",
             "whipstitch-telemetry",
+        ]),
+    ),
+    (
+        "whipstitch-cli",
+        May::Know(&[
+            "whipstitch-config",
+            "whipstitch-doctor",
+            "whipstitch-origin",
+            "whipstitch-signaling",
         ]),
     ),
     (
@@ -65,6 +74,7 @@ const RULES: &[(&str, May)] = &[
     ("whipstitch-doctor", May::KnowNothing),
     ("whipstitch-minicluster", May::KnowNothing),
     ("whipstitch-demo", May::KnowAll),
+    ("whipstitch-reference", May::KnowAll),
     ("whipstitch-tests", May::KnowAll),
     ("xtask", May::KnowAll),
 ];
@@ -183,7 +193,8 @@ mod tests {
         for (from, to) in [
             ("whipstitch", "whipstitch-signaling"),
             ("whipstitch", "whipstitch-ingress"),
-            ("whipstitch", "whipstitch-doctor"),
+            ("whipstitch-cli", "whipstitch-doctor"),
+            ("whipstitch", "whipstitch-cli"),
             ("whipstitch-proxy", "whipstitch-origin"),
             ("whipstitch-origin", "whipstitch-signaling"),
             ("whipstitch-demo", "whipstitch-minicluster"),
@@ -212,6 +223,10 @@ mod tests {
             ("whipstitch-telemetry", "whipstitch"),
             ("whipstitch-telemetry", "whipstitch-admin"),
             ("whipstitch-admin", "whipstitch"),
+            ("whipstitch-admin", "whipstitch-cli"),
+            ("whipstitch-cli", "whipstitch"),
+            ("whipstitch-cli", "whipstitch-admin"),
+            ("whipstitch", "whipstitch-doctor"),
             ("whipstitch-proxy", "whipstitch-admin"),
             ("whipstitch-minicluster", "whipstitch-signaling"),
             ("whipstitch-doctor", "whipstitch-signaling"),

@@ -1,13 +1,13 @@
-// Questions to the proxy, and what may be changed in it.
+// Requests to the proxy.
 
 import { one } from "./dom.js";
 
-/** The answer's JSON; throws words that can be shown. */
+/** The answer's JSON; throws an error with a text for people. */
 export async function read(path) {
   return answer(await fetch(path, { signal: AbortSignal.timeout(10_000) }));
 }
 
-/** Tells the proxy to change something. */
+/** Posts a change. */
 export async function change(path, body = {}) {
   const headers = { "content-type": "application/json" };
   const signal = AbortSignal.timeout(30_000);
@@ -21,7 +21,7 @@ async function answer(response) {
   return body;
 }
 
-/** Does something after the operator has said so, and shows what came of it. */
+/** Does something after the operator confirms it, and shows the result. */
 export async function surely({ what, verb, act, done }) {
   const dialog = one("#sure");
   one("#sure-what").textContent = what;
@@ -32,7 +32,7 @@ export async function surely({ what, verb, act, done }) {
   if (dialog.returnValue === "yes") await attempt(act, done);
 }
 
-/** Does something, and shows what came of it. */
+/** Does something, and shows the result. */
 export async function attempt(act, done) {
   try {
     const said = await act();
@@ -42,7 +42,7 @@ export async function attempt(act, done) {
   }
 }
 
-/** A line under the verdict; nothing takes it away. */
+/** A line under the state; it stays until the next one. */
 export function notice(text, tone) {
   const line = one("#notice");
   line.textContent = text;

@@ -5,11 +5,11 @@ import { figure, span } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MOST = 180;
-/** A young proxy's few points are not pressed into a corner. */
+/** Width of a chart with few points. */
 const LEAST = 24;
 const SERIES = ["requests", "errors", "sessions", "lookup_ms"];
 
-/** What is drawn: `/history`, and the points that came since. */
+/** Draws `/history` and the points after it. */
 export class Charts {
   #history = null;
 
@@ -46,7 +46,7 @@ function says(name, last, seconds) {
   return name === "sessions" ? figure(last) : `${figure(last / seconds)} /s`;
 }
 
-/** A gap stays a gap: a time without lookups is not one of quick ones. */
+/** Gaps stay gaps: a step without lookups is not one of fast lookups. */
 function line(svg, values) {
   const top = Math.max(1, ...values.filter((value) => value != null)) * 1.08;
   const width = Math.max(LEAST, values.length);

@@ -1,4 +1,4 @@
-// Elements, made and kept. Text goes in as text only: names of streams come from strangers.
+// Elements. Text is inserted as text only: clients choose the names of streams.
 
 export const one = (selector, within = document) => within.querySelector(selector);
 

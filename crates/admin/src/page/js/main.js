@@ -1,4 +1,4 @@
-// The page: `/events` sets the pace, and everything else is asked for when it ticks and somebody looks.
+// The page: each event of `/events` refreshes the tables, while the page is visible.
 
 import { attempt, change, notice, read, surely } from "./ask.js";
 import { Charts } from "./charts.js";
@@ -9,7 +9,7 @@ import { Sessions } from "./sessions.js";
 import { status } from "./status.js";
 import { clock } from "./words.js";
 
-const LOST = "The connection to the proxy is lost; trying again.";
+const LOST = "Connection to the proxy lost; reconnecting.";
 const charts = new Charts();
 const sessions = new Sessions();
 let lost = false;
@@ -18,7 +18,7 @@ async function tables() {
   if (document.hidden) return;
   const asked = await Promise.allSettled([sessions.refresh(), nodes(), lookups(), recent()]);
   const failed = asked.find(({ status }) => status === "rejected");
-  // A proxy that cannot be reached is told of below, once.
+  // An unreachable proxy is reported below, once.
   if (failed && !lost && !(failed.reason instanceof TypeError)) notice(failed.reason.message, "bad");
 }
 
@@ -28,7 +28,7 @@ async function begin() {
   await tables();
 }
 
-/** One at a time: a slow answer must not pile up questions. */
+/** One refresh at a time: slow answers must not pile up requests. */
 let busy = false;
 async function tick() {
   if (busy) return;
@@ -41,7 +41,7 @@ const events = new EventSource("events");
 events.addEventListener("open", () => {
   if (lost) notice("", "good");
   lost = false;
-  // What was missed meanwhile comes anew.
+  // Reload everything that was missed.
   begin().catch((error) => notice(error.message, "bad"));
 });
 events.addEventListener("status", ({ data }) => {
@@ -63,17 +63,17 @@ one("#reload").addEventListener("click", () => attempt(() => change("reload"), (
   .join(", ")));
 
 one("#drain").addEventListener("click", () => surely({
-  what: "Drain this proxy? New clients are sent elsewhere, every WebSocket is asked to close, and nothing brings it back but a restart.",
-  verb: "Drain it",
+  what: "Drain this proxy? It accepts no new clients, closes every WebSocket, and needs a restart to serve again.",
+  verb: "Drain",
   act: () => change("drain"),
   done: ({ deadline_at: end }) => `Draining, until ${clock(end)} at the latest.`,
 }));
 
 one("#forget").addEventListener("click", () => surely({
-  what: "Forget all lookups? The Stream Manager is asked again for every stream; sessions that are open stay.",
-  verb: "Forget them",
+  what: "Drop all cached lookups? The Stream Manager is asked again for every stream; active sessions stay.",
+  verb: "Drop all",
   act: () => change("lookups/forget"),
-  done: ({ forgotten }) => `${forgotten} forgotten.`,
+  done: ({ forgotten }) => `${forgotten} dropped.`,
 }));
 
 one("#log").addEventListener("submit", (event) => {

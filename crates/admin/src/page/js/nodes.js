@@ -1,4 +1,4 @@
-// Nodes, and the lookups that lead to them.
+// The nodes, and the cached lookups.
 
 import { change, read, surely } from "./ask.js";
 import { fill, one } from "./dom.js";
@@ -8,7 +8,7 @@ const MOST_LOOKUPS = 100;
 
 export async function nodes() {
   const { nodes } = await read("nodes");
-  fill(one("#nodes"), nodes.map(node), "None yet: nothing was looked up since the start.");
+  fill(one("#nodes"), nodes.map(node), "None yet: no lookup since the start.");
 }
 
 function node({ address, state, sessions, connect_p50_ms: half, connect_p99_ms: most, last_error: error, ejected_for_seconds: out, unhealthy_since_at: since }) {
@@ -31,7 +31,7 @@ export async function lookups() {
   const { total, lookups } = await read("lookups");
   one("#lookups-count").textContent = count(total, "lookup");
   one("#forget").disabled = total === 0;
-  fill(one("#lookups"), lookups.slice(0, MOST_LOOKUPS).map(lookup), "None: nothing was looked up lately.");
+  fill(one("#lookups"), lookups.slice(0, MOST_LOOKUPS).map(lookup), "No cached lookups.");
 }
 
 function lookup({ role, stream, hints, network, answer, state, candidates }) {
@@ -46,13 +46,13 @@ function lookup({ role, stream, hints, network, answer, state, candidates }) {
       { text: state },
     ],
     button: {
-      text: "Forget",
-      label: `Forget the lookup of ${stream}`,
+      text: "Drop",
+      label: `Drop the cached lookup of ${stream}`,
       press: () => surely({
-        what: `Forget where ${stream} is? The Stream Manager is asked again; sessions that are open stay.`,
-        verb: "Forget it",
+        what: `Drop the cached lookup of ${stream}? The next client asks the Stream Manager; active sessions stay.`,
+        verb: "Drop it",
         act: () => change("lookups/forget", key),
-        done: ({ forgotten }) => `${count(forgotten, "lookup")} forgotten.`,
+        done: ({ forgotten }) => `${count(forgotten, "lookup")} dropped.`,
       }),
     },
   };

@@ -1,4 +1,4 @@
-// What went wrong lately, and what was refused.
+// Recent errors and refusals.
 
 import { read } from "./ask.js";
 import { make, one } from "./dom.js";
@@ -15,7 +15,7 @@ function list(element, events, empty) {
     const when = new Date(at);
     const about = [stream, node && `at ${node}`, client && `from ${client}`].filter(Boolean).join(" ");
     const time = make("time", { dateTime: when.toISOString(), textContent: clock(at), title: when.toLocaleString("en-GB") });
-    const what = make("div", {}, make("strong", { textContent: kind ?? "answered so by the node" }), ` ${status}, ${subject.replaceAll("_", " ")}`);
+    const what = make("div", {}, make("strong", { textContent: kind ?? "answer of the node" }), ` ${status}, ${subject.replaceAll("_", " ")}`);
     if (about) what.append(make("p", { textContent: about }));
     if (id) what.append(make("p", {}, make("code", { textContent: id })));
     return make("li", {}, time, what);

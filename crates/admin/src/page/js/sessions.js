@@ -46,19 +46,19 @@ export class Sessions {
       search: this.#search, sort: this.#sort, order: this.#order, page: this.#page, per_page: PER_PAGE,
     });
     const found = await read(`sessions?${query}`);
-    // An answer that was overtaken by a later question is not what the operator asked for.
+    // A later request has replaced this one.
     if (asked === this.#asked) this.#show(found);
   }
 
   #show({ total, matching, page, pages, sessions }) {
     if (page > pages) {
-      // What filled it has ended while somebody looked.
+      // The sessions of the last page have ended.
       this.#go({ page: pages });
       return;
     }
     this.#page = page;
     one("#sessions-count").textContent = matching === total ? count(total, "session") : `${figure(matching)} of ${figure(total)}`;
-    const empty = total === 0 ? "Nobody publishes or plays now." : "No session matches.";
+    const empty = total === 0 ? "No active sessions." : "No session matches.";
     fill(one("#sessions"), sessions.map(row), empty);
     one("#pages").hidden = pages < 2;
     one("#page-of").textContent = `${figure(page)} of ${figure(pages)}`;
@@ -91,10 +91,10 @@ function row(session) {
       text: "End",
       label: `End the session of ${name}`,
       press: () => surely({
-        what: `End the ${KINDS[kind] ?? kind} session of ${name}${client ? ` from ${client}` : ""}? Its client is told; most come back by themselves.`,
-        verb: "End it",
+        what: `End the ${KINDS[kind] ?? kind} session of ${name}${client ? ` from ${client}` : ""}? Its client gets a Close or a 404; most reconnect.`,
+        verb: "End session",
         act: () => change(`sessions/${encodeURIComponent(id)}/end`),
-        done: () => `The session of ${name} is being ended.`,
+        done: () => `The session of ${name} is ending.`,
       }),
     },
   };

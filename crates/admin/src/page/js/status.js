@@ -1,4 +1,4 @@
-// What is told of the proxy as a whole.
+// The panels of the Stream Manager, the proxy and its certificates.
 
 import { define, fill, one } from "./dom.js";
 import { clock, count, figure, span } from "./words.js";
@@ -17,16 +17,16 @@ export function status(now) {
 }
 
 function manager({ url, api, state, breaker, last_answer_ms: last, last_error: error, last_error_at: at, failing_since_at: since, login, node_list: list }, cache) {
-  // As long as the breaker is closed lookups are still sent, and may be answered.
+  // While the breaker is closed, lookups are still sent and may be answered.
   const down = breaker === "open" ? "bad" : "warn";
   const tone = { answering: "good", failing: down }[state];
   const rows = [
-    ["State", { unknown: "not asked yet", failing: since ? `down since ${clock(since)}` : "down" }[state] ?? state, tone],
+    ["State", { unknown: "no call yet", failing: since ? `down since ${clock(since)}` : "down" }[state] ?? state, tone],
     ["Address", url],
     ["Generation", api === "2" ? "2.0" : "1.x"],
-    ["Breaker", breaker === "open" ? "open: cached lookups are served, one probe a second" : "closed", breaker === "open" ? "bad" : ""],
+    ["Circuit breaker", breaker === "open" ? "open: serving cached lookups, probing every second" : "closed", breaker === "open" ? "bad" : ""],
     ["Last answer took", last == null ? "–" : span(last)],
-    ["Cache", `${count(cache.entries, "lookup")}${cache.hit_rate == null ? "" : `, ${figure(cache.hit_rate * 100)} % answered from it`}`],
+    ["Cache", `${count(cache.entries, "lookup")}${cache.hit_rate == null ? "" : `, ${figure(cache.hit_rate * 100)} % hits`}`],
   ];
   if (error) rows.push(["Last error", at ? `${error}, at ${clock(at)}` : error, state === "failing" ? down : ""]);
   if (login) rows.push(["Login", login.error ? `${login.state}: ${login.error}` : login.state, login.error ? "bad" : "good"]);
@@ -36,7 +36,7 @@ function manager({ url, api, state, breaker, last_answer_ms: last, last_error: e
 
 function proxy({ listeners, sessions, requests, config_file: file, reloads }) {
   const rows = [
-    ["Requests", `${count(requests.in_flight, "request")} in work, ${requests.total.toLocaleString("en")} so far`],
+    ["Requests", `${count(requests.in_flight, "request")} in flight, ${requests.total.toLocaleString("en")} since the start`],
     ["WebSockets", sessions.limit_sockets ? `${figure(sessions.sockets)} of ${figure(sessions.limit_sockets)}` : figure(sessions.sockets)],
     ["WHIP and WHEP", figure(sessions.http)],
     ["HTTPS on", listeners.https.join(", ") || "–"],

@@ -1,4 +1,4 @@
-// Whether it is well, in one word, and why not.
+// The overall state, in a word, with the reasons.
 
 import { one, make } from "./dom.js";
 import { clock, count, span } from "./words.js";
@@ -13,13 +13,13 @@ export function verdict(status) {
   if (status.state === "draining") return { word: "Draining", tone: "warn", reasons };
   if (status.state !== "ready") return { word: "Starting", tone: "warn", reasons };
   const tone = ["bad", "warn"].find((tone) => reasons.some((reason) => reason.tone === tone)) ?? "good";
-  const word = { bad: "Needs you now", warn: "Needs a look", good: "All is well" }[tone];
+  const word = { bad: "Action required", warn: "Warning", good: "Healthy" }[tone];
   return { word, tone, reasons };
 }
 
 function* troubles({ drain, manager, certificates, sessions, reloads, log_level: log }) {
   if (drain) {
-    const end = { whole: "everything ended by itself", cut: "what had not ended was dropped" }[drain.outcome];
+    const end = { whole: "everything ended by itself", cut: "the remaining requests and sessions were closed" }[drain.outcome];
     const rest = [count(drain.exchanges, "request"), count(drain.sockets, "WebSocket")].join(" and ");
     const text = end
       ? `Drained since ${clock(drain.began_at)}: ${end}. The process waits for its signal.`
@@ -35,18 +35,18 @@ function* troubles({ drain, manager, certificates, sessions, reloads, log_level:
       : { tone: "warn", text: `${down}; lookups are still sent to it.` };
   }
   if (manager.login?.error) {
-    yield { tone: "bad", text: `Login at the Stream Manager ${manager.login.state} since ${clock(manager.login.since_at)}: ${manager.login.error}. Nodes that lookups name are served; host= and WebSockets that other replicas led elsewhere are refused.` };
+    yield { tone: "bad", text: `Login at the Stream Manager ${manager.login.state} since ${clock(manager.login.since_at)}: ${manager.login.error}. Nodes from lookups are served; host= and WebSockets to nodes that only other replicas know are refused.` };
   }
   for (const { names, days_left: days } of certificates) {
     const what = names[0] ?? "a certificate";
-    if (days == null) yield { tone: "warn", text: `How long the certificate of ${what} is good cannot be read` };
+    if (days == null) yield { tone: "warn", text: `The end of the certificate of ${what} cannot be read` };
     else if (days < 0) yield { tone: "bad", text: `The certificate of ${what} has expired` };
-    else if (days < SOON_DAYS) yield { tone: "warn", text: `The certificate of ${what} ends in ${count(days, "day")}` };
+    else if (days < SOON_DAYS) yield { tone: "warn", text: `The certificate of ${what} expires in ${count(days, "day")}` };
   }
   if (sessions.limit_sockets && sessions.sockets >= FULL * sessions.limit_sockets) {
-    yield { tone: "warn", text: `${sessions.sockets} of ${sessions.limit_sockets} WebSocket sessions are taken (limits.sockets)` };
+    yield { tone: "warn", text: `${sessions.sockets} of ${sessions.limit_sockets} WebSocket sessions in use (limits.sockets)` };
   }
-  if (reloads?.last_result === "failed") yield { tone: "warn", text: `The last reload, at ${clock(reloads.last_at)}, failed; what was there before is still used. The log says why.` };
+  if (reloads?.last_result === "failed") yield { tone: "warn", text: `The last reload, at ${clock(reloads.last_at)}, failed; the former configuration and files are still in use. The log says why.` };
   if (log?.until_at) yield { tone: "", text: `Log level ${log.now} for ${span(log.until_at - Date.now())} more` };
 }
 

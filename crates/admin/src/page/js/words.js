@@ -1,13 +1,13 @@
-// Figures in the words of a person who is in a hurry.
+// Numbers, sizes, rates and times as short text.
 
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 
-/** A figure with as many digits as mean something. */
+/** A number with its significant digits. */
 export const figure = (value) => (value < 10 ? tenths : whole).format(value);
 
-/** A size, in decimal units. Null is what nobody knows. */
+/** A size, in decimal units. Null is an unknown one. */
 export function bytes(value) {
   if (value == null) return "–";
   let unit = 0;

@@ -1,0 +1,524 @@
+//! The members of requests and answers.
+
+use super::Field;
+
+const fn field(name: &'static str, kind: &'static str, meaning: &'static str) -> Field {
+    Field {
+        name,
+        kind,
+        meaning,
+    }
+}
+
+const TIME: &str = "number, ms since 1970";
+const TIME_OR_NULL: &str = "number or null, ms since 1970";
+const MS_OR_NULL: &str = "number or null, ms";
+const COUNT: &str = "number";
+const WORDS: &str = "text";
+const WORDS_OR_NULL: &str = "text or null";
+
+pub(super) const READY_QUERY: &[Field] = &[field(
+    "verbose",
+    "present or not",
+    "Adds a line for each part, and says which of them count.",
+)];
+
+pub(super) const STATUS: &[Field] = &[
+    field("version", WORDS, "Version of the build."),
+    field(
+        "revision",
+        WORDS_OR_NULL,
+        "Commit of the build; null if unknown.",
+    ),
+    field("started_at", TIME, "Start of the process."),
+    field("now_at", TIME, "Time of this answer."),
+    field(
+        "state",
+        WORDS,
+        "`starting`, `ready`, `draining` or `drained`.",
+    ),
+    field(
+        "drain",
+        "object or null",
+        "The drain; null if none has begun.",
+    ),
+    field("drain.began_at", TIME, "Its start."),
+    field("drain.deadline_at", TIME, "Its latest end."),
+    field("drain.exchanges", COUNT, "Requests that have not ended."),
+    field(
+        "drain.sockets",
+        COUNT,
+        "WebSocket sessions that have not ended.",
+    ),
+    field(
+        "drain.outcome",
+        WORDS_OR_NULL,
+        "`whole`, or `cut` if the deadline came first; null until the drain is finished.",
+    ),
+    field(
+        "listeners.https",
+        "list of text",
+        "Addresses that speak TLS.",
+    ),
+    field(
+        "listeners.http",
+        "list of text",
+        "Addresses that speak plain HTTP.",
+    ),
+    field(
+        "listeners.admin",
+        WORDS_OR_NULL,
+        "Address of the admin interface.",
+    ),
+    field("certificates[].file", WORDS, "File of the certificate."),
+    field(
+        "certificates[].names",
+        "list of text",
+        "Its names, at most 100.",
+    ),
+    field(
+        "certificates[].not_after_at",
+        TIME_OR_NULL,
+        "The end of its validity; null if it cannot be read.",
+    ),
+    field(
+        "certificates[].days_left",
+        "number or null, days",
+        "Whole days until then; below zero after it.",
+    ),
+    field("manager.url", WORDS, "The Stream Manager's URL."),
+    field("manager.api", WORDS, "Its generation: `1` or `2`."),
+    field(
+        "manager.state",
+        WORDS,
+        "`unknown` before the first call, `answering` or `failing`.",
+    ),
+    field(
+        "manager.breaker",
+        WORDS,
+        "The circuit breaker: `closed` or `open`.",
+    ),
+    field(
+        "manager.last_answer_ms",
+        MS_OR_NULL,
+        "Duration of the last answered call.",
+    ),
+    field(
+        "manager.last_error",
+        WORDS_OR_NULL,
+        "Cause of the last failed call, such as `connection refused`.",
+    ),
+    field("manager.last_error_at", TIME_OR_NULL, "When that was."),
+    field(
+        "manager.failing_since_at",
+        TIME_OR_NULL,
+        "Since when no call is answered; null while calls are.",
+    ),
+    field(
+        "manager.node_list",
+        "object or null",
+        "Polls of the list of nodes; null without polls, and before the first one.",
+    ),
+    field("manager.node_list.state", WORDS, "`known` or `failing`."),
+    field("manager.node_list.since_at", TIME, "Since when."),
+    field(
+        "manager.node_list.nodes",
+        "number or null",
+        "Nodes in the last good poll.",
+    ),
+    field(
+        "manager.node_list.error",
+        WORDS_OR_NULL,
+        "Cause of the failure.",
+    ),
+    field(
+        "manager.login",
+        "object or null",
+        "Logins at a Stream Manager 2.0; null without a login.",
+    ),
+    field(
+        "manager.login.state",
+        WORDS,
+        "`accepted`, `refused` or `failing`.",
+    ),
+    field("manager.login.since_at", TIME, "Since when."),
+    field(
+        "manager.login.error",
+        WORDS_OR_NULL,
+        "Cause of the failure.",
+    ),
+    field(
+        "manager.login.token_ends_at",
+        TIME_OR_NULL,
+        "The end of the token.",
+    ),
+    field("cache.entries", COUNT, "Cached lookups."),
+    field("cache.hits", COUNT, "Lookups answered by the cache."),
+    field(
+        "cache.misses",
+        COUNT,
+        "Lookups that asked the Stream Manager.",
+    ),
+    field("cache.stale", COUNT, "Lookups answered by a stale entry."),
+    field(
+        "cache.hit_rate",
+        "number or null, 0 to 1",
+        "Share of hits and stale answers; null before the first lookup.",
+    ),
+    field("sessions.http", COUNT, "WHIP and WHEP sessions."),
+    field("sessions.sockets", COUNT, "WebSocket sessions."),
+    field("sessions.limit_sockets", COUNT, "`limits.sockets`."),
+    field(
+        "sessions.forgotten",
+        COUNT,
+        "HTTP sessions that are no longer listed because there were too many.",
+    ),
+    field("requests.in_flight", COUNT, "Requests in flight."),
+    field(
+        "requests.total",
+        COUNT,
+        "Answered requests since the start.",
+    ),
+    field("requests.errors", COUNT, "Those answered with 5xx."),
+    field("log_level.now", WORDS, "The active filter."),
+    field(
+        "log_level.until_at",
+        TIME_OR_NULL,
+        "The end of a temporary filter.",
+    ),
+    field("config_file", WORDS_OR_NULL, "The configuration file."),
+    field(
+        "reloads",
+        "object or null",
+        "The last reload; null before the first.",
+    ),
+    field("reloads.last_at", TIME, "When it was."),
+    field("reloads.last_result", WORDS, "`done` or `failed`."),
+];
+
+pub(super) const SESSIONS_QUERY: &[Field] = &[
+    field(
+        "search",
+        "text, at most 256 bytes",
+        "Part of id, kind, scope, stream, node, client or user agent; upper and lower case are the same.",
+    ),
+    field(
+        "sort",
+        WORDS,
+        "`age` (default), `rate`, `bytes`, `activity` or `stream`.",
+    ),
+    field(
+        "order",
+        WORDS,
+        "`asc` or `desc`; by default the oldest, the busiest, the latest or A first.",
+    ),
+    field("page", "number, from 1", "The page; 1 by default."),
+    field(
+        "per_page",
+        "number, 1 to 500",
+        "Rows of a page; 100 by default.",
+    ),
+];
+
+macro_rules! session {
+    ($prefix:literal $(, $head:expr)*) => {
+        &[
+            $($head,)*
+            field(concat!($prefix, "id"), WORDS, "The session's id on this replica."),
+            field(concat!($prefix, "kind"), WORDS, "`whip`, `whep`, `socket` or `manager`."),
+            field(concat!($prefix, "scope"), WORDS, "Scope of the stream."),
+            field(concat!($prefix, "stream"), WORDS_OR_NULL, "Name of the stream; null for a WebSocket that names none."),
+            field(concat!($prefix, "node"), WORDS, "Address and port of its node."),
+            field(concat!($prefix, "client"), WORDS_OR_NULL, "Address of the client."),
+            field(concat!($prefix, "agent"), WORDS_OR_NULL, "The client's `User-Agent`."),
+            field(concat!($prefix, "tls"), "true or false", "Whether the client speaks TLS."),
+            field(concat!($prefix, "began_at"), TIME, "Its start."),
+            field(concat!($prefix, "from_client_bytes"), "number or null, bytes", "Bytes of a WebSocket; null for WHIP and WHEP."),
+            field(concat!($prefix, "from_node_bytes"), "number or null, bytes", "The same in the other direction."),
+            field(concat!($prefix, "rate_bps"), "number or null, bit/s", "Both directions, in the last 5 s."),
+            field(concat!($prefix, "last_activity_at"), TIME, "The last request or frame."),
+        ]
+    };
+}
+
+pub(super) const SESSION: &[Field] = session!("");
+pub(super) const SESSIONS: &[Field] = session!(
+    "sessions[].",
+    field("total", COUNT, "Sessions."),
+    field("matching", COUNT, "Those that match the search."),
+    field("page", COUNT, "This page, from 1."),
+    field("pages", COUNT, "Pages.")
+);
+
+pub(super) const NODES: &[Field] = &[
+    field("total", COUNT, "Nodes."),
+    field(
+        "nodes[].address",
+        WORDS,
+        "Address, as the Stream Manager names it.",
+    ),
+    field(
+        "nodes[].named_seconds_ago",
+        "number or null, s",
+        "Since when the Stream Manager has not named it; null if that was too long ago.",
+    ),
+    field(
+        "nodes[].sessions_sent",
+        COUNT,
+        "Sessions for which it was the first candidate.",
+    ),
+    field("nodes[].failures", COUNT, "Failed requests."),
+    field(
+        "nodes[].state",
+        WORDS,
+        "`healthy`, `ejected` (tried only if there is no other) or `returning` (one attempt a second).",
+    ),
+    field(
+        "nodes[].ejected_for_seconds",
+        "number or null, s",
+        "Rest of the ejection.",
+    ),
+    field(
+        "nodes[].ejected_until_at",
+        TIME_OR_NULL,
+        "The end of the ejection.",
+    ),
+    field(
+        "nodes[].unhealthy_since_at",
+        TIME_OR_NULL,
+        "Since when it is not healthy.",
+    ),
+    field("nodes[].ejections", COUNT, "Ejections in a row."),
+    field(
+        "nodes[].sessions",
+        COUNT,
+        "Active sessions of this replica.",
+    ),
+    field(
+        "nodes[].connect_p50_ms",
+        MS_OR_NULL,
+        "Median time to connect, to a power of two.",
+    ),
+    field(
+        "nodes[].connect_p99_ms",
+        MS_OR_NULL,
+        "99th percentile of it.",
+    ),
+    field(
+        "nodes[].last_error",
+        WORDS_OR_NULL,
+        "Cause of the last failure, such as `timeout after 2 s`.",
+    ),
+    field("nodes[].last_error_at", TIME_OR_NULL, "When that was."),
+];
+
+pub(super) const LOOKUPS: &[Field] = &[
+    field("total", COUNT, "Cached lookups."),
+    field("lookups[].role", WORDS, "`publish` or `play`."),
+    field("lookups[].stream", WORDS, "Scope and name."),
+    field(
+        "lookups[].hints",
+        "list of text",
+        "Keys of the client's query that are part of the lookup; never their values.",
+    ),
+    field(
+        "lookups[].network",
+        WORDS_OR_NULL,
+        "Network of the clients that share the entry; null if all do.",
+    ),
+    field("lookups[].answer", WORDS, "`found` or `not_found`."),
+    field("lookups[].age_seconds", "number, s", "Age of the entry."),
+    field(
+        "lookups[].state",
+        WORDS,
+        "`fresh`, `aging`, `stale` or `gone`.",
+    ),
+    field("lookups[].uses", COUNT, "Sessions that used it."),
+    field(
+        "lookups[].uses_left",
+        "number or null",
+        "Further uses; null without a limit.",
+    ),
+    field(
+        "lookups[].candidates",
+        "list of text",
+        "Addresses of nodes, in their order.",
+    ),
+];
+
+macro_rules! incidents {
+    ($($list:literal),*) => {
+        &[$(
+            field(concat!($list, "[].at"), TIME, "When it was."),
+            field(concat!($list, "[].kind"), WORDS_OR_NULL, "Type of the problem, see [problems.md](problems.md); null for an answer of the node or of the Stream Manager."),
+            field(concat!($list, "[].status"), COUNT, "Status of the answer."),
+            field(concat!($list, "[].subject"), WORDS, "What was requested."),
+            field(concat!($list, "[].stream"), WORDS_OR_NULL, "The stream."),
+            field(concat!($list, "[].node"), WORDS_OR_NULL, "The node."),
+            field(concat!($list, "[].client"), WORDS_OR_NULL, "Address of the client."),
+            field(concat!($list, "[].id"), WORDS, "Id of the request, as in the access log."),
+        )*]
+    };
+}
+
+pub(super) const RECENT: &[Field] = incidents!("refusals", "errors");
+
+pub(super) const HISTORY: &[Field] = &[
+    field("step_ms", "number, ms", "Length of a step."),
+    field(
+        "requests",
+        "list of numbers",
+        "Answered requests in each step.",
+    ),
+    field("errors", "list of numbers", "Those answered with 5xx."),
+    field("sessions", "list of numbers", "Sessions at its end."),
+    field(
+        "lookup_ms",
+        "list of numbers or null, ms",
+        "Mean duration of a call to the Stream Manager; null without a call.",
+    ),
+];
+
+pub(super) const CONFIG: &[Field] = &[
+    field("[].key", WORDS, "The key, as `section.key`."),
+    field(
+        "[].value",
+        "any",
+        "Its active value, as in the file; null if it is not set and has no default.",
+    ),
+    field(
+        "[].from",
+        WORDS,
+        "Its source: `default`, `file:LINE`, `environment NAME` or `command line`.",
+    ),
+];
+
+pub(super) const DRAIN_BODY: &[Field] = &[field(
+    "wait",
+    "true or false",
+    "Answer when the drain is finished; false by default.",
+)];
+pub(super) const DRAIN: &[Field] = &[
+    field("began_at", TIME, "Start of the drain."),
+    field("deadline_at", TIME, "Its latest end."),
+];
+
+pub(super) const RELOAD: &[Field] = &[
+    field(
+        "settings",
+        WORDS,
+        "`unchanged`, `reloaded: KEYS`, `a restart is needed for KEYS`, `failed: WHY` or `none`.",
+    ),
+    field(
+        "certificates",
+        WORDS,
+        "`unchanged`, `reloaded`, `failed: WHY` or `none`.",
+    ),
+    field("session_keys", WORDS, "The same."),
+    field("ice_secrets", WORDS, "The same."),
+    field("nodes", WORDS, "`asked`: the poll is requested; or `none`."),
+];
+
+pub(super) const LOG_LEVEL_BODY: &[Field] = &[
+    field(
+        "level",
+        WORDS,
+        "The filter, in the syntax of `log.filter`. Required.",
+    ),
+    field(
+        "for_ms",
+        "number, ms",
+        "Its duration: 1 s to 24 h, 10 minutes by default.",
+    ),
+];
+pub(super) const LOG_LEVEL: &[Field] = &[
+    field("now", WORDS, "The active filter."),
+    field("until_at", TIME, "When the configured filter is restored."),
+];
+
+pub(super) const FORGET_BODY: &[Field] = &[
+    field("scope", WORDS, "Scope of the stream; with `stream`."),
+    field("stream", WORDS, "Its name; with `scope`."),
+];
+pub(super) const FORGET: &[Field] = &[field("forgotten", COUNT, "Dropped entries.")];
+
+pub(super) const END: &[Field] = &[
+    field("id", WORDS, "The session's id."),
+    field("kind", WORDS, "Its kind."),
+];
+
+pub(super) const CLIENTS_QUERY: &[Field] = &[
+    field(
+        "filter",
+        WORDS,
+        "`any` (default), `healthy` (both sides are connected) or `unhealthy`.",
+    ),
+    field(
+        "count",
+        "`true`",
+        "Answers `count` and `timestamp` (ms since 1970) instead of the list.",
+    ),
+];
+
+macro_rules! client {
+    ($prefix:literal) => {
+        &[
+            field(concat!($prefix, "id"), WORDS, "The session's id."),
+            field(concat!($prefix, "targetPort"), COUNT, "Port of the node."),
+            field(
+                concat!($prefix, "targetHost"),
+                WORDS,
+                "Address of the node.",
+            ),
+            field(concat!($prefix, "targetApp"), WORDS, "Scope of the stream."),
+            field(
+                concat!($prefix, "clientConnected"),
+                "true or false",
+                "Whether the client is connected.",
+            ),
+            field(
+                concat!($prefix, "proxyConnected"),
+                "true or false",
+                "Whether the node is connected.",
+            ),
+            field(
+                concat!($prefix, "clientUserAgent"),
+                WORDS,
+                "The client's `User-Agent`.",
+            ),
+            field(
+                concat!($prefix, "clientAddress"),
+                WORDS_OR_NULL,
+                "Address of the client.",
+            ),
+            field(
+                concat!($prefix, "secureClient"),
+                "true or false",
+                "Whether the client speaks TLS.",
+            ),
+            field(
+                concat!($prefix, "creationTime"),
+                TIME,
+                "Start of the session.",
+            ),
+        ]
+    };
+}
+
+pub(super) const CLIENT: &[Field] = client!("");
+pub(super) const CLIENTS: &[Field] = client!("[].");
+
+pub(super) const RTC_PROXY: &[Field] = &[
+    field(
+        "{key}.streamGuid",
+        WORDS,
+        "Scope and name of the stream; only the scope if the session names none. The key holds the client and the id.",
+    ),
+    field(
+        "{key}.status",
+        WORDS,
+        "`CONNECTED`, or `DISCONNECTED` while a side is missing.",
+    ),
+    field("{key}.sessionId", WORDS, "The session's id."),
+    field("{key}.timestamp", TIME, "Start of the session."),
+];

@@ -1,0 +1,87 @@
+//! The layers around the router.
+//!
+//! The limit and the timeout of a body are in the router and not layers of tower-http: the limit
+//! layer answers 413 in plain text where this interface answers 400 in JSON, and the timeout layers
+//! would end `POST /drain`, which may wait for its drain.
+
+use std::convert::Infallible;
+
+use http::{
+    HeaderName, HeaderValue, Request, Response,
+    header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
+};
+use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
+use hyper::body::{Body as HttpBody, Bytes};
+use tower::{BoxError, Service, ServiceBuilder};
+use tower_http::{
+    compression::{CompressionBody, CompressionLayer},
+    map_response_body::MapResponseBodyLayer,
+    request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    set_header::SetResponseHeaderLayer,
+    validate_request::ValidateRequestHeaderLayer,
+};
+use whipstitch_proxy::trace::TraceId;
+
+use super::{Admin, access::Listener, answer, router};
+
+/// The body of an answer, after the layers.
+pub type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The service of one connection on this listener.
+#[expect(
+    clippy::result_large_err,
+    reason = "the layer of access control wants the answer as it is"
+)]
+pub(crate) fn service<B>(
+    admin: &Admin,
+    listener: Listener,
+) -> impl Service<Request<B>, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ 'static
++ use<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let (guard, admin) = (admin.clone(), admin.clone());
+    ServiceBuilder::new()
+        .layer(MapResponseBodyLayer::new(boxed))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, NewId))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        // Not event streams and icons, by the layer's own default.
+        .layer(CompressionLayer::new())
+        // Browsers must take an answer for what its media type says.
+        .layer(SetResponseHeaderLayer::overriding(
+            X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
+        .layer(ValidateRequestHeaderLayer::custom(
+            move |request: &mut Request<B>| router::authorize(&guard, listener, request),
+        ))
+        .service_fn(move |request: Request<B>| {
+            let admin = admin.clone();
+            async move { Ok::<_, Infallible>(router::answer(&admin, request).await) }
+        })
+}
+
+fn boxed(body: CompressionBody<answer::Body>) -> Body {
+    body.map_err(Into::into).boxed_unsync()
+}
+
+/// Names a request whose client has not: 16 random hexadecimal digits, as the proxy's ids are.
+#[derive(Clone, Copy, Debug)]
+struct NewId;
+
+impl MakeRequestId for NewId {
+    fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
+        let mut id = TraceId::random().to_string();
+        id.truncate(16);
+        HeaderValue::from_str(&id).ok().map(RequestId::new)
+    }
+}
