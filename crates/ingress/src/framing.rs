@@ -128,7 +128,8 @@ impl Framing {
 }
 
 impl Part {
-    /// Judges a line, without its LF, whose last byte is `last`. The next part, if this one is over.
+    /// Judges a line, without its LF, whose last byte is `last`. The next part, if this one is
+    /// over.
     fn line(&mut self, line: &[u8], last: Option<u8>) -> Result<Option<Self>, Fault> {
         let is_bare = last != Some(b'\r');
         let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -4,7 +4,7 @@
 //! `serverAddress`. One function decides for all of them. Special addresses (loopback, link-local
 //! and its metadata services, multicast, and whatever translates to them) are never nodes unless a
 //! configured network means just them; any other is a node if the Stream Manager has named it
-//! lately or a configured network holds it. A name is turned into addresses once, all of them are
+//! recently or a configured network holds it. A name is turned into addresses once, all of them are
 //! held against the same rules, and one of them is dialled.
 
 mod origin;
@@ -86,7 +86,7 @@ pub struct AllowedOrigins {
     ours: Listeners,
     manager: Option<ManagerAddress>,
     resolver: Resolver,
-    /// For names that nobody vouches for.
+    /// For names that the manager has not named.
     strangers: Resolver,
     named_for: Duration,
     named: Cache<Known, Instant>,
@@ -94,7 +94,7 @@ pub struct AllowedOrigins {
 }
 
 impl AllowedOrigins {
-    /// A gate that knows the configured networks and has heard of no node yet. It asks the system
+    /// A gate that knows the configured networks and no node yet. It asks the system
     /// for names, and knows of no listener of ours.
     pub fn new(config: &Nodes, metrics: Metrics) -> Self {
         let resolver = Resolver::system(TaskTracker::new());
@@ -108,24 +108,24 @@ impl AllowedOrigins {
             named_for: config.named_for,
             named: Cache::builder()
                 .max_capacity(MAX_NAMED)
-                // Whoever was named last is dialled next; by frequency, old names would keep new
-                // ones out.
+                // The node that was named last is dialled next; by frequency, old names would keep
+                // new ones out.
                 .eviction_policy(EvictionPolicy::lru())
                 .build(),
             metrics,
         }
     }
 
-    /// The same gate, shut for these addresses, on which this process listens: whoever dials one
-    /// comes back to us. Their ports have to be those that were taken, not 0.
+    /// The same gate, shut for these addresses, on which this process listens: a connection to
+    /// one would come back here. Their ports have to be those that were taken, not 0.
     #[must_use]
     pub fn listening_on(mut self, listeners: Vec<SocketAddr>) -> Self {
         self.ours = Listeners::new(listeners);
         self
     }
 
-    /// The same gate, shut for the Stream Manager's own address: it is no node, and whoever reached
-    /// it as one would be past the rule that keeps its administration API closed.
+    /// The same gate, shut for the Stream Manager's own address: it is no node, and a client that
+    /// reached it as one would bypass the rule that keeps its administration API closed.
     #[must_use]
     pub fn apart_from(mut self, manager: ManagerAddress) -> Self {
         self.manager = (manager.base().port() == self.port).then_some(manager);
@@ -172,11 +172,11 @@ impl AllowedOrigins {
         admitted.inspect_err(|refusal| self.metrics.refused(*refusal))
     }
 
-    /// Hears that the Stream Manager named a node, and dials nothing; a name is not resolved for
+    /// Learns that the Stream Manager named a node, and dials nothing; a name is not resolved for
     /// it.
     ///
     /// # Errors
-    /// Why it is not taken for one; not counted, since nobody asked for it.
+    /// Why it is not taken for one; not counted, since no client asked for it.
     pub fn hear(&self, address: &str) -> Result<(), Refusal> {
         let rules = self.rules.load();
         match parse(address)? {
@@ -219,8 +219,8 @@ impl AllowedOrigins {
         Ok(origin)
     }
 
-    /// A name that nobody vouches for is not even resolved, unless a configured network may hold
-    /// its addresses.
+    /// A name that the manager has not named is not even resolved, unless a configured network may
+    /// hold its addresses.
     async fn admit_name(
         &self,
         name: HostName,
@@ -279,8 +279,8 @@ impl AllowedOrigins {
         self.named.insert(known, Instant::now() + self.named_for);
     }
 
-    /// The addresses that the Stream Manager has named lately, and how long ago, in no order. Not
-    /// the names.
+    /// The addresses that the Stream Manager has named within `named_for`, and how long ago, in no
+    /// order. Not the names.
     pub fn named(&self) -> Vec<(IpAddr, Duration)> {
         let now = Instant::now();
         let ago = |until: Instant| self.named_for.saturating_sub(until - now);

@@ -45,7 +45,7 @@ impl Answer {
         }
     }
 
-    /// The nodes that it names, each once. An event that is an error names nobody.
+    /// The nodes that it names, each once. An event that is an error names none.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
         let mut seen = HashSet::new();
         self.events()

@@ -227,7 +227,7 @@ impl BaseUrl {
     }
 }
 
-/// What is left of a target that begins with this path, up to the end of a segment.
+/// The rest of a target that begins with this path, up to the end of a segment.
 fn strip<'t>(target: &'t str, path: &str) -> Option<&'t str> {
     let rest = target.strip_prefix(path)?;
     (rest.is_empty() || rest.starts_with(['/', '?', '#'])).then_some(rest)

@@ -110,7 +110,7 @@ pub struct Lookup {
     /// How many nodes are asked for to play; they take turns. One where the client asks with
     /// `strict`, `transcode` or `geozone`.
     pub play_endpoints: usize,
-    /// How long an answer goes on being used past its life while the manager cannot tell a newer
+    /// How long an answer is still used past its life while the manager does not give a newer
     /// one.
     #[serde(with = "duration")]
     pub stale_for: Duration,
@@ -149,7 +149,7 @@ pub struct Nodes {
     /// way to reach loopback, link-local and other special addresses, and then only by a network
     /// inside the special one.
     pub allow: Vec<IpNet>,
-    /// Names, and with a dot in front ends of names, by which nodes may be named instead of by
+    /// Names, and with a dot in front ends of names, that nodes may have instead of an
     /// address.
     pub allow_names: Vec<NamePattern>,
     /// Private addresses of nodes whose public address cannot be reached from here.

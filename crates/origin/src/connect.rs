@@ -86,12 +86,12 @@ where
     }
 
     /// The client for the addresses that the manager has now. Waits a moment if they have not been
-    /// looked at lately.
+    /// looked at recently.
     pub async fn current(&self) -> Client<Connector, B> {
         let generation = self.manager.generation().await;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.0 != generation {
-            // What is under way on the old one goes on to its end there.
+            // Pending requests on the old one end there.
             *current = (generation, client(self.connector.clone(), self.pool_size));
         }
         current.1.clone()

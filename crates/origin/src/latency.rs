@@ -9,7 +9,7 @@ use std::{
 const BOUNDS: usize = 16;
 /// The first of them.
 const FIRST: Duration = Duration::from_micros(250);
-/// When so many are counted, all counts are halved, so that what was long ago weighs less and less.
+/// At this number all counts are halved, so that what was long ago weighs less and less.
 const ENOUGH: u32 = 1_000;
 
 /// Times, counted by their order of magnitude.

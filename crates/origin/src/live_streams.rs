@@ -57,7 +57,7 @@ pub struct LiveStreams {
 /// The answer to one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// The streams that have a publisher, or of which that is not known for sure.
+    /// The streams that have a publisher, or whose state is unknown.
     pub streams: HashSet<StreamKey>,
     /// Whether the answer covers every stream of the manager. Otherwise a stream that was never
     /// listed may belong to a node group that was not asked for.
@@ -141,8 +141,8 @@ impl LiveStreams {
         })
     }
 
-    /// Adds the wanted streams that are published though no list holds them, and those of which the
-    /// manager says nothing.
+    /// Adds the wanted streams that are published though no list holds them, and those about which
+    /// the manager says nothing.
     async fn ask_singly(&self, wanted: &BTreeSet<StreamKey>, streams: &mut HashSet<StreamKey>) {
         let mut questions = MAX_SINGLE;
         let unlisted: Vec<_> = wanted

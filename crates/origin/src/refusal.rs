@@ -11,7 +11,7 @@ pub enum Refusal {
     /// It is a name that no entry of `nodes.allow_names` holds.
     #[error("is a name; only `nodes.allow_names` can open it")]
     Name,
-    /// It is a name of which no address could be found out.
+    /// It is a name without a known address.
     #[error("is a name that cannot be resolved")]
     Unresolved,
     /// It is a special address, or a name one of whose addresses is, that no configured network
@@ -20,7 +20,7 @@ pub enum Refusal {
         "is a special address; only a network of `nodes.allow` inside its special network can open it"
     )]
     Special,
-    /// The Stream Manager has not named it lately, and no configured network holds it.
+    /// The Stream Manager has not named it recently, and no configured network holds it.
     #[error("was not named by the Stream Manager; `nodes.allow` can open it")]
     Unknown,
     /// This proxy itself listens there, or the Stream Manager.

@@ -1,8 +1,8 @@
-//! The addresses of a name, from whoever knows them, without ever waiting long.
+//! The addresses of a name, from a resolver, without ever waiting long.
 //!
 //! The system's resolver blocks a thread, for half a minute and more when its servers hang. So a
-//! name is asked for once however many want it, callers give up soon while the question goes on,
-//! and only so many questions are under way.
+//! name is asked for once however many want it, callers give up soon while the question continues,
+//! and the number of pending questions is limited.
 
 use std::{
     collections::HashMap,
@@ -23,12 +23,12 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 /// Most names asked for at once. Each may hold a thread of tokio's for as long as the system's
 /// resolver hangs.
 const MAX_QUESTIONS: usize = 16;
-/// Most of those that nobody but clients speaks of.
+/// Most of those that only clients mention.
 const MAX_STRANGERS: usize = 4;
 /// Most addresses taken from one answer.
 const MAX_ADDRESSES: usize = 64;
 
-/// Whoever knows the addresses of names: the system, or a test.
+/// A source of the addresses of names: the system, or a test.
 pub trait Resolve: Send + Sync + 'static {
     /// Asks once, for as long as it takes. An address may come as often as it likes.
     fn resolve(&self, name: Arc<str>) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
@@ -96,8 +96,8 @@ impl Resolver {
         }
     }
 
-    /// The same for names that nobody but clients speaks of: it has few places, and all of its own,
-    /// so that whoever writes names that take long keeps nobody's node from being found.
+    /// The same for names that only clients mention: it has few permits of its own, so that a
+    /// client with names that take long delays no lookup of a node.
     #[must_use]
     pub(crate) fn for_strangers(&self) -> Self {
         Self {
@@ -112,7 +112,7 @@ impl Resolver {
         &self.tasks
     }
 
-    /// The addresses of a name, asked for now or shared with a question that is under way.
+    /// The addresses of a name, asked for now or shared with a pending question.
     ///
     /// # Errors
     /// It is not known, or not within [`PATIENCE`].
@@ -149,7 +149,7 @@ impl Resolver {
         };
         self.tasks.spawn(async move {
             let found = place.resolver.asked.resolve(name).await;
-            // Given back before the answer is told, so that whoever asks after it asks anew.
+            // Released before the answer is delivered, so that a later caller asks anew.
             drop(place);
             send.send_replace(Some(usable(found)));
         });
@@ -171,7 +171,7 @@ impl fmt::Debug for Resolver {
     }
 }
 
-/// A question's place among those under way; given back however its task ends.
+/// A question's permit; released however its task ends.
 struct Place {
     resolver: Resolver,
     name: Arc<str>,
@@ -335,7 +335,7 @@ mod tests {
         let began = Instant::now();
         assert_eq!(resolver.resolve("a").await, Err(ResolveError::Timeout));
         assert_eq!(began.elapsed(), PATIENCE);
-        // The question is still under way, and is not asked again.
+        // The question is still pending, and is not asked again.
         assert_eq!(resolver.resolve("a").await, Err(ResolveError::Timeout));
         assert_eq!(fake.times_asked(), 1);
         let names: Vec<String> = (0..100).map(|number| format!("n{number}")).collect();

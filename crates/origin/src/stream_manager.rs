@@ -306,7 +306,7 @@ impl fmt::Debug for StreamManager {
 
 /// Learns the nodes that the manager names in an answer that passes through us to a client.
 ///
-/// An answer of another shape names nobody, and an address that may not be dialled stays unknown.
+/// An answer of another shape names no node, and an address that may not be dialled stays unknown.
 pub fn learn(allowed: &AllowedOrigins, body: &[u8]) {
     let Some(answer) = Answer::parse(body) else {
         return;

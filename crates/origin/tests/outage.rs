@@ -1,7 +1,7 @@
-//! A minute without a Stream Manager, on a paused clock: what was looked up before goes on, the
-//! rest is told at once.
+//! A minute without a Stream Manager, on a paused clock: cached lookups are served, the
+//! rest fails at once.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::{
     net::Ipv4Addr,

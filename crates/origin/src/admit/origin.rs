@@ -35,13 +35,13 @@ impl Origin {
         })
     }
 
-    /// The public address by which it is known: what the Stream Manager named, or what a name of
+    /// The public address under which it is known: what the Stream Manager named, or what a name of
     /// its stands for.
     pub fn named(&self) -> IpAddr {
         self.named
     }
 
-    /// The host name by which it was named, in lower case; none if it was named by its address.
+    /// The host name that it was named with, in lower case; none if it was named by its address.
     pub fn name(&self) -> Option<&str> {
         self.name.as_ref().map(HostName::as_str)
     }

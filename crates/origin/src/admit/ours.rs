@@ -14,7 +14,7 @@ impl Listeners {
         Self(listeners)
     }
 
-    /// Whether whoever dials this address gets us.
+    /// Whether this address leads back to this process.
     pub(super) fn hold(&self, dialled: SocketAddr) -> bool {
         let of_port = self
             .0

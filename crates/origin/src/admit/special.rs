@@ -89,8 +89,8 @@ pub(super) enum Standing {
 
 /// Holds an address against the table and the configured networks.
 ///
-/// A network opens a special address only if it lies inside the special network as a whole: whoever
-/// writes `169.254.169.254/32` means it, whoever writes `0.0.0.0/0` has not thought of it. An IPv6
+/// A network opens a special address only if it lies inside the special network as a whole: an
+/// operator who writes `169.254.169.254/32` means it, one who writes `0.0.0.0/0` does not. An IPv6
 /// address that stands for an IPv4 address is not open before that one is, if that is special too.
 pub(super) fn standing(ip: IpAddr, allowed: &[IpNet]) -> Standing {
     let mut holding = allowed.iter().filter(|network| network.contains(&ip));

@@ -261,7 +261,7 @@ async fn a_client_names_only_what_the_manager_named_or_a_network_holds() {
     let fake = Fake::new([said("10.0.0.1")]);
     let gate = by_name(&fake, &[]);
     assert_eq!(gate.admit(client(NAME)).await, Err(Refusal::Unknown));
-    assert_eq!(fake.times_asked(), 0, "nobody vouches for it");
+    assert_eq!(fake.times_asked(), 0, "the manager does not vouch for it");
     gate.hear("A.Nodes.Example.com").unwrap();
     assert_eq!(fake.times_asked(), 0, "what is only heard is not resolved");
     assert!(gate.admit(client(NAME)).await.is_ok());
@@ -283,7 +283,7 @@ async fn a_name_that_is_not_resolved_in_time_is_refused() {
             Err(Refusal::Unresolved)
         );
         assert!(asked.elapsed() <= Duration::from_secs(1));
-        // It was named, but nobody knows where it is: that it could be is not remembered.
+        // It was named, but its address is unknown: that it could be is not remembered.
         assert_eq!(gate.admit(client(NAME)).await, Err(Refusal::Unknown));
     }
 }

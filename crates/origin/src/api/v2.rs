@@ -43,7 +43,7 @@ impl ManagerApi for StreamsApi {
         }
     }
 
-    /// Always a list; "no" is 400 or 404 with an `error`, and a list of nobody means the same: it
+    /// Always a list; "no" is 400 or 404 with an `error`, and an empty list means the same: it
     /// is the API that says it, so it outweighs what is remembered.
     fn interpret(&self, status: StatusCode, body: &[u8]) -> Result<Answer, LookupError> {
         let answer = Answer::parse(body);

@@ -195,7 +195,7 @@ async fn a_stop_ends_the_probes() {
     }
     breaker.0.stop.cancel();
     tasks.wait().await;
-    assert!(breaker.is_open(), "nobody has heard that it answers again");
+    assert!(breaker.is_open(), "no answer has come again yet");
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ const DELAY: Duration = Duration::from_millis(100);
 struct Slow {
     asked: AtomicUsize,
     nodes: Vec<Origin>,
-    /// What it names to whoever asks for several, if that is not the same.
+    /// What it names to callers that ask for several, if that is not the same.
     others: Mutex<Vec<Origin>>,
     mood: Mutex<Result<(), LookupError>>,
 }
@@ -82,7 +82,7 @@ async fn cached() -> (Arc<Slow>, Cached) {
     cached_with(1, config::Lookup::default()).await
 }
 
-/// Of which an answer to play is fresh for ten seconds.
+/// A directory whose answers to play are fresh for ten seconds.
 async fn lasting() -> (Arc<Slow>, Cached) {
     let config = config::Lookup {
         play_ttl: Duration::from_secs(10),
@@ -196,7 +196,7 @@ async fn a_fresh_answer_asks_nobody_and_an_aging_one_is_replaced_meanwhile() {
     for _ in 0..10 {
         session(&cached, &lookup).await.unwrap();
     }
-    assert_eq!(began.elapsed(), Duration::ZERO, "nobody waits");
+    assert_eq!(began.elapsed(), Duration::ZERO, "no caller waits");
     sleep(DELAY).await;
     assert_eq!(slow.asked(), 2, "one refresh");
     pass(Duration::from_millis(9_800)).await;

@@ -122,8 +122,8 @@ impl ManagerAddress {
         addresses.is_some_and(|addresses| addresses.contains(&ip))
     }
 
-    /// Asks for the addresses if they have not been asked for lately. Waits long only if there are
-    /// none to go by.
+    /// Asks for the addresses if they have not been asked for recently. Waits long only if there
+    /// are none to go by.
     pub(crate) async fn look(&self) {
         let Some(name) = &self.0.name else { return };
         let patience = {
@@ -135,7 +135,7 @@ impl ManagerAddress {
                     if known { MOMENT } else { resolve::PATIENCE }
                 }
                 false if known || state.failed.is_some() => return,
-                // Somebody asks already: what he hears is what we want.
+                // Another caller asks already: its answer will do.
                 false => resolve::PATIENCE,
             }
         };

@@ -126,7 +126,7 @@ async fn an_address_in_the_url_is_not_resolved() {
     }
 }
 
-/// A manager that tells who it is, on connections that stay open.
+/// A manager that names itself, on connections that stay open.
 fn serve(name: &'static str, listener: TcpListener) -> AbortOnDropHandle<()> {
     let tasks = TaskTracker::new();
     AbortOnDropHandle::new(tasks.clone().spawn(async move {
@@ -167,7 +167,7 @@ async fn a_manager_that_moved_is_followed_though_the_old_one_goes_on_to_answer()
     advance(Duration::from_secs(6)).await;
     tokio::time::resume();
     assert_eq!(ask().await, "n", "within ten seconds");
-    // And back to where nobody resolves it: the last good address counts.
+    // And back to where it does not resolve: the last good address counts.
     fake.say([said("")]);
     tokio::time::pause();
     advance(Duration::from_secs(6)).await;

@@ -126,7 +126,7 @@ async fn if_all_are_ejected_their_order_is_the_managers() {
     assert_eq!(first(&health, &both), one);
 }
 
-/// A client that goes on with a session of before a restart is the first to dial its node.
+/// A client that uses a session from before a restart is the first to dial its node.
 #[tokio::test(start_paused = true)]
 async fn a_node_that_was_only_dialled_gets_its_name_from_whoever_knows_it() {
     let config = Nodes {
@@ -150,7 +150,7 @@ async fn what_is_seen_of_a_node_has_the_cause_and_since_when() {
     let health = health();
     health.report(&one, Outcome::Unable(Cause::Status(503)));
     let seen = health.seen().remove(0);
-    assert_eq!(seen.unhealthy_for, None, "one failure ejects nobody");
+    assert_eq!(seen.unhealthy_for, None, "one failure ejects no node");
     assert_eq!(
         seen.last_failure,
         Some((Cause::Status(503), Duration::ZERO))

@@ -1,4 +1,4 @@
-//! Public addresses of nodes, and the private ones by which they are reached from here.
+//! Public addresses of nodes, and the private ones under which they are reached from here.
 //!
 //! The Stream Manager names nodes as their clients see them. Where that address does not lead from
 //! here to the node, an operator says which one does, for one node or for a whole network of them.

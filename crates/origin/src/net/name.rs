@@ -15,7 +15,7 @@ const MAX_LABEL: usize = 63;
 pub(crate) struct HostName(Arc<str>);
 
 impl HostName {
-    /// Reads a name: labels of ASCII letters, digits and hyphens (RFC 1123 §2.1), the last of which
+    /// Reads a name: labels of ASCII letters, digits and hyphens (RFC 1123 §2.1), the last label
     /// begins with a letter. `127.1`, `0x7f000001` and `2130706433`, which `getaddrinfo` takes for
     /// addresses, are therefore none. A dot at the end would make two spellings of one name.
     pub(crate) fn parse(text: &str) -> Option<Self> {

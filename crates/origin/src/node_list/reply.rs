@@ -152,7 +152,7 @@ mod tests {
         let states = "REQUESTED CREATING CREATED STARTED SOFT_SUNSET HARD_SUNSET DESTRUCTION_REQUESTED DESTROYING FAULT";
         let mut nodes = vec![node("10.0.0.1", "INSERVICE"), node("", "inservice")];
         nodes.extend(states.split(' ').map(|state| node("10.0.0.2", state)));
-        // A machine without a server yet, and nodes of which nothing is known.
+        // A machine without a server yet, and unknown nodes.
         nodes.push(r#"{"scalingEvent":{"state":"INSERVICE"}}"#.to_owned());
         nodes.push(r#"{"nodeEvent":{"publicIp":"10.0.0.3"}}"#.to_owned());
         nodes.push(r#"{"nodeEvent":null,"scalingEvent":null}"#.to_owned());

@@ -59,8 +59,8 @@ impl Incidents {
         newest_first(&self.0.errors)
     }
 
-    /// Keeps an exchange that ended with this status, if that is an incident. A refusal of a node is
-    /// none.
+    /// Keeps an exchange that ended with this status, if that is an incident. A refusal of a node
+    /// is none.
     pub(crate) fn ended(&self, exchange: &Exchange, status: StatusCode) {
         let problem = exchange.record().problem.get().copied();
         let ring = match (status.as_u16(), problem) {

@@ -42,8 +42,8 @@ pub(crate) struct Provenance {
     pub(crate) host: Option<Authority>,
     /// Whether the peer is a trusted proxy.
     pub(crate) trusted: bool,
-    /// The value of `X-Forwarded-For`: all addresses from the client to the peer; `None` if there is
-    /// no trusted proxy between.
+    /// The value of `X-Forwarded-For`: all addresses from the client to the peer; `None` if there
+    /// is no trusted proxy between.
     pub(crate) hops: Option<HeaderValue>,
 }
 

@@ -5,7 +5,7 @@ use super::{
     *,
 };
 
-/// When something last happened by which earlier answers are fresh no more.
+/// When something last happened that makes earlier answers stale.
 #[derive(Default)]
 pub(super) struct Overs {
     pub(super) forgotten: HashMap<Lookup, Instant>,
@@ -52,7 +52,7 @@ impl Check {
                 age < life + self.config.stale_for.max(life),
                 "{age:?} old: it was to be gone"
             );
-            // A probe a second goes out as long as nobody else asks.
+            // A probe a second goes out as long as no other caller asks.
             let probed = book.probes.last().map(|at| *at + Duration::from_secs(1));
             let lately = fault.max(probed).filter(|at| *at + RECENT >= began);
             if lookup.role == Role::Publish && given.answered_at < began {
@@ -63,7 +63,7 @@ impl Check {
             if lookup.role == Role::Play && age >= life * 2 {
                 assert!(
                     in_vain(asked),
-                    "{age:?} old, and nobody asked for a newer one"
+                    "{age:?} old, and no newer one was asked for"
                 );
             }
             if let Some(over) = over_at.filter(|over| *over > asked && *over < began) {

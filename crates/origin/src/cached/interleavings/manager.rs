@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mood {
     pub(super) faults: bool,
-    /// It has no node for anybody.
+    /// It has no node for any client.
     pub(super) nobody: bool,
     pub(super) delay: Duration,
 }

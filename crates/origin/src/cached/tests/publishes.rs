@@ -102,7 +102,7 @@ async fn a_no_from_before_a_publish_is_none_for_who_came_after() {
         sleep(DELAY / 2).await;
         cached.published(&lookup.key);
         sleep(DELAY / 4).await;
-        // The question under way is answered as it was when it was asked.
+        // The pending question is answered as it was when it was asked.
         let waits = session(&cached, &lookup);
         let heals = async {
             sleep(DELAY / 2).await;

@@ -44,7 +44,7 @@ fn token(token: &str) -> Vec<u8> {
     ok(&format!(r#"{{"token":"{token}","user":"x"}}"#))
 }
 
-/// The clock goes forward without anybody waiting.
+/// The clock advances while no task waits.
 async fn later(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
@@ -302,8 +302,8 @@ async fn other_files_or_a_reload_end_the_wait() {
     assert_eq!(asked(&manager).len(), 3);
     poll.user.write("operator");
     assert_eq!(poll.poll().await, Ok(0));
-    // A password that changes while a token is good is tried at once, so that the operator hears of
-    // it.
+    // A password that changes while a token is good is tried at once, so that the operator learns
+    // of it.
     poll.poll.file.write("third");
     assert_eq!(poll.poll().await, Ok(0));
     assert_eq!(asked(&manager)[3..], [LOGIN, LIST, LOGIN, LIST]);

@@ -42,7 +42,8 @@ pub(crate) struct TraceContext {
 }
 
 impl TraceState {
-    /// The trace of a request with this header, which comes from a trusted proxy or from a stranger.
+    /// The trace of a request with this header, which comes from a trusted proxy or from a
+    /// stranger.
     pub(crate) fn begin(headers: &HeaderMap, trusted: bool, tracing: Option<&Tracing>) -> Self {
         let told = Traceparent::of(headers);
         let Some(tracing) = tracing else {

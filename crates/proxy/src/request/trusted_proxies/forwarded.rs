@@ -1,4 +1,5 @@
-//! Parses what trusted proxies add: `X-Forwarded-For`, `-Proto`, `-Host`, and `Forwarded` (RFC 7239).
+//! Parses what trusted proxies add: `X-Forwarded-For`, `-Proto`, `-Host`, and `Forwarded` (RFC
+//! 7239).
 //!
 //! | value | read as |
 //! |---|---|
