@@ -13,8 +13,6 @@
 //! asked again for [`REFUSED_FOR`]. An open circuit breaker prevents the questions, and their
 //! faults do not count towards it: a manager may serve lookups and no list.
 
-mod absence;
-
 use std::{
     collections::{BTreeSet, HashSet},
     fmt,
@@ -29,7 +27,6 @@ use tokio::{
 };
 use whipstitch_signaling::StreamKey;
 
-pub use self::absence::Absences;
 use crate::{
     breaker::Breaker,
     cause::Cause,
@@ -50,18 +47,16 @@ const REFUSED_FOR: Duration = Duration::from_mins(10);
 pub struct LiveStreams {
     manager: Arc<StreamManager>,
     breaker: Breaker,
-    /// Held during a look. `Some`: the manager refused the question with this status then.
-    refused: Mutex<Option<(u16, Instant)>>,
+    state: Mutex<State>,
 }
 
-/// The answer to one look.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// The streams that have a publisher, or whose state is unknown.
-    pub streams: HashSet<StreamKey>,
-    /// Whether the answer covers every stream of the manager. Otherwise a stream that was never
-    /// listed may belong to a node group that was not asked for.
-    pub complete: bool,
+/// Held during a look.
+#[derive(Default)]
+struct State {
+    /// The manager refused the question with this status at this time.
+    refused: Option<(u16, Instant)>,
+    /// Wanted streams that were published in an earlier look.
+    listed: HashSet<StreamKey>,
 }
 
 /// Why the manager's streams are not known.
@@ -84,17 +79,22 @@ impl LiveStreams {
         Self {
             manager,
             breaker,
-            refused: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 
-    /// Looks once. `wanted` are the streams that the caller has sessions of.
+    /// Looks once. `wanted` are the streams that the caller has sessions of. Returns those that have
+    /// a publisher, or may have one: where the lists do not cover the whole manager, a stream that
+    /// was never listed may belong to a node group that was not asked for.
     ///
     /// # Errors
     /// Why the streams are not known.
-    pub async fn look(&self, wanted: &BTreeSet<StreamKey>) -> Result<Published, NotAskable> {
-        let mut refused = self.refused.lock().await;
-        if let Some((status, at)) = *refused
+    pub async fn look(
+        &self,
+        wanted: &BTreeSet<StreamKey>,
+    ) -> Result<HashSet<StreamKey>, NotAskable> {
+        let mut state = self.state.lock().await;
+        if let Some((status, at)) = state.refused
             && at.elapsed() < REFUSED_FOR
         {
             return Err(NotAskable::Refused(status));
@@ -102,16 +102,20 @@ impl LiveStreams {
         if self.breaker.is_open() {
             return Err(NotAskable::Down);
         }
-        let looked = timeout(LOOK, self.ask(wanted)).await;
+        let looked = timeout(LOOK, self.ask(wanted, &mut state.listed)).await;
         let looked = looked.unwrap_or(Err(NotAskable::Fault(Cause::Timeout(LOOK))));
-        *refused = match &looked {
+        state.refused = match &looked {
             Err(NotAskable::Refused(status)) => Some((*status, Instant::now())),
             _ => None,
         };
         looked
     }
 
-    async fn ask(&self, wanted: &BTreeSet<StreamKey>) -> Result<Published, NotAskable> {
+    async fn ask(
+        &self,
+        wanted: &BTreeSet<StreamKey>,
+        before: &mut HashSet<StreamKey>,
+    ) -> Result<HashSet<StreamKey>, NotAskable> {
         let lists = self.manager.stream_lists();
         let mut streams = HashSet::new();
         for path in &lists.paths {
@@ -132,17 +136,19 @@ impl LiveStreams {
             let listed = read.ok().flatten();
             streams.extend(listed.ok_or(NotAskable::Fault(Cause::NotJson))?);
         }
+        streams.retain(|key| wanted.contains(key));
+        before.retain(|key| wanted.contains(key));
+        before.extend(streams.iter().cloned());
         if !lists.complete {
+            let unknown = wanted.iter().filter(|key| !before.contains(*key));
+            streams.extend(unknown.cloned());
             self.ask_singly(wanted, &mut streams).await;
         }
-        Ok(Published {
-            streams,
-            complete: lists.complete,
-        })
+        Ok(streams)
     }
 
-    /// Adds the wanted streams that are published though no list holds them, and those about which
-    /// the manager says nothing.
+    /// Adds the wanted streams that are published though no list holds them, and those for which the
+    /// manager gives no answer.
     async fn ask_singly(&self, wanted: &BTreeSet<StreamKey>, streams: &mut HashSet<StreamKey>) {
         let mut questions = MAX_SINGLE;
         let unlisted: Vec<_> = wanted
