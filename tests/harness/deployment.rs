@@ -145,7 +145,16 @@ impl Deployment {
         self.around(app::start_with(config, context).unwrap())
     }
 
-    /// A proxy with the configuration in this file, which it reads again on a reload.
+    /// A proxy with this configuration, which looks for vanished clients at these times.
+    pub fn proxy_that_looks(&self, vanished: app::Timing, config: Config) -> Proxy {
+        let context = Context {
+            vanished,
+            ..Context::default()
+        };
+        self.around(app::start_with(config, context).unwrap())
+    }
+
+    /// A proxy with the configuration in this file, which it reads again when it is told to.
     pub fn proxy_from(&self, file: &Path) -> Proxy {
         let sources = Sources {
             file: Some(file.to_owned()),

@@ -64,6 +64,7 @@ mod spreading;
 mod tls;
 mod traces;
 mod trusted_proxies;
+mod vanished;
 mod websocket;
 mod websocket_queries;
 mod whep_player;

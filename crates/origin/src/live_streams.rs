@@ -43,11 +43,12 @@ const LOOK: Duration = Duration::from_secs(10);
 /// How long a manager is not asked after it refused the question.
 const REFUSED_FOR: Duration = Duration::from_mins(10);
 
-/// Asks the manager for its published streams; one question at a time.
+/// Asks the manager for its published streams; one question at a time. Clones share the state.
+#[derive(Clone)]
 pub struct LiveStreams {
     manager: Arc<StreamManager>,
     breaker: Breaker,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 /// Held during a look.
@@ -79,7 +80,7 @@ impl LiveStreams {
         Self {
             manager,
             breaker,
-            state: Mutex::default(),
+            state: Arc::default(),
         }
     }
 

@@ -11,6 +11,7 @@ mod serve;
 mod sockets;
 mod start_error;
 mod tls;
+mod vanished;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -21,7 +22,7 @@ use whipstitch_proxy::{SessionTable, clock::WallClock};
 use whipstitch_telemetry::LogLevel;
 
 use self::{admin::Shown, sockets::Addresses};
-pub use self::{registry::metric_families, start_error::StartError};
+pub use self::{registry::metric_families, start_error::StartError, vanished::Timing};
 use crate::{
     inherited::Inherited,
     readiness::Stage,
@@ -58,6 +59,8 @@ pub struct Context {
     pub inherited: Inherited,
     /// The wall clock, which a test can step.
     pub clock: WallClock,
+    /// When vanished clients are looked for.
+    pub vanished: Timing,
 }
 
 impl Running {
@@ -144,6 +147,13 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
         (secrets, &tls),
         (&registry, &shutdown),
     )?;
+    vanished::watch(
+        proxy.observed.sessions.clone(),
+        directory.live_streams.clone(),
+        context.vanished,
+        vanished::counter(&registry)?,
+        &shutdown,
+    );
     let shown = Shown {
         live_config: live_config.clone(),
         addresses: &addresses,

@@ -213,15 +213,16 @@ async fn a_session_expires_with_its_url() {
 
 #[tokio::test(start_paused = true)]
 async fn a_publisher_that_two_looks_miss_has_vanished() {
+    const GRACE: Duration = Duration::from_secs(30);
     let scene = Scene::new(10).await;
     let session = scene.open(Role::Publish, &sealed(HERE, 1));
     scene.open(Role::Play, &sealed("/a", 1));
-    let look = |is_listed: bool| scene.table.look(None, |_| is_listed).len();
+    let look = |is_listed: bool| scene.table.look(GRACE, None, |_| is_listed).len();
     assert_eq!((look(false), look(false)), (0, 0), "just created");
-    advance(Duration::from_secs(30)).await;
+    advance(GRACE).await;
     assert_eq!((look(false), look(true), look(false)), (0, 0, 0));
     let elsewhere = Some([10, 0, 0, 2].into());
-    assert!(scene.table.look(elsewhere, |_| false).is_empty());
+    assert!(scene.table.look(GRACE, elsewhere, |_| false).is_empty());
     assert_eq!((look(false), look(false)), (1, 0));
     assert_eq!(scene.table.count().http, 1);
     // It may be a mistake: what the client sends is served.

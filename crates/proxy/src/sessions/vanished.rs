@@ -8,18 +8,16 @@ use super::{
 };
 use crate::words::end_reason::EndReason;
 
-/// How old a session is before the Stream Manager's list can say that it has vanished: its stream
-/// is listed some seconds after the POST.
-const GRACE: Duration = Duration::from_secs(30);
 /// How many looks at the list in a row have to miss a stream.
 const LOOKS: u8 = 2;
 
 impl SessionTable {
     /// Compares the publishers with the Stream Manager's list of live streams, at this node or at
     /// any if it is `None`. Those whose stream is missing for the second time in a row have
-    /// vanished; they are closed and returned, without those that began in the last half minute.
+    /// vanished; they are closed and returned. Sessions younger than `grace` are not judged.
     pub fn look(
         &self,
+        grace: Duration,
         node: Option<IpAddr>,
         is_listed: impl Fn(&SessionView) -> bool,
     ) -> Vec<Arc<SessionView>> {
@@ -27,7 +25,7 @@ impl SessionTable {
         gone.retain(|session| {
             session.kind() == SessionKind::Whip
                 && node.is_none_or(|node| session.named() == node)
-                && session.age() >= GRACE
+                && session.age() >= grace
                 && session.listed(is_listed(session)) >= LOOKS
         });
         gone.retain(|session| self.vanished(session));

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, sync::Arc};
 use prometheus::Registry;
 use tokio::sync::Notify;
 use whipstitch_origin::{
-    self as origin, AllowedOrigins, Breaker, Cached, Health, NodeList, Resolver, StreamManager,
-    connect::ManagerAddress,
+    self as origin, AllowedOrigins, Breaker, Cached, Health, LiveStreams, NodeList, Resolver,
+    StreamManager, connect::ManagerAddress,
 };
 
 use super::StartError;
@@ -20,6 +20,8 @@ pub(super) struct NodeDirectory {
     pub(super) health: Health,
     pub(super) directory: Arc<Cached>,
     pub(super) breaker: Breaker,
+    /// Asks which streams are published.
+    pub(super) live_streams: LiveStreams,
     pub(super) metrics: origin::Metrics,
     /// Requests a poll of the list of nodes; `None` if it is not polled.
     pub(super) poll_now: Option<Arc<Notify>>,
@@ -51,6 +53,7 @@ pub(super) fn node_directory(
         origin_metrics.clone(),
     )
     .map_err(StartError::Roots)?;
+    let asked = Arc::new(asked);
     let node_list = NodeList::new(
         manager.clone(),
         &config.stream_manager,
@@ -64,7 +67,7 @@ pub(super) fn node_directory(
         now
     });
     let breaker = Breaker::new(
-        Arc::new(asked),
+        asked.clone(),
         shutdown.background.clone(),
         shutdown.stop_accepting.clone(),
         origin_metrics.clone(),
@@ -85,6 +88,7 @@ pub(super) fn node_directory(
         allowed,
         health,
         directory,
+        live_streams: LiveStreams::new(asked, breaker.clone()),
         breaker,
         metrics: origin_metrics,
         poll_now,
