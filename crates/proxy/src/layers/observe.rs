@@ -24,7 +24,7 @@ use self::{
 };
 use crate::{
     Body, Exchange, Incidents, Metrics, Peer,
-    nodes::body_drain::{Leftover, Rest},
+    nodes::body_drain::{BodyDrain, Drain},
     report::server_timing,
     request::{
         drain_exemption::DrainExemption, request_id::REQUEST_ID, trace::Tracing,
@@ -92,7 +92,7 @@ where
             (layer.metrics.clone(), layer.incidents.clone()),
         );
         request.extensions_mut().insert(exchange.clone());
-        let leftover = Leftover::default();
+        let drain = BodyDrain::default();
         // A client that asks before it sends (RFC 9110 §10.1.1) does not send if it is answered at
         // once.
         let asks_first = request.headers().contains_key(EXPECT);
@@ -100,13 +100,13 @@ where
             if incoming.is_end_stream() {
                 return body::empty();
             }
-            let inner = leftover.lend(incoming).map_err(body::broken);
+            let inner = drain.wrap(incoming).map_err(body::broken);
             Received { inner, exchange }.boxed_unsync()
         });
         ObserveFuture {
             inner: self.inner.call(request),
             report: Some(report),
-            leftover: (!asks_first).then_some(leftover),
+            drain: (!asks_first).then_some(drain),
             late: None,
             server_timing: layer.server_timing,
         }
@@ -118,9 +118,9 @@ pin_project! {
         #[pin]
         inner: F,
         report: Option<Report>,
-        leftover: Option<Leftover>,
+        drain: Option<BodyDrain>,
         // An answer that waits for the rest of the request.
-        late: Option<(Response<Body>, Rest)>,
+        late: Option<(Response<Body>, Drain)>,
         server_timing: bool,
     }
 }
@@ -138,7 +138,7 @@ where
                 Ok(response) => response,
                 Err(never) => match never {},
             };
-            match this.leftover.take().and_then(|leftover| leftover.rest()) {
+            match this.drain.take().and_then(|drain| drain.rest()) {
                 Some(rest) => *this.late = Some((response, rest)),
                 None => {
                     return Poll::Ready(Ok(reported(
@@ -150,7 +150,7 @@ where
             }
         }
         if let Some((_, rest)) = this.late {
-            ready!(rest.poll_over(cx));
+            ready!(rest.poll_done(cx));
         }
         let response = this
             .late

@@ -1,8 +1,8 @@
-//! What is left of a request's body when its answer is ready.
+//! Drains the unread rest of a request's body before its answer is sent.
 //!
-//! An answer that comes before the body was read ends an HTTP/2 stream with a reset, and clients in
-//! the field (libcurl 7.88, and with it encoders) take the reset for a failure and never show the
-//! answer. So a rest that is short, or comes soon, is read first; RFC 9113 §8.1 allows both.
+//! An answer that is sent before the body was read ends an HTTP/2 stream with a reset, and clients
+//! in the field (libcurl 7.88, and with it encoders) take the reset for a failure and never show
+//! the answer. So a rest that is short, or arrives soon, is read first; RFC 9113 §8.1 allows both.
 
 use std::{
     pin::Pin,
@@ -19,29 +19,29 @@ use tokio::time::Sleep;
 /// Longest rest that is read, in bytes.
 const MAX_REST: usize = 1024 * 1024;
 /// Longest wait for it.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where a body is left by whoever stops reading it.
+/// Keeps the body of a request that was dropped before its end.
 #[derive(Clone, Default)]
-pub(crate) struct Leftover(Arc<Mutex<Option<Incoming>>>);
+pub(crate) struct BodyDrain(Arc<Mutex<Option<Incoming>>>);
 
-impl Leftover {
-    /// The body, which comes back here if it is dropped before its end.
-    pub(crate) fn lend(&self, incoming: Incoming) -> Lent {
-        Lent {
+impl BodyDrain {
+    /// The body, which is kept here if it is dropped before its end.
+    pub(crate) fn wrap(&self, incoming: Incoming) -> DrainedBody {
+        DrainedBody {
             incoming: Some(incoming),
-            leftover: self.clone(),
+            drain: self.clone(),
         }
     }
 
-    /// The rest that has to be read, if there is one.
-    pub(crate) fn rest(&self) -> Option<Rest> {
+    /// The rest that has to be drained, if there is one.
+    pub(crate) fn rest(&self) -> Option<Drain> {
         let incoming = self
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()?;
-        Some(Rest {
+        Some(Drain {
             incoming,
             left: MAX_REST,
             deadline: None,
@@ -49,14 +49,14 @@ impl Leftover {
     }
 }
 
-/// A body that is not lost when it is dropped.
-pub(crate) struct Lent {
+/// A body whose rest is kept when it is dropped.
+pub(crate) struct DrainedBody {
     /// `None` after its end.
     incoming: Option<Incoming>,
-    leftover: Leftover,
+    drain: BodyDrain,
 }
 
-impl Body for Lent {
+impl Body for DrainedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -85,32 +85,28 @@ impl Body for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for DrainedBody {
     fn drop(&mut self) {
         if let Some(incoming) = self
             .incoming
             .take()
             .filter(|incoming| !incoming.is_end_stream())
         {
-            *self
-                .leftover
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some(incoming);
+            *self.drain.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(incoming);
         }
     }
 }
 
-/// The rest of a body, to be read and thrown away.
-pub(crate) struct Rest {
+/// The rest of a body, which is read and discarded.
+pub(crate) struct Drain {
     incoming: Incoming,
     left: usize,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Rest {
-    /// Ready at the end of the body, when it is too long, and when it takes too long.
-    pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+impl Drain {
+    /// Ready at the end of the body, or when it is too long or takes too long.
+    pub(crate) fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
             let Some(Ok(frame)) = frame else {
                 return Poll::Ready(());
@@ -122,7 +118,7 @@ impl Rest {
             }
         }
         self.deadline
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)))
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(TIMEOUT)))
             .as_mut()
             .poll(cx)
     }

@@ -1,7 +1,7 @@
 //! The HTTP client of the nodes: pooled connections to plain IP addresses.
 
 mod timed;
-mod turn;
+mod upstream_timer;
 
 use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use tracing::debug;
 use whipstitch_origin::{Cause, Directory};
 
 pub(crate) use self::timed::Timed;
-use self::{timed::Made, turn::Turn};
+use self::{timed::Made, upstream_timer::UpstreamTimer};
 use crate::{
     Body, BodyError,
     request::phases::{Phase, Phases},
@@ -77,17 +77,16 @@ impl fmt::Display for Failed {
     }
 }
 
-/// A request on its way over HTTP/1.1, and whose turn it is.
+/// A request that was sent over HTTP/1.1 and has no answer yet.
 pub(crate) struct Sent {
     answer: ResponseFuture,
     connection: CaptureConnection,
-    turn: Turn,
+    timer: UpstreamTimer,
     began: Instant,
 }
 
 impl Sent {
-    /// Sends a request to `uri`, with this `Host` or the URI's; nothing happens before it is waited
-    /// for.
+    /// A request to `uri`, with this `Host` or the URI's; it is sent when its answer is awaited.
     pub(crate) fn new<C>(
         client: &Client<C, Body>,
         mut request: Request<Body>,
@@ -105,20 +104,20 @@ impl Sent {
             request.headers_mut().insert(HOST, host.clone());
         }
         let connection = capture_connection(&mut request);
-        let turn = Turn::default();
+        let timer = UpstreamTimer::default();
         if !request.body().is_end_stream() {
-            request = request.map(|inner| turn.watch(inner));
+            request = request.map(|inner| timer.watch(inner));
         }
         Self {
             answer: client.request(request),
             connection,
-            turn,
+            timer,
             began: Instant::now(),
         }
     }
 
-    /// Waits for the header of the answer, as long as `patience` goes while it is the destination's
-    /// turn. While it is the client's, its body has a limit of its own.
+    /// Waits for the header of the answer until the destination has spent the time of `patience`.
+    /// The time of the client's body has a limit of its own.
     pub(crate) async fn answered(
         &mut self,
         patience: Patience,
@@ -126,17 +125,17 @@ impl Sent {
     ) -> Result<Response<Incoming>, Failed> {
         let mut answer = tokio::select! {
             answer = &mut self.answer => answer.map_err(|error| blame(&error, self.began.elapsed())),
-            () = self.turn.overrun(patience) => Err(match *self.connection.connection_metadata() {
-                Some(_) => Failed::Timeout(Cause::Timeout(self.turn.spent())),
-                None => Failed::OutOfTime(Cause::Timeout(self.turn.spent())),
+            () = self.timer.expired(patience) => Err(match *self.connection.connection_metadata() {
+                Some(_) => Failed::Timeout(Cause::Timeout(self.timer.spent())),
+                None => Failed::OutOfTime(Cause::Timeout(self.timer.spent())),
             }),
         };
-        self.tell(&mut answer, phases);
+        self.record(&mut answer, phases);
         answer
     }
 
-    /// Tells of the wait for a connection, if it was not one of the pool, and for the answer.
-    fn tell(&self, answer: &mut Result<Response<Incoming>, Failed>, phases: &Phases) {
+    /// Records the wait for a connection, if it was not one of the pool, and for the answer.
+    fn record(&self, answer: &mut Result<Response<Incoming>, Failed>, phases: &Phases) {
         let made = match answer {
             Ok(answer) => answer.extensions_mut().remove::<Made>(),
             Err(Failed::NotConnected(_) | Failed::OutOfTime(_)) => {
@@ -144,7 +143,7 @@ impl Sent {
             }
             Err(Failed::Body(_) | Failed::Broken(_) | Failed::Timeout(_)) => self.made(),
         };
-        // The pool may have given it one that was already being made, for another request.
+        // The pool may have given it a connection that was begun for another request.
         let made = made.filter(|made| made.ready > self.began);
         if let Some(made) = made {
             let began = made.began.max(self.began);
@@ -156,7 +155,7 @@ impl Sent {
         }
     }
 
-    /// When the connection was made, of which no answer came to tell.
+    /// When the connection was made, if no answer says so.
     fn made(&self) -> Option<Made> {
         let mut extras = http::Extensions::new();
         (*self.connection.connection_metadata())
@@ -165,21 +164,21 @@ impl Sent {
         extras.remove()
     }
 
-    /// All that the destination had of the time.
+    /// The time that the destination has spent.
     pub(crate) fn spent(&self) -> Duration {
-        self.turn.spent()
+        self.timer.spent()
     }
 
-    /// The client is gone. The answer that is still to come; `None` if the destination has not got
-    /// all of the request, and from now on it never will.
+    /// The client is gone: the answer that may still come; `None` if the destination does not have
+    /// all of the request, of which it gets no more.
     pub(crate) fn left_alone(self) -> Option<ResponseFuture> {
-        let is_sent = self.connection.connection_metadata().is_some() && self.turn.cut();
+        let is_sent = self.connection.connection_metadata().is_some() && self.timer.stop_sending();
         is_sent.then_some(self.answer)
     }
 }
 
-/// Whose fault a failed request was: our body error is hyper's cause, and hyper's error the
-/// client's. The client had waited that long.
+/// What failed: an error of the request body is the cause of hyper's error, which is the cause of
+/// the client's. `waited` is for the log.
 fn blame(error: &legacy::Error, waited: Duration) -> Failed {
     let body = error
         .source()

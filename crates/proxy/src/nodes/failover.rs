@@ -20,7 +20,7 @@ use whipstitch_origin::{Candidates, Cause, Directory, Lookup, Origin, Outcome, P
 
 use crate::{
     Body, Error, Exchange, Metrics,
-    nodes::{client::Failed, retryable_body::Lender},
+    nodes::{client::Failed, retryable_body::RetryableBody},
     request::{
         budget::Budget,
         phases::{Phase, Phases},
@@ -92,7 +92,7 @@ impl<A: Carrier> Failover<'_, A> {
         let mut tries = Tries {
             creates: creates(&parts),
             parts,
-            body: Lender::new(body),
+            body: RetryableBody::new(body),
             tried: Vec::new(),
             last: None,
         };
@@ -179,7 +179,7 @@ impl<A: Carrier> Failover<'_, A> {
 /// The tries of one request.
 struct Tries<G> {
     parts: Parts,
-    body: Lender,
+    body: RetryableBody,
     /// Whether it creates something at the node that takes it.
     creates: bool,
     tried: Vec<SocketAddr>,
@@ -189,7 +189,10 @@ struct Tries<G> {
 impl<G> Tries<G> {
     /// The request for one more try, if no earlier try has read of its body.
     fn request(&self) -> Option<Request<Body>> {
-        Some(Request::from_parts(self.parts.clone(), self.body.lend()?))
+        Some(Request::from_parts(
+            self.parts.clone(),
+            self.body.for_try()?,
+        ))
     }
 
     /// Whether another node may be asked after this.

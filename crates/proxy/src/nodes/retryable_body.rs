@@ -1,7 +1,7 @@
-//! A body that can be taken back as long as nobody has asked it for anything.
+//! A request body that can be sent to another node, as long as no try has read of it.
 //!
-//! A connection that does not come about has cost nothing: the same request can go to another node,
-//! and nothing had to be kept in memory for it.
+//! A connection that fails has read nothing, so the same request can go to another node without a
+//! copy of its body in memory.
 
 use std::{
     pin::Pin,
@@ -15,44 +15,44 @@ use http_body_util::BodyExt;
 
 use crate::{Body, BodyError, words::body};
 
-/// Whoever owns the body.
-pub(crate) enum Lender {
-    /// There is none, which can be sent any number of times.
-    Nothing,
-    /// Here, until the first question.
+/// The body of a request with several tries.
+pub(crate) enum RetryableBody {
+    /// There is none: it can be sent any number of times.
+    Empty,
+    /// Kept here until a try reads of it.
     Kept(Arc<Mutex<Option<Body>>>),
 }
 
-impl Lender {
+impl RetryableBody {
     pub(crate) fn new(body: Body) -> Self {
         if body.is_end_stream() {
-            return Self::Nothing;
+            return Self::Empty;
         }
         Self::Kept(Arc::new(Mutex::new(Some(body))))
     }
 
-    /// The body for one try; `None` if an earlier try has begun to read it.
-    pub(crate) fn lend(&self) -> Option<Body> {
+    /// The body for one try; `None` if an earlier try has read of it.
+    pub(crate) fn for_try(&self) -> Option<Body> {
         let Self::Kept(kept) = self else {
             return Some(body::empty());
         };
         let hint = lock(kept).as_ref()?.size_hint();
-        let lent = Lent {
+        let attempt = Try {
             kept: kept.clone(),
             taken: None,
             hint,
         };
-        Some(lent.boxed_unsync())
+        Some(attempt.boxed_unsync())
     }
 }
 
-struct Lent {
+struct Try {
     kept: Arc<Mutex<Option<Body>>>,
     taken: Option<Body>,
     hint: SizeHint,
 }
 
-impl http_body::Body for Lent {
+impl http_body::Body for Try {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -71,7 +71,7 @@ impl http_body::Body for Lent {
     }
 
     fn is_end_stream(&self) -> bool {
-        // What is kept is not at its end, or there would be nothing to keep.
+        // A kept body is not at its end, or it would be empty.
         self.taken
             .as_ref()
             .is_some_and(http_body::Body::is_end_stream)
@@ -94,31 +94,31 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_is_lent_again_until_somebody_reads() {
-        let lender = Lender::new(body::full("v=0"));
-        let first = lender.lend().unwrap();
+    async fn it_is_given_to_each_try_until_one_reads_of_it() {
+        let retryable = RetryableBody::new(body::full("v=0"));
+        let first = retryable.for_try().unwrap();
         assert_eq!(first.size_hint().exact(), Some(3));
         drop(first);
-        let second = lender.lend().unwrap();
+        let second = retryable.for_try().unwrap();
         assert!(!second.is_end_stream());
         assert_eq!(second.collect().await.unwrap().to_bytes(), "v=0");
-        assert!(lender.lend().is_none());
+        assert!(retryable.for_try().is_none());
     }
 
     #[tokio::test]
-    async fn one_frame_is_enough_to_lose_it() {
-        let lender = Lender::new(body::full("v=0"));
-        let mut lent = lender.lend().unwrap();
-        lent.frame().await.unwrap().unwrap();
-        drop(lent);
-        assert!(lender.lend().is_none());
+    async fn one_frame_that_is_read_ends_the_tries() {
+        let retryable = RetryableBody::new(body::full("v=0"));
+        let mut attempt = retryable.for_try().unwrap();
+        attempt.frame().await.unwrap().unwrap();
+        drop(attempt);
+        assert!(retryable.for_try().is_none());
     }
 
     #[test]
-    fn nothing_can_be_sent_often() {
-        let lender = Lender::new(body::empty());
+    fn an_empty_body_can_be_sent_any_number_of_times() {
+        let retryable = RetryableBody::new(body::empty());
         for _ in 0..3 {
-            assert!(lender.lend().unwrap().is_end_stream());
+            assert!(retryable.for_try().unwrap().is_end_stream());
         }
     }
 }

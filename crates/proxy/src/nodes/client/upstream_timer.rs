@@ -1,6 +1,5 @@
-//! Whose turn it is while a request is on its way: the client's, to send the next piece of its
-//! body, or the destination's, to take it and to answer. Only the destination is blamed for a wait
-//! on the destination.
+//! Times the destination of a request, and not its client: the timer runs while the destination has
+//! to take a piece of the body or to answer, and stops while the client has to send the next piece.
 
 use std::{
     pin::Pin,
@@ -16,53 +15,52 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{Body, BodyError, words::body::Patience};
 
-/// What one destination had of the time of a request so far.
+/// The time that one destination has spent on a request. Cheap to clone: all clones are one.
 #[derive(Clone)]
-pub(super) struct Turn(Arc<Mutex<Clock>>);
+pub(super) struct UpstreamTimer(Arc<Mutex<Clock>>);
 
 struct Clock {
-    /// All of its turns before this one.
+    /// The time before the current period.
     before: Duration,
-    /// Since when it is its turn; `None` while it is the client's.
+    /// When the current period began; `None` while the client is waited for.
     since: Option<Instant>,
-    /// Whether the destination has got the whole body.
+    /// Whether the destination has the whole body.
     whole: bool,
-    /// Whether it is to get no more of it.
-    cut: bool,
+    /// Whether it gets no more of it.
+    stopped: bool,
 }
 
-impl Default for Turn {
-    /// The destination's: it has to take the header.
+impl Default for UpstreamTimer {
+    /// Running: the destination has to take the header.
     fn default() -> Self {
         Self(Arc::new(Mutex::new(Clock {
             before: Duration::ZERO,
             since: Some(Instant::now()),
             whole: true,
-            cut: false,
+            stopped: false,
         })))
     }
 }
 
-impl Turn {
-    /// A body that says whose turn it is.
+impl UpstreamTimer {
+    /// The body, which starts and stops the timer.
     pub(super) fn watch(&self, inner: Body) -> Body {
         self.lock().whole = false;
         Watched {
             inner,
-            turn: self.clone(),
+            timer: self.clone(),
         }
         .boxed_unsync()
     }
 
-    /// All that the destination had of the time.
+    /// The time that the destination has spent.
     pub(super) fn spent(&self) -> Duration {
         let clock = self.lock();
         clock.before + clock.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Ends when the destination has had more time than it gets: in all of its turns, or in a
-    /// single one.
-    pub(super) async fn overrun(&self, patience: Patience) {
+    /// Ends when the destination has spent its time: in all, or on a single piece.
+    pub(super) async fn expired(&self, patience: Patience) {
         loop {
             let (left, since) = {
                 let clock = self.lock();
@@ -76,29 +74,29 @@ impl Turn {
                 _ if left.is_zero() => return,
                 Some(since) if since + left <= Instant::now() => return,
                 Some(since) => sleep_until(since + left).await,
-                // Looked at again when a turn that begins now could be over.
+                // Checked again when a period that begins now could be over.
                 None => sleep(left).await,
             }
         }
     }
 
-    /// The destination gets no more of the body from now on; whether it has got all of it already.
-    pub(super) fn cut(&self) -> bool {
+    /// The destination gets no more of the body from now on; whether it has all of it already.
+    pub(super) fn stop_sending(&self) -> bool {
         let mut clock = self.lock();
-        clock.cut = true;
+        clock.stopped = true;
         clock.whole
     }
 
     /// Whether the destination may have what has come for it, which may be the `last`.
     fn passes_to(&self, destination: bool, last: bool) -> bool {
         let mut clock = self.lock();
-        if clock.cut {
+        if clock.stopped {
             return false;
         }
         clock.whole |= last;
         match (destination, clock.since) {
             (true, None) => clock.since = Some(Instant::now()),
-            // Another piece is on its way: a new turn, right after the one before.
+            // Another piece arrived: a new period, right after the one before.
             (true, Some(since)) => {
                 clock.before += since.elapsed();
                 clock.since = Some(Instant::now());
@@ -119,7 +117,7 @@ impl Turn {
 
 struct Watched {
     inner: Body,
-    turn: Turn,
+    timer: UpstreamTimer,
 }
 
 impl http_body::Body for Watched {
@@ -139,10 +137,10 @@ impl http_body::Body for Watched {
             }
             Poll::Ready(Some(Err(_))) | Poll::Pending => false,
         };
-        if self.turn.passes_to(frame.is_ready(), is_last) {
+        if self.timer.passes_to(frame.is_ready(), is_last) {
             frame
         } else {
-            // For ever: whoever sends it is about to notice that nobody wants its answer.
+            // Stays pending: the caller is about to drop this request.
             Poll::Pending
         }
     }
@@ -166,10 +164,10 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(6);
 
-    fn body_of(turn: &Turn) -> (mpsc::Sender<Result<Frame<Bytes>, BodyError>>, Body) {
+    fn body_of(timer: &UpstreamTimer) -> (mpsc::Sender<Result<Frame<Bytes>, BodyError>>, Body) {
         let (send, mut receive) = mpsc::channel(1);
         let pieces = futures_util::stream::poll_fn(move |cx| receive.poll_recv(cx));
-        (send, turn.watch(StreamBody::new(pieces).boxed_unsync()))
+        (send, timer.watch(StreamBody::new(pieces).boxed_unsync()))
     }
 
     fn piece() -> Frame<Bytes> {
@@ -179,8 +177,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_its_time_is_not_the_destinations_fault() {
         for patience in [Patience::Whole(PATIENCE), Patience::Piece(PATIENCE)] {
-            let turn = Turn::default();
-            let (send, mut body) = body_of(&turn);
+            let timer = UpstreamTimer::default();
+            let (send, mut body) = body_of(&timer);
             let began = Instant::now();
             let client = async {
                 sleep(PATIENCE * 5).await;
@@ -189,52 +187,52 @@ mod tests {
             // The client is waited for as long as it takes; the destination, which never answers,
             // from then on.
             let waits = async { tokio::join!(client, body.frame()) };
-            let overrun = turn.overrun(patience);
+            let overrun = timer.expired(patience);
             let (_, ()) = tokio::join!(waits, overrun);
             let waited = began.elapsed();
             assert!(
                 waited >= PATIENCE * 6 && waited <= PATIENCE * 7,
                 "{waited:?}"
             );
-            assert!(turn.spent() >= PATIENCE && turn.spent() <= PATIENCE * 2);
+            assert!(timer.spent() >= PATIENCE && timer.spent() <= PATIENCE * 2);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_cut_off_never_becomes_whole() {
-        let turn = Turn::default();
-        assert!(turn.cut(), "there is no body to wait for");
+        let timer = UpstreamTimer::default();
+        assert!(timer.stop_sending(), "there is no body to wait for");
 
-        let whole = Turn::default();
+        let whole = UpstreamTimer::default();
         let mut body = whole.watch(body::full("late"));
         body.frame().await.unwrap().unwrap();
-        assert!(whole.cut(), "all of an announced length");
+        assert!(whole.stop_sending(), "all of an announced length");
 
-        let half = Turn::default();
+        let half = UpstreamTimer::default();
         let (send, mut body) = body_of(&half);
         send.send(Ok(piece())).await.unwrap();
         body.frame().await.unwrap().unwrap();
-        assert!(!half.cut());
+        assert!(!half.stop_sending());
         drop(send);
         // Neither its end, which would make half an offer a whole one, nor anything else.
         assert!(timeout(PATIENCE, body.frame()).await.is_err());
-        assert!(!half.cut());
+        assert!(!half.stop_sending());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_destination_that_takes_nothing_is() {
         for patience in [Patience::Whole(PATIENCE), Patience::Piece(PATIENCE)] {
-            let turn = Turn::default();
-            assert!(timeout(PATIENCE * 2, turn.overrun(patience)).await.is_ok());
+            let timer = UpstreamTimer::default();
+            assert!(timeout(PATIENCE * 2, timer.expired(patience)).await.is_ok());
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn many_short_turns_are_one_long_one_where_they_add_up() {
-        let turn = Turn::default();
-        let (send, mut body) = body_of(&turn);
+        let timer = UpstreamTimer::default();
+        let (send, mut body) = body_of(&timer);
         let began = Instant::now();
-        // Both take four seconds a turn: the client to send a piece, the destination to want the
+        // Both take four seconds a timer: the client to send a piece, the destination to want the
         // next one.
         let client = async {
             loop {
@@ -251,10 +249,10 @@ mod tests {
         tokio::select! {
             () = client => {}
             () = destination => {}
-            () = turn.overrun(Patience::Whole(PATIENCE)) => {}
+            () = timer.expired(Patience::Whole(PATIENCE)) => {}
         }
         let waited = began.elapsed();
         assert!(waited < Duration::from_secs(20), "{waited:?}");
-        assert!(turn.spent() >= PATIENCE && turn.spent() < PATIENCE * 2);
+        assert!(timer.spent() >= PATIENCE && timer.spent() < PATIENCE * 2);
     }
 }
