@@ -1,5 +1,5 @@
-//! The stack that counts now. Another one can take its place at any time: requests under way stay
-//! where they are, the next one, of whatever connection, goes to the new one.
+//! The active stack. Another one can replace it at any time: requests in flight stay in the old
+//! one, and the next request of any connection goes to the new one.
 
 use std::{
     convert::Infallible,
@@ -15,7 +15,7 @@ use tower::{Service, ServiceExt, util::Oneshot};
 
 use crate::{Body, Stack};
 
-/// Serves with whatever stack counts. Cheap to clone: all clones are one.
+/// Serves with the active stack. Cheap to clone: all clones are one.
 #[derive(Clone)]
 pub struct Current(Arc<ArcSwap<Stack>>);
 
@@ -37,7 +37,7 @@ impl Service<Request<Incoming>> for Current {
     type Future = Oneshot<Stack, Request<Incoming>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // Asked of the stack that takes the request, which nobody knows yet.
+        // Readiness is polled by the `Oneshot`, on the stack that is active at `call`.
         Poll::Ready(Ok(()))
     }
 

@@ -46,11 +46,11 @@ use crate::{
     words::config::{Limits, Proxy, Timeouts},
 };
 
-/// The whole proxy as one service. Put a [`crate::Peer`] into the request's extensions to say who
-/// asks.
+/// The whole proxy as one service. The acceptor puts a [`crate::Peer`] into the request's
+/// extensions.
 pub type Stack = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
 
-/// What a stack is made of, whatever is set.
+/// What a stack is made of, whatever the settings.
 #[derive(Clone)]
 pub struct Dependencies {
     /// The generation of the Stream Manager.
@@ -73,9 +73,9 @@ pub struct Dependencies {
     pub detach: Detach,
     /// The exchanges in flight.
     pub exchanges: TaskTracker,
-    /// Where WebSocket sessions live.
+    /// The tasks of WebSocket sessions.
     pub sockets: TaskTracker,
-    /// Where tasks of the proxy itself live.
+    /// The tasks of the proxy itself.
     pub background: TaskTracker,
     /// Asks every WebSocket session and every stream of events to end.
     pub close_sockets: CloseSignal,

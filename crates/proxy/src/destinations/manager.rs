@@ -163,7 +163,7 @@ impl Manager {
                 self.read(&parts.headers, &whole);
                 Ok(Response::from_parts(parts, body::full(whole)))
             }
-            // Longer than an answer of the event API: it passes, and nobody is learned.
+            // Longer than an answer of the event API: it passes, and no node is learned.
             Ok(Ok(false)) => Ok(Response::from_parts(
                 parts,
                 body::resumed(read.freeze(), body),

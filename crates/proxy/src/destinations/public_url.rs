@@ -16,8 +16,7 @@ pub(crate) struct Public {
     url: Option<String>,
     /// `proxy.location`
     location: Location,
-    /// Whether `proxy.hosts` tells our names, so that a request for another one does not come this
-    /// far.
+    /// Whether `proxy.hosts` lists our names, so that a request for another one is refused before.
     is_named: bool,
     /// The hosts of both, in their one spelling.
     names: Vec<String>,
@@ -34,7 +33,7 @@ impl Public {
         }
     }
 
-    /// The hosts by which clients reach us, in their one spelling: what is configured, and what
+    /// The hosts of our URLs, in their one spelling: what is configured, and what
     /// this client asked for.
     pub(crate) fn names(&self, asked: &Authority) -> Vec<String> {
         let asked = host::normal(asked.host());
@@ -44,7 +43,7 @@ impl Public {
     /// What stands before the path of a URL of ours: scheme and authority as this client sees them,
     /// or nothing.
     ///
-    /// They are known if they are configured, if a trusted forwarder tells, or by our own TLS. OBS,
+    /// They are known if they are configured, from a trusted proxy, or by our own TLS. OBS,
     /// simple-whip-client and Red5's SDK resolve a URL without them each in a way of its own, so
     /// there is one only where it would be a guess.
     pub(crate) fn base(&self, host: &Authority, exchange: &Exchange) -> String {
@@ -62,9 +61,9 @@ impl Public {
         }
     }
 
-    /// Whether it is sure that clients reach us by this host and the scheme that is told. A
-    /// forwarder that tells the scheme alone may ask by a name of its own, and one that tells
-    /// `http` may have another before it that ends TLS.
+    /// Whether it is sure that clients reach us by this host and scheme. A trusted proxy that names
+    /// the scheme alone may use a host name of its own, and one that names `http` may have another
+    /// before it that ends TLS.
     fn is_known(&self, host: &Authority, exchange: &Exchange) -> bool {
         let provenance = &exchange.record().provenance;
         let is_told = || provenance.host.as_ref() == Some(host) || self.is_named;
@@ -89,7 +88,7 @@ mod tests {
     use super::*;
     use crate::{Peer, request::trusted_proxies::TrustedProxies};
 
-    /// Scheme and host, as a forwarder tells them.
+    /// Scheme and host, as a trusted proxy names them.
     type Told = (Option<&'static str>, Option<&'static str>);
 
     const NOTHING: Told = (None, None);
@@ -98,7 +97,7 @@ mod tests {
         (Some(scheme), Some("a:8443"))
     }
 
-    /// For a client at a forwarder that says so, or at our own sockets.
+    /// For a client at a trusted proxy that says so, or at our own sockets.
     fn base(url: Option<&str>, location: Location, tls: bool, told: Told) -> String {
         let peer = Peer::new("10.0.0.1:1000".parse().unwrap(), tls);
         let mut headers = HeaderMap::new();
@@ -107,8 +106,8 @@ mod tests {
                 headers.insert(name, value.parse().unwrap());
             }
         }
-        let forwarders = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap()]);
-        let exchange = Exchange::through(&headers, Some(peer), &forwarders, None);
+        let proxies = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap()]);
+        let exchange = Exchange::through(&headers, Some(peer), &proxies, None);
         let url = url.map(str::to_owned);
         let public = Public {
             url,

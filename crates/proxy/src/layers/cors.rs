@@ -1,7 +1,7 @@
 //! Cors: lets pages of any origin use this proxy, and read its errors.
 //!
 //! A preflight is answered here: a lookup for it would allocate a node for nothing. An explicit
-//! `OPTIONS` (which Red5's SDK sends to learn ICE servers) is not a preflight and goes on. Every
+//! `OPTIONS` (which Red5's SDK sends to learn ICE servers) is not a preflight and passes. Every
 //! answer carries the headers exactly once, in place of the node's own; doubled ones break
 //! browsers, and an error without them is only "CORS error" to a page.
 //!

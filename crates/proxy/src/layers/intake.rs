@@ -6,7 +6,7 @@
 //!
 //! An offer has at most `limits.sdp_bytes`, and is read whole within `timeouts.body`. Only then the
 //! request takes one of `limits.in_flight`: a client that sends an offer slowly, or never ends one,
-//! keeps nobody out. What all offers hold together is bounded by bytes that did arrive,
+//! keeps no other client out. What all offers hold together is bounded by bytes that did arrive,
 //! `limits.in_flight` times `limits.sdp_bytes`.
 //!
 //! What goes to the Stream Manager passes as it comes.

@@ -170,7 +170,7 @@ impl Sent {
     }
 
     /// The client is gone: the answer that may still come; `None` if the destination does not have
-    /// all of the request, of which it gets no more.
+    /// all of the request; it gets no more of it.
     pub(crate) fn left_alone(self) -> Option<ResponseFuture> {
         let is_sent = self.connection.connection_metadata().is_some() && self.timer.stop_sending();
         is_sent.then_some(self.answer)

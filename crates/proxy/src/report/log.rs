@@ -35,7 +35,7 @@ pub const ACCESS: &[Field] = &[
     field(
         "client",
         "IP address",
-        "Who asked, as far as forwarders of `proxy.trusted` tell it.",
+        "The client, as far as the trusted proxies of `proxy.trusted` name it.",
     ),
     field(
         "forwarder",
@@ -110,7 +110,7 @@ pub const ACCESS: &[Field] = &[
     field(
         "connect_us",
         "µs",
-        "The wait for a new connection to the node that was tried last, even in vain; not there if a connection was kept.",
+        "The wait for a new connection to the node that was tried last, even if it failed; not there if a connection was kept.",
     ),
     field(
         "first_byte_us",

@@ -58,7 +58,7 @@ pub struct Totals {
     pub requests: u64,
     /// Those of them that were answered with 5xx.
     pub errors: u64,
-    /// Requests under way.
+    /// Requests in flight.
     pub in_flight: u64,
 }
 

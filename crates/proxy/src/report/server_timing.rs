@@ -1,5 +1,5 @@
 //! `Server-Timing` (W3C Server Timing): where the time of an exchange went, for the developer tools
-//! of whoever asked.
+//! of the client.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -18,8 +18,8 @@ const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-or
 ///
 /// A page of another origin reads the header of an answer that it asked for with `fetch`, as CORS
 /// exposes it, but its timeline holds the phases only if `Timing-Allow-Origin` lets it (W3C
-/// Resource Timing §4.5). Whoever turns this on wants them seen, by the pages that may use the
-/// answer (`proxy.cors_origins`); a node's own word on it stands.
+/// Resource Timing §4.5). An operator who turns this on wants them seen by the pages that may use
+/// the answer (`proxy.cors_origins`); a node's own value is kept.
 pub(crate) fn add(headers: &mut HeaderMap, exchange: &Exchange) {
     let record = exchange.record();
     let answerer = record.answerer.get().copied().unwrap_or_default();

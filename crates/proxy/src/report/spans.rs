@@ -4,7 +4,7 @@
 //! | span | whose | when |
 //! |---|---|---|
 //! | `POST /{scope}/whip/endpoint/{stream}` | server | every exchange |
-//! | `lookup` | internal, part of the first | the Stream Manager was asked, or somebody's question to it was waited for |
+//! | `lookup` | internal, part of the first | the Stream Manager was asked, or another lookup of it was waited for |
 //! | `POST node`, `POST manager` | client, part of the first; the one that they hear of | it was sent on |
 //! | `connect` | internal, part of the third | that took a new connection |
 //! | `websocket` | internal, part of the first | a WebSocket is over, however long after its handshake |
@@ -110,8 +110,7 @@ impl Exchanged<'_> {
     }
 }
 
-/// The WebSocket of an exchange, of which there is something to tell when it is over. Holds nothing
-/// else of the exchange.
+/// The span of a WebSocket, which is sent at its end. Holds nothing else of the exchange.
 pub(crate) struct Life {
     trace: TraceId,
     parent: SpanId,
@@ -120,7 +119,7 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    /// That of this exchange, if somebody is to be told.
+    /// That of this exchange, if it is sampled.
     pub(crate) fn of(exchange: &Exchange) -> Option<Box<Self>> {
         let ours = exchange.record().trace.sampled()?;
         Some(Box::new(Self {
@@ -153,7 +152,7 @@ impl Life {
 }
 
 impl TraceContext {
-    /// A span of this trace, of which more is to be said.
+    /// A span of this trace, still to be completed.
     fn span(&self, span: SpanId, side: Side) -> Span {
         Span {
             context: Context {

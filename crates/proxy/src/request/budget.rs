@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-/// What is left of it. The client's own slowness is not taken from it.
+/// The rest of that time. The client's own slowness does not use it up.
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: Duration,
-    /// What of it went to waits on ourselves, for which nobody is to be blamed.
+    /// The part that went to waits on this proxy itself, for which no node is blamed.
     ours: Duration,
-    /// Less than this says nothing about whoever did not answer within it.
+    /// A node that did not answer within less than this is not blamed.
     fair: Duration,
 }
 
 impl Budget {
-    /// All of it, of which a connection may take that much.
+    /// All of it; a connection may take `connect` of it.
     pub(crate) fn new(whole: Duration, connect: Duration) -> Self {
         Self {
             left: whole,
@@ -24,7 +24,7 @@ impl Budget {
         }
     }
 
-    /// Somebody's part of it begins.
+    /// The part of a node begins.
     pub(crate) const fn begins(&self) -> Began {
         Began {
             left: self.left,
@@ -32,10 +32,10 @@ impl Budget {
         }
     }
 
-    /// Whether somebody whose part began then has had enough of it by now to be blamed for not
-    /// answering: as much as a connection may take, or half of the whole. Who came after a slow
-    /// lookup, or last of many, may have had next to nothing; and what was spent on ourselves
-    /// meanwhile was not theirs.
+    /// Whether a node whose part began then has had enough time by now to be blamed for not
+    /// answering: as much as a connection may take, or half of the whole. A node that came after a
+    /// slow lookup, or last of many, may have had next to nothing; and the time spent on this proxy
+    /// itself was not the node's.
     pub(crate) fn was_fair(&self, began: Began) -> bool {
         let spent = began.left.saturating_sub(self.left);
         let ours = self.ours.saturating_sub(began.ours);
@@ -54,7 +54,7 @@ impl Budget {
         self.left = self.left.saturating_sub(time);
     }
 
-    /// What comes of `work`, which is paid for; `None` if the budget ends before it.
+    /// The output of `work`, whose time is paid; `None` if the budget ends before it.
     pub(crate) async fn pay<W: Future>(&mut self, work: W) -> Option<W::Output> {
         let began = Instant::now();
         let done = timeout(self.left, work).await;
@@ -66,7 +66,7 @@ impl Budget {
         done.ok()
     }
 
-    /// The same, where `work` is ours and not theirs whose part of it this is.
+    /// The same, where `work` is this proxy's and not the node's.
     pub(crate) async fn pay_ourselves<W: Future>(&mut self, work: W) -> Option<W::Output> {
         let before = self.left;
         let done = self.pay(work).await;

@@ -49,7 +49,7 @@ impl WallClock {
         self.now() / 1000
     }
 
-    /// Sets the clock ahead by so many milliseconds, or back.
+    /// Sets the clock ahead by this many milliseconds, or back.
     pub fn step(&self, milliseconds: i64) {
         self.ahead.fetch_add(milliseconds, Ordering::Relaxed);
     }

@@ -197,7 +197,7 @@ impl Exchange {
             .map(|peer| peer.addr)
     }
 
-    /// The scheme by which the client reaches us or the trusted proxy; `None` if it is not known.
+    /// The scheme of the client's request to us or to the trusted proxy; `None` if it is not known.
     pub(crate) fn scheme(&self) -> Option<Scheme> {
         let ours = || self.0.peer.as_ref()?.tls.then_some(Scheme::Https);
         self.0.provenance.scheme.or_else(ours)

@@ -28,7 +28,7 @@ pub struct Clean {
     pub exchange: Exchange,
 }
 
-/// A request of which is known what it asks for.
+/// A request whose route is known.
 #[derive(Debug)]
 pub struct Routed {
     /// What is asked.
@@ -43,14 +43,14 @@ pub struct Routed {
     pub(crate) takes: Takes,
 }
 
-/// What becomes of the body of a request, before anything else is done for it.
+/// How the body of a request is read, before anything else is done for it.
 #[derive(Debug)]
 pub(crate) enum Takes {
     /// It passes as it comes.
     Stream,
     /// It is read whole.
     Whole,
-    /// There must be none; what is said otherwise.
+    /// There must be none; the error otherwise.
     Nothing(BadRequest),
 }
 
@@ -103,7 +103,7 @@ pub struct ExtensionUrl {
     pub token: String,
 }
 
-/// A request of which is known where it goes.
+/// A request whose destination is known.
 #[derive(Debug)]
 pub enum Bound {
     /// HTTP to a node.

@@ -1,7 +1,7 @@
-//! Where the time of an exchange goes, told once by whoever waits: the TLS handshake before it, the
+//! Where the time of an exchange goes, recorded once by each wait: the TLS handshake before it, the
 //! lookup, the connection to the node, and the wait for the first byte of its answer.
 //!
-//! Told under a lock that nobody else wants, without an allocation. What is between two phases is
+//! Recorded under an uncontended lock, without an allocation. The time between two phases is
 //! our own time, or the client's.
 
 use std::{
@@ -48,14 +48,14 @@ pub(crate) struct Times {
     pub(crate) tls: Option<Phase>,
     /// From the first question about the stream, all questions together.
     pub(crate) lookup: Option<Phase>,
-    /// The wait for a new connection to the node that was tried last, even if it was in vain.
+    /// The wait for a new connection to the node that was tried last, even if it failed.
     pub(crate) connect: Option<Phase>,
     /// From the connection to the node that was tried last, or to the Stream Manager, to the header
     /// of its answer.
     pub(crate) first_byte: Option<Phase>,
 }
 
-/// The phases of one exchange as they go on.
+/// The phases of one exchange so far.
 #[derive(Debug, Default)]
 pub(crate) struct Phases(Mutex<Times>);
 

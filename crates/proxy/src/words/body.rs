@@ -81,8 +81,7 @@ pub(crate) async fn read_up_to(
     Ok(true)
 }
 
-/// How long somebody is waited for: a client that sends a body, or a destination that takes it and
-/// answers.
+/// How long a client that sends a body, or a destination that takes it and answers, is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Patience {
     /// For all of it.

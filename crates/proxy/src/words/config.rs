@@ -13,7 +13,7 @@ use whipstitch_signaling::{ice::IceUrl, web_origin::WebOrigin};
 #[serde(default, deny_unknown_fields)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a switch of its own to whoever sets it"
+    reason = "each is a setting of its own"
 )]
 pub struct Proxy {
     /// Off: WHIP, WHEP and WebSocket signalling answer 503, the Stream Manager's own pages and API
@@ -26,7 +26,7 @@ pub struct Proxy {
     pub public_url: Option<String>,
     /// Whether the URLs of sessions name scheme and host.
     pub location: Location,
-    /// Networks of forwarders that are believed when they say for whom they speak.
+    /// Networks of trusted proxies, whose forwarded headers are believed.
     pub trusted: Vec<IpNet>,
     /// Origins whose pages may use this proxy (CORS); any when empty.
     pub cors_origins: Vec<WebOrigin>,
@@ -39,8 +39,8 @@ pub struct Proxy {
     /// Answers trickle and ICE restarts without `If-Match` with 428 and those with a wrong one with
     /// 412 (RFC 9725 §4.3.1); not for clients that know no entity tags.
     pub strict_etags: bool,
-    /// Tells in `Server-Timing` of every answer where the time went, and lets pages of any origin
-    /// see it.
+    /// Adds `Server-Timing` to every answer, which shows where the time went, and lets pages of any
+    /// origin read it.
     pub server_timing: bool,
     /// How a client's bearer token reaches a node.
     pub bearer: Bearer,

@@ -96,7 +96,7 @@ kinds! {
         "A POST that is not `application/sdp`, or a PATCH that is neither that nor `application/trickle-ice-sdpfrag`."
         "Set the `Content-Type` that `detail` names."
     CounterOffer "counter-offer" BAD_REQUEST "A counter-offer is not answered with an offer"
-        "A player got the node's own offer as a counter-offer (406), and made another offer, of less media, over the same connection instead of answering it. It does not know counter-offers (draft-ietf-wish-whep, §4.2), and would go on like that. The session that it does not use is ended, unless a forwarder (`proxy.trusted`) is between, so that connections say nothing."
+        "A player got the node's own offer as a counter-offer (406), and made another offer, of less media, over the same connection instead of answering it. It does not know counter-offers (draft-ietf-wish-whep, §4.2), and would repeat the offer. The unused session is ended, unless a trusted proxy (`proxy.trusted`) is between, where a connection does not identify a client."
         "Answer the 406 with a PATCH at its `Location`, or POST without a body, so that the node offers in its 201."
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "The body is longer than `limits.sdp_bytes` (WHIP, WHEP) or `limits.body_bytes` (anything else)."
@@ -143,11 +143,11 @@ kinds! {
     ManagerUnavailable "manager-unavailable" SERVICE_UNAVAILABLE "The Stream Manager does not answer"
         "A lookup got no usable answer: no connection, no answer within `stream_manager.timeout`, an error status, or something that is not JSON of the event API."
         "Check `stream_manager.url` and the manager's health; `whipstitch_stream_manager_up` is 0 while this lasts."
-    NodeRefused "node-refused" BAD_GATEWAY "The Stream Manager named an address that is not dialled"
+    NodeRefused "node-refused" BAD_GATEWAY "The Stream Manager returned a node address that is not allowed"
         "The `serverAddress` of its answer is neither an IP address nor a name that `nodes.allow_names` holds, or a name that cannot be resolved, or a special address such as loopback or a name that stands for one, or an address of this proxy or of the Stream Manager itself."
         "Correct the node's registration; add the name to `nodes.allow_names`, or the network to `nodes.allow` on a single-host set-up."
     NodeUnreachable "node-unreachable" BAD_GATEWAY "The node cannot be reached"
-        "The connection to the node was refused, broke, or did not come about within `timeouts.connect`; and no other node could be tried, or all were in vain."
+        "The connection to the node was refused, broke, or did not come about within `timeouts.connect`; and no other node could be tried, or all failed."
         "Check that the node is up and that `nodes.port` is open from here. The Stream Manager is asked anew at the next request."
     NodeTimeout "node-timeout" GATEWAY_TIMEOUT "The node did not answer in time"
         "The node took the request but sent no header before `timeouts.answer` was over, which the lookup, the connections and every node that was tried share."
@@ -278,7 +278,7 @@ struct Problem<'p> {
     instance: &'p str,
 }
 
-/// The answer that tells a client of an error. `not_live` is the status where there is a choice.
+/// The answer for an error. `not_live` is the status where there is a choice.
 pub(crate) fn response(error: &Error, instance: &str, not_live: NotLiveStatus) -> Response<Body> {
     let kind = Kind::of(error);
     let Entry { status, title, .. } = kind.entry();

@@ -27,7 +27,7 @@ pub(crate) enum Delivery {
     Whole,
     /// The client did not take all of it.
     Left,
-    /// Whoever made it did not end it.
+    /// Its source did not end it.
     BrokenOff,
     /// This proxy cut it off, as it stops.
     Stopped,
@@ -73,9 +73,9 @@ reasons! {
     Manager "manager" "The Stream Manager answered, and its answer is no error."
     ManagerRefused "manager-4xx" "The Stream Manager answered with a status of 400 to 499."
     ManagerFailed "manager-5xx" "The Stream Manager answered with a status of 500 to 599."
-    Proxy "proxy" "This proxy answered without asking anybody: what can be done at a URL."
+    Proxy "proxy" "This proxy answered by itself, which methods a URL has."
     Preflight "preflight" "This proxy answered a browser that asked whether its page may ask."
-    ClientLeft "client-left" "The client left before there was an answer; `status` is 0. Which phases are there tells how far it had come."
+    ClientLeft "client-left" "The client left before there was an answer; `status` is 0. The phases in the line show how far the request got."
     ClientBrokeOff "client-broke-off" "The client left in the middle of the answer."
     NodeBrokeOff "node-broke-off" "The node's answer ended before its end: it closed the connection, or broke HTTP. `detail` says how."
     ManagerBrokeOff "manager-broke-off" "The same of the Stream Manager."

@@ -1,5 +1,5 @@
-//! What a node is told of a client's WebSocket, in the words of the Stream Manager's own proxy
-//! (Red5 Pro documentation, Stream Manager proxy, Headers).
+//! The headers that describe a client's WebSocket to a node, as the Stream Manager's own proxy
+//! names them (Red5 Pro documentation, Stream Manager proxy, Headers).
 //!
 //! Only WebSockets have these headers there, so only they have them here. A client's own are
 //! dropped with everything else that begins with `X-Forwarded-`.

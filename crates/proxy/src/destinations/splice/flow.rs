@@ -66,7 +66,7 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// `read` is what hyper had read already. It is let go here even if it is empty: it keeps
+    /// `read` is what hyper had read already. It is dropped here even if it is empty: it keeps
     /// hyper's buffers alive.
     pub(super) fn new(read: Bytes, to_node: bool) -> Self {
         let mut flow = Self {
@@ -130,14 +130,14 @@ impl Flow {
         possible
     }
 
-    /// The source has vanished without a word.
+    /// The source has vanished.
     pub(super) fn source_vanished(&mut self) {
         if !matches!(self.state, State::Finishing | State::Done) {
             self.source_ended();
         }
     }
 
-    /// The sink has vanished without a word.
+    /// The sink has vanished.
     pub(super) fn sink_vanished(&mut self) {
         if self.state != State::Done {
             self.gone.get_or_insert(End::Sink);
@@ -262,7 +262,7 @@ impl Flow {
         })
     }
 
-    /// The part of what came that goes on.
+    /// The part of the read bytes that passes.
     fn pass<'b>(&mut self, read: &'b [u8]) -> &'b [u8] {
         let passed = match self.state {
             State::Stopping(goodbye) => {

@@ -87,8 +87,7 @@ impl Frames {
     }
 
     fn parse_header(&mut self) {
-        // The second byte tells the length of the header; before it is whole there is nothing to
-        // parse.
+        // The second byte gives the length of the header; an incomplete header is not parsed.
         let [_, second, ..] = self.header;
         let length = match second & 0x7f {
             126 => 4,

@@ -42,8 +42,8 @@ const KEY: &str = "Sec-WebSocket-Key must be 16 bytes in base64, once";
 /// fields are gone.
 ///
 /// A handshake that shows that a WebSocket is meant, and is not one, is refused whatever its URL:
-/// nobody behind us could do better with what is left of it, and its query holds credentials that
-/// are meant for a node.
+/// no server behind us could complete what remains of it, and its query holds credentials that are
+/// meant for a node.
 ///
 /// # Errors
 /// The mistake, with its usual cause.
@@ -240,7 +240,7 @@ mod tests {
                 "{changes:?}"
             );
         };
-        // What nginx makes of it without a word about upgrades: HTTP/1.0, and both hop-by-hop
+        // What nginx makes of it without settings for upgrades: HTTP/1.0, and both hop-by-hop
         // fields gone.
         let stripped = [("upgrade", ""), ("connection", "close")];
         refused(V::HTTP_10, Method::GET, &stripped, HTTP_10);

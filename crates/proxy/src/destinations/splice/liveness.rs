@@ -13,7 +13,7 @@
 //! | has sent nothing since that Ping | 1 | gives it up |
 //! | has taken none of the bytes that wait for it | 3 | gives it up |
 //!
-//! A peer has to answer a Ping with a Pong (RFC 6455 §5.5.2); that Pong goes on to the other side,
+//! A peer has to answer a Ping with a Pong (RFC 6455 §5.5.2); that Pong passes to the other side,
 //! where an unsolicited one is allowed and means nothing (§5.5.3).
 
 use std::time::Duration;

@@ -80,7 +80,7 @@ impl Session {
     }
 }
 
-/// What a trace is told of a session.
+/// The attributes of a session in its trace.
 fn attributes(session: &SessionView, outcome: Outcome) -> Vec<Attribute> {
     let mut all: Vec<Attribute> = node(session.node()).into();
     all.push(("whipstitch.ended_by", outcome.ended.label().into()));

@@ -75,7 +75,7 @@ impl Rules {
 /// The request headers that are allowed: the usual ones, and whatever else a preflight asks for.
 /// Without credentials a page can send nothing that another client could not, so a list of ours
 /// would only break those that add headers to each request, as error reporters do (`sentry-trace`,
-/// `baggage`). What never goes on is not allowed either.
+/// `baggage`). Headers that are never forwarded are not allowed either.
 pub(super) fn headers(asked: &HeaderMap) -> HeaderValue {
     let asked = asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
     joined(HEADERS, names(asked).filter(|name| !stays_here(name)))
@@ -152,7 +152,7 @@ mod tests {
             added(&["sentry-trace, baggage,X-Mine", "baggage,tracestate"]),
             "sentry-trace, baggage, x-mine, tracestate"
         );
-        // No names, and what never goes on.
+        // No names, and headers that are never forwarded.
         assert_eq!(
             added(&["a b, ,\"x\",é,x:y,connection,x-forwarded-for,Forwarded,te,host,cookie,ok"]),
             "ok"

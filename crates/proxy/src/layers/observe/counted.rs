@@ -82,7 +82,7 @@ impl http_body::Body for Sent {
         match &frame {
             Some(Ok(frame)) => {
                 this.report.count(length(frame));
-                // Nobody asks for the end of what has no more frames.
+                // hyper does not poll a body that has no more frames.
                 if is_over(&this.inner) {
                     this.report.whole();
                 }

@@ -1,4 +1,4 @@
-//! The gate before a node that a client names, and who vouches for one that it does not know.
+//! The gate for nodes that clients name; the manager vouches for those that it does not know.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! What each method means at each URL, and what a request has to be like to go on.
+//! What each method means at each URL, and which requests are refused here.
 
 mod forwarded;
 
@@ -368,7 +368,7 @@ const fn no_body() -> Takes {
     Takes::Nothing(BadRequest::Handshake(handshake::BODY))
 }
 
-/// Whether only reading it tells if there is anything in it.
+/// Whether it has to be read to see if it is empty.
 fn may_be_empty(body: &Body) -> bool {
     body.size_hint().lower() == 0
 }
@@ -384,7 +384,7 @@ fn expect_media(
     }
 }
 
-/// GET and HEAD of an endpoint: 2xx and no content (RFC 9725 §4.1); HEAD of a WHEP endpoint tells
+/// GET and HEAD of an endpoint: 2xx and no content (RFC 9725 §4.1); HEAD of a WHEP endpoint shows
 /// players by its type what the URL is (draft-ietf-wish-whep, §4.1).
 fn described(method: &Method, role: Role) -> Response<Body> {
     let mut response = no_content();

@@ -1,4 +1,4 @@
-//! How long connections to nodes take, told to whoever knows the nodes, and to whoever waited.
+//! Measures how long connections to nodes take, for the directory and for the request that waited.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tower::Service;
 use whipstitch_origin::Directory;
 
-/// A connector that tells of each connection that came about.
+/// A connector that reports each new connection.
 #[derive(Clone)]
 pub(crate) struct Timed<C> {
     connector: C,
@@ -86,7 +86,7 @@ pin_project! {
 
 impl<T> Connection for TimedIo<T> {
     fn connected(&self) -> Connected {
-        // In place of what the connector says of it, its two addresses, which nobody asks for.
+        // In place of the connector's own extra, the two addresses, which are not used.
         Connected::new().extra(self.made)
     }
 }

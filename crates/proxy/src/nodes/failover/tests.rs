@@ -26,7 +26,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 enum Mood {
     Answers(u16),
     Refuses,
-    /// No connection for as long as anybody waits.
+    /// No connection for as long as the client waits.
     Unheard,
     /// Takes it, reads it, and hangs up.
     HangsUp,
@@ -97,7 +97,7 @@ fn number(origin: &Origin) -> u8 {
     }
 }
 
-/// Gives these answers, one after the other, and hears what is said.
+/// Gives these answers, one after the other, and records the reports.
 #[derive(Default)]
 struct Told {
     answers: Mutex<VecDeque<(Duration, Candidates)>>,
@@ -257,7 +257,7 @@ async fn a_node_that_refuses_is_passed_over_and_the_next_gets_the_whole_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_nobody_is_left_the_manager_is_asked_once_more() {
+async fn when_no_node_is_left_the_manager_is_asked_once_more() {
     let moods = [Refuses, Refuses, Answers(201)];
     let came = send(Method::POST, &moods, &[1], Some((1, &[1, 2, 3]))).await;
     assert_eq!((&*came.of, came.tries), ("3 201", 3));
@@ -333,7 +333,7 @@ async fn a_websocket_moves_to_the_next_node_only_if_nothing_was_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_goes_on_where_it_is_not_answered() {
+async fn an_options_moves_to_the_next_node() {
     for (mood, said) in [
         (HangsUp, "1 Unable"),
         (Answers(503), "1 Unable"),
@@ -363,7 +363,7 @@ async fn the_last_nodes_own_answer_is_the_clients() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_but_the_client_is_blamed_for_its_body() {
+async fn only_the_client_is_blamed_for_its_body() {
     let came = send(Method::POST, &[BodyFails, Answers(201)], &[1, 2], None).await;
     assert_eq!((&*came.of, came.tries), ("body-too-large", 1));
     assert_eq!(came.heard, [""; 0]);

@@ -79,9 +79,9 @@ impl Subscriber for Names {
     fn exit(&self, _: &Id) {}
 }
 
-/// Writes lines before anybody listens. A line that another test's thread, to which nobody listens,
-/// is the first to write while there is one listener would stay unheard: tracing asks that thread
-/// alone.
+/// Writes lines before there is a subscriber. A line that is first written by the thread of another
+/// test, which has no subscriber, would stay disabled while there is one subscriber: tracing asks
+/// that thread alone.
 fn met(write: impl Fn()) {
     write();
 }
@@ -154,7 +154,7 @@ async fn every_session_that_was_made_has_one_line_in_the_end() {
         end::log(socket.session(), EndReason::Drain, None);
     });
     let _heard = set_default(names.clone());
-    // Three too many, the last of which is opened again.
+    // Three too many; the last one is opened again.
     (0..MANY).for_each(began);
     began(MANY - 1);
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! What a span is counted by: words of which there are few, whatever clients send.
+//! The names of spans: few, whatever clients send, so that spans can be counted by them.
 
 use http::Method;
 

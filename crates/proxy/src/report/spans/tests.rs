@@ -29,7 +29,7 @@ impl SpanSink for Kept {
     }
 }
 
-/// An exchange in a trace of a forwarder, and what is told of it.
+/// An exchange in a trace of a trusted proxy, and its spans.
 fn begin() -> (Exchange, Arc<Kept>) {
     let kept = Arc::new(Kept::default());
     let tracing = Tracing {
@@ -51,8 +51,8 @@ fn begin() -> (Exchange, Arc<Kept>) {
         headers.insert(name, HeaderValue::from_static(value));
     }
     let peer = Peer::new("10.0.0.1:1000".parse().unwrap(), true);
-    let forwarders = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap()]);
-    let exchange = Exchange::through(&headers, Some(peer), &forwarders, Some(&tracing));
+    let proxies = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap()]);
+    let exchange = Exchange::through(&headers, Some(peer), &proxies, Some(&tracing));
     let host = Authority::from_static("live.example:8443");
     exchange.record().trace.propagate(&mut headers, &host);
     (exchange, kept)
@@ -144,7 +144,10 @@ async fn an_exchange_tells_where_its_time_went() {
         );
     }
     let ours = exchange.record().trace.sampled().unwrap();
-    assert_eq!(call.context.span, ours.client, "who the node hears of");
+    assert_eq!(
+        call.context.span, ours.client,
+        "the parent that the node gets"
+    );
     let sides = [server, call, lookup, connect].map(|span| span.side);
     assert_eq!(
         sides,

@@ -69,8 +69,8 @@ impl fmt::Display for SpanId {
     }
 }
 
-/// 64 bits that nobody outside of this process can foresee: a keyed hash of a counter. No secret
-/// rests on them.
+/// 64 bits that are not predictable outside of this process: a keyed hash of a counter. No secret
+/// depends on them.
 fn bits() -> u64 {
     static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);

@@ -1,4 +1,4 @@
-//! How many of all traces are told.
+//! The part of all traces that is sampled.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -22,8 +22,8 @@ impl Ratio {
     /// All of them.
     pub const ALL: Self = Self(WHOLE);
 
-    /// Whether this trace is one of those. Whoever goes by the last 56 bits of the id with the same
-    /// ratio, as OpenTelemetry's consistent sampling does, decides alike.
+    /// Whether this trace is one of those. A sampler that compares the last 56 bits of the id with
+    /// the same ratio, as OpenTelemetry's consistent sampling does, decides alike.
     pub(super) fn has(self, trace: TraceId) -> bool {
         let left_out = u128::from(WHOLE.saturating_sub(self.0));
         trace.randomness() >= (left_out << 56) / u128::from(WHOLE)

@@ -1,4 +1,4 @@
-//! A span, for whoever tells of it.
+//! A span, for the exporter.
 
 use std::{
     borrow::Cow,
@@ -35,7 +35,7 @@ pub struct Span {
     pub failed: bool,
 }
 
-/// Which span of which trace.
+/// A span and its trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context {
     /// The trace.
@@ -56,7 +56,7 @@ pub struct Parent {
 /// Whose work a span is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// A request that somebody made here.
+    /// A request that came here.
     Server,
     /// A request that was made elsewhere.
     Client,

@@ -17,7 +17,7 @@ const RANDOM: u8 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Traceparent {
     pub(crate) trace: TraceId,
-    /// The span of whoever asks.
+    /// The span of the sender.
     pub(crate) parent: SpanId,
     pub(crate) sampled: bool,
     pub(crate) random: bool,
@@ -113,7 +113,7 @@ mod tests {
             ("00", false, false, "00"),
             ("02", false, true, "02"),
             ("03", true, true, "03"),
-            // Bits that nobody has given a meaning yet go no further (§3.2.2.4).
+            // Bits without a meaning yet are not passed on (§3.2.2.4).
             ("ff", true, true, "03"),
             ("fc", false, false, "00"),
         ] {

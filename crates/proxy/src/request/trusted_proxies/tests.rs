@@ -17,7 +17,7 @@ fn read_from(peer: &str, lines: &[(&str, &str)]) -> Provenance {
     proxies.read(&headers, Some(&peer))
 }
 
-/// The client, whether it is one, and what goes on.
+/// The client, whether it is one, and the hops.
 fn client(lines: &[(&str, &str)]) -> (String, bool, String) {
     let provenance = read(lines);
     let way = provenance.hops.as_ref().map(|way| way.to_str().unwrap());
@@ -36,7 +36,7 @@ fn told(client: &str, way: &str) -> (String, bool, String) {
     (client.to_owned(), true, way.to_owned())
 }
 
-/// Nobody can tell: it is the forwarder that is seen, and nobody is told apart by it.
+/// Not known: only the proxy's address is seen, which distinguishes no clients.
 fn untold() -> (String, bool, String) {
     ("10.0.0.1".to_owned(), false, String::new())
 }
@@ -61,7 +61,7 @@ fn the_first_from_the_right_that_is_not_trusted_is_the_client() {
             "10.1.1.1, 192.0.2.1, 10.9.9.9",
             told("192.0.2.1", "192.0.2.1, 10.9.9.9, 10.0.0.1"),
         ),
-        // Who comes from inside may be one client, or a forwarder of many that does not tell.
+        // An inside address may be one client, or a proxy of many that does not name them.
         ("10.1.1.1", inside("10.1.1.1", "10.1.1.1, 10.0.0.1")),
         (
             "10.1.1.1, 10.2.2.2",
@@ -151,7 +151,7 @@ fn the_standard_header_is_read_too() {
     ] {
         assert_eq!(client(&[("forwarded", bad)]), untold(), "{bad}");
     }
-    // A quote that a client leaves open swallows nothing of what the forwarder writes behind it.
+    // A quote that a client leaves open swallows nothing of what the proxy writes behind it.
     let open = "for=\"6.6.6.6, for=192.0.2.1";
     assert_eq!(client(&[("forwarded", open)]).0, "192.0.2.1");
 }
@@ -189,9 +189,9 @@ fn scheme_and_host_are_those_of_the_clients_own_place() {
     assert_eq!(
         of(&[(PROTO, "HTTPS"), (HOST, "a.example")]),
         (https, "a.example".to_owned()),
-        "whoever asked"
+        "for any client"
     );
-    // The outer forwarder wrote the first, the inner one the second; before that, what the client
+    // The outer proxy wrote the first, the inner one the second; before that, what the client
     // made up.
     let two = [(FOR, "192.0.2.1, 10.2.2.2"), (PROTO, "http, https, http")];
     assert_eq!(of(&two).0, https);

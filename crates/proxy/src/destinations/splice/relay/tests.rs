@@ -101,7 +101,7 @@ async fn the_last_frame_before_a_close_is_delivered() {
 #[tokio::test]
 async fn on_shutdown_both_sides_get_a_close_between_frames() {
     let mut ends = ends().await;
-    let whole = frame(b"half of this is under way", true);
+    let whole = frame(b"half of this is in flight", true);
     let (first, second) = whole.split_at(9);
     ends.client.write_all(first).await.unwrap();
     let mut begun = vec![0; 9];
@@ -266,7 +266,7 @@ async fn a_drain_does_not_wait_for_a_client_that_leaves_ending_tcp_to_the_server
 #[tokio::test]
 async fn a_reader_that_stops_holds_the_sender() {
     let mut ends = ends().await;
-    // Nobody reads at the client's end: what the node can send is what the buffers on the way
+    // The client's end is not read: what the node can send is what the buffers on the way
     // hold.
     let chunk = vec![0x82; 64 * 1024];
     let mut sent = 0;
