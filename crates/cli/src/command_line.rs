@@ -103,8 +103,8 @@ impl Cli {
     /// Reads the arguments, the first of which is the program's name.
     ///
     /// # Errors
-    /// How to exit instead: after `--help` and `--version`, with [`EX_USAGE`], or with [`ask::USAGE`]
-    /// for a command of the running whipstitch.
+    /// How to exit instead: after `--help` and `--version`, with [`EX_USAGE`], or with
+    /// [`ask::USAGE`] for a command of the running whipstitch.
     pub fn read<T: Into<OsString> + Clone>(
         args: impl IntoIterator<Item = T>,
     ) -> Result<Self, Exit> {

@@ -1,8 +1,8 @@
 //! The files under `deploy/` that are generated from the types of the product: `cargo xtask
 //! reference` writes them, a test compares them.
 //!
-//! A crate of its own, because it reads the types of every other one and the product needs nothing of
-//! it.
+//! A crate of its own, because it reads the types of every other one and the product needs nothing
+//! of it.
 
 mod admin_api;
 mod commands;

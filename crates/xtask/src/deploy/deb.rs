@@ -55,7 +55,7 @@ const CONTENTS: [(&str, &str, u32); 9] = [
     ("LICENSE", "usr/share/doc/whipstitch/LICENSE", 0o644),
 ];
 /// Pages of `deploy/` that the package holds in its folder of documentation.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "README.md",
     "SECURITY.md",
     "clients.md",
@@ -64,6 +64,7 @@ const PAGES: [&str; 13] = [
     "replicas.md",
     "settings.md",
     "sizing.md",
+    "reference/admin-api.md",
     "reference/commands.md",
     "reference/configuration.md",
     "reference/log.md",
