@@ -1,27 +1,26 @@
-//! Facts about the build that `whipstitch --version` tells. Whatever cannot be found out is left
-//! out; nothing fails.
+//! Facts of the build for `whipstitch --version`. Unknown ones are left out; nothing fails.
 
 use std::{env, fs, path::Path, process::Command};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=WHIPSTITCH_REVISION");
-    tell("REVISION", revision());
-    tell(
+    set("REVISION", revision());
+    set(
         "RUSTC",
         env::var("RUSTC")
             .ok()
             .and_then(|rustc| first_line(&rustc, &["--version"])),
     );
-    tell("TARGET", env::var("TARGET").ok());
+    set("TARGET", env::var("TARGET").ok());
     let lock = fs::read_to_string("../../Cargo.lock").unwrap_or_default();
     println!("cargo::rerun-if-changed=../../Cargo.lock");
     for (fact, package) in [("RUSTLS", "rustls"), ("AWS_LC_RS", "aws-lc-rs")] {
-        tell(fact, locked(&lock, package));
+        set(fact, locked(&lock, package));
     }
 }
 
-fn tell(fact: &str, value: Option<String>) {
+fn set(fact: &str, value: Option<String>) {
     let value = value.unwrap_or_default();
     println!("cargo::rustc-env=WHIPSTITCH_BUILD_{fact}={value}");
 }
@@ -47,7 +46,7 @@ fn revision() -> Option<String> {
     if Path::new("../../crates").exists() {
         println!("cargo::rerun-if-changed=../../crates");
     }
-    // What is committed is no fact about a binary that was made of something else.
+    // A binary of a changed tree is not that of the commit.
     let changed = first_line("git", &["status", "--porcelain", "--untracked-files=no"]).is_some();
     Some(if changed { head + "+changes" } else { head })
 }

@@ -63,11 +63,10 @@ pub enum SocketError {
 }
 
 impl AdminSocket {
-    /// Makes the socket, in the place of one that nobody listens on any more. Must be called on a
-    /// tokio runtime.
+    /// Makes the socket, and replaces a stale one. Must be called on a tokio runtime.
     ///
     /// # Errors
-    /// The system refuses, something else has that name, or somebody listens there.
+    /// The system refuses, another file has that name, or another process listens there.
     pub fn bind(path: &Path) -> Result<(Self, SocketFile), SocketError> {
         let failed = |error| SocketError::Io(path.to_owned(), error);
         remove_stale(path)?;

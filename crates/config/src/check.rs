@@ -1,4 +1,4 @@
-//! What serde cannot see: rules between keys, and things outside of the configuration.
+//! Checks that serde cannot do: rules between keys, and files.
 
 mod addresses;
 mod admin;
@@ -30,9 +30,9 @@ pub struct Finding {
     pub item: Option<usize>,
     /// What is wrong and what is allowed.
     pub what: String,
-    /// Odd, but no reason to stop.
+    /// A warning, not a mistake.
     pub warning: bool,
-    /// A mistake to `check`, and no reason not to start: what is served would be worse without it.
+    /// A mistake to `check` that does not prevent a start: the proxy is better than none.
     pub unfit: bool,
 }
 
@@ -174,7 +174,7 @@ fn session_key(config: &Config, found: &mut Vec<Finding>) {
     match keys {
         Err(what) => found.push(Finding::new(key, what)),
         Ok(_) if session_key_file::is_open_to_all(path) => {
-            let what = format!("{} can be read by everybody; chmod o-r", path.display());
+            let what = format!("{} can be read by every user; chmod o-r", path.display());
             found.push(Finding::new(key, what).warning());
         }
         Ok(_) => {}

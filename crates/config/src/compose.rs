@@ -6,21 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Config, Kind, Mistake, Place, keys::Key};
+use super::{Config, Kind, Mistake, SettingSource, keys::Key};
 
 /// One key set to one value at one place.
 #[derive(Clone, Debug)]
 pub(super) struct Setting {
     pub(super) key: &'static Key,
     pub(super) value: Value,
-    pub(super) place: Place,
+    pub(super) place: SettingSource,
     /// The places of a list's items; empty if they all stand at `place`.
-    pub(super) items: Vec<Place>,
+    pub(super) items: Vec<SettingSource>,
 }
 
 impl Setting {
     /// Where the item of this number stands, or the whole.
-    pub(super) fn place_of(&self, item: Option<usize>) -> &Place {
+    pub(super) fn place_of(&self, item: Option<usize>) -> &SettingSource {
         item.and_then(|item| self.items.get(item))
             .unwrap_or(&self.place)
     }
@@ -61,7 +61,7 @@ pub(super) fn compose(settings: Vec<Setting>, broken: Vec<&'static str>) -> Comp
     let config = Config::deserialize(table).unwrap_or_else(|error| {
         // Each value was right alone; only a rule of serde across keys could bring us here, and
         // there is none.
-        mistakes.push(Mistake::new(Place::Unset, "", error.message()));
+        mistakes.push(Mistake::new(SettingSource::Unset, "", error.message()));
         Config::default()
     });
     Composed {

@@ -6,14 +6,14 @@ use serde::{Serialize, Serializer};
 use toml::{Table, Value};
 
 use super::{
-    Config, Place,
+    Config, SettingSource,
     compose::Setting,
     keys::{Key, keys},
 };
 
 /// Where the keys that were set were set: in the source that won.
 #[derive(Clone, Debug, Default)]
-pub struct Origins(BTreeMap<&'static str, Place>);
+pub struct Origins(BTreeMap<&'static str, SettingSource>);
 
 impl Origins {
     pub(super) fn of(won: &BTreeMap<&'static str, Setting>) -> Self {
@@ -24,10 +24,10 @@ impl Origins {
     /// The origin of the value of the key with this path.
     pub fn origin(&self, path: &str) -> Origin {
         match self.0.get(path) {
-            None | Some(Place::Unset) => Origin::Default,
-            Some(Place::File { line, .. }) => Origin::File { line: *line },
-            Some(Place::Environment(name)) => Origin::Environment(name.clone()),
-            Some(Place::Flag(_)) => Origin::CommandLine,
+            None | Some(SettingSource::Unset) => Origin::Default,
+            Some(SettingSource::File { line, .. }) => Origin::File { line: *line },
+            Some(SettingSource::Environment(name)) => Origin::Environment(name.clone()),
+            Some(SettingSource::Flag(_)) => Origin::CommandLine,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Mistake, Place,
+    Mistake, SettingSource,
     compose::Setting,
     keys::{CONFIG_VARIABLE, Key, keys},
     nearest::nearest,
@@ -41,7 +41,7 @@ pub(super) fn read(variables: &[(OsString, OsString)]) -> Environment {
             environment.config = Some(value.clone());
             continue;
         }
-        let place = Place::Environment(name.to_owned());
+        let place = SettingSource::Environment(name.to_owned());
         let Some(key) = keys().find(|key| key.variable == name) else {
             if let Some(retired) = retired::variable(name) {
                 let warning = Mistake::new(place, retired.path, retired.why);
@@ -136,12 +136,12 @@ pub(super) fn flags(given: &[(&'static str, String)]) -> Vec<Setting> {
         .iter()
         .filter_map(|(flag, text)| {
             let key = keys().find(|key| key.flag == Some(flag))?;
-            Some(setting(key, text, Place::Flag((*flag).to_owned())))
+            Some(setting(key, text, SettingSource::Flag((*flag).to_owned())))
         })
         .collect()
 }
 
-fn setting(key: &'static Key, text: &str, place: Place) -> Setting {
+fn setting(key: &'static Key, text: &str, place: SettingSource) -> Setting {
     Setting {
         key,
         value: key.kind.value_of(text),

@@ -12,7 +12,7 @@ use toml::{
 };
 
 use super::{
-    Mistake, Place,
+    Mistake, SettingSource,
     compose::Setting,
     keys::{Section, section},
     retired,
@@ -62,8 +62,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn place(&self, offset: usize) -> Place {
-        Place::File {
+    fn place(&self, offset: usize) -> SettingSource {
+        SettingSource::File {
             name: self.name.to_owned(),
             line: Some(self.lines.line_of(offset)),
         }

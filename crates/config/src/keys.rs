@@ -209,7 +209,7 @@ pub const SECTIONS: &[Section] = &[
         name: "sessions",
         meaning: "The sealed session URLs, in which any replica with the same key finds the node of a session again.",
         keys: &[
-            Key::new("sessions.key_file", Path, "WHIPSTITCH_SESSION_KEY", "File with the keys that seal session URLs; the same on every replica. Checked every 10 s: a changed file applies without a restart, its first key seals, and the previous keys still open until the process ends. To rotate, add the new key as the last line on every replica; when all have read it, move it to the top; take the old one out after `sessions.lifetime`. A key that was taken out opens nothing any more after a restart. Without one, or as long as it does not exist, a key is made at start, and session URLs end with the process.")
+            Key::new("sessions.key_file", Path, "WHIPSTITCH_SESSION_KEY", "File with the keys that seal session URLs; the same on every replica. Checked every 10 s: a changed file applies without a restart, its first key seals, and the previous keys still open until the process ends. To rotate, add the new key as the last line on every replica; when all have read it, move it to the top; take the old one out after `sessions.lifetime`. A removed key opens nothing after a restart. Without a file, or while it does not exist, a key is made at start, and session URLs end with the process.")
                 .flag("--session-key")
                 .sample(r#""/etc/whipstitch/session.key""#),
             Key::new("sessions.by_client", Switch, "WHIPSTITCH_SESSIONS_BY_CLIENT", "On: a session URL without a token, as Red5's SDK makes one when it cannot read `Location`, reaches the session that this replica made for the same client (address, `User-Agent`, `Origin`, `Authorization`), and no other client's. Only such URLs are affected: `OPTIONS` and `POST` of one client stay on one node, and players are guarded against loops of counter-offers, with false too. Set it to false behind a NAT, a TCP load balancer, or a Kubernetes Service with `externalTrafficPolicy: Cluster`: they hide the addresses of clients."),
@@ -218,7 +218,7 @@ pub const SECTIONS: &[Section] = &[
     },
     Section {
         name: "ice",
-        meaning: "The ICE servers that clients are told of in `Link` (RFC 9725 §4.6), on answers to an explicit OPTIONS and to the POST that makes a session. Red5's SDK reads one only, and cuts a password at `=`; it gets a TURN server with `username` and `credential_file` if there is one, and a STUN server otherwise.",
+        meaning: "The ICE servers that clients get in `Link` (RFC 9725 §4.6), on answers to an explicit OPTIONS and to the POST that makes a session. Red5's SDK reads one only, and cuts a password at `=`; it gets a TURN server with `username` and `credential_file` if there is one, and a STUN server otherwise.",
         keys: &[
             Key::new("ice.servers", IceServers, "WHIPSTITCH_ICE_SERVERS", "URLs of servers that every client is offered; only the node's own when empty.")
                 .sample(r#"["stun:stun.example.com:3478", "turn:turn.example.com:3478?transport=udp"]"#),
@@ -312,8 +312,8 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             Key::new("tracing.otlp", Collector, "WHIPSTITCH_TRACING_OTLP", "URL of a collector that takes OTLP over HTTP in binary protobuf, such as an OpenTelemetry Collector, Jaeger or Tempo; `/v1/traces` is added if there is no path. With it, nodes and the Stream Manager hear a `traceparent` of ours. At most 2048 spans wait for it; further ones are dropped, and counted in `whipstitch_spans_dropped_total`.")
                 .sample(r#""http://127.0.0.1:4318""#),
-            Key::new("tracing.sample", Ratio, "WHIPSTITCH_TRACING_SAMPLE", "How many of the traces that begin here are told, from `0` for none to `1` for all. A trace that a believed `traceparent` names goes by the flag in there."),
-            Key::new("tracing.parents", Parents, "WHIPSTITCH_TRACING_PARENTS", "Whose `traceparent` is believed, its sampled flag included: `forwarders` for those of `proxy.trusted`, `anyone`, or `nobody`. For everybody else a trace begins here, with a link to the one that was named; `anyone` lets clients decide what is told."),
+            Key::new("tracing.sample", Ratio, "WHIPSTITCH_TRACING_SAMPLE", "Share of the traces begun here that is exported, from `0` for none to `1` for all. A trace that a believed `traceparent` names goes by the flag in there."),
+            Key::new("tracing.parents", Parents, "WHIPSTITCH_TRACING_PARENTS", "Whose `traceparent` is believed, its sampled flag included: `forwarders` for those of `proxy.trusted`, `anyone`, or `nobody`. Other requests begin a new trace, with a link to the one of their header; with `anyone`, clients decide what is exported."),
         ],
     },
 ];

@@ -44,7 +44,7 @@ pub use kind::Kind;
 pub use live::{Change, LiveConfig, Snapshot};
 pub use load::{Loaded, Sources, load, peek};
 pub use manager_address::{ManagerAddressError, manager_address};
-pub use mistake::{Mistake, Mistakes, Place};
+pub use mistake::{Mistake, Mistakes, SettingSource};
 pub use nearest::nearest;
 pub use schema::schema;
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Config, Kind, Mistake, Mistakes, Origins, Place,
+    Config, Kind, Mistake, Mistakes, Origins, SettingSource,
     check::{self, Finding},
     compose::{Composed, compose},
     environment,
@@ -107,7 +107,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
 fn read_file(path: &Path, name: &str) -> File {
     let broken = |line, what: String| File {
         mistakes: vec![Mistake::new(
-            Place::File {
+            SettingSource::File {
                 name: name.to_owned(),
                 line,
             },
@@ -146,7 +146,7 @@ fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
 /// everywhere.
 fn anchor(composed: &mut Composed, folder: &Path) {
     for setting in composed.won.values() {
-        if setting.key.kind != Kind::Path || !matches!(setting.place, Place::File { .. }) {
+        if setting.key.kind != Kind::Path || !matches!(setting.place, SettingSource::File { .. }) {
             continue;
         }
         let path = match setting.key.path {
@@ -184,11 +184,11 @@ fn placed(finding: Finding, composed: &Composed, file: Option<&str>) -> Mistake 
     let key = finding.keys.first().copied().unwrap_or_default();
     let place = match (composed.won.get(key), file) {
         (Some(setting), _) => setting.place_of(finding.item).clone(),
-        (None, Some(name)) => Place::File {
+        (None, Some(name)) => SettingSource::File {
             name: name.to_owned(),
             line: None,
         },
-        (None, None) => Place::Unset,
+        (None, None) => SettingSource::Unset,
     };
     Mistake::new(place, key, finding.what)
 }

@@ -7,7 +7,7 @@ const PRINTED: usize = 100;
 
 /// Where a setting stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum SettingSource {
     /// In the configuration file, under the name it was opened by.
     File {
         /// The name of the file.
@@ -28,7 +28,7 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// Where it stands.
-    pub place: Place,
+    pub place: SettingSource,
     /// The key, as `section.key`; empty where the file as a whole is meant.
     pub key: String,
     /// What is wrong and what is allowed.
@@ -36,7 +36,11 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    pub(super) fn new(place: Place, key: impl Into<String>, what: impl Into<String>) -> Self {
+    pub(super) fn new(
+        place: SettingSource,
+        key: impl Into<String>,
+        what: impl Into<String>,
+    ) -> Self {
         Self {
             place,
             key: key.into(),
@@ -48,7 +52,7 @@ impl Mistake {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::File { name, line } => {
+            SettingSource::File { name, line } => {
                 write!(f, "{name}:")?;
                 if let Some(line) = line {
                     write!(f, "{line}:")?;
@@ -56,10 +60,10 @@ impl fmt::Display for Mistake {
                 write!(f, " ")?;
             }
             // The key says less than the name that the operator wrote.
-            Place::Environment(name) | Place::Flag(name) => {
+            SettingSource::Environment(name) | SettingSource::Flag(name) => {
                 return write!(f, "{name}: {}", self.what);
             }
-            Place::Unset => {}
+            SettingSource::Unset => {}
         }
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
@@ -89,14 +93,14 @@ impl Mistakes {
 /// By place; what is missing from the file comes after what is wrong in it.
 fn in_reading_order(a: &Mistake, b: &Mistake) -> Ordering {
     let line = |mistake: &Mistake| match mistake.place {
-        Place::File { line, .. } => line.unwrap_or(usize::MAX),
+        SettingSource::File { line, .. } => line.unwrap_or(usize::MAX),
         _ => 0,
     };
     let rank = |mistake: &Mistake| match mistake.place {
-        Place::File { .. } => 0,
-        Place::Environment(_) => 1,
-        Place::Flag(_) => 2,
-        Place::Unset => 3,
+        SettingSource::File { .. } => 0,
+        SettingSource::Environment(_) => 1,
+        SettingSource::Flag(_) => 2,
+        SettingSource::Unset => 3,
     };
     rank(a).cmp(&rank(b)).then(line(a).cmp(&line(b)))
 }

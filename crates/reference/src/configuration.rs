@@ -39,8 +39,8 @@ Either command names all mistakes at once, each with its file and line, its vari
 An empty environment variable counts as not set.
 
 `whipstitch reload`, SIGHUP and `systemctl reload` read all of it again. Keys with a yes under Reload count from then on, for the
-next request of every connection; requests and sessions under way go on as they began. Another value for any other key is named
-in the log and waits for a restart. With a mistake anywhere nothing is taken up.
+next request of every connection; requests and sessions in progress keep the former values. Another value for any other key is named
+in the log and waits for a restart. With a mistake anywhere nothing is applied.
 ";
 
 /// The page.

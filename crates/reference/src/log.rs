@@ -1,4 +1,4 @@
-//! `deploy/reference/log.md`: what the log tells, and what its words mean.
+//! `deploy/reference/log.md`: the lines of the log, their fields and words.
 
 use std::fmt::Write as _;
 
@@ -33,8 +33,8 @@ Where standard output is the journal of systemd, each line begins with its prior
 error, `<4>` for a warning, `<6>` for an event, `<7>` for what `debug` adds, so that `journalctl -p warning` finds what matters.
 The journal takes it off: JSON stays JSON. Text has no time of its own there.
 
-Lines wait in a queue of 16 384 while nobody reads them; further ones are dropped, requests are not, and
-`whipstitch_log_lines_dropped_total` counts.
+Unread lines wait in a queue of 16 384; further ones are dropped and counted in
+`whipstitch_log_lines_dropped_total`. Requests never wait for the log.
 ";
 
 /// The page.
@@ -58,7 +58,7 @@ pub(super) fn page() -> String {
     }
     page.push_str(
         "\n## `session`: a session that is over\n\n\
-         Sessions of WHIP and WHEP that are open when this process ends have no line: they go on at their nodes, and are ended\n\
+         Sessions of WHIP and WHEP that are open when this process ends have no line: they continue at their nodes, and end\n\
          through another replica, or the next start of this one.\n",
     );
     fields(&mut page, SESSION);

@@ -1,6 +1,5 @@
 //! Builds and connects the parts of a process: sockets, lookup chain, proxy, admin interface.
-//!
-//! Nothing here decides anything about a request; see `whipstitch_proxy::stack` for that.
+//! Decisions about requests are in `whipstitch_proxy::stack`.
 
 mod admin;
 mod directory;
@@ -124,10 +123,10 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 /// The same, with a context.
 ///
 /// # Panics
-/// Outside a tokio runtime.
+/// As [`start`].
 ///
 /// # Errors
-/// A file cannot be read, an address cannot be bound, a value is malformed.
+/// As [`start`].
 pub fn start_with(config: Config, mut context: Context) -> Result<Running, StartError> {
     let live_config = LiveConfig::new(config, &context.origins);
     let active = live_config.snapshot();

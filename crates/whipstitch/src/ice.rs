@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct IceFiles {
     config: Ice,
-    /// A digest of what they held when they were last taken up.
+    /// A digest of the contents in use.
     digest: u64,
     digests: RandomState,
     /// What was wrong at the last look, so that it is said once.

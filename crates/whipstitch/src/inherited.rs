@@ -1,9 +1,8 @@
-//! Listening sockets that a service manager made and kept, `systemd.socket(5)`: whoever connects
-//! while the process is started anew waits for it, instead of being refused, and the process needs
-//! no right to take a low port.
+//! Listening sockets from a service manager, `systemd.socket(5)`: clients that connect during a
+//! restart wait instead of being refused, and the process needs no right to bind a low port.
 //!
-//! No setting names them. A socket serves the `listen.*` whose address it is bound to, so the
-//! configuration tells the whole with or without them.
+//! No setting names them: a socket serves the `listen.*` of the same address, so the configuration
+//! is complete with or without them.
 
 use std::{
     fmt, io, mem,
@@ -12,7 +11,7 @@ use std::{
 
 use listenfd::ListenFd;
 
-/// The sockets that nobody has asked for yet.
+/// The sockets that no `listen.*` has taken yet.
 #[derive(Debug, Default)]
 pub struct Inherited(Vec<(SocketAddr, TcpListener)>);
 

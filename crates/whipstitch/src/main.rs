@@ -82,7 +82,7 @@ fn run(loaded: Loaded, sources: Sources, inherited: Inherited) -> ExitCode {
         ..Context::default()
     };
     let code = runtime.block_on(serve(config, context));
-    // Whatever is left was given its time already.
+    // The drain has given every task its time.
     runtime.shutdown_background();
     code
 }
@@ -100,7 +100,7 @@ async fn serve(config: Config, context: Context) -> ExitCode {
         Err(error) => {
             error!("{error}");
             return match error {
-                // Trying again would find the same.
+                // A restart would fail in the same way.
                 StartError::Inherited(_) => ExitCode::from(cli::EX_CONFIG),
                 _ => ExitCode::FAILURE,
             };
@@ -124,15 +124,14 @@ async fn serve(config: Config, context: Context) -> ExitCode {
     }
 }
 
-/// Reads files again whenever that is asked for, until the end is; the name of the signal that asks
-/// for it.
+/// Reloads on SIGHUP until a signal stops the process; the name of that signal.
 async fn until_stopped(signals: &mut Signals, running: &Running) -> &'static str {
     loop {
         match signals.next().await {
             Command::Stop(name) => return name,
             Command::Reload => {
                 service_manager::reloading();
-                // A file that hangs must not be in the way of an end.
+                // A file that hangs must not delay a stop.
                 tokio::select! {
                     _ = running.reload() => service_manager::ready(),
                     name = signals.stop() => return name,

@@ -3,10 +3,7 @@
 //! Counters belong to the crate that counts. State is not stored twice: it is read when metrics are
 //! gathered, all at once, so that the values are consistent and cost nothing between scrapes.
 //!
-//! | file | one idea |
-//! |---|---|
-//! | `reading.rs` | what is read, and from where |
-//! | `families.rs` | the metric families of it |
+//! `reading.rs` reads the state, `families.rs` makes metric families of it.
 
 mod families;
 mod reading;

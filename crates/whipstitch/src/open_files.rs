@@ -1,11 +1,11 @@
-//! The limit of open files: raised as far as it may be, and told of if it is still too low for what
-//! is configured.
+//! The limit of open files: raised to its maximum, with a warning if that is too low for the
+//! configuration.
 
 use tracing::warn;
 
 use crate::config::Config;
 
-/// Raises it.
+/// Raises the limit.
 pub fn raise(config: &Config) {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         warn!(%error, "the limit of open files cannot be raised");
@@ -13,7 +13,7 @@ pub fn raise(config: &Config) {
     warn_if_too_few(config);
 }
 
-/// Says so if there are too few for what is configured.
+/// Warns if the limit is too low for the configuration.
 pub fn warn_if_too_few(config: &Config) {
     let needed = (config.limits.sockets.saturating_mul(2))
         .saturating_add(config.connections.max)

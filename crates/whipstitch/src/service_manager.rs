@@ -1,5 +1,5 @@
 //! What the service manager is told: readiness, reloads, the end, and that the runtime still turns
-//! (systemd, `sd_notify(3)`). Without `NOTIFY_SOCKET` nobody is told anything.
+//! (systemd, `sd_notify(3)`). Without `NOTIFY_SOCKET` nothing is sent.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -7,7 +7,7 @@ use sd_notify::{NotifyState, notify, watchdog_enabled};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
 
-/// Time between two words about how it is.
+/// Time between two status messages.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 
 /// All listeners are bound, or a reload is over.
@@ -29,9 +29,8 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Says again and again how it is, and that it is alive if `WatchdogSec=` asks for it. Made to run
-/// on the runtime that serves: where that no longer turns, nobody is told, and the service is
-/// started anew.
+/// Sends the status, and feeds the watchdog if `WatchdogSec=` is set. Runs on the runtime of the
+/// proxy, so that systemd restarts a service whose runtime blocks.
 pub async fn keep_telling(summary: impl Fn() -> String) -> Infallible {
     let watchdog = watchdog_enabled();
     // Twice as often as is asked for, as `sd_watchdog_enabled(3)` recommends.
@@ -45,7 +44,7 @@ pub async fn keep_telling(summary: impl Fn() -> String) -> Infallible {
         let news = (now != said).then(|| now.clone());
         said = now;
         let alive = watchdog.is_some();
-        // It may wait for a service manager that is busy, and nobody else shall.
+        // In a blocking task: a busy service manager must not block the runtime.
         let _ = tokio::task::spawn_blocking(move || {
             if alive {
                 tell(&[NotifyState::Watchdog]);

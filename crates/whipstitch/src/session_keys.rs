@@ -1,5 +1,4 @@
-//! The file with the session keys: read at the start, and again whenever it changes, so that a key
-//! is rotated by replacing the file.
+//! The file of session keys, watched: replacing it rotates the key.
 
 use std::{
     fs::File,
@@ -27,8 +26,8 @@ const LONGEST: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct KeyFile {
     path: PathBuf,
-    /// A digest of what it held when it was last taken up; `None` if it never was. The keys
-    /// themselves would end up wherever this is printed.
+    /// A digest of the content in use; `None` if the file was never readable. Not the content: it
+    /// would appear in Debug output.
     digest: Option<u64>,
     digests: RandomState,
     /// What was wrong with it at the last look, so that it is said once.

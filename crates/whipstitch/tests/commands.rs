@@ -367,62 +367,6 @@ fn what_counts_and_where_it_came_from() {
 }
 
 #[test]
-fn shells_understand_their_completions() {
-    for shell in ["bash", "zsh", "fish"] {
-        let script = printed(&whipstitch(&format!("completions {shell}")));
-        for word in ["sessions", "log-level", "stream-manager"] {
-            assert!(script.contains(word), "{shell} lacks {word}");
-        }
-        let Ok(mut judge) = Command::new(shell).arg("-n").stdin(Stdio::piped()).spawn() else {
-            continue;
-        };
-        judge
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(script.as_bytes())
-            .unwrap();
-        assert!(judge.wait().unwrap().success(), "{shell}");
-    }
-}
-
-#[test]
-fn the_version_and_the_manual() {
-    let version = env!("CARGO_PKG_VERSION");
-    for line in ["--version", "version"] {
-        let text = printed(&whipstitch(line));
-        assert!(
-            text.starts_with(&format!("whipstitch {version}\n")) && text.contains("aws-lc-rs "),
-            "{text}"
-        );
-    }
-    let json: serde_json::Value =
-        serde_json::from_str(&printed(&whipstitch("version --json"))).unwrap();
-    assert_eq!(json["version"], version);
-    let page = printed(&whipstitch("man"));
-    assert!(page.contains(".TH whipstitch 1"), "{page}");
-    let folder = tempfile::tempdir().unwrap();
-    printed(&whipstitch(&format!(
-        "man --output {}",
-        folder.path().display()
-    )));
-    for page in [
-        "whipstitch.1",
-        "whipstitch-status.1",
-        "whipstitch-config-show.1",
-    ] {
-        assert!(folder.path().join(page).is_file(), "{page}");
-    }
-}
-
-#[test]
-fn the_schema_is_printed() {
-    let schema: serde_json::Value =
-        serde_json::from_str(&printed(&whipstitch("config schema"))).unwrap();
-    assert!(jsonschema::meta::is_valid(&schema));
-}
-
-#[test]
 fn what_is_imported_can_be_served() {
     let folder = tempfile::tempdir().unwrap();
     let properties = folder.path().join("red5-web.properties");

@@ -43,7 +43,7 @@ impl Question for Options {
         if !self.wait {
             return Ok(Answer::good(
                 order,
-                "draining; `whipstitch status` tells how far it is\n".to_owned(),
+                "draining; `whipstitch status` shows the progress\n".to_owned(),
             ));
         }
         let longest = self.timeout.unwrap_or_else(|| longest(&order));

@@ -41,7 +41,7 @@ pub(super) fn perform(config: &Config, stream: Option<&StreamKey>) -> io::Result
         .build()?;
     let mut report = Report::default();
     runtime.block_on(steps::go(config, stream, &mut report));
-    // A resolver that hangs holds a thread; nobody waits for it.
+    // A resolver that hangs holds a thread; the process exits without it.
     runtime.shutdown_background();
     Ok((report.to_string(), report.is_good()))
 }

@@ -1,4 +1,4 @@
-//! `whipstitch sessions`: what is under way, and ending one of them.
+//! `whipstitch sessions`: the active sessions, and ending one of them.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::{
 /// Most sessions that one answer holds.
 const PAGE: u32 = 500;
 
-/// List the sessions that are under way, or end one.
+/// List the active sessions, or end one.
 #[derive(Clone, Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Options {

@@ -36,7 +36,7 @@ pub(super) fn write(path: &Path, text: &str, mode: u32, replace: bool) -> Result
     let new = path.with_file_name(name);
     let moved = create(&new, text, mode).and_then(|()| rename(&new, path));
     moved.map_err(|error| {
-        // What is left of it helps nobody.
+        // A partial file is useless.
         let _ = remove_file(&new);
         explain(error)
     })
