@@ -84,9 +84,9 @@ impl LiveStreams {
         }
     }
 
-    /// Looks once. `wanted` are the streams that the caller has sessions of. Returns those that have
-    /// a publisher, or may have one: where the lists do not cover the whole manager, a stream that
-    /// was never listed may belong to a node group that was not asked for.
+    /// Looks once. `wanted` are the streams that the caller has sessions of. Returns those that
+    /// have a publisher, or may have one: where the lists do not cover the whole manager, a stream
+    /// that was never listed may belong to a node group that was not asked for.
     ///
     /// # Errors
     /// Why the streams are not known.
@@ -148,8 +148,8 @@ impl LiveStreams {
         Ok(streams)
     }
 
-    /// Adds the wanted streams that are published though no list holds them, and those for which the
-    /// manager gives no answer.
+    /// Adds the wanted streams that are published though no list holds them, and those for which
+    /// the manager gives no answer.
     async fn ask_singly(&self, wanted: &BTreeSet<StreamKey>, streams: &mut HashSet<StreamKey>) {
         let mut questions = MAX_SINGLE;
         let unlisted: Vec<_> = wanted
