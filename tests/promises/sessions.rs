@@ -386,3 +386,31 @@ async fn the_nodes_own_address_is_not_exposed() {
     assert!(hosts[0].len() > 40);
     assert!(!format!("{reply:?}").contains("127.0.0.7"));
 }
+
+/// A session that the table had no room for is its client's all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_evicted_is_served_by_its_url() {
+    let deployment = with_one_node().await;
+    let mut config = deployment.config();
+    config.limits.sessions = 1;
+    let proxy = deployment.proxy_with(config);
+    let mut sessions = Vec::new();
+    for stream in ["a", "b", "c"] {
+        let publisher = Publisher::new().await.unwrap();
+        let target = format!("/live/whip/endpoint/{stream}");
+        let offer = publisher.offer().await.unwrap();
+        let created = proxy.h1.sdp("POST", &target, &offer).await;
+        assert_eq!(created.status, 201, "{}", created.text());
+        sessions.push(path_of(created.header("location")));
+    }
+    let listed = proxy.metric("whipstitch_http_sessions_remembered").await;
+    assert!((listed - 1.0).abs() < 0.5, "{listed}");
+    for session in &sessions {
+        let fragment =
+            Request::patch(session).header("content-type", "application/trickle-ice-sdpfrag");
+        let trickled = proxy.h1.send(fragment.body("a=ice-ufrag:x\r\n").unwrap());
+        assert_eq!(trickled.await.status, 204);
+        assert_eq!(proxy.h1.bare("DELETE", session).await.status, 200);
+    }
+    assert_eq!(deployment.cluster.nodes()[0].sessions(), 0);
+}
