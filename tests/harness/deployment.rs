@@ -146,7 +146,11 @@ impl Deployment {
     }
 
     /// A proxy with this configuration, which looks for vanished clients at these times.
-    pub fn proxy_that_looks(&self, vanished: app::Timing, config: Config) -> Proxy {
+    pub fn proxy_that_looks(
+        &self,
+        vanished: whipstitch_proxy::vanished::Timing,
+        config: Config,
+    ) -> Proxy {
         let context = Context {
             vanished,
             ..Context::default()

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use whipstitch::app::Timing;
 use whipstitch_minicluster::{Fault, peer::Publisher};
+use whipstitch_proxy::vanished::Timing;
 use whipstitch_signaling::Api;
 use whipstitch_tests::{Deployment, Proxy, deployment::SOON, http::path_of};
 

@@ -42,7 +42,7 @@ mod state;
 mod table;
 pub(crate) mod terminate;
 pub(crate) mod traffic;
-mod vanished;
+pub mod vanished;
 pub(crate) mod view;
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ mod serve;
 mod sockets;
 mod start_error;
 mod tls;
-mod vanished;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -21,7 +20,7 @@ use whipstitch_proxy::{SessionTable, clock::WallClock};
 use whipstitch_telemetry::LogLevel;
 
 use self::{admin::Shown, sockets::Addresses};
-pub use self::{registry::metric_families, start_error::StartError, vanished::Timing};
+pub use self::{registry::metric_families, start_error::StartError};
 use crate::{
     inherited::Inherited,
     readiness::Stage,
@@ -59,7 +58,7 @@ pub struct Context {
     /// The wall clock, which a test can step.
     pub clock: WallClock,
     /// When vanished clients are looked for.
-    pub vanished: Timing,
+    pub vanished: whipstitch_proxy::vanished::Timing,
 }
 
 impl Running {
@@ -146,13 +145,14 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
         (secrets, &tls),
         (&registry, &shutdown),
     )?;
-    vanished::watch(
-        proxy.observed.sessions.clone(),
+    let looks = proxy.observed.sessions.clone().watch(
         directory.live_streams.clone(),
         context.vanished,
-        vanished::counter(&registry)?,
-        &shutdown,
+        proxy.observed.metrics.clone(),
     );
+    let stop = shutdown.stop_accepting.clone();
+    let looks = async move { stop.run_until_cancelled(looks).await };
+    shutdown.background.spawn(looks);
     let shown = Shown {
         live_config: live_config.clone(),
         addresses: &addresses,

@@ -38,6 +38,7 @@ struct Inner {
     failovers: IntCounter,
     sessions: IntCounterVec,
     abandoned: IntCounterVec,
+    vanished: IntCounter,
     attempts: Attempts,
     node_answers: NodeAnswers,
     in_flight: IntGauge,
@@ -76,11 +77,12 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::new()?;
-        let all: [Box<dyn Collector>; 14] = [
+        let all: [Box<dyn Collector>; 15] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.duration.clone()),
             Box::new(metrics.problems.clone()),
             Box::new(metrics.failovers.clone()),
+            Box::new(metrics.vanished.clone()),
             Box::new(metrics.sessions.clone()),
             Box::new(metrics.abandoned.clone()),
             Box::new(metrics.attempts.collector()),
@@ -166,6 +168,12 @@ impl Metrics {
     pub(crate) fn session_abandoned(&self, outcome: OrphanOutcome) {
         let labels = [outcome.label()];
         self.0.abandoned.with_label_values(&labels).inc();
+    }
+
+    /// So many sessions were not ended by their client, and their stream is not listed any more.
+    pub(crate) fn sessions_vanished(&self, sessions: usize) {
+        let sessions = u64::try_from(sessions).unwrap_or_default();
+        self.0.vanished.inc_by(sessions);
     }
 
     pub(crate) fn panicked(&self) {
@@ -270,6 +278,10 @@ impl Inner {
         }
         Ok(Self {
             abandoned,
+            vanished: IntCounter::new(
+                "sessions_vanished_total",
+                "WHIP sessions that were not ended by their client: the Stream Manager does not list their stream any more, and no DELETE was seen.",
+            )?,
             attempts: Attempts::new()?,
             node_answers: NodeAnswers::new()?,
             by_subject: Subject::ALL.map(|subject| PerSubject::new(&requests, &duration, subject)),

@@ -6,7 +6,7 @@ use whipstitch_origin as origin;
 use whipstitch_proxy as proxy;
 use whipstitch_telemetry::{LinesDropped, SpanMetrics};
 
-use super::{StartError, vanished};
+use super::StartError;
 use crate::{file_watch::ReloadMetrics, metrics};
 
 /// A registry with the facts of the build and of the log.
@@ -31,7 +31,6 @@ pub fn metric_families() -> Vec<prometheus::proto::MetricFamily> {
             && ReloadMetrics::of_ice_secrets(registry).is_ok()
             && metrics::register(registry, metrics::Reading::full).is_ok()
             && SpanMetrics::register(registry).is_ok()
-            && vanished::counter(registry).is_ok()
     });
     families
         .map(|registry| registry.gather())
