@@ -3,6 +3,8 @@
 mod v1;
 mod v2;
 
+use std::net::IpAddr;
+
 use http::StatusCode;
 use serde::Deserialize;
 use whipstitch_signaling::{Api, StreamKey};
@@ -20,21 +22,36 @@ pub(crate) trait ManagerApi: Send + Sync {
     /// What was answered.
     fn interpret(&self, status: StatusCode, body: &[u8]) -> Result<Answer, LookupError>;
 
-    /// Whether streams belong to node groups, each with a list of its own.
-    fn has_groups(&self) -> bool;
-
     /// The node group that a lookup asks, for an API that has groups.
     fn group<'a>(&'a self, lookup: &'a Lookup) -> Option<&'a str>;
 
     /// Path of the list of streams: of this node group, or of the whole manager without groups.
     fn list(&self, group: Option<&str>) -> String;
 
-    /// Path that asks whether this stream is published in this group; `None` for an API whose list
-    /// says it all.
-    fn single(&self, group: &str, key: &StreamKey) -> Option<String>;
+    /// Path that asks for this stream alone: in this node group, or in the whole manager without
+    /// groups.
+    fn single(&self, group: Option<&str>, key: &StreamKey) -> String;
+
+    /// Whether this is the answer to [`Self::single`] for a stream without a publisher.
+    fn is_absent(&self, status: StatusCode, body: &[u8]) -> bool;
 
     /// The published streams of a list; `None` if the body is no list of streams.
-    fn published(&self, body: &[u8]) -> Option<Vec<StreamKey>>;
+    fn published(&self, body: &[u8]) -> Option<Vec<ListedStream>>;
+}
+
+/// A published stream of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListedStream {
+    pub(crate) key: StreamKey,
+    /// The node of this entry, if the list names it by an IP address.
+    pub(crate) node: Option<IpAddr>,
+}
+
+impl ListedStream {
+    fn new(key: StreamKey, node: Option<&str>) -> Self {
+        let node = node.and_then(|node| node.parse().ok());
+        Self { key, node }
+    }
 }
 
 /// Roles of nodes that carry a stream only for players.

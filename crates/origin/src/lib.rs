@@ -36,7 +36,7 @@ pub use cause::{Cause, Seconds};
 pub use directory::{Directory, Outcome, Purpose, Source};
 pub use error::{LookupError, ManagerFault};
 pub use health::Health;
-pub use live_streams::{LiveStreams, NotAskable};
+pub use live_streams::{Found, LiveStreams, Looked, NotAskable};
 pub use lookup::{Candidates, Hints, HintsError, Lookup};
 pub use metrics::Metrics;
 pub use net::{Mapping, MappingError, NamePattern, NamePatternError};

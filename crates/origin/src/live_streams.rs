@@ -1,21 +1,28 @@
 //! Which streams the Stream Manager lists as published: how a session is found whose client
 //! vanished without a DELETE.
 //!
-//! | generation | question | covers |
+//! | generation | list | question about one stream |
 //! |---|---|---|
-//! | 1.x | `event/list` (Stream Manager REST API 4.0, List Streams) | every stream of the manager |
-//! | 2.0 | `streams/stream/{nodeGroup}` (Streams API, List All Streams) for each node group that a lookup of this process named, then `…/stream/{guid}` (Get Stream Stats) for each wanted stream that no list holds | these groups |
+//! | 1.x | `event/list` (Stream Manager REST API 4.0, List Streams): every stream of the manager | `event/{scope}/{stream}?action=subscribe` (Read Stream) |
+//! | 2.0 | `streams/stream/{nodeGroup}` (Streams API, List All Streams), for each node group that a lookup of this process named | `…/stream/{guid}` (Get Stream Stats), in each of these groups |
 //!
-//! The list of 2.0 leaves out nodes in `SOFT_SUNSET`, which still carry sessions; the second
-//! question has no such limit in the documents, so only a "no" to both counts as absent.
+//! A list that does not name a stream proves little, so a stream counts as absent only if
+//! - it was listed before: a manager may list the base of a variant alone, or write a scope
+//!   differently, and a group that no lookup named has a list that is not asked for;
+//! - the manager says "no such stream" to the question about this stream alone: the list of 2.0
+//!   leaves out nodes in `SOFT_SUNSET`, which still carry sessions;
+//! - the list has not shrunk to less than half within [`SHRUNK_FOR`]: a manager that restarts
+//!   answers with an empty list until its nodes have reported.
 //!
 //! Neither question needs credentials. A manager that answers one with 401, 403, 404 or 405 is not
 //! asked again for [`REFUSED_FOR`]. An open circuit breaker prevents the questions, and their
 //! faults do not count towards it: a manager may serve lookups and no list.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
+    net::IpAddr,
+    ops::Bound,
     sync::Arc,
     time::Duration,
 };
@@ -28,6 +35,7 @@ use tokio::{
 use whipstitch_signaling::StreamKey;
 
 use crate::{
+    api::ListedStream,
     breaker::Breaker,
     cause::Cause,
     error::ManagerFault,
@@ -42,6 +50,10 @@ const MAX_SINGLE: usize = 64;
 const LOOK: Duration = Duration::from_secs(10);
 /// How long a manager is not asked after it refused the question.
 const REFUSED_FOR: Duration = Duration::from_mins(10);
+/// Fewest streams of a list that can shrink suspiciously.
+const MIN_SHRINKING: usize = 3;
+/// How long a list that has shrunk to less than half is not believed.
+const SHRUNK_FOR: Duration = Duration::from_mins(5);
 
 /// Asks the manager for its published streams; one question at a time. Clones share the state.
 #[derive(Clone)]
@@ -58,6 +70,53 @@ struct State {
     refused: Option<(u16, Instant)>,
     /// Wanted streams that were published in an earlier look.
     listed: HashSet<StreamKey>,
+    /// The length of the last list that was believed, and when that was.
+    believed: Option<(usize, Instant)>,
+    /// The last stream that was asked about singly: the next look starts after it.
+    last_single: Option<StreamKey>,
+}
+
+/// What one look found.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// The wanted streams that are listed, with their nodes; `None` if an entry names no address.
+    listed: HashMap<StreamKey, Option<HashSet<IpAddr>>>,
+    absent: HashSet<StreamKey>,
+}
+
+/// What one look found of one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// It is listed, at these nodes if the list names them by address.
+    Listed(Option<&'a HashSet<IpAddr>>),
+    /// It has no publisher.
+    Absent,
+    /// It may have a publisher, or was not asked about.
+    Unknown,
+}
+
+impl Looked {
+    /// What was found of this stream.
+    pub fn found(&self, key: &StreamKey) -> Found<'_> {
+        match self.listed.get(key) {
+            Some(nodes) => Found::Listed(nodes.as_ref()),
+            None if self.absent.contains(key) => Found::Absent,
+            None => Found::Unknown,
+        }
+    }
+
+    fn add(&mut self, stream: ListedStream) {
+        let nodes = self
+            .listed
+            .entry(stream.key)
+            .or_insert_with(|| Some(HashSet::new()));
+        match (nodes.as_mut(), stream.node) {
+            (Some(nodes), Some(node)) => {
+                nodes.insert(node);
+            }
+            _ => *nodes = None,
+        }
+    }
 }
 
 /// Why the manager's streams are not known.
@@ -72,6 +131,16 @@ pub enum NotAskable {
     /// The question got no usable answer.
     #[error("the Stream Manager gave no list of its streams: {0}")]
     Fault(Cause),
+    /// The list has shrunk to less than half within [`SHRUNK_FOR`].
+    #[error(
+        "the Stream Manager's list of streams went from {from} to {to}: it may have restarted, and is not believed for now"
+    )]
+    Shrunk {
+        /// Length of the last list that was believed.
+        from: usize,
+        /// Length of this one.
+        to: usize,
+    },
 }
 
 impl LiveStreams {
@@ -84,16 +153,16 @@ impl LiveStreams {
         }
     }
 
-    /// Looks once. `wanted` are the streams that the caller has sessions of. Returns those that
-    /// have a publisher, or may have one: where the lists do not cover the whole manager, a stream
-    /// that was never listed may belong to a node group that was not asked for.
+    /// Looks once. `judged` are the streams of sessions that may have vanished, `vanished` those of
+    /// sessions that may be listed again: no single question is asked about these.
     ///
     /// # Errors
     /// Why the streams are not known.
     pub async fn look(
         &self,
-        wanted: &BTreeSet<StreamKey>,
-    ) -> Result<HashSet<StreamKey>, NotAskable> {
+        judged: &BTreeSet<StreamKey>,
+        vanished: &BTreeSet<StreamKey>,
+    ) -> Result<Looked, NotAskable> {
         let mut state = self.state.lock().await;
         if let Some((status, at)) = state.refused
             && at.elapsed() < REFUSED_FOR
@@ -103,7 +172,7 @@ impl LiveStreams {
         if self.breaker.is_open() {
             return Err(NotAskable::Down);
         }
-        let looked = timeout(LOOK, self.ask(wanted, &mut state.listed)).await;
+        let looked = timeout(LOOK, self.ask(judged, vanished, &mut state)).await;
         let looked = looked.unwrap_or(Err(NotAskable::Fault(Cause::Timeout(LOOK))));
         state.refused = match &looked {
             Err(NotAskable::Refused(status)) => Some((*status, Instant::now())),
@@ -114,20 +183,45 @@ impl LiveStreams {
 
     async fn ask(
         &self,
-        wanted: &BTreeSet<StreamKey>,
-        before: &mut HashSet<StreamKey>,
-    ) -> Result<HashSet<StreamKey>, NotAskable> {
-        let lists = self.manager.stream_lists();
-        let mut streams = HashSet::new();
-        for path in &lists.paths {
-            let (status, body) = self.get(path, MAX_LIST).await?;
+        judged: &BTreeSet<StreamKey>,
+        vanished: &BTreeSet<StreamKey>,
+        state: &mut State,
+    ) -> Result<Looked, NotAskable> {
+        let streams = self.lists().await?;
+        let length = streams.len();
+        let is_wanted = |key: &StreamKey| judged.contains(key) || vanished.contains(key);
+        let mut looked = Looked::default();
+        for stream in streams {
+            if is_wanted(&stream.key) {
+                looked.add(stream);
+            }
+        }
+        state.listed.retain(is_wanted);
+        state.listed.extend(looked.listed.keys().cloned());
+        state.believe(length)?;
+        let is_unlisted =
+            |key: &&StreamKey| state.listed.contains(*key) && !looked.listed.contains_key(*key);
+        let unlisted: BTreeSet<_> = judged.iter().filter(is_unlisted).cloned().collect();
+        self.ask_singly(&unlisted, &mut looked.absent, &mut state.last_single)
+            .await;
+        Ok(looked)
+    }
+
+    /// The streams of all lists. A node group whose list is refused has none, as long as another
+    /// group's list is answered: a group may have been deleted.
+    async fn lists(&self) -> Result<Vec<ListedStream>, NotAskable> {
+        let mut streams = Vec::new();
+        let (mut answered, mut refused) = (false, None);
+        for path in self.manager.stream_lists() {
+            let (status, body) = self.get(&path, MAX_LIST).await?;
             match status {
                 StatusCode::OK => {}
                 StatusCode::UNAUTHORIZED
                 | StatusCode::FORBIDDEN
                 | StatusCode::NOT_FOUND
                 | StatusCode::METHOD_NOT_ALLOWED => {
-                    return Err(NotAskable::Refused(status.as_u16()));
+                    refused = Some(NotAskable::Refused(status.as_u16()));
+                    continue;
                 }
                 status => return Err(NotAskable::Fault(Cause::Status(status.as_u16()))),
             }
@@ -136,57 +230,48 @@ impl LiveStreams {
             let read = tokio::task::spawn_blocking(move || manager.published(&body)).await;
             let listed = read.ok().flatten();
             streams.extend(listed.ok_or(NotAskable::Fault(Cause::NotJson))?);
+            answered = true;
         }
-        streams.retain(|key| wanted.contains(key));
-        before.retain(|key| wanted.contains(key));
-        before.extend(streams.iter().cloned());
-        if !lists.complete {
-            let unknown = wanted.iter().filter(|key| !before.contains(*key));
-            streams.extend(unknown.cloned());
-            self.ask_singly(wanted, &mut streams).await;
+        match refused {
+            Some(refused) if !answered => Err(refused),
+            _ => Ok(streams),
         }
-        Ok(streams)
     }
 
-    /// Adds the wanted streams that are published though no list holds them, and those for which
-    /// the manager gives no answer.
-    async fn ask_singly(&self, wanted: &BTreeSet<StreamKey>, streams: &mut HashSet<StreamKey>) {
+    /// Finds those of the unlisted streams that are absent. The questions of one look are bounded,
+    /// so each look starts where the last one stopped.
+    async fn ask_singly(
+        &self,
+        unlisted: &BTreeSet<StreamKey>,
+        absent: &mut HashSet<StreamKey>,
+        last: &mut Option<StreamKey>,
+    ) {
+        let start = last.take();
+        let after = start.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let until = start
+            .as_ref()
+            .map(|last| (Bound::Unbounded, Bound::Included(last)));
+        let first = unlisted.range::<StreamKey, _>((after, Bound::Unbounded));
+        let then = until.map(|until| unlisted.range::<StreamKey, _>(until));
         let mut questions = MAX_SINGLE;
-        let unlisted: Vec<_> = wanted
-            .iter()
-            .filter(|key| !streams.contains(*key))
-            .cloned()
-            .collect();
-        for key in unlisted {
-            let paths = self.manager.single_streams(&key);
-            let absent = match questions.checked_sub(paths.len()) {
-                Some(left) => {
-                    questions = left;
-                    self.is_absent(&paths).await
-                }
-                None => false,
+        for key in first.chain(then.into_iter().flatten()) {
+            let paths = self.manager.single_streams(key);
+            let Some(remaining) = questions.checked_sub(paths.len()) else {
+                return;
             };
-            if !absent {
-                streams.insert(key);
+            questions = remaining;
+            *last = Some(key.clone());
+            if self.is_absent(&paths).await {
+                absent.insert(key.clone());
             }
         }
     }
 
     /// Whether the manager says "no such stream" to all of these.
     async fn is_absent(&self, paths: &[String]) -> bool {
-        if paths.is_empty() {
-            return false;
-        }
         for path in paths {
-            let absent = match self.get(path, MAX_ANSWER).await {
-                Ok((StatusCode::NOT_FOUND, _)) => true,
-                Ok((StatusCode::OK, body)) => {
-                    let published = self.manager.published(&body);
-                    published.is_some_and(|published| published.is_empty())
-                }
-                Ok(_) | Err(_) => false,
-            };
-            if !absent {
+            let answer = self.get(path, MAX_ANSWER).await;
+            if !answer.is_ok_and(|(status, body)| self.manager.is_absent(status, &body)) {
                 return false;
             }
         }
@@ -198,6 +283,21 @@ impl LiveStreams {
         answer.map_err(|fault: ManagerFault| {
             NotAskable::Fault(fault.cause().unwrap_or(Cause::Stopping))
         })
+    }
+}
+
+impl State {
+    /// Whether a list of this length is believed.
+    fn believe(&mut self, length: usize) -> Result<(), NotAskable> {
+        if let Some((from, at)) = self.believed
+            && from >= MIN_SHRINKING
+            && length < from.div_ceil(2)
+            && at.elapsed() < SHRUNK_FOR
+        {
+            return Err(NotAskable::Shrunk { from, to: length });
+        }
+        self.believed = Some((length, Instant::now()));
+        Ok(())
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     AllowedOrigins, Asker, BaseUrl, Candidates, Cause, Claim, Lookup, LookupError, ManagerFault,
     Metrics, Refusal, Source,
     answer::{Answer, quote},
-    api::{self, ManagerApi},
+    api::{self, ListedStream, ManagerApi},
     config,
     connect::{Clients, ManagerAddress},
     error::Refused,
@@ -51,14 +51,6 @@ pub struct StreamManager {
     /// Node groups in which lookups found nodes; none with an API without groups.
     groups: Mutex<BTreeSet<String>>,
     metrics: Metrics,
-}
-
-/// How all published streams that this process may know are listed.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct StreamLists {
-    pub(crate) paths: Vec<String>,
-    /// Whether the lists cover the whole manager.
-    pub(crate) complete: bool,
 }
 
 impl StreamManager {
@@ -200,33 +192,32 @@ impl StreamManager {
     }
 
     /// Paths of the lists of all published streams that this process may know.
-    pub(crate) fn stream_lists(&self) -> StreamLists {
-        let groups = self.groups();
-        let mut paths: Vec<String> = groups
-            .iter()
-            .map(|group| self.api.list(Some(group)))
-            .collect();
-        if paths.is_empty() {
-            paths.push(self.api.list(None));
-        }
-        StreamLists {
-            paths,
-            complete: !self.api.has_groups(),
-        }
+    pub(crate) fn stream_lists(&self) -> Vec<String> {
+        self.in_each_group(|group| self.api.list(group))
     }
 
     /// Paths that ask about this stream alone, one for each known node group.
     pub(crate) fn single_streams(&self, key: &StreamKey) -> Vec<String> {
+        self.in_each_group(|group| self.api.single(group, key))
+    }
+
+    fn in_each_group(&self, path: impl Fn(Option<&str>) -> String) -> Vec<String> {
         let groups = self.groups();
-        groups
-            .iter()
-            .filter_map(|group| self.api.single(group, key))
-            .collect()
+        if groups.is_empty() {
+            return vec![path(None)];
+        }
+        groups.iter().map(|group| path(Some(group))).collect()
     }
 
     /// The published streams of a list; `None` if the body is no list of streams.
-    pub(crate) fn published(&self, body: &[u8]) -> Option<Vec<StreamKey>> {
+    pub(crate) fn published(&self, body: &[u8]) -> Option<Vec<ListedStream>> {
         self.api.published(body)
+    }
+
+    /// Whether this answer to a question of [`Self::single_streams`] says that there is no
+    /// publisher.
+    pub(crate) fn is_absent(&self, status: StatusCode, body: &[u8]) -> bool {
+        self.api.is_absent(status, body)
     }
 
     fn learn_group(&self, lookup: &Lookup) {

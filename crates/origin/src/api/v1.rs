@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use whipstitch_signaling::StreamKey;
 
-use super::{ManagerApi, has_publisher, list_of};
+use super::{ListedStream, ManagerApi, has_publisher, list_of};
 use crate::{Lookup, LookupError, ManagerFault, answer::Answer};
 
 /// `/streammanager/api/{version}/event/…`
@@ -46,10 +46,6 @@ impl ManagerApi for EventApi {
         }
     }
 
-    fn has_groups(&self) -> bool {
-        false
-    }
-
     fn group<'a>(&'a self, _: &'a Lookup) -> Option<&'a str> {
         None
     }
@@ -58,16 +54,26 @@ impl ManagerApi for EventApi {
         format!("/streammanager/api/{}/event/list", self.version)
     }
 
-    fn single(&self, _: &str, _: &StreamKey) -> Option<String> {
-        None
+    fn single(&self, _: Option<&str>, key: &StreamKey) -> String {
+        format!(
+            "/streammanager/api/{}/event/{key}?action=subscribe",
+            self.version
+        )
     }
 
-    fn published(&self, body: &[u8]) -> Option<Vec<StreamKey>> {
+    fn is_absent(&self, status: StatusCode, body: &[u8]) -> bool {
+        matches!(self.interpret(status, body), Err(LookupError::NotFound(_)))
+    }
+
+    fn published(&self, body: &[u8]) -> Option<Vec<ListedStream>> {
         let listed: Vec<Listed<'_>> = list_of(body)?;
         let published = listed
             .iter()
             .filter(|stream| has_publisher(stream.role.as_deref()))
-            .filter_map(|stream| StreamKey::new(&stream.scope, &stream.name).ok());
+            .filter_map(|stream| {
+                let key = StreamKey::new(&stream.scope, &stream.name).ok()?;
+                Some(ListedStream::new(key, stream.server_address.as_deref()))
+            });
         Some(published.collect())
     }
 }
@@ -81,6 +87,8 @@ struct Listed<'b> {
     name: Cow<'b, str>,
     #[serde(borrow)]
     scope: Cow<'b, str>,
+    #[serde(borrow, rename = "serverAddress")]
+    server_address: Option<Cow<'b, str>>,
 }
 
 #[cfg(test)]
@@ -130,7 +138,9 @@ mod tests {
             {"type":"edge","name":"s2","scope":"live"},{"name":"s3","scope":"/live/room"},
             {"type":"transcoder","name":"s 4","scope":"live"}]"#;
         let published = api.published(list).unwrap();
-        let published: Vec<&str> = published.iter().map(StreamKey::as_str).collect();
+        let node = Some([10, 0, 0, 1].into());
+        assert_eq!((published[0].node, published[1].node), (node, None));
+        let published: Vec<&str> = published.iter().map(|one| one.key.as_str()).collect();
         assert_eq!(published[..2], ["live/s1", "live/room/s3"]);
         assert_eq!(api.published(b"[]"), Some(vec![]));
         for other in ["", "{}", r#"{"errorMessage":"x"}"#, r#"[{"name":"s1"}]"#] {

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use whipstitch_signaling::{Role, StreamKey};
 
-use super::{ManagerApi, has_publisher, list_of};
+use super::{ListedStream, ManagerApi, has_publisher, list_of};
 use crate::{Lookup, LookupError, ManagerFault, answer::Answer, lookup::NODE_GROUP};
 
 /// What the API says with `[]`, in words.
@@ -62,10 +62,6 @@ impl ManagerApi for StreamsApi {
         }
     }
 
-    fn has_groups(&self) -> bool {
-        true
-    }
-
     fn group<'a>(&'a self, lookup: &'a Lookup) -> Option<&'a str> {
         Some(lookup.hints.get(NODE_GROUP).unwrap_or(&self.node_group))
     }
@@ -75,16 +71,27 @@ impl ManagerApi for StreamsApi {
         format!("/as/v1/streams/stream/{group}")
     }
 
-    fn single(&self, group: &str, key: &StreamKey) -> Option<String> {
-        Some(format!("/as/v1/streams/stream/{group}/stream/{key}"))
+    fn single(&self, group: Option<&str>, key: &StreamKey) -> String {
+        format!("{}/stream/{key}", self.list(group))
     }
 
-    fn published(&self, body: &[u8]) -> Option<Vec<StreamKey>> {
+    fn is_absent(&self, status: StatusCode, body: &[u8]) -> bool {
+        match status {
+            StatusCode::NOT_FOUND => true,
+            StatusCode::OK => self.published(body).is_some_and(|found| found.is_empty()),
+            _ => false,
+        }
+    }
+
+    fn published(&self, body: &[u8]) -> Option<Vec<ListedStream>> {
         let listed: Vec<Listed<'_>> = list_of(body)?;
         let published = listed
             .iter()
             .filter(|stream| has_publisher(stream.node_role.as_deref()))
-            .filter_map(|stream| StreamKey::from_guid(&stream.stream_guid).ok());
+            .filter_map(|stream| {
+                let key = StreamKey::from_guid(&stream.stream_guid).ok()?;
+                Some(ListedStream::new(key, stream.server_address.as_deref()))
+            });
         Some(published.collect())
     }
 }
@@ -97,6 +104,8 @@ struct Listed<'b> {
     node_role: Option<Cow<'b, str>>,
     #[serde(borrow)]
     stream_guid: Cow<'b, str>,
+    #[serde(borrow)]
+    server_address: Option<Cow<'b, str>>,
 }
 
 /// The pairs of the query. What the proxy's URLs call `region` is `subgroup` here, and counts more
@@ -188,14 +197,16 @@ mod tests {
         assert_eq!(api.list(Some("b")), "/as/v1/streams/stream/b");
         let key = StreamKey::new("live/room", "s1").unwrap();
         assert_eq!(
-            api.single("b", &key).as_deref(),
-            Some("/as/v1/streams/stream/b/stream/live/room/s1")
+            api.single(Some("b"), &key),
+            "/as/v1/streams/stream/b/stream/live/room/s1"
         );
         let list = br#"[{"streamGuid":"live/s1","serverAddress":"10.0.0.1","nodeRole":"origin"},
             {"streamGuid":"live/s2","nodeRole":"edge"},{"streamGuid":"live/s3","nodeRole":"relay"},
             {"streamGuid":"live/room/s4"},{"streamGuid":"none"}]"#;
         let published = api.published(list).unwrap();
-        let published: Vec<&str> = published.iter().map(StreamKey::as_str).collect();
+        let node = Some([10, 0, 0, 1].into());
+        assert_eq!((published[0].node, published[1].node), (node, None));
+        let published: Vec<&str> = published.iter().map(|one| one.key.as_str()).collect();
         assert_eq!(published, ["live/s1", "live/room/s4"]);
         assert_eq!(api.published(b"[]"), Some(vec![]));
         for other in ["", "{}", r#"{"error":"x"}"#, r#"[{"serverAddress":"a"}]"#] {

@@ -101,12 +101,13 @@ impl Harness {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 
-    async fn look(&self, wanted: &[&str]) -> Result<Vec<String>, NotAskable> {
-        let wanted = wanted.iter().map(|name| key(name)).collect();
-        let published = self.live.look(&wanted).await?;
-        let mut names: Vec<_> = published.iter().map(ToString::to_string).collect();
-        names.sort_unstable();
-        Ok(names)
+    /// The absent ones of these streams.
+    async fn look(&self, judged: &[&str]) -> Result<Vec<String>, NotAskable> {
+        let judged: BTreeSet<_> = judged.iter().map(|name| key(name)).collect();
+        let looked = self.live.look(&judged, &BTreeSet::new()).await?;
+        let is_absent = |key: &&StreamKey| looked.found(key) == Found::Absent;
+        let absent = judged.iter().filter(is_absent);
+        Ok(absent.map(|key| key.name().to_owned()).collect())
     }
 }
 
@@ -116,63 +117,173 @@ fn key(name: &str) -> StreamKey {
 
 const LIST: &str = "/streammanager/api/4.0/event/list";
 
-#[tokio::test]
-async fn one_list_of_1_x_says_it_all() {
-    let harness = harness(Api::V1).await;
-    let list = r#"[{"type":"origin","name":"a","scope":"live"},{"type":"edge","name":"b","scope":"live"}]"#;
-    harness.answer(LIST, 200, list);
-    assert_eq!(harness.look(&["a", "b"]).await.unwrap(), ["live/a"]);
-    assert_eq!(harness.asked(), [LIST]);
+/// A list of 1.x.
+fn list(names: &[&str]) -> String {
+    let entry = |name: &&str| format!(r#"{{"type":"origin","name":"{name}","scope":"live"}}"#);
+    format!(
+        "[{}]",
+        names.iter().map(entry).collect::<Vec<_>>().join(",")
+    )
 }
+
+const NONE: [&str; 0] = [];
+
+#[tokio::test]
+async fn a_stream_of_1_x_is_absent_if_it_was_listed_once_and_a_single_question_says_no() {
+    let harness = harness(Api::V1).await;
+    harness.answer(LIST, 200, &list(&["a", "b", "s1"]));
+    let all = ["a", "b", "s1", "s1_1"];
+    assert_eq!(harness.look(&all).await.unwrap(), NONE);
+    assert_eq!(harness.asked(), [LIST]);
+    harness.answer(LIST, 200, &list(&["a", "s1"]));
+    let single = "/streammanager/api/4.0/event/live/b?action=subscribe";
+    let found = r#"{"name":"b","scope":"/live","serverAddress":"10.0.0.1"}"#;
+    harness.answer(single, 200, found);
+    assert_eq!(harness.look(&all).await.unwrap(), NONE);
+    assert_eq!(harness.asked(), [LIST, single]);
+    harness.answer(single, 404, r#"{"errorMessage":"Stream not found"}"#);
+    assert_eq!(harness.look(&all).await.unwrap(), ["b"]);
+}
+
+#[tokio::test]
+async fn a_list_that_shrinks_at_once_is_not_believed_for_a_while() {
+    let harness = harness(Api::V1).await;
+    let all = ["a", "b", "c", "d"];
+    harness.answer(LIST, 200, &list(&all));
+    assert_eq!(harness.look(&all).await.unwrap(), NONE);
+    for to in [0, 1] {
+        harness.answer(LIST, 200, &list(&all[..to]));
+        let shrunk = NotAskable::Shrunk { from: 4, to };
+        assert_eq!(harness.look(&all).await, Err(shrunk));
+    }
+    harness.answer(LIST, 200, &list(&all[..2]));
+    assert_eq!(harness.look(&all).await.unwrap(), ["c", "d"]);
+    harness.answer(LIST, 200, &list(&all));
+    assert_eq!(harness.look(&all).await.unwrap(), NONE);
+    harness.answer(LIST, 200, "[]");
+    assert!(harness.look(&all).await.is_err());
+    tokio::time::pause();
+    tokio::time::advance(SHRUNK_FOR).await;
+    tokio::time::resume();
+    assert_eq!(harness.look(&all).await.unwrap(), all);
+}
+
+#[tokio::test]
+async fn each_stream_is_asked_about_in_turn_where_questions_run_out() {
+    let harness = harness(Api::V1).await;
+    let names: Vec<String> = (0..MAX_SINGLE + 6).map(|at| format!("s{at:03}")).collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.extend(["x", "y"]);
+    harness.answer(LIST, 200, &list(&names));
+    assert_eq!(harness.look(&names).await.unwrap(), NONE);
+    // Half of the streams of others remain.
+    harness.live.state.lock().await.believed = None;
+    harness.answer(LIST, 200, "[]");
+    let first = harness.look(&names).await.unwrap();
+    assert_eq!(first, names[..MAX_SINGLE]);
+    let second = harness.look(&names).await.unwrap();
+    assert_eq!(second[MAX_SINGLE - 8..], names[MAX_SINGLE..]);
+    assert_eq!(second[..MAX_SINGLE - 8], names[..MAX_SINGLE - 8]);
+}
+
+#[tokio::test]
+async fn a_list_names_the_nodes_of_a_stream() {
+    let harness = harness(Api::V1).await;
+    let entry =
+        |name, node| format!(r#"{{"name":"{name}","scope":"live","serverAddress":"{node}"}}"#);
+    let entries = [
+        entry("a", "10.0.0.1"),
+        entry("a", "10.0.0.2"),
+        entry("b", "node-1.example"),
+        entry("b", "10.0.0.1"),
+    ];
+    harness.answer(LIST, 200, &format!("[{}]", entries.join(",")));
+    let vanished = BTreeSet::from([key("a"), key("b")]);
+    let looked = harness
+        .live
+        .look(&BTreeSet::new(), &vanished)
+        .await
+        .unwrap();
+    let nodes = HashSet::from([[10, 0, 0, 1].into(), [10, 0, 0, 2].into()]);
+    assert_eq!(looked.found(&key("a")), Found::Listed(Some(&nodes)));
+    assert_eq!(looked.found(&key("b")), Found::Listed(None));
+    assert_eq!(looked.found(&key("c")), Found::Unknown);
+}
+
+impl Harness {
+    /// A lookup finds a node in this group.
+    async fn learn(&self, group: &str, path: &'static str) {
+        self.answer(path, 200, r#"[{"serverAddress":"10.0.0.1"}]"#);
+        let hints = Hints::from_query(&format!("nodeGroup={group}"), Api::V2).unwrap();
+        let lookup = Lookup::new(Role::Publish, key("a"), hints);
+        self.manager.ask(&lookup, Asker::UNKNOWN).await.unwrap();
+        self.asked();
+    }
+}
+
+const EAST: &str = "/as/v1/streams/stream/east";
 
 #[tokio::test]
 async fn the_groups_of_2_0_that_lookups_named_are_listed_and_absent_streams_asked_for_singly() {
     let harness = harness(Api::V2).await;
-    let publish = "/as/v1/streams/stream/east/publish/live/a";
-    harness.answer(publish, 200, r#"[{"serverAddress":"10.0.0.1"}]"#);
-    let hints = Hints::from_query("nodeGroup=east", Api::V2).unwrap();
-    let lookup = Lookup::new(Role::Publish, key("a"), hints);
-    harness.manager.ask(&lookup, Asker::UNKNOWN).await.unwrap();
+    harness
+        .learn("east", "/as/v1/streams/stream/east/publish/live/a")
+        .await;
+    let entry = |name: &&str| format!(r#"{{"streamGuid":"live/{name}","nodeRole":"origin"}}"#);
+    let list = |names: &[&str]| {
+        format!(
+            "[{}]",
+            names.iter().map(entry).collect::<Vec<_>>().join(",")
+        )
+    };
+    harness.answer(EAST, 200, &list(&["a"]));
+    let all = ["a", "b", "c", "d", "e"];
+    let absent = harness.look(&all).await.unwrap();
+    assert_eq!(
+        absent, NONE,
+        "streams that were never listed may be in another group"
+    );
+    assert_eq!(harness.asked(), [EAST]);
+    harness.answer(EAST, 200, &list(&all));
+    assert_eq!(harness.look(&all).await.unwrap(), NONE);
     harness.asked();
-    let (east, single) = (
-        "/as/v1/streams/stream/east",
-        "/as/v1/streams/stream/east/stream/live/",
-    );
-    harness.answer(
-        east,
-        200,
-        r#"[{"streamGuid":"live/a","nodeRole":"origin"}]"#,
-    );
     // On a node in SOFT_SUNSET, which the list leaves out.
     let sunset = r#"[{"streamGuid":"live/b","nodeRole":"origin","nodeState":"SOFT_SUNSET"}]"#;
     harness.answer("/as/v1/streams/stream/east/stream/live/b", 200, sunset);
     harness.answer("/as/v1/streams/stream/east/stream/live/d", 500, "");
     harness.answer("/as/v1/streams/stream/east/stream/live/e", 200, "[]");
-    let all = ["a", "b", "c", "d", "e"];
-    let names = all.map(|name| format!("live/{name}"));
-    let found = harness.look(&all).await.unwrap();
+    harness.answer(EAST, 200, &list(&["a", "x", "y"]));
     assert_eq!(
-        found, names,
-        "streams that were never listed may be in another group"
+        harness.look(&all).await.unwrap(),
+        ["c", "e"],
+        "d is not known"
     );
-    assert_eq!(harness.asked(), [east]);
-    let entry = |name| format!(r#"{{"streamGuid":"live/{name}","nodeRole":"origin"}}"#);
-    let list = format!("[{}]", all.map(entry).join(","));
-    harness.answer(east, 200, &list);
-    assert_eq!(harness.look(&all).await.unwrap(), names);
-    harness.answer(east, 200, &format!("[{}]", entry("a")));
-    harness.asked();
-    let found = harness.look(&all).await.unwrap();
-    assert_eq!(found, ["live/a", "live/b", "live/d"], "d is not known");
-    let about = |name: &str| format!("{single}{name}");
+    let about = |name: &str| format!("/as/v1/streams/stream/east/stream/live/{name}");
     let expected = [
-        east.to_owned(),
+        EAST.to_owned(),
         about("b"),
         about("c"),
         about("d"),
         about("e"),
     ];
     assert_eq!(harness.asked(), expected);
+}
+
+#[tokio::test]
+async fn a_deleted_group_of_2_0_does_not_hide_the_others() {
+    let harness = harness(Api::V2).await;
+    harness
+        .learn("east", "/as/v1/streams/stream/east/publish/live/a")
+        .await;
+    harness
+        .learn("west", "/as/v1/streams/stream/west/publish/live/a")
+        .await;
+    harness.answer(EAST, 200, r#"[{"streamGuid":"live/a"}]"#);
+    assert_eq!(harness.look(&["a"]).await.unwrap(), NONE);
+    harness.answer(EAST, 200, "[]");
+    assert_eq!(harness.look(&["a"]).await.unwrap(), ["a"]);
+    harness.answer(EAST, 404, "");
+    assert_eq!(harness.look(&["a"]).await, Err(NotAskable::Refused(404)));
 }
 
 #[tokio::test]
