@@ -277,6 +277,8 @@ impl Forward {
             self.terminator.answered(*role, key, session, status);
         } else if is_gone(response.status()) {
             self.sessions.lose(*role, session, EndReason::Gone);
+        } else if method == Method::PATCH && response.status().is_success() {
+            self.sessions.reopen(*role, session);
         }
         drop(in_flight);
         if asked.dialect.statuses() == Statuses::Exact {

@@ -5,6 +5,19 @@ use tracing::info;
 use super::view::{SessionKind, SessionView};
 use crate::words::end_reason::EndReason;
 
+/// Says that a session is there that was closed as vanished.
+pub(crate) fn log_reopened(session: &SessionView) {
+    info!(
+        target: "session",
+        id = session.request_id(),
+        session = %session.id(),
+        kind = session.kind().label(),
+        stream = session.stream().map(display),
+        node = %session.node(),
+        "a session that was taken for vanished is open again"
+    );
+}
+
 /// Writes the line. `close_code` is that of a WebSocket's first Close.
 pub(crate) fn log(session: &SessionView, end: EndReason, close_code: Option<u16>) {
     let (received, sent) = session.bytes().unzip();

@@ -41,6 +41,17 @@ impl SessionTable {
         all
     }
 
+    /// The sessions that vanished and may be reopened.
+    pub(super) fn lingering(&self) -> Vec<Arc<SessionView>> {
+        let shards = self.inner().shards.iter();
+        shards
+            .flat_map(|shard| {
+                let slots = lock(&shard.slots);
+                slots.lingering().cloned().collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
     /// The one with this id.
     pub fn get(&self, id: SessionId) -> Option<Arc<SessionView>> {
         let socket = lock(&self.inner().sockets).get(&id).cloned();

@@ -83,6 +83,14 @@ impl<S: Clone> Slots<S> {
         entries.filter_map(|entry| Some(&entry?.current.as_ref()?.session))
     }
 
+    /// The closed sessions that others say are over, which may be reopened.
+    pub(super) fn lingering(&self) -> impl Iterator<Item = &S> {
+        let slots = self.closed.iter().map(|number| self.by_age.get(number));
+        let entries = slots.filter_map(|slot| self.entries.get(slot?));
+        let unsure = entries.filter(|entry| entry.newest.is_some_and(|one| !one.ended));
+        unsure.filter_map(|entry| entry.lingering.as_ref())
+    }
+
     /// The open session of this number.
     pub(super) fn numbered(&self, number: Number) -> Option<&S> {
         let entry = self.entries.get(self.by_age.get(&number)?)?;
@@ -264,6 +272,23 @@ impl<S: Clone> Slots<S> {
             }
         }
         Gone::default()
+    }
+
+    /// The session that was issued at this slot at this time is there after all. Returns it if
+    /// others said that it was over, and nothing since proves that.
+    pub(super) fn reopen(&mut self, slot: &Slot, issued_at: u64) -> Option<S> {
+        let entry = self.entries.get_mut(slot)?;
+        let newest = entry.newest?;
+        if newest.issued_at != issued_at || newest.ended {
+            return None;
+        }
+        let session = entry.lingering.take()?;
+        entry.current = Some(Current {
+            state: State::Open,
+            session: session.clone(),
+        });
+        self.closed.remove(&newest.number);
+        Some(session)
     }
 
     /// Forgets what is `lifetime` old, whose URLs are refused by now.

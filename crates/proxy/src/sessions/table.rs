@@ -215,6 +215,17 @@ impl SessionTable {
         self.close_and(role, session, why, Afterwards::Lingers)
     }
 
+    /// A session that others said was over is there after all, by the Stream Manager's list or by
+    /// its node's answer: it is open again.
+    pub(crate) fn reopen(&self, role: Role, session: &Session) {
+        let slot = Slot::of(role, session);
+        let reopened = self.with(&slot, |slots| slots.reopen(&slot, session.issued_at));
+        if let Some(view) = reopened {
+            view.listed(true);
+            end::log_reopened(&view);
+        }
+    }
+
     fn close_and(
         &self,
         role: Role,

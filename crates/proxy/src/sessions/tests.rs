@@ -1,16 +1,17 @@
 //! The table, on a paused clock where time matters.
 
-use std::{mem::size_of, sync::Arc, time::Duration};
+use std::{collections::HashSet, mem::size_of, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, uri::PathAndQuery};
 use tokio::{task::JoinSet, time::advance};
 use tokio_util::sync::CancellationToken;
-use whipstitch_origin::{AllowedOrigins, Claim, Metrics, Origin, config::Nodes};
+use whipstitch_origin::{AllowedOrigins, Claim, Found, Metrics, Origin, config::Nodes};
 use whipstitch_signaling::{Role, StreamKey, session::Session, tag::Tag};
 
 use super::{
     counter_offer::Kinds,
     slot::{Slot, Target},
+    vanished::{self, Presence},
     view::{About, Http},
     *,
 };
@@ -217,17 +218,72 @@ async fn a_publisher_that_two_looks_miss_has_vanished() {
     let scene = Scene::new(10).await;
     let session = scene.open(Role::Publish, &sealed(HERE, 1));
     scene.open(Role::Play, &sealed("/a", 1));
-    let look = |is_listed: bool| scene.table.look(GRACE, None, |_| is_listed).len();
+    let look = |is_listed: bool| {
+        let presence = if is_listed {
+            Presence::Present
+        } else {
+            Presence::Missing
+        };
+        scene.table.look(GRACE, |_| presence).len()
+    };
     assert_eq!((look(false), look(false)), (0, 0), "just created");
     advance(GRACE).await;
     assert_eq!((look(false), look(true), look(false)), (0, 0, 0));
-    let elsewhere = Some([10, 0, 0, 2].into());
-    assert!(scene.table.look(GRACE, elsewhere, |_| false).is_empty());
+    let unknown = |_: &SessionView| Presence::Unknown;
+    assert!(scene.table.look(GRACE, unknown).is_empty());
     assert_eq!((look(false), look(false)), (1, 0));
     assert_eq!(scene.table.count().http, 1);
     // It may be a mistake: what the client sends is served.
     assert_eq!(scene.standing(1), Standing::Unknown);
     assert!(!scene.table.vanished(&session));
+    scene.table.reopen(Role::Publish, &sealed(HERE, 1));
+    assert_eq!(scene.standing(1), Standing::Open);
+    assert_eq!(scene.table.count().http, 2);
+    assert!(scene.table.all().iter().any(|one| one.id() == session.id()));
+    assert_eq!((look(false), look(false)), (0, 1), "two more looks");
+    // What the node said is not doubted.
+    let gone = EndReason::Gone;
+    scene.table.lose(Role::Publish, &sealed(HERE, 1), gone);
+    scene.table.reopen(Role::Publish, &sealed(HERE, 1));
+    assert_eq!(scene.standing(1), Standing::Ended);
+}
+
+#[tokio::test]
+async fn a_publisher_that_came_again_at_another_node_has_vanished_from_its_first() {
+    let mut scene = Scene::new(10).await;
+    let old = scene.open(Role::Publish, &sealed("/old", 1));
+    let presence = |found, open: &[Arc<SessionView>]| vanished::presence(found, &old, open);
+    let (here, there) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+    let nodes = |all: &[IpAddr]| all.iter().copied().collect::<HashSet<_>>();
+    let moved = nodes(&[there]);
+    let alone = [old.clone()];
+    // The list may write an address differently.
+    assert_eq!(
+        presence(Found::Listed(Some(&moved)), &alone),
+        Presence::Present
+    );
+    let allowed = AllowedOrigins::new(
+        &Nodes {
+            allow: vec!["10.0.0.0/8".parse().unwrap()],
+            ..Nodes::default()
+        },
+        Metrics::default(),
+    );
+    scene.origin = allowed.admit(Claim::client("10.0.0.2")).await.unwrap();
+    let new = scene.open(Role::Publish, &sealed("/new", 2));
+    let both = [new.clone(), old.clone()];
+    let listed = Found::Listed(Some(&moved));
+    assert_eq!(presence(listed, &both), Presence::Missing);
+    assert_eq!(vanished::presence(listed, &new, &both), Presence::Present);
+    let everywhere = nodes(&[here, there]);
+    assert_eq!(
+        presence(Found::Listed(Some(&everywhere)), &both),
+        Presence::Present
+    );
+    assert_eq!(presence(Found::Listed(None), &both), Presence::Present);
+    assert!(!vanished::is_back(listed, &old, &both));
+    assert!(!vanished::is_back(Found::Listed(None), &old, &both));
+    assert!(vanished::is_back(Found::Listed(None), &old, &alone));
 }
 
 #[tokio::test]

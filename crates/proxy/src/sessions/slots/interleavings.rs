@@ -8,7 +8,7 @@
 //! effect there when it arrives, and its answer comes later.
 //!
 //! What must hold:
-//! - a session leaves the table once, and with a reason;
+//! - a session leaves the table once, and with a reason, unless it vanished and is reopened;
 //! - no DELETE meets a newer session that a client has, or that a POST in flight may have made,
 //!   unless the table has forgotten the slot since;
 //! - each orphan has a DELETE, or a reason why not;
@@ -106,7 +106,7 @@ impl Run {
     }
 
     fn step(&mut self) {
-        match self.random.below(20) {
+        match self.random.below(22) {
             0..=3 => self.post(),
             4..=9 => self.settle(),
             10 => self.hang_up(),
@@ -118,6 +118,16 @@ impl Run {
             17 => {
                 let offset = self.random.below(2 * STEP);
                 self.wall = 1_000_000_000 + millis(self.uptime) + offset;
+            }
+            20 => {
+                if let Some(id) = self.some(|post| post.opened.is_some()) {
+                    self.close(id, EndReason::Vanished);
+                }
+            }
+            21 => {
+                if let Some(id) = self.some(|post| post.ended == Some(EndReason::Vanished)) {
+                    self.reopen(id);
+                }
             }
             _ => self.pass(Duration::from_secs(self.random.0 % 20)),
         }
@@ -260,7 +270,20 @@ impl Run {
         }
         if standing != Standing::Superseded && self.at_node[at] != Some(id) {
             self.close(id, EndReason::Gone);
+        } else if standing != Standing::Superseded {
+            self.reopen(id);
         }
+    }
+
+    /// It is listed again, or its node has accepted a PATCH.
+    fn reopen(&mut self, id: Id) {
+        let (slot, opened) = (&self.places[self.posts[id].slot], self.posts[id].opened);
+        let Some(reopened) = self.slots.reopen(slot, opened.unwrap().1) else {
+            return;
+        };
+        assert_eq!(reopened, id);
+        assert!(self.lingering.remove(&id), "{id} did not linger");
+        assert_eq!(self.posts[id].ended.take(), Some(EndReason::Vanished));
     }
 
     fn close(&mut self, id: Id, end: EndReason) {
@@ -280,7 +303,8 @@ impl Run {
             self.lingering.insert(id);
         }
         self.ended(&closed, end);
-        if self.posts[id].phase == Phase::Open {
+        // The client of one that is taken for vanished still sends requests.
+        if self.posts[id].phase == Phase::Open && end != EndReason::Vanished {
             self.posts[id].phase = Phase::Over;
         }
     }
