@@ -266,18 +266,8 @@ impl Inner {
             ),
             &["from"],
         )?;
-        let abandoned = IntCounterVec::new(
-            Opts::new(
-                "sessions_abandoned_total",
-                "Sessions that a node made for a client that was gone, or was told of a failure, by what became of them.",
-            ),
-            &["outcome"],
-        )?;
-        for outcome in OrphanOutcome::ALL {
-            abandoned.with_label_values(&[outcome.label()]);
-        }
         Ok(Self {
-            abandoned,
+            abandoned: abandoned()?,
             vanished: IntCounter::new(
                 "sessions_vanished_total",
                 "WHIP sessions that were not ended by their client: the Stream Manager does not list their stream any more, and no DELETE was seen.",
@@ -315,6 +305,21 @@ impl Inner {
             )?,
         })
     }
+}
+
+/// Sessions that no client had, by what became of them.
+fn abandoned() -> prometheus::Result<IntCounterVec> {
+    let abandoned = IntCounterVec::new(
+        Opts::new(
+            "sessions_abandoned_total",
+            "Sessions that a node made for a client that was gone, or was told of a failure, by what became of them.",
+        ),
+        &["outcome"],
+    )?;
+    for outcome in OrphanOutcome::ALL {
+        abandoned.with_label_values(&[outcome.label()]);
+    }
+    Ok(abandoned)
 }
 
 impl PerSubject {
