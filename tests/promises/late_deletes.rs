@@ -73,6 +73,14 @@ impl Setup {
         }
     }
 
+    /// Those of the table.
+    async fn sessions(&self) -> Vec<serde_json::Value> {
+        let listed = self.proxy.admin.get("/sessions").await;
+        let mut listed: serde_json::Value = serde_json::from_slice(&listed.body).unwrap();
+        let sessions = listed["sessions"].take();
+        serde_json::from_value(sessions).unwrap()
+    }
+
     async fn delete(&self, session: &str) -> Reply {
         self.proxy.h1.bare("DELETE", session).await
     }
@@ -121,13 +129,66 @@ async fn a_late_delete_is_sent_once_the_newer_session_was_refused() {
     assert!(head.starts_with("DELETE /live/whip/resource/s1 "), "{head}");
 }
 
+/// A page that closes sends its DELETE and hangs up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_is_carried_to_its_end_although_its_client_hangs_up() {
+    let setup = Setup::start(75).await;
+    let mut connection = setup.proxy.h1.keep().await;
+    let delete = Request::delete(&*setup.former).body("").unwrap();
+    let answer = connection.begin(delete).await;
+    let sent = async {
+        let mut node = setup.node.accept_silently().await;
+        (read_head(&mut node).await, node)
+    };
+    let (head, mut node) = tokio::select! {
+        sent = sent => sent,
+        reply = answer => panic!("answered by {}", reply.status),
+    };
+    assert!(head.starts_with("DELETE /live/whip/resource/s1 "), "{head}");
+    drop(connection);
+    let in_flight = "whipstitch_requests_in_flight";
+    setup.proxy.until_metric(in_flight, 0.0).await;
+    let ended = async {
+        setup.proxy.until_metric(in_flight, 1.0).await;
+        assert!(setup.node.unconnected(), "the POST waits for the DELETE");
+        node.write_all(ENDED).await.unwrap();
+    };
+    let (again, ()) = tokio::join!(setup.publish(), ended);
+    assert!(setup.sessions().await.is_empty(), "it is over");
+    assert_eq!(again.answered(CREATED).await.status, 201);
+}
+
+/// One that waits for a POST is sent too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_that_waits_is_sent_although_its_client_hangs_up() {
+    let setup = Setup::start(76).await;
+    let again = setup.publish().await;
+    let mut connection = setup.proxy.h1.keep().await;
+    let delete = Request::delete(&*setup.former).body("").unwrap();
+    let answer = connection.begin(delete).await;
+    let in_flight = "whipstitch_requests_in_flight";
+    setup.proxy.until_metric(in_flight, 2.0).await;
+    drop((answer, connection));
+    setup.proxy.until_metric(in_flight, 1.0).await;
+    let (reply, (head, _)) = tokio::join!(again.answered(TAKEN), setup.node.answer(0, ENDED));
+    assert_eq!(reply.status, 409);
+    assert!(head.starts_with("DELETE /live/whip/resource/s1 "), "{head}");
+    let empty = async {
+        // Polls the table of the same process, which sends no notification.
+        while !setup.sessions().await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let is_over = tokio::time::timeout(whipstitch_tests::deployment::SOON, empty).await;
+    assert!(is_over.is_ok(), "it is over");
+}
+
 /// An operator's request does not end it either.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_terminates_the_listed_session_and_no_newer_one() {
     let setup = Setup::start(74).await;
-    let listed = setup.proxy.admin.get("/sessions").await;
-    let listed: serde_json::Value = serde_json::from_slice(&listed.body).unwrap();
-    let id = listed["sessions"][0]["id"].as_str().unwrap();
+    let listed = setup.sessions().await;
+    let id = listed[0]["id"].as_str().unwrap();
     let end = Request::post(format!("/sessions/{id}/end"));
     let end = end.header("content-type", "application/json");
     let again = setup.publish().await;

@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct Destinations(Arc<All>);
 
 struct All {
-    forward: Forward,
+    forward: Arc<Forward>,
     splice: Splice,
     manager: Manager,
 }
@@ -33,7 +33,7 @@ struct All {
 impl Destinations {
     pub(crate) fn new(forward: Forward, splice: Splice, manager: Manager) -> Self {
         Self(Arc::new(All {
-            forward,
+            forward: Arc::new(forward),
             splice,
             manager,
         }))
@@ -60,7 +60,7 @@ impl Service<Bound> for Destinations {
                 }
             };
             let answer = match bound {
-                Bound::Node(to) => all.forward.send(to).await,
+                Bound::Node(to) => all.forward.clone().send(to).await,
                 Bound::Socket(to) => all.splice.open(to).await,
                 Bound::Manager {
                     request,

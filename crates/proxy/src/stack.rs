@@ -24,7 +24,7 @@ use crate::{
     Body, CloseSignal, Incidents, Metrics, Permits, SessionTable, Terminator,
     destinations::{
         Destinations,
-        forward::{EventStreams, Forward},
+        forward::{Deletions, EventStreams, Forward},
         manager::Manager,
         public_url::Public,
         splice::{Detach, Splice},
@@ -260,6 +260,7 @@ fn forward(d: &Dependencies, settings: &Settings, nodes: NodeClient) -> Forward 
         sessions,
         terminator: d.terminator.clone(),
         orphans,
+        deletions: Deletions::new(limits.in_flight, d.background.clone(), d.exchanges.clone()),
         not_live: proxy.not_live_status,
         strict_etags: proxy.strict_etags,
         public: Public::new(proxy),

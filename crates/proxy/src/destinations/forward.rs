@@ -6,6 +6,7 @@
 //! client can read it, those to extensions with sealed URLs, and a success has the status that it
 //! waits for.
 
+mod deletion;
 mod extensions;
 mod link_context;
 mod links;
@@ -40,7 +41,7 @@ use whipstitch_signaling::{
     socket::{SocketQueryError, Why},
 };
 
-pub(crate) use self::streams::EventStreams;
+pub(crate) use self::{deletion::Deletions, streams::EventStreams};
 use self::{link_context::LinkContext, nodes::Creating, open::Answered};
 use crate::{
     Body, Error, Exchange, Metrics,
@@ -75,6 +76,7 @@ pub(crate) struct Forward {
     pub(crate) sessions: SessionTable,
     pub(crate) terminator: Terminator,
     pub(crate) orphans: Orphans,
+    pub(crate) deletions: Deletions,
     pub(crate) not_live: NotLiveStatus,
     pub(crate) strict_etags: bool,
     pub(crate) public: Public,
@@ -84,7 +86,17 @@ pub(crate) struct Forward {
 }
 
 impl Forward {
-    pub(crate) async fn send(&self, to: ToNode) -> Result<Response<Body>, Error> {
+    /// Sends it. A client's `DELETE` is carried to its end, whether its client waits or not.
+    pub(crate) async fn send(self: Arc<Self>, to: ToNode) -> Result<Response<Body>, Error> {
+        if matches!(to.goal, Goal::Session(_)) && to.request.method() == Method::DELETE {
+            let this = self.clone();
+            let delete = async move { this.carry(to).await };
+            return self.deletions.carry(delete).await;
+        }
+        self.carry(to).await
+    }
+
+    async fn carry(&self, to: ToNode) -> Result<Response<Body>, Error> {
         let ToNode {
             goal,
             target,
