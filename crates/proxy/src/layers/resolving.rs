@@ -156,7 +156,8 @@ impl Resolver {
                 // A token says where. Without one, the node that the client names distinguishes its
                 // sessions.
                 let mut node = None;
-                if token.is_none() && client.is_none() {
+                let is_known = client.is_some() && self.sessions.serves_by_client();
+                if token.is_none() && !is_known {
                     return Err(NoSession::NoToken.into());
                 }
                 if token.is_none() {

@@ -88,7 +88,7 @@ impl Inner {
         while let Some((until, client)) = self.order.front() {
             let known = self.clients.get(client);
             let counts = known.is_some_and(|answered| answered.until == *until);
-            if counts && now < *until && self.order.len() < MAX_CLIENTS {
+            if counts && now < *until && self.clients.len() < MAX_CLIENTS {
                 return;
             }
             if let Some((_, client)) = self.order.pop_front()

@@ -26,15 +26,36 @@ pub(super) struct Clients(HashMap<ClientKey, ClientEntry>);
 
 #[derive(Debug, Default)]
 struct ClientEntry {
-    sessions: Vec<(SessionId, Arc<SessionView>)>,
+    sessions: Vec<Known>,
     /// The last one, and the session that it began.
     counter_offer: Option<(SessionId, CounterOffer)>,
+}
+
+#[derive(Debug)]
+struct Known {
+    id: SessionId,
+    session: Arc<SessionView>,
+    /// Others say that it is over, and its client has not said so.
+    lingers: bool,
 }
 
 impl Clients {
     pub(super) fn add(&mut self, client: ClientKey, session: &Arc<SessionView>) {
         let entry = self.0.entry(client).or_default();
-        entry.sessions.push((session.id(), session.clone()));
+        entry.sessions.push(Known {
+            id: session.id(),
+            session: session.clone(),
+            lingers: false,
+        });
+    }
+
+    /// Others say that this session is over.
+    pub(super) fn lingers(&mut self, client: &ClientKey, id: SessionId) {
+        let sessions = self.0.get_mut(client).map(|entry| &mut entry.sessions);
+        let known = sessions.and_then(|known| known.iter_mut().find(|one| one.id == id));
+        if let Some(known) = known {
+            known.lingers = true;
+        }
     }
 
     pub(super) fn remove(&mut self, client: &ClientKey, id: SessionId) {
@@ -45,7 +66,7 @@ impl Clients {
             sessions,
             counter_offer,
         } = entry.get_mut();
-        sessions.retain(|(known, _)| *known != id);
+        sessions.retain(|known| known.id != id);
         if counter_offer.as_ref().is_some_and(|(of, _)| *of == id) {
             *counter_offer = None;
         }
@@ -54,16 +75,20 @@ impl Clients {
         }
     }
 
-    /// The one session of this client, or its one session at this node.
+    /// The one session of this client, or its one session at this node. One that lingers is meant
+    /// only where none else is.
     pub(super) fn only(&self, client: &ClientKey, node: Option<IpAddr>) -> Option<Session> {
-        let known = self.0.get(client)?.sessions.iter();
-        let mut meant = known.filter_map(|(_, session)| {
-            let sealed = &session.at_node()?.sealed;
-            node.is_none_or(|node| sealed.node == node)
-                .then_some(sealed)
-        });
-        match (meant.next(), meant.next()) {
-            (Some(sealed), None) => Some(sealed.clone()),
+        let sessions = &self.0.get(client)?.sessions;
+        let only = |lingers: bool| {
+            let mut meant = sessions.iter().filter_map(|known| {
+                let sealed = &known.session.at_node()?.sealed;
+                let is_here = node.is_none_or(|node| sealed.node == node);
+                (is_here && known.lingers == lingers).then_some(sealed)
+            });
+            (meant.next(), meant.next().is_some())
+        };
+        match (only(false), only(true)) {
+            ((Some(sealed), false), _) | ((None, _), (Some(sealed), false)) => Some(sealed.clone()),
             _ => None,
         }
     }
@@ -80,7 +105,7 @@ impl Clients {
             return;
         };
         // It may be closed by now.
-        if entry.sessions.iter().any(|(id, _)| *id == session.id()) {
+        if entry.sessions.iter().any(|known| known.id == session.id()) {
             let offer = CounterOffer::new(session.clone(), connection, kinds);
             entry.counter_offer = Some((session.id(), offer));
         }

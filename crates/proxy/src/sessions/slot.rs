@@ -50,6 +50,11 @@ impl Slot {
             alone,
         }
     }
+
+    /// Publish or play.
+    pub(super) const fn role(&self) -> Role {
+        self.role
+    }
 }
 
 fn is_keyed(role: Role, resource: &PathAndQuery) -> bool {

@@ -16,6 +16,8 @@ use std::{
     time::Duration,
 };
 
+use whipstitch_signaling::Role;
+
 use super::{
     slot::{Current, Former, Newest, Now, Number, Slot, SlotEntry, Target},
     state::{By, Standing, State, Verdict},
@@ -52,8 +54,25 @@ pub(super) struct Slots<S> {
     entries: HashMap<Arc<Slot>, SlotEntry<S>>,
     /// Every slot with something remembered, the oldest first.
     by_age: BTreeMap<Number, Arc<Slot>>,
-    /// Those without an open session.
+    /// Those without an open session, by the time of its closing.
     closed: BTreeSet<Number>,
+    /// Those with an open player.
+    players: BTreeSet<Number>,
+}
+
+/// What is forgotten first when there are too many.
+///
+/// Players come before publishers: a player that hangs up without a DELETE stays in the table until
+/// its lifetime ends, since Red5's list of streams says nothing of players, while a publisher that
+/// runs for days is in use. Ordered by age alone, the one would drive out the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// Without an open session.
+    Closed,
+    /// An open player.
+    Player,
+    /// An open publisher.
+    Publisher,
 }
 
 impl<S> Default for Slots<S> {
@@ -62,6 +81,7 @@ impl<S> Default for Slots<S> {
             entries: HashMap::new(),
             by_age: BTreeMap::new(),
             closed: BTreeSet::new(),
+            players: BTreeSet::new(),
         }
     }
 }
@@ -179,6 +199,10 @@ impl<S: Clone> Slots<S> {
         if let Some((former, _)) = rank {
             self.by_age.remove(&former);
             self.closed.remove(&former);
+            self.players.remove(&former);
+        }
+        if slot.role() == Role::Play {
+            self.players.insert(number);
         }
         self.by_age.insert(number, slot);
         gone
@@ -231,8 +255,8 @@ impl<S: Clone> Slots<S> {
     }
 
     /// The session that was issued at this slot at this time is over. A newer one at its slot
-    /// stays. `certain` says that the node has it no more; of a session that is not known, that is
-    /// remembered under `number`.
+    /// stays. `certain` says that the node has it no more; that is remembered of a session that is
+    /// not known too. `number` is the slot's age from now on.
     pub(super) fn close(
         &mut self,
         slot: &Slot,
@@ -245,7 +269,15 @@ impl<S: Clone> Slots<S> {
             && newest.issued_at == issued_at
         {
             newest.ended |= certain;
-            self.closed.insert(newest.number);
+            if let Some((rank, _)) = entry.rank
+                && !self.closed.contains(&rank)
+                && let Some(slot) = self.by_age.remove(&rank)
+            {
+                self.players.remove(&rank);
+                self.by_age.insert(number, slot);
+                self.closed.insert(number);
+                entry.rank = Some((number, now));
+            }
             let closed = entry.current.take().map(|one| one.session);
             if afterwards == Afterwards::Lingers {
                 entry.lingering = closed.clone().or(entry.lingering.take());
@@ -304,12 +336,14 @@ impl<S: Clone> Slots<S> {
         expired
     }
 
-    /// What would be forgotten first: slots without an open session, then the oldest; `true` goes
-    /// after `false`.
-    pub(super) fn expendable(&self) -> Option<(bool, Number)> {
-        let closed = self.closed.first().map(|number| (false, *number));
-        let open = || self.by_age.first_key_value().map(|(at, _)| (true, *at));
-        closed.or_else(open)
+    /// What would be forgotten first: the oldest of the first class that there is.
+    pub(super) fn expendable(&self) -> Option<(Class, Number)> {
+        let oldest = |of: &BTreeSet<Number>, class| Some((class, *of.first()?));
+        // With neither, all of them are publishers.
+        let publisher = || Some((Class::Publisher, *self.by_age.first_key_value()?.0));
+        oldest(&self.closed, Class::Closed)
+            .or_else(|| oldest(&self.players, Class::Player))
+            .or_else(publisher)
     }
 
     /// Forgets the slot of this number. What is in flight stays.
@@ -318,6 +352,7 @@ impl<S: Clone> Slots<S> {
             return Gone::default();
         };
         self.closed.remove(&number);
+        self.players.remove(&number);
         let Some(entry) = self.entries.get_mut(&*slot) else {
             return Gone::default();
         };

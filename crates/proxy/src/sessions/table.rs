@@ -173,6 +173,11 @@ impl SessionTable {
         self.0.by_client.then(only)?
     }
 
+    /// Whether a URL without a token can mean a session.
+    pub(crate) fn serves_by_client(&self) -> bool {
+        self.0.by_client
+    }
+
     /// The client has sent a request for this session.
     pub(crate) fn touch(&self, role: Role, session: &Session) {
         let slot = Slot::of(role, session);
@@ -240,7 +245,13 @@ impl SessionTable {
             slots.close(&slot, issued_at, how, (number, now))
         });
         match (&closed.closed, afterwards) {
-            (Some(session), Afterwards::Lingers) => end::log(session, why, None),
+            (Some(session), Afterwards::Lingers) => {
+                let client = session.at_node().and_then(|http| http.client.as_ref());
+                if let Some(client) = client {
+                    lock(&self.0.clients).lingers(client, session.id());
+                }
+                end::log(session, why, None);
+            }
             _ => self.left(&closed, why),
         }
         self.evict();
@@ -339,13 +350,14 @@ impl SessionTable {
             more(slots.remembered(), remembered),
             more(slots.open_sessions(), open),
         );
-        drop(slots);
+        // Inside the lock, so that nothing is subtracted before it is added.
         if remembered != 0 {
             self.0.remembered.fetch_add(remembered, Ordering::Relaxed);
         }
         if open != 0 {
             self.0.http_open.fetch_add(open, Ordering::Relaxed);
         }
+        drop(slots);
         changed
     }
 
@@ -363,7 +375,8 @@ impl SessionTable {
         }
     }
 
-    /// Forgets what is oldest while there are too many: closed sessions first.
+    /// Forgets what is oldest while there are too many: closed sessions first, then players, and
+    /// publishers last.
     fn evict(&self) {
         while self.0.remembered.load(Ordering::Relaxed) > self.0.capacity.load(Ordering::Relaxed) {
             let shards = self.0.shards.iter();

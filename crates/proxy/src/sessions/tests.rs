@@ -194,6 +194,58 @@ async fn the_table_is_bounded_and_the_closed_and_the_oldest_leave_first() {
     assert_eq!(scene.table.count().http, 10);
 }
 
+#[tokio::test]
+async fn players_that_never_say_goodbye_drive_no_publisher_out() {
+    let scene = Scene::new(10).await;
+    let publisher = client(Role::Publish);
+    scene.open_of(Role::Publish, &sealed(HERE, 1), Some(publisher.clone()));
+    for number in 0..1_000 {
+        scene.open(Role::Play, &sealed("/a", number));
+    }
+    assert_eq!(scene.standing(1), Standing::Open);
+    let meant = scene.table.only_of(&publisher, None);
+    assert_eq!(meant.map(|session| session.issued_at), Some(1));
+    let count = scene.table.count();
+    assert_eq!((count.http, count.forgotten), (10, 991));
+}
+
+#[tokio::test]
+async fn of_the_closed_the_one_that_was_closed_first_leaves_first() {
+    let scene = Scene::new(3).await;
+    let player = |number| sealed("/a", number);
+    for number in 0..3 {
+        scene.open(Role::Play, &player(number));
+    }
+    for number in [2, 0] {
+        let over = (player(number), EndReason::Deleted);
+        scene.table.close(Role::Play, &over.0, over.1);
+    }
+    scene.open(Role::Play, &player(3));
+    let standing = |number| scene.table.standing(Role::Play, &player(number));
+    assert_eq!(
+        (standing(0), standing(2)),
+        (Standing::Ended, Standing::Unknown)
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_others_say_is_over_does_not_make_the_open_one_ambiguous() {
+    let scene = Scene::new(10).await;
+    let client = client(Role::Play);
+    let at = |number| sealed("/a", number);
+    let only = || Some(scene.table.only_of(&client, None)?.issued_at);
+    for number in [1, 2] {
+        scene.open_of(Role::Play, &at(number), Some(client.clone()));
+    }
+    assert_eq!(only(), None);
+    scene.table.lose(Role::Play, &at(1), EndReason::Gone);
+    assert_eq!(only(), Some(2));
+    scene.table.lose(Role::Play, &at(2), EndReason::Gone);
+    assert_eq!(only(), None, "two that linger");
+    scene.table.close(Role::Play, &at(2), EndReason::Deleted);
+    assert_eq!(only(), Some(1), "its client may still mean it");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_expires_with_its_url() {
     let scene = Scene::new(10).await;

@@ -184,8 +184,9 @@ pub struct Limits {
     pub sockets: usize,
     /// Most streams of server-sent events at once; further ones get 503.
     pub event_streams: usize,
-    /// Most WHIP and WHEP sessions in the table; for a further one the oldest is evicted, which is
-    /// no error to its client.
+    /// Most WHIP and WHEP sessions in the table. For a further one, one is evicted: first closed
+    /// sessions, then the oldest player, the oldest publisher last. The session's own URL still
+    /// works; a URL without a token no longer means it, and its client then gets 404.
     pub sessions: usize,
     /// Longest body of a WHIP or WHEP request, in bytes.
     pub sdp_bytes: u64,

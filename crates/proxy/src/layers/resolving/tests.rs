@@ -27,7 +27,11 @@ impl Directory for Naming {
         Box::pin(async move {
             assert_eq!((lookup.role, purpose), (Role::Publish, Purpose::Inquiry));
             let wants = lookup.hints.as_str();
-            let own = ["region=r&strict=true", "region=r&transcode=true"];
+            let own = [
+                "region=r&strict=true",
+                "region=r&transcode=true",
+                "endpoints=16",
+            ];
             assert!(
                 wants == "endpoints=16&region=r" || own.contains(&wants),
                 "{wants}"
@@ -257,4 +261,38 @@ async fn a_session_of_ours_outlives_any_step_of_the_clock_and_anothers_has_its_l
     assert_eq!(elsewhere(3_600_000 + 29_000), Ok(()));
     assert_eq!(elsewhere(3_600_000 + 31_000), Err(NoSession::Expired));
     assert_eq!(elsewhere(-3_600_000), Ok(()), "from the future");
+}
+
+#[tokio::test]
+async fn where_a_url_without_a_token_means_no_session_the_manager_is_not_asked() {
+    for by_client in [false, true] {
+        let directory = Arc::new(Naming {
+            gate: gate(),
+            asked: AtomicUsize::new(0),
+        });
+        let clock = WallClock::default();
+        let sessions = SessionTable::new(100, by_client, Duration::from_hours(1), clock);
+        let resolver = Resolver {
+            sessions,
+            ..resolver(directory.clone(), gate())
+        };
+        let target = "/live/whip/resource/s1?region=r&host=10.0.0.7";
+        let peer = crate::Peer::new("192.0.2.1:1000".parse().unwrap(), true);
+        let routed = Routed {
+            ask: Ask::Session {
+                role: Role::Publish,
+                key: StreamKey::new("live", "s1").unwrap(),
+                token: None,
+            },
+            request: http::Request::delete(target)
+                .body(crate::words::body::empty())
+                .unwrap(),
+            host: http::uri::Authority::from_static("a"),
+            exchange: Exchange::begin(&http::HeaderMap::new(), Some(peer)),
+            takes: crate::request::message::Takes::Stream,
+        };
+        assert!(resolver.resolve(routed).await.is_err());
+        let asked = directory.asked.load(Ordering::SeqCst);
+        assert_eq!(asked, usize::from(by_client));
+    }
 }

@@ -20,7 +20,6 @@ use std::{
 };
 
 use http::uri::PathAndQuery;
-use whipstitch_signaling::Role;
 
 mod deletes;
 mod world;
@@ -320,7 +319,22 @@ impl Run {
     }
 
     fn evict(&mut self) {
-        if let Some((_, number)) = self.slots.expendable() {
+        if let Some((class, number)) = self.slots.expendable() {
+            let open: Vec<Role> = self
+                .slots
+                .by_age
+                .iter()
+                .filter_map(|(number, slot)| {
+                    let is_open = !self.slots.closed.contains(number);
+                    is_open.then_some(slot.role())
+                })
+                .collect();
+            let expected = match open.len() {
+                open if open < self.slots.remembered() => Class::Closed,
+                _ if open.contains(&Role::Play) => Class::Player,
+                _ => Class::Publisher,
+            };
+            assert_eq!(class, expected);
             let evicted = self.slots.forget(number);
             self.forget_unknown();
             self.ended(&evicted, EndReason::Evicted);
