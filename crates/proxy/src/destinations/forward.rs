@@ -90,7 +90,7 @@ impl Forward {
     pub(crate) async fn send(self: Arc<Self>, to: ToNode) -> Result<Response<Body>, Error> {
         if matches!(to.goal, Goal::Session(_)) && to.request.method() == Method::DELETE {
             let this = self.clone();
-            let delete = async move { this.carry(to).await };
+            let delete = Box::pin(async move { this.carry(to).await });
             return self.deletions.carry(delete).await;
         }
         self.carry(to).await
