@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 
 use http::{
-    HeaderName, HeaderValue, Request, Response,
+    HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
 };
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
@@ -50,8 +50,13 @@ where
         .layer(MapResponseBodyLayer::new(boxed))
         .layer(SetRequestIdLayer::new(REQUEST_ID, NewId))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        // The compression overwrites the status with 406 where the client accepts no coding at all
+        // (`*;q=0`), after the work is done: a drain would begin and be reported as refused. RFC
+        // 9110, section 12.5.3 allows an answer without a coding there.
+        .map_response(restore_status)
         // Not event streams and icons, by the layer's own default.
         .layer(CompressionLayer::new())
+        .map_response(remember_status)
         // Browsers must take an answer for what its media type says.
         .layer(SetResponseHeaderLayer::overriding(
             X_CONTENT_TYPE_OPTIONS,
@@ -68,6 +73,19 @@ where
             let admin = admin.clone();
             async move { Ok::<_, Infallible>(router::answer(&admin, request).await) }
         })
+}
+
+fn remember_status<B>(mut response: Response<B>) -> Response<B> {
+    let status = response.status();
+    response.extensions_mut().insert(status);
+    response
+}
+
+fn restore_status<B>(mut response: Response<B>) -> Response<B> {
+    if let Some(status) = response.extensions_mut().remove::<StatusCode>() {
+        *response.status_mut() = status;
+    }
+    response
 }
 
 fn boxed(body: CompressionBody<answer::Body>) -> Body {

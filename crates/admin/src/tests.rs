@@ -297,6 +297,26 @@ async fn gzip_is_sent_to_clients_that_accept_it_and_never_in_events() {
     }
 }
 
+#[tokio::test]
+async fn a_client_that_accepts_no_coding_gets_the_status_of_the_answer() {
+    for accept in ["*;q=0", "identity;q=0", "gzip;q=0, *;q=0"] {
+        let admin = admin();
+        for (method, path, expected) in [
+            ("GET", "/readyz", 503),
+            ("POST", "/drain", 202),
+            ("GET", "/livez", 200),
+        ] {
+            let request = Request::builder().method(method).uri(path);
+            let request = request.header("accept-encoding", accept);
+            let request = request.header("content-type", "application/json");
+            let request = request.body(Full::new(Bytes::from_static(b"{}"))).unwrap();
+            let response = answer(&admin, Listener::Unix, request).await;
+            assert_eq!(response.status(), expected, "{method} {path} {accept}");
+            assert_eq!(response.headers().get("content-encoding"), None);
+        }
+    }
+}
+
 /// The names of all members, with dots between levels and `[]` after lists.
 fn members(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
     match value {
