@@ -90,7 +90,7 @@ mod tests {
             "info,whipstitch_origin=debug",
             "info,access=off",
             "session",
-            "info,whipstitch_proxy::splice",
+            "info,whipstitch_proxy::destinations::splice",
             "warn,hyper=trace",
             "[span]=debug",
             "info,whipstitch[exchange]",
