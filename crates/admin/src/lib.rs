@@ -120,7 +120,7 @@ pub struct Facts {
     pub http: Vec<SocketAddr>,
     /// The address of the admin interface.
     pub admin: Option<SocketAddr>,
-    /// Host names by which the admin interface may be reached: `admin.hosts`.
+    /// Host names that a request to the admin interface may carry: `admin.hosts`.
     pub hosts: Vec<String>,
     /// `stream_manager.url`
     pub manager_url: String,

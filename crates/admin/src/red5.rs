@@ -47,7 +47,7 @@ impl Shown {
     }
 }
 
-/// "Unhealthy" is a session of which only one side is left.
+/// "Unhealthy" is a session with only one side still connected.
 fn is_healthy(session: &SessionView) -> bool {
     let Sides { client, node } = session.sides();
     client && node

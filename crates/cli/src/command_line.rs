@@ -100,7 +100,7 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Reads the arguments, the first of which is the program's name.
+    /// Reads the arguments; the first one is the program's name.
     ///
     /// # Errors
     /// How to exit instead: after `--help` and `--version`, with [`EX_USAGE`], or with

@@ -1,6 +1,6 @@
 //! Commands that need no running whipstitch: completions, manual, version, schema.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::{
     io::Write as _,

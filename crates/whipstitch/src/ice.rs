@@ -1,4 +1,4 @@
-//! `[ice]` → the servers that the proxy tells of. The files with their secrets are read at the
+//! `[ice]` → the servers that the proxy announces. The files with their secrets are read at the
 //! start, and again whenever they change, as those of session keys are.
 
 use std::{
@@ -69,7 +69,7 @@ impl IceFiles {
             let found = tokio::task::spawn_blocking(move || read(&config, &digests)).await;
             match found {
                 Ok(found) => {
-                    let changed = self.take_up(found, &reloads);
+                    let changed = self.apply(found, &reloads);
                     reloads.unusable(self.wrong.is_some());
                     due.done(|| match &self.wrong {
                         Some(wrong) => FileState::Failed(wrong.clone()),
@@ -85,8 +85,8 @@ impl IceFiles {
         }
     }
 
-    /// Takes up what has changed; whether anything has.
-    fn take_up(
+    /// Applies what has changed; whether anything has.
+    fn apply(
         &mut self,
         found: Result<(IceServers, u64), IceFileError>,
         reloads: &ReloadMetrics,

@@ -102,7 +102,7 @@ impl KeyFile {
                     continue;
                 }
             };
-            let look = self.take_up(found);
+            let look = self.apply(found);
             reloads.unusable(self.wrong.is_some());
             // What was wrong before is wrong still, and worth an answer to who asks.
             due.done(|| match (&look, &self.wrong) {
@@ -124,8 +124,8 @@ impl KeyFile {
         }
     }
 
-    /// Takes up what has changed.
-    fn take_up(&mut self, found: Result<String, KeyFileError>) -> Look {
+    /// Applies what has changed.
+    fn apply(&mut self, found: Result<String, KeyFileError>) -> Look {
         let text = match found {
             Ok(text) => text,
             Err(error) => return self.is_wrong(&error),
@@ -208,7 +208,7 @@ mod tests {
 
     impl KeyFile {
         fn look(&mut self) -> Look {
-            self.take_up(read(&self.path))
+            self.apply(read(&self.path))
         }
     }
 

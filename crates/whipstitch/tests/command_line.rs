@@ -6,7 +6,7 @@ use std::{
 };
 
 fn whipstitch(args: &[&str]) -> io::Result<Output> {
-    // Settings of whoever runs the tests must not reach it.
+    // Settings in the developer's environment must not reach it.
     Command::new(env!("CARGO_BIN_EXE_whipstitch"))
         .args(args)
         .env_clear()

@@ -5,7 +5,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
+    reason = "a test that cannot continue has failed"
 )]
 
 use std::{
@@ -41,7 +41,7 @@ const QUESTIONS: [&str; 9] = [
 
 fn command(line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_whipstitch"));
-    // Settings of whoever runs the tests must not reach it.
+    // Settings in the developer's environment must not reach it.
     command.args(line.split_whitespace()).env_clear();
     command
 }
@@ -139,7 +139,7 @@ fn a_refusal_ends_with_4_in_the_words_of_the_other_side() {
     );
 }
 
-/// Only root can become somebody else, and nobody can keep root out.
+/// Only root can become another user, and no permission keeps root out.
 #[test]
 fn no_permission_names_the_owner() {
     let folder = tempfile::tempdir().unwrap();
@@ -416,7 +416,7 @@ fn the_whole_life_of_one_that_runs() {
     let running = Running(run.stdout(Stdio::null()).spawn().unwrap());
     let began = Instant::now();
     while whipstitch(&line("status")).status.code() == Some(3) {
-        assert!(began.elapsed() < SOON, "nobody at {}", socket.display());
+        assert!(began.elapsed() < SOON, "no answer at {}", socket.display());
     }
     let status = printed(&whipstitch(&line("status")));
     assert!(

@@ -4,7 +4,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
+    reason = "a test that cannot continue has failed"
 )]
 
 use std::{
@@ -121,7 +121,7 @@ fn without_descriptors_it_waits_and_serves_again_when_there_are_some() {
     let (failures, last) = std::iter::repeat_with(look)
         .find(|(failures, _)| *failures >= from + 10.0)
         .unwrap();
-    // A tenth of a second each; one of them was under way at the first look.
+    // A tenth of a second each; one of them was running at the first look.
     let fewest = Duration::from_secs_f64((failures - from - 1.0) * 0.09);
     assert!(last - since >= fewest, "{failures} in {:?}", last - since);
     assert!(served.get("/live/whip/endpoint/s1").0.contains("204"));

@@ -4,7 +4,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
+    reason = "a test that cannot continue has failed"
 )]
 
 use std::{
@@ -55,7 +55,7 @@ impl Running {
         Self { child, log }
     }
 
-    /// The next log line of which this holds.
+    /// The next log line that meets this condition.
     fn line(&self, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
         loop {
             let line = self.log.recv_timeout(SOON).unwrap();
@@ -89,25 +89,25 @@ fn post(socket: &Path, path: &str, body: &str) -> String {
     answer
 }
 
-/// What the service manager hears, until one of the messages begins with this.
-fn hear(manager: &UnixDatagram, wanted: &str) -> Vec<String> {
-    let mut heard = Vec::new();
-    // It goes on saying that it is alive, so that silence is not the only way to wait in vain.
+/// What the service manager receives, until one of the messages begins with this.
+fn receive(manager: &UnixDatagram, wanted: &str) -> Vec<String> {
+    let mut received = Vec::new();
+    // The watchdog messages never stop, so the read timeout alone does not end a failed wait.
     for _ in 0..100 {
         let mut buffer = [0; 4096];
         let length = manager.recv(&mut buffer).unwrap();
         let message = String::from_utf8(buffer[..length].to_vec()).unwrap();
         let found = message.starts_with(wanted);
-        heard.push(message);
+        received.push(message);
         if found {
-            return heard;
+            return received;
         }
     }
-    panic!("no {wanted} among {heard:?}")
+    panic!("no {wanted} among {received:?}")
 }
 
 #[test]
-fn the_service_manager_hears_of_everything() {
+fn the_service_manager_is_notified_of_everything() {
     let folder = tempfile::tempdir().unwrap();
     let name = folder.path().join("notify");
     let manager = UnixDatagram::bind(&name).unwrap();
@@ -119,20 +119,20 @@ fn the_service_manager_hears_of_everything() {
             ("WATCHDOG_USEC", "200000"),
         ],
     );
-    assert_eq!(hear(&manager, "READY=1").len(), 1, "nothing comes before");
-    let status = hear(&manager, "STATUS=").pop().unwrap();
+    assert_eq!(receive(&manager, "READY=1").len(), 1, "nothing comes before");
+    let status = receive(&manager, "STATUS=").pop().unwrap();
     assert!(status.contains("ready; 0 WebSocket"), "{status}");
     for _ in 0..3 {
-        hear(&manager, "WATCHDOG=1");
+        receive(&manager, "WATCHDOG=1");
     }
     running.signal("HUP");
-    let reloading = hear(&manager, "RELOADING=1").pop().unwrap();
+    let reloading = receive(&manager, "RELOADING=1").pop().unwrap();
     assert!(reloading.contains("\nMONOTONIC_USEC="), "{reloading}");
-    hear(&manager, "READY=1");
+    receive(&manager, "READY=1");
     let reloaded = running.says("reloaded");
     assert_eq!(reloaded["certificates"], "none");
     running.signal("TERM");
-    hear(&manager, "STOPPING=1");
+    receive(&manager, "STOPPING=1");
     running.says("drained");
     assert_eq!(running.child.wait().unwrap().code(), Some(0));
 }
@@ -151,7 +151,7 @@ fn the_log_is_changed_while_it_runs_and_a_drained_process_waits_for_its_signal()
         "{\"level\":\"trace\",\"for_ms\":3000}",
     );
     assert!(changed.starts_with("HTTP/1.1 200"), "{changed}");
-    // A lookup is told of at this level.
+    // A lookup is logged at this level.
     let mut client = TcpStream::connect(http).unwrap();
     let request = "POST /live/whip/endpoint/s1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/sdp\r\n\
         Content-Length: 5\r\n\r\nv=0\r\n";

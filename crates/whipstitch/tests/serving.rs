@@ -4,7 +4,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
+    reason = "a test that cannot continue has failed"
 )]
 
 use std::{
@@ -231,7 +231,7 @@ fn a_silent_log_changes_nothing_else() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
-/// Addresses that nobody listens on at the moment.
+/// Addresses without a listener at the moment.
 fn free<const COUNT: usize>() -> [SocketAddr; COUNT] {
     let taken = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     taken.map(|listener| listener.local_addr().unwrap())
@@ -311,7 +311,7 @@ fn the_journal_is_told_how_grave_each_line_is() {
             .or(line.strip_prefix("<4> WARN "));
         assert!(rest.is_some(), "{line}");
     }
-    // Not the journal's: what is inherited from whoever started the shell says nothing.
+    // Not the journal's: a variable that the shell inherited says nothing.
     for line in journal("text", other).lines() {
         assert!(line.starts_with("20"), "{line}");
     }

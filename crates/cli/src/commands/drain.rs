@@ -50,7 +50,7 @@ impl Question for Options {
         loop {
             let status = match asker.get("/status").await {
                 Ok(status) => status,
-                // It was there a moment ago.
+                // It answered the order to drain, so it has ended since.
                 Err(failure) if failure.code == UNREACHABLE => return Ok(ended(order)),
                 Err(failure) => return Err(failure),
             };
@@ -95,14 +95,14 @@ impl Left {
             status.size("/drain/exchanges"),
             status.size("/drain/sockets"),
         );
-        // Nothing may be under way while load balancers are still waited for, so the outcome counts
-        // where it is told.
-        let tells = status.0.pointer("/drain/outcome").is_some();
+        // Without requests and sockets, the drain can still wait for load balancers, so the outcome
+        // decides where the status has one.
+        let has_outcome = status.0.pointer("/drain/outcome").is_some();
         let outcome = status.text("/drain/outcome");
         Self {
             exchanges,
             sockets,
-            over: outcome.is_some() || (!tells && exchanges == Some(0) && sockets == Some(0)),
+            over: outcome.is_some() || (!has_outcome && exchanges == Some(0) && sockets == Some(0)),
             cut: outcome == Some("cut"),
         }
     }

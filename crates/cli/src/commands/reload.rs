@@ -10,8 +10,8 @@ use super::{
     show::{Look, Style, clean},
 };
 
-/// Read settings, certificates, keys and lists again; says what was taken up, and what waits for a
-/// restart.
+/// Read settings, certificates, keys and lists again; prints what was applied, and what requires
+/// a restart.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     #[command(flatten)]

@@ -46,13 +46,13 @@ impl Families {
         let reloads = &now.reloads;
         self.counters(
             "reloads_total",
-            "Times that settings and files were read again because somebody asked (SIGHUP, POST /reload), by whether all of them could be used.",
+            "Times that settings and files were read again on request (SIGHUP, POST /reload), by whether all of them could be used.",
             "result",
             &[("done", number(reloads.done)), ("failed", number(reloads.failed))],
         )?;
         self.gauge(
             "reload_last_success_timestamp_seconds",
-            "When somebody last had settings and files read again and all of them could be used, or of the start, in seconds since 1970.",
+            "Time of the last requested reload of settings and files that could all be used, or of the start, in seconds since 1970.",
             since_1970(reloads.last_success),
         )?;
         self.gauge(
@@ -67,7 +67,7 @@ impl Families {
         )
     }
 
-    /// There is one certificate, so what tells two series apart is what it is for. Names and files
+    /// There is one certificate, so two series differ in what it is for. Names and files
     /// would be other label values in every installation, and other ones after a renewal.
     fn certificates(&mut self, now: &Reading) -> prometheus::Result<()> {
         let shown = &now.certificates;

@@ -99,7 +99,7 @@ fn a_reading_is_told_as_it_is() {
     assert_eq!(values(&registry, "limit_used")["connections.max"], "7");
     assert_eq!(values(&registry, "limit")["limits.sockets"], "7000");
     assert_eq!(values(&registry, "nodes")["ejected"], "3");
-    // Counters are read, not added to, however often somebody looks.
+    // Counters are read, not added to, however often they are scraped.
     assert_eq!(one("runtime_busy_seconds_total"), "0.25");
 }
 

@@ -24,8 +24,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Makes a file with this mode; one that exists is replaced as a whole, so that nobody who has it
-/// open sees the new one and no link is followed.
+/// Makes a file with this mode; one that exists is replaced as a whole, so that no process that
+/// has the old one open sees the new text, and no link is followed.
 pub(super) fn write(path: &Path, text: &str, mode: u32, replace: bool) -> Result<(), String> {
     let explain = |error: io::Error| format!("{} cannot be written: {error}", path.display());
     if !replace {

@@ -1,5 +1,5 @@
 //! Java's properties files, as `java.util.Properties.load(InputStream)` reads them: ISO 8859-1,
-//! `\uXXXX`, lines that go on behind a backslash, keys that end at `=`, `:` or a blank.
+//! `\uXXXX`, lines that continue after a backslash, keys that end at `=`, `:` or a blank.
 
 use std::fmt;
 
@@ -69,7 +69,7 @@ fn is_blank(one: char) -> bool {
     matches!(one, ' ' | '\t' | '\u{c}')
 }
 
-/// Lines as they are meant: without comments and empty ones, joined where one goes on.
+/// Lines as they are meant: without comments and empty ones, joined where one continues.
 fn logical(text: &[char]) -> Vec<(usize, Vec<char>)> {
     let mut lines: Vec<(usize, Vec<char>)> = Vec::new();
     let mut goes_on = false;

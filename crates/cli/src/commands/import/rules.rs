@@ -73,7 +73,7 @@ const REASONS: &[(&str, &str)] = &[
     ),
     (
         "streammanager.ip",
-        "tells several managers apart; it need not be an address (--stream-manager names the manager)",
+        "distinguishes several managers; it need not be an address (--stream-manager names the manager)",
     ),
     (
         "config.",

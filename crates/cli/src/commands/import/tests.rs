@@ -92,7 +92,7 @@ fn a_real_file_becomes_one_that_passes_the_check() {
     # - how nodes find each other, which stays with the Stream Manager:
     #     cluster.password
     #     cluster.accessPort
-    # - tells several managers apart; it need not be an address (--stream-manager names the manager):
+    # - distinguishes several managers; it need not be an address (--stream-manager names the manager):
     #     streammanager.ip
     # - the Stream Manager's own way to its nodes, which it keeps:
     #     serverapi.accessToken
@@ -102,7 +102,7 @@ fn a_real_file_becomes_one_that_passes_the_check() {
       webapp.contextPath: the Stream Manager's own application
       config.dbHost, config.dbPass: the Stream Manager's database, which Whipstitch does not use
       cluster.password, cluster.accessPort: how nodes find each other, which stays with the Stream Manager
-      streammanager.ip: tells several managers apart; it need not be an address (--stream-manager names the manager)
+      streammanager.ip: distinguishes several managers; it need not be an address (--stream-manager names the manager)
       serverapi.accessToken: the Stream Manager's own way to its nodes, which it keeps
     wrote /access-token, readable by its owner only: the user that runs whipstitch has to own it
     wrote /whipstitch.toml
