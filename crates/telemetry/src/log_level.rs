@@ -82,18 +82,21 @@ impl LogLevel {
         }
     }
 
-    /// Configures another filter. It becomes active at once, or at the end of a temporary one.
+    /// Configures another filter, and returns the former one. It becomes active at once, or at the
+    /// end of a temporary one.
     ///
     /// # Errors
     /// Why the filter is not changed.
-    pub fn configure(&self, filter: &str) -> Result<(), LevelError> {
+    pub fn configure(&self, filter: &str) -> Result<String, LevelError> {
         let parsed = log_filter::parse(filter)?;
         let mut changed = self.lock();
         if changed.now.is_none() {
             (self.0.set)(parsed).map_err(LevelError::Refused)?;
         }
-        filter.clone_into(&mut changed.configured);
-        Ok(())
+        Ok(std::mem::replace(
+            &mut changed.configured,
+            filter.to_owned(),
+        ))
     }
 
     /// Sets a temporary filter; a task on `tasks` restores the configured one.
@@ -190,6 +193,21 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(level.now(), ("info".to_owned(), None));
         assert_eq!(*set.lock().unwrap(), ["debug", "info"]);
+    }
+
+    #[test]
+    fn a_configured_filter_is_active_and_the_former_one_is_returned() {
+        let (level, set) = level();
+        assert_eq!(level.configure("debug").unwrap(), "info");
+        assert_eq!(level.configure("info").unwrap(), "debug");
+        assert_eq!(*set.lock().unwrap(), ["debug", "info"]);
+    }
+
+    #[test]
+    fn a_filter_that_is_refused_changes_nothing() {
+        let level = LogLevel::new("info", |_| Err("another log".to_owned()));
+        level.configure("debug").unwrap_err();
+        assert_eq!(level.now(), ("info".to_owned(), None));
     }
 
     #[tokio::test(start_paused = true)]

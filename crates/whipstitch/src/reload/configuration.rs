@@ -96,13 +96,16 @@ impl Reconfigure {
         };
         let config = change.config();
         // The steps that can fail come first, so that a failure changes nothing.
+        // The log precedes the stack, which resizes limits, and is restored if the stack fails.
+        let log = self.log.as_ref().filter(|_| concerns(&["log"]));
+        let former = log
+            .map(|log| log.configure(&config.log.filter))
+            .transpose()
+            .map_err(|error| io::Error::other(format!("log.filter {error}")))?;
         let stack = concerns(&["proxy", "limits", "timeouts"])
             .then(|| stack(&self.dependencies, &stack_settings(config)))
-            .transpose()?;
-        if let Some(log) = self.log.as_ref().filter(|_| concerns(&["log"])) {
-            let configured = log.configure(&config.log.filter);
-            configured.map_err(|error| io::Error::other(format!("log.filter {error}")))?;
-        }
+            .transpose()
+            .inspect_err(|_| restore(log, former.as_deref()))?;
         if let Some(stack) = stack {
             self.current.replace(stack);
             open_files::warn_if_too_few(config);
@@ -116,6 +119,13 @@ impl Reconfigure {
             self.dependencies.sessions.forget_affinity();
         }
         Ok(())
+    }
+}
+
+/// A filter that was active before can be set again, so the result adds nothing.
+fn restore(log: Option<&LogLevel>, former: Option<&str>) {
+    if let Some((log, former)) = log.zip(former) {
+        let _ = log.configure(former);
     }
 }
 
