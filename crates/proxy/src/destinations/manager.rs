@@ -84,6 +84,7 @@ impl Manager {
                 Failed::NotConnected(cause) | Failed::OutOfTime(cause) | Failed::Broken(cause) => {
                     Error::Manager(ManagerFault::Unreachable(cause))
                 }
+                Failed::Defect => defect("a request to the Stream Manager")(failed),
             })?;
         let mut response = answer.map(body::incoming);
         strip_hop_by_hop(response.headers_mut());

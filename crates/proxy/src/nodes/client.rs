@@ -62,6 +62,9 @@ pub(crate) enum Failed {
     Broken(Cause),
     /// A connection, but no header of an answer in time.
     Timeout(Cause),
+    /// The request cannot be written for a node: a defect of ours, since the layers above have
+    /// checked node, path and token. It says nothing about the node.
+    Defect,
 }
 
 /// For the operator: what failed, in the words of [`Cause`].
@@ -73,6 +76,7 @@ impl fmt::Display for Failed {
             | Self::OutOfTime(cause)
             | Self::Broken(cause)
             | Self::Timeout(cause) => cause.fmt(f),
+            Self::Defect => f.write_str("the request makes no valid URL of the node"),
         }
     }
 }
@@ -141,7 +145,9 @@ impl Sent {
             Err(Failed::NotConnected(_) | Failed::OutOfTime(_)) => {
                 return phases.connect(Phase::since(self.began));
             }
-            Err(Failed::Body(_) | Failed::Broken(_) | Failed::Timeout(_)) => self.made(),
+            Err(Failed::Body(_) | Failed::Broken(_) | Failed::Timeout(_) | Failed::Defect) => {
+                self.made()
+            }
         };
         // The pool may have given it a connection that was begun for another request.
         let made = made.filter(|made| made.ready > self.began);

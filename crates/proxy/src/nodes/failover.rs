@@ -5,7 +5,7 @@
 //! |---|---|
 //! | no connection | another node: nothing was sent |
 //! | 502, 503, or a connection that broke | another node, if the request creates nothing and its body is unread |
-//! | any other answer, no answer in time, the client's own fault | the end |
+//! | any other answer, no answer in time, the client's own fault, a defect of ours | the end |
 //!
 //! When no node of a lookup's answer is left to try, the manager is asked once more: for spare
 //! nodes, or with the client's own words where these fix the number of nodes
@@ -25,7 +25,7 @@ use crate::{
         budget::Budget,
         phases::{Phase, Phases},
     },
-    words::error::NodeFault,
+    words::error::{NodeFault, defect},
 };
 
 /// Most nodes that one request is sent to.
@@ -201,7 +201,7 @@ impl<G> Tries<G> {
             Err(Failed::NotConnected(_) | Failed::OutOfTime(_)) => true,
             Err(Failed::Broken(_)) => !self.creates,
             Ok(answer) => !self.creates && is_unable(answer.response.status()),
-            Err(Failed::Body(_) | Failed::Timeout(_)) => false,
+            Err(Failed::Body(_) | Failed::Timeout(_) | Failed::Defect) => false,
         }
     }
 }
@@ -219,7 +219,7 @@ pub(crate) fn outcome(answer: Result<StatusCode, &Failed>, fair: bool) -> Option
         Err(Failed::NotConnected(cause)) => Some(Outcome::Unreachable(cause.clone())),
         Err(Failed::OutOfTime(cause)) => fair.then(|| Outcome::Unreachable(cause.clone())),
         Err(Failed::Timeout(cause)) => fair.then(|| Outcome::Silent(cause.clone())),
-        Err(Failed::Body(_)) => None,
+        Err(Failed::Body(_) | Failed::Defect) => None,
     }
 }
 
@@ -243,6 +243,7 @@ pub(crate) fn error(failed: Failed) -> Error {
         Failed::NotConnected(cause) | Failed::OutOfTime(cause) | Failed::Broken(cause) => {
             NodeFault::Unreachable(cause).into()
         }
+        Failed::Defect => defect("a request to a node")(failed),
     }
 }
 

@@ -64,16 +64,19 @@ impl NodeClient {
         self
     }
 
-    /// The request as this node gets it, and its whole URL. `None` if there is none, which the
-    /// layers above have made sure of.
+    /// The request as this node gets it, and its whole URL.
+    ///
+    /// # Errors
+    /// [`Failed::Defect`]: there is none, which the layers above have ruled out.
     pub(crate) fn addressed(
         &self,
         origin: &Origin,
         mut request: Request<Body>,
-    ) -> Option<(Request<Body>, Uri)> {
-        self.bearer.apply(&mut request).ok()?;
-        let uri = node_uri(origin, request.uri())?;
-        Some((request, uri))
+    ) -> Result<(Request<Body>, Uri), Failed> {
+        let applied = self.bearer.apply(&mut request);
+        applied.map_err(|_| Failed::Defect)?;
+        let uri = node_uri(origin, request.uri()).ok_or(Failed::Defect)?;
+        Ok((request, uri))
     }
 
     async fn dial(&self, origin: &Origin) -> io::Result<TcpStream> {
@@ -105,9 +108,7 @@ impl Carrier for NodeClient {
         budget: &mut Budget,
         phases: &Phases,
     ) -> Result<NodeAnswer<()>, Failed> {
-        let Some((request, uri)) = self.addressed(origin, request) else {
-            return Err(Failed::NotConnected(unusable()));
-        };
+        let (request, uri) = self.addressed(origin, request)?;
         let mut sent = Sent::new(&self.client, request, uri, None);
         let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
         budget.spend(sent.spent());
@@ -140,7 +141,7 @@ impl Carrier for Handshaking<'_> {
         let bearer = self.nodes.bearer.apply(&mut request);
         let host = HeaderValue::from_str(origin.authority().as_str());
         let (Ok(()), Ok(host)) = (bearer, host) else {
-            return Err(Failed::NotConnected(unusable()));
+            return Err(Failed::Defect);
         };
         request.headers_mut().insert(HOST, host);
         let began = Instant::now();
@@ -190,11 +191,6 @@ where
         }
     });
     send.send_request(request).await
-}
-
-/// The URL of the node cannot be written: a defect, since node and path were checked.
-pub(crate) fn unusable() -> Cause {
-    Cause::Other("the request makes no valid URL of the node".into())
 }
 
 fn node_uri(origin: &Origin, target: &Uri) -> Option<Uri> {

@@ -10,7 +10,7 @@ use crate::{
     nodes::{
         client::{Failed, Sent},
         failover::{Carrier, NodeAnswer},
-        node_client::{NodeClient, unusable},
+        node_client::NodeClient,
     },
     request::{budget::Budget, message::Endpoint, phases::Phases},
     sessions::{
@@ -67,9 +67,7 @@ impl Carrier for Creating<'_> {
         budget: &mut Budget,
         phases: &Phases,
     ) -> Result<NodeAnswer<Unclaimed>, Failed> {
-        let Some((request, uri)) = self.nodes.addressed(origin, request) else {
-            return Err(Failed::NotConnected(unusable()));
-        };
+        let (request, uri) = self.nodes.addressed(origin, request)?;
         let (began, create) = (Instant::now(), self.at(origin));
         let pending = self.begin(&create, budget).await;
         if budget.is_over() {

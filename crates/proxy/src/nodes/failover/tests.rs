@@ -34,8 +34,10 @@ enum Mood {
     Silent,
     /// The client's body breaks a rule.
     BodyFails,
+    /// The request cannot be written.
+    Unwritable,
 }
-use Mood::{Answers, BodyFails, HangsUp, Refuses, Silent, Unheard};
+use Mood::{Answers, BodyFails, HangsUp, Refuses, Silent, Unheard, Unwritable};
 
 /// Nodes 1, 2, 3…, each of one mood.
 struct Nodes {
@@ -66,6 +68,7 @@ impl Carrier for Nodes {
                     None => Failed::OutOfTime(late),
                 });
             }
+            Unwritable => return Err(Failed::Defect),
             _ => {}
         }
         let bytes = request.into_body().collect().await.unwrap().to_bytes();
@@ -85,7 +88,7 @@ impl Carrier for Nodes {
                 Err(Failed::Timeout(Cause::Timeout(BUDGET)))
             }
             BodyFails => Err(Failed::Body(BodyError::TooLarge { limit: 1 })),
-            Refuses | Unheard | HangsUp => Err(Failed::Broken(Cause::Closed)),
+            Refuses | Unheard | HangsUp | Unwritable => Err(Failed::Broken(Cause::Closed)),
         }
     }
 }
@@ -367,6 +370,15 @@ async fn only_the_client_is_blamed_for_its_body() {
     let came = send(Method::POST, &[BodyFails, Answers(201)], &[1, 2], None).await;
     assert_eq!((&*came.of, came.tries), ("body-too-large", 1));
     assert_eq!(came.heard, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_node_is_blamed_for_a_request_that_cannot_be_written() {
+    for method in [Method::POST, Method::OPTIONS] {
+        let came = send(method, &[Unwritable, Answers(201)], &[1, 2], None).await;
+        assert_eq!((&*came.of, came.tries), ("internal", 1));
+        assert_eq!(came.heard, [""; 0]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
