@@ -343,7 +343,11 @@ async fn redirects_are_bounded_and_never_carry_the_token() {
     assert!(!received.is_empty(), "{received:?}");
     assert!(received.iter().all(String::is_empty), "{received:?}");
     assert!(!exit.out.contains("secret"), "{}", exit.out);
-    assert!(exit.out.contains("which does not get the token"), "{}", exit.out);
+    assert!(
+        exit.out.contains("which does not get the token"),
+        "{}",
+        exit.out
+    );
 
     // A redirect loop is abandoned after the second redirect.
     let (circle, _server) = spoiled(|_, response| {

@@ -119,7 +119,11 @@ fn the_service_manager_is_notified_of_everything() {
             ("WATCHDOG_USEC", "200000"),
         ],
     );
-    assert_eq!(receive(&manager, "READY=1").len(), 1, "nothing comes before");
+    assert_eq!(
+        receive(&manager, "READY=1").len(),
+        1,
+        "nothing comes before"
+    );
     let status = receive(&manager, "STATUS=").pop().unwrap();
     assert!(status.contains("ready; 0 WebSocket"), "{status}");
     for _ in 0..3 {
