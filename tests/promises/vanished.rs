@@ -108,13 +108,24 @@ async fn a_publisher_that_vanished_is_found_by_two_lists_without_its_stream() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_manager_lists_nothing_a_session_stays_and_says_when_its_client_last_asked() {
-    let live = Live::start(Api::V1).await;
-    let manager = live.deployment.cluster.manager();
-    manager.fail(Fault::Status(404, "no".to_owned())).await;
-    live.vanish().await;
-    tokio::time::sleep(TIMING.grace + TIMING.every * 5).await;
-    assert!(live.proxy.metric(VANISHED).await < 1.0);
-    let open = live.open().await;
-    assert_eq!(open.as_array().unwrap().len(), 1);
-    assert!(open[0]["last_activity_at"].is_u64(), "{open}");
+    for status in [401, 404] {
+        let live = Live::start(Api::V1).await;
+        let manager = live.deployment.cluster.manager();
+        manager.fail(Fault::Status(status, "no".to_owned())).await;
+        live.vanish().await;
+        tokio::time::sleep(TIMING.grace + TIMING.every * 5).await;
+        assert!(live.proxy.metric(VANISHED).await < 1.0);
+        let all = live.proxy.admin.get("/sessions").await;
+        let all: Value = serde_json::from_slice(&all.body).unwrap();
+        assert_eq!(all["not_ended_by_client"], 1);
+        assert_eq!(all["vanished"]["state"], "failing", "{all}");
+        let why = format!("it answers with status {status}");
+        assert!(
+            all["vanished"]["error"].as_str().unwrap().ends_with(&why),
+            "{all}"
+        );
+        let open = &all["sessions"];
+        assert_eq!(open.as_array().unwrap().len(), 1);
+        assert!(open[0]["last_activity_at"].is_u64(), "{open}");
+    }
 }

@@ -9,6 +9,7 @@ use std::{
 
 use http::{Response, StatusCode};
 use serde::Serialize;
+use whipstitch_origin::NotAskable;
 use whipstitch_proxy::{SessionId, SessionTable, SessionView};
 use whipstitch_signaling::{StreamKey, query};
 
@@ -27,7 +28,40 @@ struct List {
     matching: usize,
     page: usize,
     pages: usize,
+    /// WHIP and WHEP sessions of the whole table.
+    not_ended_by_client: usize,
+    vanished: Vanished,
     sessions: Vec<Row>,
+}
+
+/// Whether the sessions whose client vanished can be found.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Vanished {
+    state: Findable,
+    error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Findable {
+    /// The Stream Manager was not asked yet.
+    #[default]
+    Unknown,
+    Known,
+    Failing,
+}
+
+impl Vanished {
+    fn of(last_look: Option<Result<(), NotAskable>>) -> Self {
+        let state = match &last_look {
+            None => Findable::Unknown,
+            Some(Ok(())) => Findable::Known,
+            Some(Err(_)) => Findable::Failing,
+        };
+        let error = last_look.and_then(Result::err);
+        let error = error.map(|error| error.to_string());
+        Self { state, error }
+    }
 }
 
 /// One session.
@@ -158,6 +192,8 @@ impl Question {
     /// order.
     fn page(&self, mut rows: Vec<Row>) -> List {
         let total = rows.len();
+        let is_http = |row: &&Row| matches!(row.kind, "whip" | "whep");
+        let not_ended_by_client = rows.iter().filter(is_http).count();
         rows.retain(|row| self.matches(row));
         rows.sort_by(|a, b| self.compare(a, b));
         let matching = rows.len();
@@ -168,6 +204,8 @@ impl Question {
             matching,
             page: self.page,
             pages: matching.div_ceil(self.per_page).max(1),
+            not_ended_by_client,
+            vanished: Vanished::default(),
             sessions: rows.collect(),
         }
     }
@@ -200,7 +238,9 @@ pub(super) fn list(table: &SessionTable, query: &str) -> Response<Body> {
         Ok(question) => {
             let sessions = table.all();
             let rows = sessions.iter().map(|session| Row::of(session));
-            answer::json(&question.page(rows.collect()))
+            let mut list = question.page(rows.collect());
+            list.vanished = Vanished::of(table.finds_vanished());
+            answer::json(&list)
         }
         Err(words) => answer::error(StatusCode::BAD_REQUEST, &words),
     }
@@ -296,6 +336,20 @@ mod tests {
             let list = ask(&format!("search={search}"), rows());
             assert_eq!((list.matching, list.total), (matching, 200), "{search}");
         }
+    }
+
+    #[test]
+    fn sessions_that_no_client_ended_are_counted_and_a_refused_list_is_named() {
+        let list = ask("search=stream1", (0..5).map(row).collect());
+        assert_eq!((list.matching, list.not_ended_by_client), (1, 2));
+        let refused = Vanished::of(Some(Err(NotAskable::Refused(401))));
+        assert_eq!(refused.state, Findable::Failing);
+        assert_eq!(
+            refused.error.as_deref(),
+            Some("the Stream Manager does not list its streams: it answers with status 401")
+        );
+        assert_eq!(Vanished::of(Some(Ok(()))).state, Findable::Known);
+        assert_eq!(Vanished::of(None), Vanished::default());
     }
 
     #[test]

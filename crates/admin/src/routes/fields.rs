@@ -71,7 +71,7 @@ macro_rules! session {
             field(concat!($prefix, "from_client_bytes"), "number or null, bytes", "Bytes of a WebSocket; null for WHIP and WHEP."),
             field(concat!($prefix, "from_node_bytes"), "number or null, bytes", "The same in the other direction."),
             field(concat!($prefix, "rate_bps"), "number or null, bit/s", "Both directions, in the last 5 s."),
-            field(concat!($prefix, "last_activity_at"), TIME, "The last request or frame."),
+            field(concat!($prefix, "last_activity_at"), TIME, "When the client of a WHIP or WHEP session was last heard of: its last request. The last frame of a WebSocket."),
         ]
     };
 }
@@ -82,7 +82,18 @@ pub(super) const SESSIONS: &[Field] = session!(
     field("total", COUNT, "Sessions."),
     field("matching", COUNT, "Those that match the search."),
     field("page", COUNT, "This page, from 1."),
-    field("pages", COUNT, "Pages.")
+    field("pages", COUNT, "Pages."),
+    field(
+        "not_ended_by_client",
+        COUNT,
+        "WHIP and WHEP sessions of the whole list: their clients have not ended them, and may have vanished."
+    ),
+    field(
+        "vanished.state",
+        WORDS,
+        "Whether publishers that vanished can be found: `known`, `failing`, or `unknown` before the Stream Manager's list was asked for."
+    ),
+    field("vanished.error", WORDS_OR_NULL, "Why they cannot be found.")
 );
 
 pub(super) const NODES: &[Field] = &[

@@ -161,7 +161,7 @@ const COLUMNS: &[Column] = &[
     Column::Right("FROM CLIENT"),
     Column::Right("FROM NODE"),
     Column::Right("RATE"),
-    Column::Right("IDLE"),
+    Column::Right("LAST HEARD OF"),
 ];
 
 /// A row a session, and how many there are.
@@ -182,7 +182,28 @@ fn text(json: &Value, search: Option<&str>, now: i64, style: Style) -> String {
         _ => String::new(),
     };
     text.push_str(&style.faint(&format!("{of}{among}")));
-    text + "\n"
+    text.push('\n');
+    if let Some(not_ended) = answer.size("/not_ended_by_client")
+        && not_ended > 0
+    {
+        let not_ended = count(not_ended, "WHIP/WHEP session", "WHIP/WHEP sessions");
+        text.push_str(&style.faint(&format!("{not_ended} not ended by the client")));
+        text.push_str(&vanished(answer, style));
+        text.push('\n');
+    }
+    text
+}
+
+/// Whether publishers that vanished can be found.
+fn vanished(answer: Look<'_>, style: Style) -> String {
+    match answer.words("/vanished/state").as_str() {
+        "known" => style.faint("; publishers that vanish are found by the Stream Manager's list"),
+        "failing" => {
+            let why = answer.words("/vanished/error");
+            style.odd(&format!("; publishers that vanish cannot be found: {why}"))
+        }
+        _ => String::new(),
+    }
 }
 
 fn row(one: Look<'_>, now: i64) -> Vec<String> {
@@ -219,9 +240,9 @@ mod tests {
              "client": "2001:db8::1", "began_at": 90_000_000, "from_client_bytes": null, "from_node_bytes": null}
         ]});
         assert_snapshot!(text(&json, Some("a"), 90_061_000, Style::plain()), @r#"
-        ID    KIND    STREAM                    NODE      CLIENT         AGE  FROM CLIENT  FROM NODE     RATE   IDLE
-        s-1   whip    live/a                    10.0.0.7  192.0.2.1    1d 1h      1.9 KiB    1.4 KiB  0 bit/s  1h 7m
-        s-22  socket  live/room1/evil\u{1b}[2J  10.0.0.8  2001:db8::1  1m 1s            -          -        -      -
+        ID    KIND    STREAM                    NODE      CLIENT         AGE  FROM CLIENT  FROM NODE     RATE  LAST HEARD OF
+        s-1   whip    live/a                    10.0.0.7  192.0.2.1    1d 1h      1.9 KiB    1.4 KiB  0 bit/s          1h 7m
+        s-22  socket  live/room1/evil\u{1b}[2J  10.0.0.8  2001:db8::1  1m 1s            -          -        -              -
         2 of 12 sessions with "a", among 340
         "#);
         assert_eq!(
@@ -233,6 +254,28 @@ mod tests {
             ),
             "0 sessions\n"
         );
+    }
+
+    #[test]
+    fn sessions_that_no_client_ended_are_called_so() {
+        let text = |state: &str, error: Option<&str>| {
+            let vanished = json!({"state": state, "error": error});
+            let json =
+                json!({"total": 0, "not_ended_by_client": 3, "vanished": vanished, "sessions": []});
+            text(&json, None, 0, Style::plain())
+        };
+        assert_snapshot!(text("unknown", None), @r"
+        0 sessions
+        3 WHIP/WHEP sessions not ended by the client
+        ");
+        assert_snapshot!(text("known", None), @r"
+        0 sessions
+        3 WHIP/WHEP sessions not ended by the client; publishers that vanish are found by the Stream Manager's list
+        ");
+        assert_snapshot!(text("failing", Some("status 401")), @r"
+        0 sessions
+        3 WHIP/WHEP sessions not ended by the client; publishers that vanish cannot be found: status 401
+        ");
     }
 
     #[test]

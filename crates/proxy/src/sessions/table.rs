@@ -15,6 +15,7 @@ use std::{
 };
 
 use tokio::{sync::Notify, time::Instant};
+use whipstitch_origin::NotAskable;
 use whipstitch_signaling::{Role, session::Session};
 
 use super::{
@@ -48,6 +49,8 @@ pub(super) struct Inner {
     clients: Mutex<Clients>,
     affinity: Affinity,
     by_client: bool,
+    /// Whether vanished clients can be found, by the last look; `None` before the first.
+    pub(super) findable: Mutex<Option<Result<(), NotAskable>>>,
     capacity: AtomicUsize,
     lifetime: Duration,
     clock: WallClock,
@@ -84,6 +87,7 @@ impl SessionTable {
             clients: Mutex::default(),
             affinity: Affinity::default(),
             by_client,
+            findable: Mutex::default(),
             capacity: AtomicUsize::new(capacity),
             lifetime,
             clock,

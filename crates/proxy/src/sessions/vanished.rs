@@ -21,7 +21,7 @@ use whipstitch_origin::{Found, LiveStreams, Looked, NotAskable};
 use whipstitch_signaling::StreamKey;
 
 use super::{
-    table::SessionTable,
+    table::{SessionTable, lock},
     view::{SessionKind, SessionView},
 };
 use crate::{Metrics, words::end_reason::EndReason};
@@ -99,7 +99,8 @@ impl SessionTable {
             let looked = live_streams.look(&judged, &vanished).await;
             let failure = looked.as_ref().err().cloned();
             log_change(before.as_ref(), failure.as_ref());
-            before = failure;
+            before.clone_from(&failure);
+            *lock(&self.inner().findable) = Some(failure.map_or(Ok(()), Err));
             match looked {
                 Ok(looked) => {
                     let vanished = self.compare(timing.grace, &looked);
@@ -123,6 +124,12 @@ impl SessionTable {
         }
         let presence = |session: &SessionView| presence(found(looked, session), session, &open);
         self.look(grace, presence).len()
+    }
+
+    /// Whether vanished clients can be found, by the last look at the Stream Manager's list; `None`
+    /// before the first.
+    pub fn finds_vanished(&self) -> Option<Result<(), NotAskable>> {
+        lock(&self.inner().findable).clone()
     }
 
     fn forget_looks(&self) {

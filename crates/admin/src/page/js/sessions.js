@@ -2,7 +2,7 @@
 
 import { attempt, change, read, surely } from "./ask.js";
 import { fill, one } from "./dom.js";
-import { bytes, clock, count, figure, rate, span } from "./words.js";
+import { bytes, count, figure, rate, span } from "./words.js";
 
 const PER_PAGE = 50;
 const KINDS = { whip: "WHIP", whep: "WHEP", socket: "WebSocket" };
@@ -50,7 +50,7 @@ export class Sessions {
     if (asked === this.#asked) this.#show(found);
   }
 
-  #show({ total, matching, page, pages, sessions }) {
+  #show({ total, matching, page, pages, sessions, not_ended_by_client: open, vanished }) {
     if (page > pages) {
       // The sessions of the last page have ended.
       this.#go({ page: pages });
@@ -58,6 +58,8 @@ export class Sessions {
     }
     this.#page = page;
     one("#sessions-count").textContent = matching === total ? count(total, "session") : `${figure(matching)} of ${figure(total)}`;
+    one("#not-ended").hidden = !open;
+    one("#not-ended").textContent = `${count(open, "WHIP/WHEP session")} not ended by the client${findable(vanished)}`;
     const empty = total === 0 ? "No active sessions." : "No session matches.";
     fill(one("#sessions"), sessions.map(row), empty);
     one("#pages").hidden = pages < 2;
@@ -69,6 +71,11 @@ export class Sessions {
       else head.removeAttribute("aria-sort");
     }
   }
+}
+
+function findable({ state, error }) {
+  if (state === "failing") return `; publishers that vanish cannot be found: ${error}`;
+  return state === "known" ? "; publishers that vanish are found by the Stream Manager's list" : "";
 }
 
 function row(session) {
@@ -85,7 +92,7 @@ function row(session) {
       { text: bytes(session.from_client_bytes), is: "number" },
       { text: bytes(session.from_node_bytes), is: "number" },
       { text: rate(session.rate_bps), is: "number" },
-      { text: active == null ? "–" : clock(active), is: "number" },
+      { text: active == null ? "–" : `${span(Date.now() - active)} ago`, is: "number" },
     ],
     button: {
       text: "End",
