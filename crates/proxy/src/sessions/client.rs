@@ -49,12 +49,12 @@ impl Clients {
         });
     }
 
-    /// Others say that this session is over.
-    pub(super) fn lingers(&mut self, client: &ClientKey, id: SessionId) {
+    /// Whether others say that this session is over.
+    pub(super) fn lingers(&mut self, client: &ClientKey, id: SessionId, lingers: bool) {
         let sessions = self.0.get_mut(client).map(|entry| &mut entry.sessions);
         let known = sessions.and_then(|known| known.iter_mut().find(|one| one.id == id));
         if let Some(known) = known {
-            known.lingers = true;
+            known.lingers = lingers;
         }
     }
 

@@ -319,7 +319,17 @@ impl<S: Clone> Slots<S> {
             state: State::Open,
             session: session.clone(),
         });
-        self.closed.remove(&newest.number);
+        // Its age is that of its opening again.
+        let rank = entry.rank.replace((newest.number, newest.opened));
+        if let Some((rank, _)) = rank
+            && let Some(slot) = self.by_age.remove(&rank)
+        {
+            self.closed.remove(&rank);
+            if slot.role() == Role::Play {
+                self.players.insert(newest.number);
+            }
+            self.by_age.insert(newest.number, slot);
+        }
         Some(session)
     }
 

@@ -63,7 +63,12 @@ pub(super) struct Inner {
     pub(super) evicted: AtomicU64,
     /// The most that another replica's session was from the future, in milliseconds.
     ahead: AtomicU64,
+    /// The time of the last session that was issued.
+    issued: AtomicU64,
 }
+
+/// How far the times of sessions may be ahead of the clock, in milliseconds.
+const MOST_AHEAD: u64 = 1_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Shard {
@@ -97,6 +102,7 @@ impl SessionTable {
             sockets_open: AtomicUsize::new(0),
             evicted: AtomicU64::new(0),
             ahead: AtomicU64::new(0),
+            issued: AtomicU64::new(0),
         }))
     }
 
@@ -140,6 +146,24 @@ impl SessionTable {
     /// The wall clock.
     pub(crate) fn clock(&self) -> &WallClock {
         &self.0.clock
+    }
+
+    /// The time for the URL of a new session: now, and no time that another session of this
+    /// process has. Where more are made than milliseconds pass, the times are ahead of the clock by
+    /// a second at most, and then they repeat.
+    pub(crate) fn issue(&self) -> u64 {
+        let now = self.0.clock.now();
+        let next = |last: u64| {
+            let after = last.saturating_add(1);
+            let is_near = (now..=now.saturating_add(MOST_AHEAD)).contains(&after);
+            if is_near { after } else { now }
+        };
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        let last = self
+            .0
+            .issued
+            .fetch_update(set, fetch, |last| Some(next(last)));
+        next(last.unwrap_or_else(|last| last))
     }
 
     /// The present moment in the order of arrival.
@@ -230,8 +254,16 @@ impl SessionTable {
         let slot = Slot::of(role, session);
         let reopened = self.with(&slot, |slots| slots.reopen(&slot, session.issued_at));
         if let Some(view) = reopened {
+            self.lingers(&view, false);
             view.listed(true);
             end::log_reopened(&view);
+        }
+    }
+
+    fn lingers(&self, session: &SessionView, lingers: bool) {
+        let client = session.at_node().and_then(|http| http.client.as_ref());
+        if let Some(client) = client {
+            lock(&self.0.clients).lingers(client, session.id(), lingers);
         }
     }
 
@@ -250,10 +282,7 @@ impl SessionTable {
         });
         match (&closed.closed, afterwards) {
             (Some(session), Afterwards::Lingers) => {
-                let client = session.at_node().and_then(|http| http.client.as_ref());
-                if let Some(client) = client {
-                    lock(&self.0.clients).lingers(client, session.id());
-                }
+                self.lingers(session, true);
                 end::log(session, why, None);
             }
             _ => self.left(&closed, why),

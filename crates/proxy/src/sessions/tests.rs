@@ -339,6 +339,18 @@ async fn a_publisher_that_came_again_at_another_node_has_vanished_from_its_first
 }
 
 #[tokio::test]
+async fn sessions_of_one_millisecond_have_times_of_their_own() {
+    let scene = Scene::new(10).await;
+    let times: std::collections::HashSet<u64> = (0..500).map(|_| scene.table.issue()).collect();
+    assert_eq!(times.len(), 500);
+    for _ in 0..5_000 {
+        assert!(scene.table.issue() <= scene.clock.now() + 1_000);
+    }
+    scene.clock.step(-60_000);
+    assert!(scene.table.issue() <= scene.clock.now());
+}
+
+#[tokio::test]
 async fn ours_are_in_the_order_of_their_arrival_whatever_the_clock_says() {
     for steps in [
         [0, 0, 0],

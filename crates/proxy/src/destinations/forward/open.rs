@@ -55,7 +55,7 @@ pub(super) fn open(
     let session = Session {
         node: origin.named(),
         resource,
-        issued_at: forward.sessions.clock().now(),
+        issued_at: forward.sessions.issue(),
         tag: tags::of(response.headers(), asked.dialect),
     };
     let token = forward.keys.borrow().clone().seal(role, key, &session)?;
