@@ -22,6 +22,8 @@ struct State {
     /// Bytes of ours wait to be taken by the client.
     flushing: bool,
     rest: Rest,
+    /// Bytes have come that hyper does not get before the pending request is answered.
+    held: Held,
     /// When the present phase began.
     last: Instant,
     /// The end that is due.
@@ -43,6 +45,13 @@ enum Rest {
     Now,
 }
 
+/// What has come and was kept from hyper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    Bytes,
+}
+
 /// Why a connection is ended without a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -60,6 +69,7 @@ impl Default for Activity {
             in_header: false,
             flushing: false,
             rest: Rest::None,
+            held: Held::Nothing,
             last: Instant::now(),
             end: None,
         })))
@@ -164,6 +174,22 @@ impl Activity {
             state.rest = Rest::None;
         }
         state.rest == Rest::Due
+    }
+
+    /// hyper was told to wait for bytes, though there are some, until the pending request is
+    /// answered.
+    pub(crate) fn hold(&self) {
+        self.lock().held = Held::Bytes;
+    }
+
+    /// Whether hyper is to be polled again now, because that request is answered.
+    pub(crate) fn release(&self) -> bool {
+        let mut state = self.lock();
+        let is_due = state.held == Held::Bytes && state.under_way == 0 && !state.flushing;
+        if is_due {
+            state.held = Held::Nothing;
+        }
+        is_due
     }
 
     /// The connection is to be ended where it next waits for bytes.

@@ -166,7 +166,7 @@ where
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
                 return Poll::Ready(ended);
             }
-            if activity.after_poll() {
+            if activity.after_poll() || activity.release() {
                 // Now, and not when the next header comes.
                 cx.waker().wake_by_ref();
             }
@@ -264,5 +264,7 @@ async fn needed(activity: &Activity, room: &Room) {
     }
 }
 
+#[cfg(test)]
+mod framing_tests;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,15 @@ pub enum Detached {
 /// Takes the socket out of an upgraded connection that a [`crate::Server`] accepted.
 pub fn detach(upgraded: Upgraded) -> Detached {
     match upgraded.downcast::<TokioIo<Wire>>() {
-        Ok(parts) => Detached::Socket(parts.io.into_inner().into_socket(), parts.read_buf),
+        Ok(parts) => {
+            let (socket, held) = parts.io.into_inner().into_parts();
+            let read = if held.is_empty() {
+                parts.read_buf
+            } else {
+                [&parts.read_buf[..], &held].concat().into()
+            };
+            Detached::Socket(socket, read)
+        }
         Err(upgraded) => Detached::Stream(TokioIo::new(upgraded)),
     }
 }

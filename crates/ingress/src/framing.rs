@@ -6,22 +6,37 @@
 //! | a line that ends with a bare LF | §2.2: a recipient may accept it | refused |
 //! | Content-Length beside Transfer-Encoding | §6.1: may be refused, and is an attack as a rule | refused |
 //! | Content-Length more than once, also with one value | §6.3: may be accepted | refused |
+//! | Transfer-Encoding more than once, or other than `chunked` | §6.1: 501 for what is not understood | refused |
 //!
 //! hyper removes the one field or the other before anything above it sees the request, so this is
-//! looked for below it. Whatever else is wrong hyper refuses itself, and this does not judge it:
-//! it stops following until the next request begins ([`Framing::restart`]).
+//! looked for below it. The lines of a chunked body must end with CR LF as well: hyper and a more
+//! lenient reader would find the end of the body at two places. Whatever else is wrong hyper
+//! refuses itself, and ends the connection; this stops following then.
 
 /// Bytes of a line that are kept when it arrives in pieces: more than any field takes that decides
 /// here, with spaces around it.
 const MAX_KEPT: usize = 256;
 
-/// What a header section must not have.
+/// What a request must not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// A line that ends with a bare LF, or a length in a line that is too long to be one.
+    /// A line of the header that ends with a bare LF, or a length in a line that is too long to be
+    /// one.
     Line,
-    /// More than one statement of how long the body is.
+    /// Not one statement of how long the body is, but several or an unknown one.
     Length,
+    /// A line of a chunked body that ends with a bare LF, or a chunk size without end.
+    Body,
+}
+
+/// Where following stops for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Nothing is followed any more.
+    Fault(Fault),
+    /// Behind the header of a request for an upgrade: what comes next is a request only if the
+    /// upgrade is refused.
+    Upgrade,
 }
 
 /// Follows one connection.
@@ -44,7 +59,7 @@ enum Part {
     /// The bytes of a chunk and the line end behind them.
     Chunk(u64),
     Trailers,
-    /// Not followed: an upgrade that was asked for, or something that hyper refuses.
+    /// Not followed: a fault, or something that hyper refuses.
     Unknown,
 }
 
@@ -57,6 +72,14 @@ struct Header {
     is_upgrade: bool,
 }
 
+/// What a complete line makes of the part that it stands in.
+enum Next {
+    Same,
+    Part(Part),
+    /// The header of a request for an upgrade is complete, and it has no body.
+    Upgrade,
+}
+
 impl Default for Part {
     fn default() -> Self {
         Self::Header(Header::default())
@@ -64,15 +87,10 @@ impl Default for Part {
 }
 
 impl Framing {
-    /// The next byte is the first one of a request.
-    pub(crate) fn restart(&mut self) {
-        self.part = Part::default();
-        self.line.clear();
-    }
-
-    /// Follows what has arrived: the first fault, and where its line ends in `bytes`. After a fault
-    /// nothing is followed until [`Self::restart`].
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Option<(Fault, usize)> {
+    /// Follows what has arrived, up to the first stop, which comes with its place in `bytes`: that
+    /// of the LF at fault, or the one behind the header. What is behind an upgrade's place has not
+    /// been followed and is to be fed again.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Option<(Stop, usize)> {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             match &mut self.part {
@@ -93,10 +111,18 @@ impl Framing {
                         self.keep(rest);
                         return None;
                     };
-                    let line = rest.get(..end).unwrap_or_default();
-                    if let Err(fault) = self.line(line) {
-                        self.part = Part::Unknown;
-                        return Some((fault, at + end));
+                    let next = self.line(rest.get(..end).unwrap_or_default());
+                    match next {
+                        Ok(Next::Same) => {}
+                        Ok(Next::Part(part)) => self.part = part,
+                        Ok(Next::Upgrade) => {
+                            self.part = Part::default();
+                            return Some((Stop::Upgrade, at + end + 1));
+                        }
+                        Err(fault) => {
+                            self.part = Part::Unknown;
+                            return Some((Stop::Fault(fault), at + end));
+                        }
                     }
                     at += end + 1;
                 }
@@ -112,43 +138,37 @@ impl Framing {
     }
 
     /// A line is complete; `end` is the last piece of it, without the LF.
-    fn line(&mut self, end: &[u8]) -> Result<(), Fault> {
-        let last = end.last().copied();
-        let whole = if self.line.is_empty() {
-            self.part.line(end, last)
-        } else {
-            self.keep(end);
-            let last = Some(self.last);
-            self.part.line(&self.line, last)
-        };
+    fn line(&mut self, end: &[u8]) -> Result<Next, Fault> {
+        if self.line.is_empty() {
+            return self.part.line(end, end.last().copied());
+        }
+        self.keep(end);
+        let next = self.part.line(&self.line, Some(self.last));
         self.line.clear();
-        self.part = whole?.unwrap_or_else(|| std::mem::take(&mut self.part));
-        Ok(())
+        next
     }
 }
 
 impl Part {
-    /// Judges a line, without its LF, whose last byte is `last`. The next part, if this one is
-    /// over.
-    fn line(&mut self, line: &[u8], last: Option<u8>) -> Result<Option<Self>, Fault> {
+    /// Judges a line, without its LF, whose last byte is `last`.
+    fn line(&mut self, line: &[u8], last: Option<u8>) -> Result<Next, Fault> {
         let is_bare = last != Some(b'\r');
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        Ok(match self {
-            Self::Header(_) if is_bare => return Err(Fault::Line),
-            Self::Header(header) if line.is_empty() => header.end(),
-            Self::Header(header) => {
-                header.field(line)?;
-                None
-            }
-            Self::ChunkSize => Some(match chunk_size(line) {
+        match self {
+            Self::Header(_) if is_bare => Err(Fault::Line),
+            Self::Header(header) if line.is_empty() => Ok(header.end()),
+            Self::Header(header) => header.field(line).map(|()| Next::Same),
+            _ if is_bare => Err(Fault::Body),
+            Self::ChunkSize if line.len() >= MAX_KEPT && !line.contains(&b';') => Err(Fault::Body),
+            Self::ChunkSize => Ok(Next::Part(match chunk_size(line) {
                 Some(0) => Self::Trailers,
                 // With the CR LF behind it.
                 Some(size) => size.checked_add(2).map_or(Self::Unknown, Self::Chunk),
                 None => Self::Unknown,
-            }),
-            Self::Trailers if line.is_empty() => Some(Self::default()),
-            _ => None,
-        })
+            })),
+            Self::Trailers if line.is_empty() => Ok(Next::Part(Self::default())),
+            _ => Ok(Next::Same),
+        }
     }
 }
 
@@ -164,8 +184,9 @@ impl Header {
             let is_it = found.eq_ignore_ascii_case(name.as_bytes());
             rest.strip_prefix(b":").filter(|_| is_it)
         };
+        let has_length = self.length.is_some() || self.is_chunked;
         if let Some(value) = named("content-length") {
-            if self.length.is_some() || self.is_chunked {
+            if has_length {
                 return Err(Fault::Length);
             }
             if line.len() >= MAX_KEPT {
@@ -174,8 +195,8 @@ impl Header {
             // What is no number hyper refuses.
             let value = std::str::from_utf8(value.trim_ascii()).ok();
             self.length = Some(value.and_then(|value| value.parse().ok()).unwrap_or(0));
-        } else if named("transfer-encoding").is_some() {
-            if self.length.is_some() {
+        } else if let Some(value) = named("transfer-encoding") {
+            if has_length || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
                 return Err(Fault::Length);
             }
             self.is_chunked = true;
@@ -187,20 +208,16 @@ impl Header {
 
     /// The section is complete: what comes after it. Empty lines before a request say nothing
     /// (RFC 9112 §2.2).
-    fn end(&self) -> Option<Part> {
+    fn end(&self) -> Next {
         if !self.has_request_line {
-            return None;
+            return Next::Same;
         }
-        Some(if self.is_upgrade {
-            Part::Unknown
-        } else if self.is_chunked {
-            Part::ChunkSize
-        } else {
-            match self.length {
-                None | Some(0) => Part::default(),
-                Some(length) => Part::Body(length),
-            }
-        })
+        match self.length {
+            _ if self.is_chunked => Next::Part(Part::ChunkSize),
+            Some(length) if length > 0 => Next::Part(Part::Body(length)),
+            _ if self.is_upgrade => Next::Upgrade,
+            _ => Next::Part(Part::default()),
+        }
     }
 }
 
@@ -214,24 +231,33 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// The fault in `bytes`, fed in these pieces; behind an upgrade it goes on as behind one that
+    /// was refused.
+    fn fault_in(pieces: &[&[u8]]) -> Option<(Fault, usize)> {
+        let mut framing = Framing::default();
+        let mut before = 0;
+        for piece in pieces {
+            let mut from = 0;
+            while let Some((stop, at)) = framing.feed(&piece[from..]) {
+                from += at;
+                if let Stop::Fault(fault) = stop {
+                    return Some((fault, before + from));
+                }
+            }
+            before += piece.len();
+        }
+        None
+    }
+
     /// The fault in `bytes`, whichever way they are cut in two, and one by one.
     fn fault(bytes: &str) -> Option<(Fault, usize)> {
-        let whole = Framing::default().feed(bytes.as_bytes());
+        let whole = fault_in(&[bytes.as_bytes()]);
         for cut in 0..=bytes.len() {
             let (first, second) = bytes.as_bytes().split_at(cut);
-            let mut framing = Framing::default();
-            let found = framing.feed(first).or_else(|| {
-                let (fault, at) = framing.feed(second)?;
-                Some((fault, at + cut))
-            });
-            assert_eq!(found, whole, "cut at {cut}: {bytes:?}");
+            assert_eq!(fault_in(&[first, second]), whole, "cut at {cut}: {bytes:?}");
         }
-        let mut framing = Framing::default();
-        let found = bytes.bytes().enumerate().find_map(|(at, byte)| {
-            let (fault, _) = framing.feed(&[byte])?;
-            Some((fault, at))
-        });
-        assert_eq!(found, whole, "byte by byte: {bytes:?}");
+        let single: Vec<_> = bytes.as_bytes().chunks(1).collect();
+        assert_eq!(fault_in(&single), whole, "byte by byte: {bytes:?}");
         whole
     }
 
@@ -244,6 +270,8 @@ mod tests {
             "Transfer-Encoding: chunked\r\nX: y\r\ncontent-length:3\r\n",
             "Content-Length: 3\r\nContent-Length: 3\r\n",
             "CONTENT-LENGTH: 3\r\nContent-Length: 4\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
         ] {
             let found = fault(&format!("{POST}{fields}\r\nabc"));
             assert_eq!(
@@ -289,14 +317,35 @@ mod tests {
     }
 
     #[test]
-    fn bytes_behind_an_upgrade_are_no_request() {
+    fn lines_of_a_chunked_body_end_with_cr_lf_and_have_an_end() {
+        let chunked = format!("{POST}Transfer-Encoding: chunked\r\n\r\n");
+        let zeros = "0".repeat(MAX_KEPT);
+        for body in [
+            "3\nabc\r\n0\r\n\r\n",
+            "0\r\n\nGET / HTTP/1.1\r\n",
+            "0\r\nX: y\n\r\n",
+            &format!("{zeros}3\r\nabc\r\n0\r\n\r\n"),
+        ] {
+            let found = fault(&format!("{chunked}{body}")).map(|(fault, _)| fault);
+            assert_eq!(found, Some(Fault::Body), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn behind_an_upgrade_following_waits_for_its_answer() {
         let upgrade = "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
-        let frames = "\u{1}a\nContent-Length: 1\nContent-Length: 1\n";
-        assert_eq!(fault(&format!("{upgrade}{frames}")), None);
+        let bad = "GET / HTTP/1.1\n";
+        let both = format!("{upgrade}{bad}");
         let mut framing = Framing::default();
-        assert_eq!(framing.feed(upgrade.as_bytes()), None);
-        framing.restart();
-        assert_eq!(framing.feed(b"GET / HTTP/1.1\n"), Some((Fault::Line, 14)));
+        let stop = framing.feed(both.as_bytes());
+        assert_eq!(stop, Some((Stop::Upgrade, upgrade.len())));
+        let found = fault(&both);
+        assert_eq!(found, Some((Fault::Line, upgrade.len() + bad.len() - 1)));
+        let with_body = format!(
+            "GET / HTTP/1.1\r\nUpgrade: x\r\nContent-Length: {}\r\n\r\n{bad}",
+            bad.len()
+        );
+        assert_eq!(fault(&with_body), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub const MAX_FIELDS: usize = 100;
 pub enum Refusal {
     /// The request line or a field breaks HTTP/1.1.
     Malformed,
-    /// The request says more than once how long its body is.
+    /// The request does not say in one way how long its body is.
     AmbiguousLength,
     /// The header is longer than [`MAX_HEADER`] or has more fields than [`MAX_FIELDS`].
     HeaderTooLarge,
@@ -83,7 +83,7 @@ impl Refusal {
                 "the request line or a header field is not valid HTTP/1.1; each line ends with CR LF"
             }
             Self::AmbiguousLength => {
-                "the request has more than one length: one Content-Length, or Transfer-Encoding alone, is allowed"
+                "the request does not say in one way how long its body is: one Content-Length, or Transfer-Encoding: chunked, is allowed"
             }
             Self::HeaderTooLarge => {
                 "the header of the request is longer than 64 KiB or has more than 100 fields"

@@ -6,7 +6,8 @@
 //!   to hyper as the client's own: an end of input where a request could begin. Before that the
 //!   kernel is asked whether bytes have come in this very moment; if so, they are served.
 //! - hyper accepts framing that others may read otherwise ([`crate::framing`]). The line at fault
-//!   does not reach it; the request is answered here.
+//!   does not reach it; the request is answered here. What comes behind a request for an upgrade
+//!   waits until it is known whether it is a frame or a request.
 //! - After our last word bytes are read and dropped for a moment. A socket that is closed with
 //!   unread bytes is reset, and the client may lose what was said.
 
@@ -27,7 +28,7 @@ use tokio::{
 use crate::{
     Socket,
     activity::{Activity, End},
-    framing::{Fault, Framing},
+    framing::{Fault, Framing, Stop},
     refusal::Refusal,
     refusals::Refusals,
 };
@@ -52,6 +53,10 @@ pub(crate) struct Wire {
     framing: Framing,
     /// What is wrong with the framing of the request that is being received.
     fault: Option<Fault>,
+    /// Whether an upgrade was asked for and is not answered.
+    upgrading: bool,
+    /// What came behind that.
+    held: Vec<u8>,
     /// What is said instead of hyper, and how much of it has been sent.
     instead: Option<(Vec<u8>, usize)>,
     /// Whether this connection is ended by us, so that it lingers.
@@ -76,37 +81,83 @@ impl Wire {
             line_ended: false,
             framing: Framing::default(),
             fault: None,
+            upgrading: false,
+            held: Vec::new(),
             instead: None,
             lingers: false,
             until: None,
         }
     }
 
-    /// The socket alone, after an upgrade.
-    pub(crate) fn into_socket(self) -> Socket {
-        self.socket
+    /// The socket alone, after an upgrade, and what was read of it and held back.
+    pub(crate) fn into_parts(self) -> (Socket, Vec<u8>) {
+        (self.socket, self.held)
     }
 
     fn received(&mut self, bytes: &[u8]) {
         if self.activity.received() {
             self.beginning.clear();
             self.line_ended = false;
-            self.framing.restart();
         }
         let room = BEGINNING.saturating_sub(self.beginning.len());
         self.beginning.extend(bytes.iter().take(room));
         self.line_ended = self.line_ended || bytes.contains(&b'\n');
     }
 
+    /// Takes in what was read behind `before`: what hyper must not get yet, or at all, is taken out
+    /// of the buffer again.
+    fn poll_admit(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        before: usize,
+    ) -> Poll<io::Result<()>> {
+        let bytes = buffer.filled().get(before..).unwrap_or_default();
+        if self.upgrading {
+            // A frame, or a request: the answer decides.
+            self.held.extend_from_slice(bytes);
+            buffer.set_filled(before);
+            self.activity.hold();
+            return Poll::Pending;
+        }
+        self.received(bytes);
+        let Some((stop, at)) = self.framing.feed(bytes) else {
+            return Poll::Ready(Ok(()));
+        };
+        match stop {
+            Stop::Upgrade => {
+                self.upgrading = true;
+                self.held.splice(..0, bytes.iter().copied().skip(at));
+            }
+            Stop::Fault(fault) => {
+                self.fault = Some(fault);
+                // No bytes at all would be the end of input.
+                if at == 0 {
+                    buffer.set_filled(before);
+                    return self.poll_refusal(cx, fault).map(Err);
+                }
+            }
+        }
+        buffer.set_filled(before + at);
+        Poll::Ready(Ok(()))
+    }
+
     /// Ends the connection with the answer to a request whose framing is at fault.
     ///
-    /// Requests before it are answered first: hyper asks for bytes again when they are.
+    /// Requests before it are answered first. In a body the end is an error of that, and whoever
+    /// reads the body answers.
     fn poll_refusal(&mut self, cx: &mut Context<'_>, fault: Fault) -> Poll<io::Error> {
+        let refusal = match fault {
+            Fault::Line => Refusal::Malformed,
+            Fault::Length => Refusal::AmbiguousLength,
+            Fault::Body => return Poll::Ready(io::ErrorKind::InvalidData.into()),
+        };
         if self.instead.is_none() {
             if self.activity.is_busy() || self.activity.is_flushing() {
+                self.activity.hold();
                 return Poll::Pending;
             }
-            self.say(b"", fault.refusal());
+            self.say(b"", refusal);
         }
         let _ = ready!(self.poll_goodbye(cx));
         Poll::Ready(io::ErrorKind::InvalidData.into())
@@ -191,15 +242,6 @@ impl Wire {
     }
 }
 
-impl Fault {
-    fn refusal(self) -> Refusal {
-        match self {
-            Self::Line => Refusal::Malformed,
-            Self::Length => Refusal::AmbiguousLength,
-        }
-    }
-}
-
 /// Where an answer of hyper's own begins in what it writes, and its status.
 fn bare(written: &[u8]) -> Option<(usize, u16)> {
     if !written.ends_with(b"\r\n\r\n") {
@@ -236,25 +278,26 @@ impl AsyncRead for Wire {
         if let Some(fault) = this.fault {
             return this.poll_refusal(cx, fault).map(Err);
         }
+        if this.upgrading && !this.activity.is_busy() {
+            // It was refused.
+            this.upgrading = false;
+        }
+        if this.upgrading && !this.held.is_empty() {
+            this.activity.hold();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
-        match Pin::new(&mut this.socket).poll_read(cx, buffer) {
-            Poll::Ready(Ok(())) => {
-                let bytes = buffer.filled().get(before..).unwrap_or_default();
-                if bytes.is_empty() {
-                    return Poll::Ready(Ok(()));
-                }
-                this.received(bytes);
-                let Some((fault, at)) = this.framing.feed(bytes) else {
-                    return Poll::Ready(Ok(()));
-                };
-                this.fault = Some(fault);
-                buffer.set_filled(before + at);
-                // No bytes at all would be the end of input.
-                if at == 0 {
-                    return this.poll_refusal(cx, fault).map(Err);
-                }
-                Poll::Ready(Ok(()))
-            }
+        let read = if this.held.is_empty() {
+            Pin::new(&mut this.socket).poll_read(cx, buffer)
+        } else {
+            let length = this.held.len().min(buffer.remaining());
+            buffer.put_slice(this.held.get(..length).unwrap_or_default());
+            this.held.drain(..length);
+            Poll::Ready(Ok(()))
+        };
+        match read {
+            Poll::Ready(Ok(())) if buffer.filled().len() == before => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(())) => this.poll_admit(cx, buffer, before),
             Poll::Pending => match this.activity.ending() {
                 Some(end) => this.poll_end(cx, end),
                 None => Poll::Pending,
@@ -306,13 +349,7 @@ impl AsyncWrite for Wire {
         let flushed = Pin::new(&mut self.socket).poll_flush(cx);
         match flushed {
             Poll::Pending => self.activity.sent(true),
-            Poll::Ready(_) => {
-                // A refusal may wait for this.
-                if self.fault.is_some() && self.activity.is_flushing() {
-                    cx.waker().wake_by_ref();
-                }
-                self.activity.flushed();
-            }
+            Poll::Ready(_) => self.activity.flushed(),
         }
         flushed
     }

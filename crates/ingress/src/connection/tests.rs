@@ -28,14 +28,14 @@ use crate::Metrics;
 const SOON: Duration = Duration::from_secs(10);
 
 /// A client, and the server's side of its connection.
-async fn connected() -> (TcpStream, TcpStream) {
+pub(super) async fn connected() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap());
     let (client, accepted) = tokio::join!(client, listener.accept());
     (client.unwrap(), accepted.unwrap().0)
 }
 
-fn terms<'a>(limits: &'a Connections, room: &Arc<Room>) -> Terms<'a> {
+pub(super) fn terms<'a>(limits: &'a Connections, room: &Arc<Room>) -> Terms<'a> {
     Terms {
         limits,
         drain: CancellationToken::new(),
@@ -45,7 +45,7 @@ fn terms<'a>(limits: &'a Connections, room: &Arc<Room>) -> Terms<'a> {
     }
 }
 
-fn limits(header: u64, idle: u64) -> Connections {
+pub(super) fn limits(header: u64, idle: u64) -> Connections {
     Connections {
         header_timeout: Duration::from_millis(header),
         idle_timeout: Duration::from_millis(idle),
@@ -251,29 +251,4 @@ async fn a_connection_is_idle_when_tls_has_sent_what_waited_in_it() {
         due,
         "a flush of nothing changes nothing"
     );
-}
-
-/// What hyper would accept is refused, however the bytes of it arrive.
-#[tokio::test]
-async fn a_second_length_that_arrives_byte_by_byte_is_refused() {
-    let (mut client, server) = connected().await;
-    let service = service_fn(|_: Request<Incoming>| async {
-        Ok::<_, Infallible>(Response::new(String::new()))
-    });
-    let (limits, room) = (limits(5_000, 5_000), Arc::default());
-    let server = serve(Socket::plain(server), service, terms(&limits, &room));
-    let request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    let slow = async {
-        client.set_nodelay(true).unwrap();
-        for byte in request {
-            client.write_all(&[*byte]).await.unwrap();
-            tokio::task::yield_now().await;
-        }
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
-        answer
-    };
-    let ((), answer) = tokio::join!(server, slow);
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    assert!(answer.contains("more than one length"), "{answer}");
 }
