@@ -124,8 +124,8 @@ pub(crate) fn perform(question: &impl Question, front: &Settings, around: &Surro
 }
 
 impl Reach {
-    /// These, behind the flags in front of the command. Only `--config` and `--admin` have a meaning
-    /// there.
+    /// These, behind the flags in front of the command: there, only `--config` and `--admin` have a
+    /// meaning.
     fn behind(&self, front: &Settings) -> Result<Self, Failure> {
         let allowed = |flag: &str| flag == "--admin";
         if let Some((flag, _)) = front.flags().iter().find(|(flag, _)| !allowed(flag)) {

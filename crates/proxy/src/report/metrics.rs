@@ -170,7 +170,7 @@ impl Metrics {
         self.0.abandoned.with_label_values(&labels).inc();
     }
 
-    /// So many sessions were not ended by their client, and their stream is not listed any more.
+    /// These sessions were not ended by their client, and their stream is not listed any more.
     pub(crate) fn sessions_vanished(&self, sessions: usize) {
         let sessions = u64::try_from(sessions).unwrap_or_default();
         self.0.vanished.inc_by(sessions);
