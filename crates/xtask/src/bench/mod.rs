@@ -308,7 +308,12 @@ impl Round<'_> {
 
 /// How the tables were made, so that another can make them again.
 fn closing(options: &Options, versions: &[String], took: Duration) -> String {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    // Of a file its name: where it is on this machine tells a reader nothing.
+    let words = std::env::args().skip(1).map(|word| {
+        let name = Path::new(&word).file_name();
+        name.map_or(word.clone(), |name| name.to_string_lossy().into_owned())
+    });
+    let words: Vec<String> = words.collect();
     format!(
         "`cargo xtask {}`: medians of {} rounds of {} s each, {} s in all; one worker on core {}, \
          generator and node on core {CORE}; TLS 1.3, AES-128-GCM, X25519, ECDSA P-256, every \
