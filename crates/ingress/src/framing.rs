@@ -43,7 +43,7 @@ pub(crate) enum Stop {
 #[derive(Debug, Default)]
 pub(crate) struct Framing {
     part: Part,
-    /// The beginning of a line of which the end has not arrived.
+    /// The beginning of a line whose end has not arrived.
     line: Vec<u8>,
     /// The last byte of what has arrived of it.
     last: u8,
@@ -231,8 +231,7 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// The fault in `bytes`, fed in these pieces; behind an upgrade it goes on as behind one that
-    /// was refused.
+    /// The fault in `bytes`, fed in these pieces; every upgrade counts as refused.
     fn fault_in(pieces: &[&[u8]]) -> Option<(Fault, usize)> {
         let mut framing = Framing::default();
         let mut before = 0;

@@ -12,6 +12,7 @@ mod connection;
 mod detach;
 mod framing;
 mod handshake;
+pub mod inherited;
 pub mod metrics;
 mod refusal;
 mod refusals;

@@ -144,8 +144,8 @@ impl Wire {
 
     /// Ends the connection with the answer to a request whose framing is at fault.
     ///
-    /// Requests before it are answered first. In a body the end is an error of that, and whoever
-    /// reads the body answers.
+    /// Requests before it are answered first. A fault in a body is an error of
+    /// that body, and what reads it answers.
     fn poll_refusal(&mut self, cx: &mut Context<'_>, fault: Fault) -> Poll<io::Error> {
         let refusal = match fault {
             Fault::Line => Refusal::Malformed,

@@ -31,6 +31,7 @@ mod client;
 pub(crate) mod close_signal;
 pub(crate) mod counter_offer;
 pub(crate) mod create;
+pub(crate) mod create_request;
 pub(crate) mod end;
 pub(crate) mod in_flight;
 mod list;

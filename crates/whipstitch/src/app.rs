@@ -16,13 +16,13 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::info;
 use whipstitch_admin::SocketFile;
 use whipstitch_config::{Config, LiveConfig, Origins, Sources};
+use whipstitch_ingress::inherited::Inherited;
 use whipstitch_proxy::{SessionTable, clock::WallClock};
 use whipstitch_telemetry::LogLevel;
 
 use self::{admin::Shown, sockets::Addresses};
 pub use self::{registry::metric_families, start_error::StartError};
 use crate::{
-    inherited::Inherited,
     readiness::Stage,
     reload::Reloader,
     shutdown::{Drained, Shutdown},

@@ -14,7 +14,7 @@
 //! | [`session_keys`], [`ice`] | the watched files with secrets |
 //! | `metrics.rs` | metrics of the present state |
 //! | [`open_files`] | the limit of file descriptors |
-//! | [`service_manager`], [`inherited`] | notifications to systemd, sockets from it |
+//! | [`service_manager`] | notifications to systemd |
 
 pub mod app;
 pub use whipstitch_cli::{self as cli, commands};
@@ -22,7 +22,6 @@ pub use whipstitch_config as config;
 pub use whipstitch_telemetry as telemetry;
 mod file_watch;
 pub mod ice;
-pub mod inherited;
 mod metrics;
 pub mod open_files;
 pub mod readiness;

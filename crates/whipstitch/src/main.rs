@@ -8,11 +8,11 @@ use whipstitch::{
     cli::{self, Cli},
     commands::{Style, Surroundings},
     config::{Config, Loaded, Sources},
-    inherited::Inherited,
     open_files, service_manager,
     signals::{Command, Signals},
     telemetry,
 };
+use whipstitch_ingress::inherited::Inherited;
 
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {

@@ -26,7 +26,7 @@ use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tracing::{info, warn};
 
 use super::{
-    create::CreateRequest,
+    create_request::CreateRequest,
     in_flight::Pending,
     state::By,
     table::SessionTable,

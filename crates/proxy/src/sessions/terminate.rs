@@ -41,7 +41,7 @@ use whipstitch_origin::{Directory, Origin};
 use whipstitch_signaling::{Role, StreamKey, session::Session};
 
 use super::{
-    create::CreateRequest,
+    create_request::CreateRequest,
     in_flight::{InFlightDelete, NotSent, SLOT_WAIT},
     slot::{Slot, Target},
     state::By,

@@ -7,7 +7,7 @@ use whipstitch_config::Config;
 use whipstitch_ingress::Listener;
 
 use super::StartError;
-use crate::inherited::Inherited;
+use whipstitch_ingress::inherited::Inherited;
 
 /// The bound sockets.
 pub(super) struct Sockets {

@@ -9,9 +9,9 @@ use whipstitch_signaling::session::KeyError;
 use whipstitch_admin::SocketError;
 use whipstitch_config::ManagerAddressError;
 
-use crate::{
-    ice::IceFileError, inherited::Unwanted, session_keys::KeyFileError, telemetry::OtlpError,
-};
+use whipstitch_ingress::inherited::Unwanted;
+
+use crate::{ice::IceFileError, session_keys::KeyFileError, telemetry::OtlpError};
 
 /// Why the proxy did not start.
 #[derive(Debug, Error)]

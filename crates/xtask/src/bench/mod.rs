@@ -308,7 +308,7 @@ impl Round<'_> {
 
 /// How the tables were made, so that another can make them again.
 fn closing(options: &Options, versions: &[String], took: Duration) -> String {
-    // Of a file its name: where it is on this machine tells a reader nothing.
+    // Of a file its name: its folder on this machine is of no use to a reader.
     let words = std::env::args().skip(1).map(|word| {
         let name = Path::new(&word).file_name();
         name.map_or(word.clone(), |name| name.to_string_lossy().into_owned())

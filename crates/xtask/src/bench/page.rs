@@ -41,7 +41,8 @@ fn machine() -> Result<String> {
         Command::new("git").args(["rev-parse", "--short", "HEAD"]),
         &[],
     )?;
-    let cores = std::thread::available_parallelism()?;
+    let cores = cpu.lines().filter(|line| line.starts_with("processor"));
+    let cores = cores.count();
     Ok(format!(
         "Measured {} at commit {} on {cores} cores of {model}, Linux {}",
         date.trim(),

@@ -15,7 +15,8 @@ use crate::{
     request::{budget::Budget, message::Endpoint, phases::Phases},
     sessions::{
         SessionTable,
-        create::{CreateRequest, Unanswered, Unclaimed},
+        create::{Unanswered, Unclaimed},
+        create_request::CreateRequest,
         in_flight::Pending,
         reaper::Orphans,
         slot::Arrival,

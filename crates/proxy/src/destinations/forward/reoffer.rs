@@ -12,7 +12,7 @@ use super::{Asked, Forward};
 use crate::{
     Body, Error,
     request::message::Endpoint,
-    sessions::{counter_offer::CounterOffer, create::CreateRequest},
+    sessions::{counter_offer::CounterOffer, create_request::CreateRequest},
     words::{body, error::BadRequest},
 };
 

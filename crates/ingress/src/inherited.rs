@@ -34,14 +34,14 @@ impl Inherited {
     }
 
     /// The socket that is bound to this address, once.
-    pub(crate) fn bound_to(&mut self, addr: SocketAddr) -> Option<TcpListener> {
+    pub fn bound_to(&mut self, addr: SocketAddr) -> Option<TcpListener> {
         let at = self.0.iter().position(|(bound, _)| *bound == addr)?;
         Some(self.0.swap_remove(at).1)
     }
 
     /// An error if there are some that nothing was configured for: clients would connect to them
     /// and never be served.
-    pub(crate) fn none_left(&mut self) -> Result<(), Unwanted> {
+    pub fn none_left(&mut self) -> Result<(), Unwanted> {
         let left = mem::take(&mut self.0);
         if left.is_empty() {
             return Ok(());
