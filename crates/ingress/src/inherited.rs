@@ -39,8 +39,10 @@ impl Inherited {
         Some(self.0.swap_remove(at).1)
     }
 
-    /// An error if there are some that nothing was configured for: clients would connect to them
-    /// and never be served.
+    /// Checks that each was taken.
+    ///
+    /// # Errors
+    /// Nothing was configured for some of them: clients would connect to them and never be served.
     pub fn none_left(&mut self) -> Result<(), Unwanted> {
         let left = mem::take(&mut self.0);
         if left.is_empty() {
