@@ -12,6 +12,7 @@ mod effective;
 mod environment;
 mod file;
 pub mod files;
+mod json_schema;
 pub mod keys;
 mod kind;
 mod live;
@@ -21,7 +22,6 @@ mod manager_address;
 mod mistake;
 mod nearest;
 mod retired;
-mod schema;
 pub mod secret_file;
 pub mod session_key_file;
 mod summary;
@@ -40,13 +40,13 @@ use whipstitch_proxy::{
 pub use check::{Finding, bounds, findings};
 pub use collector_url::{CollectorUrl, CollectorUrlError};
 pub use effective::{Effective, Origin, Origins, effective};
+pub use json_schema::schema;
 pub use kind::Kind;
 pub use live::{Change, LiveConfig, Snapshot};
 pub use load::{Loaded, Sources, load, peek};
 pub use manager_address::{ManagerAddressError, manager_address};
 pub use mistake::{Mistake, Mistakes, SettingSource};
 pub use nearest::nearest;
-pub use schema::schema;
 
 /// Everything that can be set, one field a section. `Config::default()` is complete but for
 /// `stream_manager.url` and an address to listen on.

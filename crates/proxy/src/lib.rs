@@ -64,7 +64,7 @@ pub use request::{
 };
 pub use sessions::{
     Count, NotAnId, SessionId, SessionKind, SessionTable, SessionView, Sides, Terminator,
-    close_signal::CloseSignal, vanished,
+    drain_signal::DrainSignal, vanished,
 };
 pub use stack::{Dependencies, Memory, Settings, Stack, stack};
 pub use words::{

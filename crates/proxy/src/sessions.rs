@@ -28,11 +28,11 @@
 
 pub(crate) mod affinity;
 mod client;
-pub(crate) mod close_signal;
 pub(crate) mod counter_offer;
 pub(crate) mod create;
 pub(crate) mod create_request;
-pub(crate) mod end;
+pub(crate) mod drain_signal;
+pub(crate) mod end_log;
 pub(crate) mod in_flight;
 mod list;
 pub(crate) mod reaper;

@@ -21,7 +21,7 @@ use whipstitch_origin::{AllowedOrigins, ByNetwork, Directory, connect::ManagerAd
 use whipstitch_signaling::{Api, ice::IceServers, session::SessionKeys};
 
 use crate::{
-    Body, CloseSignal, Incidents, Metrics, Permits, SessionTable, Terminator,
+    Body, DrainSignal, Incidents, Metrics, Permits, SessionTable, Terminator,
     destinations::{
         Destinations,
         forward::{Deletions, EventStreams, Forward},
@@ -78,7 +78,7 @@ pub struct Dependencies {
     /// The tasks of the proxy itself.
     pub background: TaskTracker,
     /// Asks every WebSocket session and every stream of events to end.
-    pub close_sockets: CloseSignal,
+    pub close_sockets: DrainSignal,
     /// How requests are traced, if a collector is configured.
     pub tracing: Option<Tracing>,
     /// The sessions of this replica.

@@ -29,7 +29,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 use whipstitch_admin::Drain;
 pub use whipstitch_admin::{DrainTimes, Drained};
-use whipstitch_proxy::CloseSignal;
+use whipstitch_proxy::DrainSignal;
 
 use crate::readiness::Readiness;
 
@@ -48,7 +48,7 @@ pub struct Shutdown {
     /// Ends the accept loops and the periodic tasks.
     pub stop_accepting: CancellationToken,
     /// Closes every WebSocket session and every stream of events.
-    pub close_sockets: CloseSignal,
+    pub close_sockets: DrainSignal,
     /// Ends connections after the requests in flight.
     pub drain_connections: CancellationToken,
     /// Ends the admin interface, the last listener.

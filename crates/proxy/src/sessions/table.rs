@@ -22,7 +22,7 @@ use super::{
     affinity::Affinity,
     client::Clients,
     counter_offer::{CounterOffer, Kinds},
-    end,
+    end_log,
     slot::{Arrival, Now, Slot},
     slots::{Afterwards, Gone, Slots},
     state::Standing,
@@ -182,7 +182,9 @@ impl SessionTable {
         }
         let standing = slots.standing(&slot, session.issued_at, now);
         drop(slots);
-        if standing == Standing::Unknown && session.issued_at > now.wall {
+        // What is later than all that this process issued is another's, however our clock stepped.
+        let ours = self.0.issued.load(Ordering::Relaxed);
+        if standing == Standing::Unknown && session.issued_at > now.wall.max(ours) {
             let ahead = session.issued_at - now.wall;
             self.0.ahead.fetch_max(ahead, Ordering::Relaxed);
         }
@@ -256,7 +258,7 @@ impl SessionTable {
         if let Some(view) = reopened {
             self.lingers(&view, false);
             view.listed(true);
-            end::log_reopened(&view);
+            end_log::log_reopened(&view);
         }
     }
 
@@ -283,7 +285,7 @@ impl SessionTable {
         match (&closed.closed, afterwards) {
             (Some(session), Afterwards::Lingers) => {
                 self.lingers(session, true);
-                end::log(session, why, None);
+                end_log::log(session, why, None);
             }
             _ => self.left(&closed, why),
         }
@@ -404,7 +406,7 @@ impl SessionTable {
             }
         }
         if let Some(session) = &gone.closed {
-            end::log(session, why, None);
+            end_log::log(session, why, None);
         }
     }
 

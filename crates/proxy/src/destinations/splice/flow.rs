@@ -14,7 +14,10 @@ use std::{
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frames::{Frames, Goodbye, ping};
+use super::{
+    frames::Frames,
+    goodbye::{Goodbye, ping},
+};
 
 /// One read; a 16 KiB message with its header, or two TLS records, fit (measured: 16 KiB buffers
 /// cost 1.4 times the CPU for 16 KiB messages, 64 KiB ones gain nothing more).

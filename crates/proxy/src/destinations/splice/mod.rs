@@ -8,6 +8,7 @@
 mod client_meta;
 mod flow;
 mod frames;
+mod goodbye;
 pub(crate) mod handshake;
 mod liveness;
 mod relay;
@@ -35,7 +36,7 @@ use whipstitch_signaling::headers::strip_hop_by_hop;
 use self::{handshake::Handshake, session::Session};
 pub use crate::words::end_reason::Ended;
 use crate::{
-    Body, CloseSignal, Error, Metrics, SessionTable,
+    Body, DrainSignal, Error, Metrics, SessionTable,
     nodes::{
         failover::{Failover, NodeAnswer},
         node_client::{Handshaking, NodeClient},
@@ -73,7 +74,7 @@ pub(crate) struct Splice {
     /// Longest wait for a connection to the Stream Manager.
     pub(crate) connect: Duration,
     pub(crate) sessions: TaskTracker,
-    pub(crate) close: CloseSignal,
+    pub(crate) close: DrainSignal,
     pub(crate) table: SessionTable,
     pub(crate) metrics: Metrics,
 }

@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     Detached, Duplex, Ended,
     flow::{End, Flow},
-    frames::Goodbye,
+    goodbye::Goodbye,
     liveness::{Action, Liveness, Signs, TICK},
 };
 use crate::sessions::traffic::Traffic;

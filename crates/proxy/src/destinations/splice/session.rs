@@ -5,15 +5,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Detached, Duplex,
-    frames::Goodbye,
+    goodbye::Goodbye,
     relay::{Outcome, relay},
 };
 use crate::{
-    CloseSignal, Exchange, Metrics, SessionTable,
+    DrainSignal, Exchange, Metrics, SessionTable,
     report::spans::{Life, node},
     request::permits::Permit,
     request::trace::Attribute,
-    sessions::{SessionView, end, view::About},
+    sessions::{SessionView, end_log, view::About},
     words::end_reason::EndReason,
 };
 
@@ -47,7 +47,7 @@ impl Session {
         client: Detached,
         node: N,
         read: bytes::Bytes,
-        drain: &CloseSignal,
+        drain: &DrainSignal,
     ) {
         let Self {
             life,
@@ -73,7 +73,7 @@ impl Session {
         drop(permit);
         metrics.socket_ended(outcome.ended, took, outcome.from_client, outcome.from_node);
         let why = EndReason::of_socket(outcome.ended, drain.is_closing());
-        end::log(socket.session(), why, outcome.close_code);
+        end_log::log(socket.session(), why, outcome.close_code);
         if let Some(life) = life {
             life.tell(outcome.ended, took, attributes(socket.session(), outcome));
         }

@@ -20,7 +20,7 @@ use crate::{
     clock::WallClock,
     layers::observe::written,
     sessions::{
-        end,
+        end_log,
         view::{About, Http},
     },
 };
@@ -106,7 +106,7 @@ async fn the_tables_hold_what_is_written() {
     let names = Names::default();
     let write = || {
         written(&exchange);
-        end::log(socket.session(), EndReason::Drain, None);
+        end_log::log(socket.session(), EndReason::Drain, None);
     };
     met(write);
     with_default(names.clone(), write);
@@ -151,7 +151,7 @@ async fn every_session_that_was_made_has_one_line_in_the_end() {
     met(|| {
         let about = About::new(&exchange, &origin, "live");
         let socket = table.open_socket(about, tokio_util::sync::CancellationToken::new());
-        end::log(socket.session(), EndReason::Drain, None);
+        end_log::log(socket.session(), EndReason::Drain, None);
     });
     let _heard = set_default(names.clone());
     // Three too many; the last one is opened again.

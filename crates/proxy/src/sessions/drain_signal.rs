@@ -17,7 +17,7 @@ const FEW: usize = 100;
 
 /// The signal. Cheap to clone: all clones are one.
 #[derive(Clone, Debug, Default)]
-pub struct CloseSignal {
+pub struct DrainSignal {
     token: CancellationToken,
     turns: Arc<OnceLock<Turns>>,
 }
@@ -29,7 +29,7 @@ struct Turns {
     taken: AtomicUsize,
 }
 
-impl CloseSignal {
+impl DrainSignal {
     /// Asks for the end: of this many WebSocket sessions spread evenly over `window`, of everything
     /// else at once. Only the first call counts.
     pub fn close(&self, sessions: usize, window: Duration) {
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     async fn closed_after(sessions: usize, window: Duration) -> Vec<Duration> {
-        let signal = CloseSignal::default();
+        let signal = DrainSignal::default();
         let turns = join_all((0..sessions).map(|_| async {
             signal.turn().await;
             Instant::now()
@@ -116,7 +116,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_the_first_call_counts() {
-        let signal = CloseSignal::default();
+        let signal = DrainSignal::default();
         signal.close(1_000, Duration::from_secs(10));
         signal.close(1_000, Duration::from_secs(1_000));
         let began = Instant::now();
