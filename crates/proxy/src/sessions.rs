@@ -33,6 +33,7 @@ pub(crate) mod create;
 pub(crate) mod create_request;
 pub(crate) mod drain_signal;
 pub(crate) mod end_log;
+mod eviction;
 pub(crate) mod in_flight;
 mod list;
 pub(crate) mod reaper;

@@ -6,6 +6,7 @@
 //! client can read it, those to extensions with sealed URLs, and a success has the status that it
 //! waits for.
 
+mod answers;
 mod deletion;
 mod extensions;
 mod link_context;
@@ -34,15 +35,19 @@ use whipstitch_signaling::{
     coding::IDENTITY,
     dialect::{Dialect, NodesOffer, Statuses},
     handle::Handle,
-    headers::strip_hop_by_hop,
     ice::IceServers,
     rewrite,
     session::{Session, SessionKeys},
     socket::{SocketQueryError, Why},
 };
 
+use self::{
+    answers::{is_false_lead, is_pinning, passed, unmoved},
+    link_context::LinkContext,
+    nodes::Creating,
+    open::Answered,
+};
 pub(crate) use self::{deletion::Deletions, streams::EventStreams};
-use self::{link_context::LinkContext, nodes::Creating, open::Answered};
 use crate::{
     Body, Error, Exchange, Metrics,
     destinations::public_url::Public,
@@ -57,10 +62,7 @@ use crate::{
     },
     sessions::{SessionTable, Terminator, counter_offer::Kinds, reaper::Orphans},
     words::{
-        config::NotLiveStatus,
-        end_reason::EndReason,
-        error::{BadRequest, NodeFault},
-        node_status::is_gone,
+        config::NotLiveStatus, end_reason::EndReason, error::BadRequest, node_status::is_gone,
     },
 };
 
@@ -369,36 +371,4 @@ fn too_long() -> BadRequest {
         key: "requestId",
         why: Why::TooLong,
     })
-}
-
-/// The answer that names no other place.
-fn unmoved(mut response: Response<Body>) -> Result<Response<Body>, Error> {
-    if response.status().is_redirection() {
-        return Err(NodeFault::Redirect.into());
-    }
-    response.headers_mut().remove(LOCATION);
-    Ok(passed(response))
-}
-
-/// The answer without what is the node's alone.
-fn passed(mut response: Response<Body>) -> Response<Body> {
-    strip_hop_by_hop(response.headers_mut());
-    response.headers_mut().remove(SESSION_HOST);
-    response
-}
-
-/// Whether the client's `POST` should find the node that answers so.
-fn is_pinning(method: &Method, status: StatusCode) -> bool {
-    method == Method::OPTIONS && status.is_success()
-}
-
-/// Whether an answer says that the lookup which led to the node did not hold: the node does not
-/// have the stream, or not the means for it.
-fn is_false_lead<G>(answer: &Result<NodeAnswer<G>, Error>) -> bool {
-    match answer {
-        Ok(NodeAnswer { response, .. }) => {
-            response.status().is_server_error() || response.status() == StatusCode::NOT_FOUND
-        }
-        Err(error) => matches!(error, Error::Node(_)),
-    }
 }

@@ -24,7 +24,7 @@ use super::{
     counter_offer::{CounterOffer, Kinds},
     end_log,
     slot::{Arrival, Now, Slot},
-    slots::{Afterwards, Gone, Slots},
+    slots::{Afterwards, Slots},
     state::Standing,
     view::{About, Http, SessionId, SessionView},
 };
@@ -46,17 +46,17 @@ pub(super) struct Inner {
     hasher: RandomState,
     next: AtomicU64,
     pub(super) sockets: Mutex<BTreeMap<SessionId, Arc<SessionView>>>,
-    clients: Mutex<Clients>,
+    pub(super) clients: Mutex<Clients>,
     affinity: Affinity,
     by_client: bool,
     /// Whether vanished clients can be found, by the last look; `None` before the first.
     pub(super) findable: Mutex<Option<Result<(), NotAskable>>>,
-    capacity: AtomicUsize,
-    lifetime: Duration,
+    pub(super) capacity: AtomicUsize,
+    pub(super) lifetime: Duration,
     clock: WallClock,
-    start: Instant,
+    pub(super) start: Instant,
     /// Slots with something remembered.
-    remembered: AtomicUsize,
+    pub(super) remembered: AtomicUsize,
     /// Sessions, so that counting needs no lock.
     pub(super) http_open: AtomicUsize,
     pub(super) sockets_open: AtomicUsize,
@@ -121,21 +121,6 @@ impl SessionTable {
     /// misjudged.
     pub fn clock_ahead(&self) -> Duration {
         Duration::from_millis(self.0.ahead.load(Ordering::Relaxed))
-    }
-
-    /// Takes the rate of every socket since the last sample, and forgets what has expired. To be
-    /// called every few seconds.
-    pub fn sample(&self, since_last: Duration) {
-        for socket in lock(&self.0.sockets).values() {
-            socket.traffic().sample(since_last);
-        }
-        for shard in &self.0.shards {
-            let now = self.0.start.elapsed();
-            let expired = self.within(shard, |slots| slots.expire(now, self.0.lifetime));
-            for gone in expired {
-                self.left(&gone, EndReason::Expired);
-            }
-        }
     }
 
     /// Which node answered whose `OPTIONS`.
@@ -371,7 +356,7 @@ impl SessionTable {
         self.0.shards.get(at).unwrap_or(first)
     }
 
-    fn within<T>(
+    pub(super) fn within<T>(
         &self,
         shard: &Shard,
         change: impl FnOnce(&mut Slots<Arc<SessionView>>) -> T,
@@ -394,37 +379,6 @@ impl SessionTable {
         }
         drop(slots);
         changed
-    }
-
-    /// These left their slot: they leave their clients too, and the one that was open is logged.
-    fn left(&self, gone: &Gone<Arc<SessionView>>, why: EndReason) {
-        for session in gone.closed.iter().chain(&gone.lingering) {
-            if let Some(http) = session.at_node()
-                && let Some(client) = &http.client
-            {
-                lock(&self.0.clients).remove(client, session.id());
-            }
-        }
-        if let Some(session) = &gone.closed {
-            end_log::log(session, why, None);
-        }
-    }
-
-    /// Forgets what is oldest while there are too many: closed sessions first, then players, and
-    /// publishers last.
-    fn evict(&self) {
-        while self.0.remembered.load(Ordering::Relaxed) > self.0.capacity.load(Ordering::Relaxed) {
-            let shards = self.0.shards.iter();
-            let oldest = shards.filter_map(|shard| Some((lock(&shard.slots).expendable()?, shard)));
-            let Some(((_, number), shard)) = oldest.min_by_key(|(oldest, _)| *oldest) else {
-                return;
-            };
-            let evicted = self.within(shard, |slots| slots.forget(number));
-            if evicted.closed.is_some() {
-                self.0.evicted.fetch_add(1, Ordering::Relaxed);
-            }
-            self.left(&evicted, EndReason::Evicted);
-        }
     }
 }
 
