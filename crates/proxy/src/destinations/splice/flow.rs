@@ -95,10 +95,14 @@ impl Flow {
         }
     }
 
-    pub(super) fn finish(&mut self) {
-        if self.state != State::Done {
+    /// Shuts the sink down next; `false` if that has begun already. An HTTP/2 stream takes its time
+    /// for it, and is not to be asked again before it wakes the task.
+    pub(super) fn finish(&mut self) -> bool {
+        let begins = !matches!(self.state, State::Finishing | State::Done);
+        if begins {
             self.state = State::Finishing;
         }
+        begins
     }
 
     /// Whether our Close went out this way, or theirs did, and the source has said its own or is

@@ -127,10 +127,11 @@ impl<N: Duplex> Relay<N> {
             if up.is_ready() && down.is_ready() {
                 return Poll::Ready(());
             }
-            if self.up.is_answered() && self.down.is_answered() {
-                // Both sides have had our Close and answered it.
-                self.up.finish();
-                self.down.finish();
+            // Both sides have had our Close and answered it.
+            if self.up.is_answered()
+                && self.down.is_answered()
+                && (self.up.finish() | self.down.finish())
+            {
                 continue;
             }
             if self.ended.is_some() {

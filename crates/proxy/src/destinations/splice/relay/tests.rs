@@ -1,9 +1,14 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use hyper_tungstenite::tungstenite::protocol::frame::{
     Frame,
     coding::{Data, OpCode},
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
@@ -37,7 +42,7 @@ fn ends_in_memory() -> Ends<DuplexStream> {
     clippy::disallowed_methods,
     reason = "no shutdown to wait for in a test"
 )]
-fn around<N: Duplex + 'static>(to_node: N, node: N) -> Ends<N> {
+fn around<N: Duplex + 'static, M>(to_node: N, node: M) -> Ends<M> {
     let (client, ours) = tokio::io::duplex(64 * 1024);
     let close = CancellationToken::new();
     let asked = close.clone();
@@ -277,4 +282,70 @@ async fn a_reader_that_stops_holds_the_sender() {
         assert!(sent < 32 * 1024 * 1024, "nothing holds the sender");
     }
     ends.relay.abort();
+}
+
+/// A node's socket that takes its time to shut down, as a stream of HTTP/2 does.
+struct Slow {
+    inner: DuplexStream,
+    gate: tokio::sync::oneshot::Receiver<()>,
+    shutdowns: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Slow {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Slow {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.shutdowns.fetch_add(1, Ordering::Relaxed);
+        let _ = std::task::ready!(Pin::new(&mut self.gate).poll(cx));
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_that_takes_time_is_waited_for_and_not_asked_for_without_end() {
+    let (to_node, node) = tokio::io::duplex(64 * 1024);
+    let (open, gate) = tokio::sync::oneshot::channel();
+    let shutdowns = Arc::new(AtomicUsize::new(0));
+    let slow = Slow {
+        inner: to_node,
+        gate,
+        shutdowns: shutdowns.clone(),
+    };
+    let mut ends = around(slow, node);
+    ends.close.cancel();
+    for (side, masked) in [(&mut ends.client, true), (&mut ends.node, false)] {
+        let goodbye = Goodbye::Draining.frame(!masked);
+        let mut read = vec![0; goodbye.len()];
+        side.read_exact(&mut read).await.unwrap();
+        side.write_all(&Goodbye::Draining.frame(masked))
+            .await
+            .unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!ends.relay.is_finished());
+    open.send(()).unwrap();
+    let outcome = tokio::time::timeout(LINGER / 2, ends.relay).await;
+    assert!(outcome.is_ok(), "it has to be woken");
+    let shutdowns = shutdowns.load(Ordering::Relaxed);
+    assert!(shutdowns < 10, "{shutdowns}");
 }
