@@ -11,7 +11,7 @@
 //!   differently, and a group that no lookup named has a list that is not asked for;
 //! - the manager says "no such stream" to the question about this stream alone: the list of 2.0
 //!   leaves out nodes in `SOFT_SUNSET`, which still carry sessions;
-//! - the list has not shrunk to less than half within [`SHRUNK_FOR`]: a manager that restarts
+//! - the list has not shrunk to less than half within five minutes: a manager that restarts
 //!   answers with an empty list until its nodes have reported.
 //!
 //! Neither question needs credentials. A manager that answers one with 401, 403, 404 or 405 is not
@@ -125,13 +125,13 @@ pub enum NotAskable {
     /// The circuit breaker is open.
     #[error("the Stream Manager is down")]
     Down,
-    /// The manager refused the question with this status, now or less than [`REFUSED_FOR`] ago.
+    /// The manager refused the question with this status, now or less than ten minutes ago.
     #[error("the Stream Manager does not list its streams: it answers with status {0}")]
     Refused(u16),
     /// The question got no usable answer.
     #[error("the Stream Manager gave no list of its streams: {0}")]
     Fault(Cause),
-    /// The list has shrunk to less than half within [`SHRUNK_FOR`].
+    /// The list has shrunk to less than half within five minutes.
     #[error(
         "the Stream Manager's list of streams went from {from} to {to}: it may have restarted, and is not believed for now"
     )]
