@@ -1,4 +1,4 @@
-//! An HTTP/1 connection below hyper: what hyper cannot tell or be told.
+//! An HTTP/1 connection below hyper: what hyper neither reports nor lets be configured.
 //!
 //! - hyper answers what it cannot parse by itself, with a bare status. It is recognised on its way
 //!   out, when no request is pending, and replaced by an answer that says why.

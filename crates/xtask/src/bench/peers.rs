@@ -1,7 +1,7 @@
 //! The peers that no Debian package brings: Envoy, Caddy and Traefik from wheels of Python's
 //! registry, Pingora as a program of its own in `crates/xtask/peers/pingora`.
 //!
-//! Each is told what `HAProxy` is told: TLS in, one plain node out, kept connections, WebSockets,
+//! Each is configured as `HAProxy` is: TLS in, one plain node out, kept connections, WebSockets,
 //! no access log, one worker.
 
 use std::fs;
@@ -87,7 +87,7 @@ pub(super) fn pingora_version() -> &'static str {
     version.map_or("of an unknown version", |(version, _)| version)
 }
 
-/// What Envoy is told.
+/// The configuration of Envoy.
 pub(super) fn envoy(program: &mut Command, file: &Path, world: &World, port: u16) -> Result {
     let (chain, key) = files(world);
     let (node, node_port) = (wire::NODE, world.node);
@@ -134,7 +134,7 @@ pub(super) fn envoy(program: &mut Command, file: &Path, world: &World, port: u16
     Ok(())
 }
 
-/// What Caddy is told.
+/// The configuration of Caddy.
 pub(super) fn caddy(program: &mut Command, file: &Path, world: &World, port: u16) -> Result {
     let (chain, key) = files(world);
     let (node, node_port) = (wire::NODE, world.node);
@@ -170,7 +170,7 @@ pub(super) fn caddy(program: &mut Command, file: &Path, world: &World, port: u16
     Ok(())
 }
 
-/// What Traefik is told.
+/// The configuration of Traefik.
 pub(super) fn traefik(program: &mut Command, file: &Path, world: &World, port: u16) -> Result {
     let (chain, key) = files(world);
     let (node, node_port) = (wire::NODE, world.node);
@@ -203,7 +203,7 @@ providers:
     Ok(())
 }
 
-/// What Pingora is told.
+/// The arguments of the program around Pingora.
 pub(super) fn pingora(program: &mut Command, world: &World, port: u16) {
     let (chain, key) = files(world);
     let node = format!("{}:{}", wire::NODE, world.node);

@@ -3,8 +3,8 @@
 //! `whipstitch-bench-pingora LISTEN CHAIN KEY NODE`
 
 use async_trait::async_trait;
-use pingora::prelude::*;
 use pingora::listeners::tls::TlsSettings;
+use pingora::prelude::*;
 use pingora::server::configuration::ServerConf;
 
 struct ToNode(String);
@@ -16,7 +16,11 @@ impl ProxyHttp for ToNode {
     fn new_ctx(&self) {}
 
     async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> Result<Box<HttpPeer>> {
-        Ok(Box::new(HttpPeer::new(self.0.as_str(), false, String::new())))
+        Ok(Box::new(HttpPeer::new(
+            self.0.as_str(),
+            false,
+            String::new(),
+        )))
     }
 
     async fn upstream_request_filter(
