@@ -23,7 +23,7 @@ const COPIES: [(&str, &str); 3] = [
     ("dashboard.json", "grafana/whipstitch.json"),
 ];
 /// Values that must be refused, and a word of the reason.
-const REFUSED: [(&str, &str); 17] = [
+const REFUSED: [(&str, &str); 18] = [
     ("streamManager.url=", "url"),
     ("streamManager.url=http://manager:5080/?a=b", "url"),
     ("mode=daemonset", "mode"),
@@ -39,6 +39,7 @@ const REFUSED: [(&str, &str); 17] = [
     ("config.shutdown.delay=1s", "shutdown.delaySeconds"),
     ("config.admin.socket=/tmp/socket", "preStop"),
     ("tls.secret=", "ports.http"),
+    ("runbooks=on-call.md", "runbooks"),
     ("fullnameOverride=A_B", "fullnameOverride"),
     ("extraEnv[0].value=1", "name"),
 ];

@@ -3,6 +3,7 @@
 //! One file a tool. What no registry has a tool for is named in `NO_TOOL`, so that silence
 //! is not taken for a check.
 
+mod alerts;
 mod booted;
 mod compose;
 mod configuration;
@@ -148,6 +149,7 @@ pub(crate) fn run(options: Options) -> Result<Counts> {
     security::check(&bench, &mut report);
     prometheus::check(&bench, &mut report);
     dashboard::check(&bench, &mut report);
+    alerts::check(&bench, &mut report);
     kubernetes::check(&bench, &mut report);
     helm::check(&bench, &mut report);
     systemd::check(&bench, &mut report);
