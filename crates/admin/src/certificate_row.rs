@@ -6,7 +6,6 @@ use serde::Serialize;
 use whipstitch_ingress::CertStore;
 
 use super::answer::unix_ms;
-use crate::certificates;
 
 const DAY: i64 = 86_400_000;
 
@@ -15,7 +14,6 @@ const DAY: i64 = 86_400_000;
 pub(super) struct Certificate {
     file: String,
     names: Vec<String>,
-    /// Null if the certificate cannot be read; TLS has taken it all the same.
     not_after_at: Option<i64>,
     days_left: Option<i64>,
 }
@@ -29,7 +27,7 @@ impl Certificate {
 
 /// The certificate that is shown to clients at present.
 pub(super) fn shown(store: &CertStore) -> Certificate {
-    let shown = certificates::shown(store);
+    let shown = store.summary();
     let not_after_at = shown.own.map(|own| own.not_after.saturating_mul(1_000));
     let now = i64::try_from(unix_ms(SystemTime::now())).unwrap_or(i64::MAX);
     Certificate {

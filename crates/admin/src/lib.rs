@@ -12,7 +12,6 @@
 //! | `access.rs` | who may read, who may change |
 //! | `lifecycle.rs` | what the process offers: stage, drain, reload |
 //! | `status.rs`, `sessions.rs`, `view.rs`, `incidents.rs`, `certificate_row.rs` | what is shown |
-//! | `certificates.rs` | names and validity of the certificates in use |
 //! | `page.rs` and its folder | the status page in a browser |
 //! | `history.rs`, `events.rs` | the last 15 minutes, and changes as they happen |
 //! | `changes.rs` | what an operator can change |
@@ -22,7 +21,6 @@
 mod access;
 mod answer;
 mod certificate_row;
-pub mod certificates;
 mod changes;
 mod events;
 mod history;

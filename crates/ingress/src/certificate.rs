@@ -4,3 +4,4 @@ pub(crate) mod bundle;
 pub(crate) mod error;
 pub(crate) mod facts;
 pub(crate) mod pem;
+pub(crate) mod summary;

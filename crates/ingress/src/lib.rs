@@ -25,7 +25,9 @@ mod wire;
 pub use accept::{Listener, Server};
 pub use certificate::{
     error::TlsError,
+    facts::Validity,
     pem::{PemError, labels as pem_labels},
+    summary::Certificates,
 };
 pub use connection::{ConnectionInfo, HttpService};
 pub use detach::{Detached, detach};

@@ -29,8 +29,6 @@ pub struct Metrics {
     accept_errors: IntCounter,
     handshakes: IntCounterVec,
     handshake_duration: Histogram,
-    reloads: IntCounterVec,
-    unusable: IntGauge,
     refused: IntCounterVec,
     failures: IntCounterVec,
 }
@@ -85,17 +83,6 @@ impl Metrics {
                 )
                 .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0]),
             )?,
-            reloads: IntCounterVec::new(
-                Opts::new(
-                    "certificate_reloads_total",
-                    "Times that changed certificate files were read, by result.",
-                ),
-                &["result"],
-            )?,
-            unusable: IntGauge::new(
-                "certificate_files_unusable",
-                "Whether the certificate files cannot be used as they are (1), so that what was read from them before is still in use, or can (0).",
-            )?,
             refused: IntCounterVec::new(
                 Opts::new(
                     "requests_refused_total",
@@ -120,17 +107,12 @@ impl Metrics {
         for handshake in Handshake::ALL {
             metrics.handshakes.with_label_values(&[handshake.label()]);
         }
-        for result in ["done", "failed"] {
-            metrics.reloads.with_label_values(&[result]);
-        }
-        let all: [Box<dyn Collector>; 9] = [
+        let all: [Box<dyn Collector>; 7] = [
             Box::new(metrics.open.clone()),
             Box::new(metrics.accepted.clone()),
             Box::new(metrics.accept_errors.clone()),
             Box::new(metrics.handshakes.clone()),
             Box::new(metrics.handshake_duration.clone()),
-            Box::new(metrics.reloads.clone()),
-            Box::new(metrics.unusable.clone()),
             Box::new(metrics.refused.clone()),
             Box::new(metrics.failures.clone()),
         ];
@@ -170,16 +152,6 @@ impl Metrics {
 
     pub(crate) fn handshake_failed(&self, reason: &'static str) {
         self.failures.with_label_values(&[reason]).inc();
-    }
-
-    pub(crate) fn files_unusable(&self, unusable: bool) {
-        self.unusable.set(i64::from(unusable));
-    }
-
-    pub(crate) fn reloaded(&self, done: bool) {
-        self.reloads
-            .with_label_values(&[if done { "done" } else { "failed" }])
-            .inc();
     }
 }
 

@@ -1,16 +1,16 @@
-//! Certificates: read from PEM files, and read again when the files change.
+//! Certificates: read from PEM files, and read again when asked to.
 //!
 //! A certificate in use is replaced only by one that clients can use as well: not by one that has
 //! expired or is not valid yet, and not by one that lacks a name of `proxy.hosts` which the former
 //! has. One that has itself expired, or is not valid yet, is replaced by any other. What is refused
-//! is checked again every 10 s, so that a certificate from the future is used when its time has
+//! is judged anew at each read, so that a certificate from the future is used when its time has
 //! come.
 
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use rustls::{
@@ -19,19 +19,9 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use rustls_pki_types::CertificateDer;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
 
-use crate::{
-    Metrics,
-    certificate::{bundle::Bundle, error::TlsError, facts::Facts},
-};
-
-/// How often the files are looked at. Their content is compared, not their times: a Kubernetes
-/// secret changes by swapping a symbolic link, and a watch on the file would be lost with it.
-const LOOK: Duration = Duration::from_secs(10);
+use crate::certificate::{bundle::Bundle, error::TlsError, facts::Facts, summary::Certificates};
 
 /// A certificate and its key, as they stand in two files.
 pub struct CertStore {
@@ -147,74 +137,15 @@ impl CertStore {
         }
     }
 
-    /// Looks at the files every 10 s until `stop`.
-    pub async fn watch(self: Arc<Self>, stop: CancellationToken, metrics: Metrics) {
-        let mut last_error = None;
-        while stop
-            .run_until_cancelled(tokio::time::sleep(LOOK))
-            .await
-            .is_some()
-        {
-            let store = self.clone();
-            let Ok(result) = tokio::task::spawn_blocking(move || store.reload()).await else {
-                continue;
-            };
-            metrics.files_unusable(result.is_err());
-            match result {
-                Ok(changed) => {
-                    last_error = None;
-                    self.tell(changed, &metrics);
-                }
-                // Said once, not every 10 s: a rotation may take a moment to write both files.
-                Err(error) if last_error.as_ref() != Some(&error.to_string()) => {
-                    metrics.reloaded(false);
-                    error!(%error, "the changed certificate cannot be used; the former one stays");
-                    last_error = Some(error.to_string());
-                }
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Looks at the files now, without waiting for the next time; `true` if they changed.
-    ///
-    /// # Errors
-    /// As for [`CertStore::load`]; the former certificate stays.
-    pub async fn look(self: &Arc<Self>, metrics: &Metrics) -> Result<bool, TlsError> {
-        let store = self.clone();
-        let looked = tokio::task::spawn_blocking(move || store.reload()).await;
-        let looked = looked.unwrap_or_else(|panic| {
-            error!(%panic, "the certificate was not read again; please report this as a defect");
-            Ok(false)
-        });
-        metrics.files_unusable(looked.is_err());
-        match &looked {
-            Ok(changed) => self.tell(*changed, metrics),
-            Err(_) => metrics.reloaded(false),
-        }
-        looked
-    }
-
-    fn tell(&self, changed: bool, metrics: &Metrics) {
-        if changed {
-            metrics.reloaded(true);
-            info!(cert = %self.cert.display(), "the changed certificate is in use");
-            for note in self.notes().into_iter().chain(self.invalid()) {
-                warn!("{note}");
-            }
-        }
-    }
-
     /// The file that the certificate is in.
     pub fn file(&self) -> &Path {
         &self.cert
     }
 
-    /// The certificates that clients are shown, in DER: the server's own, and those of its issuers
-    /// that stand behind it.
-    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
+    /// Names and validity of the certificates that clients are shown.
+    pub fn summary(&self) -> Certificates {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.certified.cert.clone()
+        Certificates::of(&self.cert, &current.facts)
     }
 
     /// TLS 1.2 and 1.3 with this certificate; HTTP/2 and HTTP/1.1 by ALPN; sessions resume by

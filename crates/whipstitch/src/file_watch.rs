@@ -5,15 +5,35 @@
 
 mod reload_metrics;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 pub(crate) use reload_metrics::ReloadMetrics;
 
+use crate::shutdown::Shutdown;
+
 /// Time between two reads of a watched file.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Files that are read again while the process runs.
+pub(crate) trait Watched: Send + Sync + 'static {
+    /// What they hold, for the log.
+    const WHAT: &'static str;
+
+    /// Reads them, which may block, and uses what has changed; whether anything has.
+    ///
+    /// # Errors
+    /// Why the content cannot be used; the former one stays in use.
+    fn read(&self) -> Result<bool, String>;
+
+    /// Why they could not be used at the start, if the process started all the same.
+    fn wrong_at_start(&self) -> Option<String> {
+        None
+    }
+}
 
 /// The result of reading a watched file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,16 +52,23 @@ pub(crate) struct ReadRequests(mpsc::Sender<Reply>);
 
 /// When a watched file is to be read.
 #[derive(Debug)]
-pub(crate) struct Schedule(mpsc::Receiver<Reply>);
+struct Schedule(mpsc::Receiver<Reply>);
 
 type Reply = oneshot::Sender<FileState>;
 
-/// One read that is due, and the waiter for its result.
-#[derive(Debug)]
-pub(crate) struct Read(Option<Reply>);
+/// Reads these files whenever they are due, until no more connections are accepted.
+pub(crate) fn watch<W: Watched>(
+    files: Arc<W>,
+    reloads: ReloadMetrics,
+    shutdown: &Shutdown,
+) -> ReadRequests {
+    let (requests, due) = schedule();
+    let stop = shutdown.stop_accepting.clone();
+    shutdown.background.spawn(due.watch(files, stop, reloads));
+    requests
+}
 
-/// Both ends of a schedule.
-pub(crate) fn schedule() -> (ReadRequests, Schedule) {
+fn schedule() -> (ReadRequests, Schedule) {
     let (requests, reads) = mpsc::channel(1);
     (ReadRequests(requests), Schedule(reads))
 }
@@ -56,24 +83,169 @@ impl ReadRequests {
 }
 
 impl Schedule {
-    /// Waits for the next read: on request, or after [`INTERVAL`]. `None` at the stop.
-    pub(crate) async fn next(&mut self, stop: &CancellationToken) -> Option<Read> {
+    /// Waits for the next read: on request, or after [`INTERVAL`]. `None` at the stop, otherwise
+    /// the caller that waits for the result, if there is one.
+    async fn next(&mut self, stop: &CancellationToken) -> Option<Option<Reply>> {
         let pause = tokio::time::sleep(INTERVAL);
         tokio::select! {
             () = stop.cancelled() => None,
             // Disabled once all senders are dropped; the pause remains.
-            Some(reply) = self.0.recv() => Some(Read(Some(reply))),
-            () = pause => Some(Read(None)),
+            Some(reply) = self.0.recv() => Some(Some(reply)),
+            () = pause => Some(None),
+        }
+    }
+
+    /// Reads the files whenever they are due, until `stop`.
+    ///
+    /// What is wrong counts and is logged once, not every 10 s: a rotation may take a moment to
+    /// write all files. Who asks is told each time.
+    async fn watch<W: Watched>(
+        mut self,
+        files: Arc<W>,
+        stop: CancellationToken,
+        reloads: ReloadMetrics,
+    ) {
+        let mut wrong = files.wrong_at_start();
+        reloads.unusable(wrong.is_some());
+        while let Some(reply) = self.next(&stop).await {
+            let read = {
+                let files = files.clone();
+                tokio::task::spawn_blocking(move || files.read()).await
+            };
+            let read = read.unwrap_or_else(|_| {
+                Err("reading it failed; please report this as a defect".to_owned())
+            });
+            let state = match read {
+                Ok(true) => FileState::Changed,
+                Ok(false) => FileState::Unchanged,
+                Err(error) => FileState::Failed(error),
+            };
+            let is_new = match &state {
+                FileState::Unchanged => false,
+                FileState::Changed => true,
+                FileState::Failed(error) => wrong.as_ref() != Some(error),
+            };
+            wrong = match &state {
+                FileState::Failed(error) => Some(error.clone()),
+                FileState::Changed | FileState::Unchanged => None,
+            };
+            if is_new {
+                reloads.count(wrong.is_none());
+                if let Some(error) = &wrong {
+                    error!(
+                        error,
+                        "the changed {} cannot be used; the former content stays in use",
+                        W::WHAT
+                    );
+                }
+            }
+            reloads.unusable(wrong.is_some());
+            if let Some(reply) = reply {
+                // The waiter may have been dropped.
+                let _ = reply.send(state);
+            }
         }
     }
 }
 
-impl Read {
-    /// Answers the waiter, if there is one.
-    pub(crate) fn done(self, state: impl FnOnce() -> FileState) {
-        if let Some(reply) = self.0 {
-            // The waiter may have been dropped.
-            let _ = reply.send(state());
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use prometheus::Registry;
+
+    use super::*;
+
+    /// Files whose next reads bring this; `None` panics.
+    struct Script(Mutex<Vec<Option<Result<bool, String>>>>);
+
+    impl Watched for Script {
+        const WHAT: &'static str = "script";
+
+        fn read(&self) -> Result<bool, String> {
+            let next = self.0.lock().unwrap().remove(0);
+            next.expect("this read panics")
         }
+    }
+
+    fn wrong(why: &str) -> Result<bool, String> {
+        Err(why.to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_wrong_counts_once_and_is_told_to_all_who_ask() {
+        let reads = vec![
+            Some(Ok(false)),
+            Some(wrong("a")),
+            Some(wrong("a")),
+            Some(wrong("b")),
+            Some(Ok(false)),
+            Some(wrong("b")),
+            Some(Ok(true)),
+        ];
+        let totals = [
+            (0, 0, false),
+            (0, 1, true),
+            (0, 1, true),
+            (0, 2, true),
+            (0, 2, false),
+            (0, 3, true),
+            (1, 3, false),
+        ];
+        let expected = reads.clone();
+        let reloads = ReloadMetrics::of_session_keys(&Registry::new()).unwrap();
+        let (stop, (ask, due)) = (CancellationToken::new(), schedule());
+        let files = Arc::new(Script(Mutex::new(reads)));
+        let asks = async {
+            for (read, totals) in expected.into_iter().zip(totals) {
+                let state = match read.unwrap() {
+                    Ok(true) => FileState::Changed,
+                    Ok(false) => FileState::Unchanged,
+                    Err(why) => FileState::Failed(why),
+                };
+                assert_eq!(ask.read_now().await, Some(state));
+                assert_eq!(reloads.totals(), totals);
+            }
+            stop.cancel();
+        };
+        tokio::join!(due.watch(files, stop.clone(), reloads.clone()), asks);
+        assert_eq!(ask.read_now().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_panics_is_not_the_last() {
+        let reloads = ReloadMetrics::of_session_keys(&Registry::new()).unwrap();
+        let (stop, (ask, due)) = (CancellationToken::new(), schedule());
+        let files = Arc::new(Script(Mutex::new(vec![Some(Ok(false)), None])));
+        // A mutex that a panic has poisoned: each later read panics, too.
+        let asks = async {
+            assert_eq!(ask.read_now().await, Some(FileState::Unchanged));
+            for _ in 0..2 {
+                assert!(matches!(ask.read_now().await, Some(FileState::Failed(_))));
+                assert_eq!(reloads.totals(), (0, 1, true));
+            }
+            stop.cancel();
+        };
+        tokio::join!(due.watch(files, stop.clone(), reloads.clone()), asks);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn files_are_read_every_ten_seconds() {
+        let reloads = ReloadMetrics::of_session_keys(&Registry::new()).unwrap();
+        let (stop, (_ask, due)) = (CancellationToken::new(), schedule());
+        let files = Arc::new(Script(Mutex::new(vec![Some(Ok(false)), Some(Ok(true))])));
+        let waits = async {
+            let began = tokio::time::Instant::now();
+            while reloads.totals() == (0, 0, false) {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            let waited = began.elapsed();
+            assert!(
+                waited >= INTERVAL * 2 && waited <= INTERVAL * 3,
+                "{waited:?}"
+            );
+            stop.cancel();
+        };
+        tokio::join!(due.watch(files, stop.clone(), reloads.clone()), waits);
     }
 }

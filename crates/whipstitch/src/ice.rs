@@ -4,30 +4,24 @@
 use std::{
     hash::{BuildHasher, RandomState},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 use whipstitch_proxy::config::Ice;
 use whipstitch_signaling::ice::{Credentials, IceServers, TurnSecret};
 
-use crate::{
-    config::secret_file,
-    file_watch::{FileState, ReloadMetrics, Schedule},
-};
+use crate::{config::secret_file, file_watch::Watched};
 
-/// The servers, as their files were when they were last looked at.
+/// The servers, as their files were when they were last read.
 #[derive(Debug)]
 pub(crate) struct IceFiles {
     config: Ice,
     /// A digest of the contents in use.
-    digest: u64,
+    digest: Mutex<u64>,
     digests: RandomState,
-    /// What was wrong at the last look, so that it is said once.
-    wrong: Option<String>,
     servers: watch::Sender<Arc<IceServers>>,
 }
 
@@ -44,74 +38,32 @@ impl IceFiles {
         let (servers, receiver) = watch::channel(Arc::new(found));
         let files = Self {
             config: config.clone(),
-            digest,
+            digest: Mutex::new(digest),
             digests,
-            wrong: None,
             servers,
         };
         Ok((files, receiver))
     }
 
-    /// Whether there is any file to look at.
+    /// Whether there is any file to read.
     pub(crate) fn can_change(&self) -> bool {
         self.config.turn_secret_file.is_some() || self.config.credential_file.is_some()
     }
+}
 
-    /// Looks at the files every 10 s, and whenever it is asked to, until `stop`.
-    pub(crate) async fn watch(
-        mut self,
-        stop: CancellationToken,
-        reloads: ReloadMetrics,
-        mut schedule: Schedule,
-    ) {
-        while let Some(due) = schedule.next(&stop).await {
-            let (config, digests) = (self.config.clone(), self.digests.clone());
-            let found = tokio::task::spawn_blocking(move || read(&config, &digests)).await;
-            match found {
-                Ok(found) => {
-                    let changed = self.apply(found, &reloads);
-                    reloads.unusable(self.wrong.is_some());
-                    due.done(|| match &self.wrong {
-                        Some(wrong) => FileState::Failed(wrong.clone()),
-                        None if changed => FileState::Changed,
-                        None => FileState::Unchanged,
-                    });
-                }
-                Err(error) => {
-                    reloads.count(false);
-                    warn!(%error, "the look at the files of [ice] failed; the next one is due");
-                }
-            }
-        }
-    }
+impl Watched for IceFiles {
+    const WHAT: &'static str = "secrets of [ice]";
 
-    /// Applies what has changed; whether anything has.
-    fn apply(
-        &mut self,
-        found: Result<(IceServers, u64), IceFileError>,
-        reloads: &ReloadMetrics,
-    ) -> bool {
-        match found {
-            Ok((servers, digest)) => {
-                self.wrong = None;
-                let changed = digest != self.digest;
-                if changed {
-                    self.digest = digest;
-                    self.servers.send_replace(Arc::new(servers));
-                    reloads.count(true);
-                    info!("the changed secrets of [ice] are in use");
-                }
-                changed
-            }
-            Err(IceFileError(what)) => {
-                if self.wrong.as_ref() != Some(&what) {
-                    reloads.count(false);
-                    warn!(error = %what, "the changed secrets of [ice] cannot be used; the former ones stay");
-                    self.wrong = Some(what);
-                }
-                false
-            }
+    fn read(&self) -> Result<bool, String> {
+        let (servers, found) = read(&self.config, &self.digests).map_err(|error| error.0)?;
+        let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = *digest != found;
+        if changed {
+            *digest = found;
+            self.servers.send_replace(Arc::new(servers));
+            info!("the changed secrets of [ice] are in use");
         }
+        Ok(changed)
     }
 }
 
@@ -156,17 +108,16 @@ pub struct IceFileError(String);
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, time::Duration};
+    use std::fs;
 
     use super::*;
-    use crate::file_watch::INTERVAL;
 
     fn password(servers: &IceServers) -> String {
         servers.fixed.as_ref().unwrap().password.clone()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_changed_secret_is_taken_up_within_ten_seconds_and_a_broken_one_is_not() {
+    #[test]
+    fn a_changed_secret_is_used_and_a_broken_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("turn.password");
         fs::write(&path, "first\n").unwrap();
@@ -175,26 +126,16 @@ mod tests {
             credential_file: Some(path.clone()),
             ..Ice::default()
         };
-        let (files, mut servers) = IceFiles::load(&config).unwrap();
+        let (files, servers) = IceFiles::load(&config).unwrap();
         assert!(files.can_change());
         assert_eq!(password(&servers.borrow()), "first");
-        let reloads = ReloadMetrics::of_ice_secrets(&prometheus::Registry::new()).unwrap();
-        let stop = CancellationToken::new();
-        let change = async {
-            let began = tokio::time::Instant::now();
-            fs::write(&path, "two words\n").unwrap();
-            tokio::time::sleep(INTERVAL * 3).await;
-            assert!(!servers.has_changed().unwrap());
-            assert_eq!(reloads.totals(), (0, 1, true));
-            fs::write(&path, "second\n").unwrap();
-            servers.changed().await.unwrap();
-            assert!(began.elapsed() <= INTERVAL * 4 + Duration::from_secs(1));
-            stop.cancel();
-        };
-        let asked = crate::file_watch::schedule().1;
-        tokio::join!(files.watch(stop.clone(), reloads.clone(), asked), change);
+        fs::write(&path, "two words\n").unwrap();
+        assert!(files.read().is_err());
+        assert_eq!(password(&servers.borrow()), "first");
+        fs::write(&path, "second\n").unwrap();
+        assert_eq!(files.read(), Ok(true));
         assert_eq!(password(&servers.borrow()), "second");
-        assert_eq!(reloads.totals(), (1, 1, false));
+        assert_eq!(files.read(), Ok(false));
     }
 
     #[test]

@@ -12,7 +12,6 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 use whipstitch_admin::{LastReload, Reload, Report};
-use whipstitch_ingress::{CertStore, Metrics};
 
 use self::configuration::Reconfigure;
 use crate::file_watch::{FileState, ReadRequests};
@@ -28,7 +27,7 @@ pub(crate) struct Reloader(Arc<Inner>);
 #[derive(Debug)]
 pub(crate) struct Reloadable {
     pub(crate) settings: Option<Reconfigure>,
-    pub(crate) certificates: Option<(Arc<CertStore>, Metrics)>,
+    pub(crate) certificates: Option<ReadRequests>,
     pub(crate) session_keys: Option<ReadRequests>,
     pub(crate) ice_secrets: Option<ReadRequests>,
     pub(crate) nodes: Option<Arc<Notify>>,
@@ -88,7 +87,7 @@ impl Reloader {
         let parts = &self.0.parts;
         let report = Report {
             settings: within(self.settings()).await,
-            certificates: within(self.certificates()).await,
+            certificates: within(read(parts.certificates.as_ref())).await,
             session_keys: within(read(parts.session_keys.as_ref())).await,
             ice_secrets: within(read(parts.ice_secrets.as_ref())).await,
             nodes: self.nodes(),
@@ -131,17 +130,6 @@ impl Reloader {
         match &self.0.parts.settings {
             Some(settings) => settings.reload().await.to_string(),
             None => "none".to_owned(),
-        }
-    }
-
-    async fn certificates(&self) -> String {
-        let Some((store, metrics)) = &self.0.parts.certificates else {
-            return "none".to_owned();
-        };
-        match store.look(metrics).await {
-            Ok(true) => "reloaded".to_owned(),
-            Ok(false) => "unchanged".to_owned(),
-            Err(error) => format!("failed: {error}"),
         }
     }
 

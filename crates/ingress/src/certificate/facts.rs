@@ -26,14 +26,22 @@ pub(crate) struct Facts {
     key_id: Option<Vec<u8>>,
     issuer_key_id: Option<Vec<u8>>,
     names: Vec<Name>,
-    /// Seconds since 1970, both included (RFC 5280 §4.1.2.5).
-    valid: (i64, i64),
+    valid: Validity,
+}
+
+/// From when to when a certificate is valid (RFC 5280 §4.1.2.5), in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// Its first second.
+    pub not_before: i64,
+    /// Its last second.
+    pub not_after: i64,
 }
 
 #[derive(Clone, Debug)]
 enum Name {
     Dns(String),
-    Ip(Vec<u8>),
+    Ip(IpAddr),
 }
 
 impl Facts {
@@ -53,10 +61,10 @@ impl Facts {
             key_id,
             issuer_key_id,
             names: names(&certificate),
-            valid: (
-                validity.not_before.timestamp(),
-                validity.not_after.timestamp(),
-            ),
+            valid: Validity {
+                not_before: validity.not_before.timestamp(),
+                not_after: validity.not_after.timestamp(),
+            },
         })
     }
 
@@ -81,17 +89,33 @@ impl Facts {
             Timestamp::from_second(seconds)
                 .map_or_else(|_| format!("{seconds} s"), |at| at.to_string())
         };
-        let (from, to) = self.valid;
-        if now > to {
-            Some(format!("expired on {}", date(to)))
-        } else if now < from {
+        let Validity {
+            not_before,
+            not_after,
+        } = self.valid;
+        if now > not_after {
+            Some(format!("expired on {}", date(not_after)))
+        } else if now < not_before {
             Some(format!(
                 "is not valid before {}; is the clock of this machine right?",
-                date(from)
+                date(not_before)
             ))
         } else {
             None
         }
+    }
+
+    /// When it is valid.
+    pub(crate) fn validity(&self) -> Validity {
+        self.valid
+    }
+
+    /// The names and addresses that it is for, as text.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        self.names.iter().map(|name| match name {
+            Name::Dns(name) => name.clone(),
+            Name::Ip(ip) => ip.to_string(),
+        })
     }
 
     /// Whether it is for this host: a name, with a wildcard for one label (RFC 9525 §6.3), or an
@@ -101,12 +125,9 @@ impl Facts {
             .trim_start_matches('[')
             .trim_end_matches(']')
             .trim_end_matches('.');
-        let address = host.parse::<IpAddr>().ok().map(|ip| match ip {
-            IpAddr::V4(v4) => v4.octets().to_vec(),
-            IpAddr::V6(v6) => v6.octets().to_vec(),
-        });
-        self.names.iter().any(|name| match (name, &address) {
-            (Name::Ip(bytes), Some(address)) => bytes == address,
+        let address = host.parse::<IpAddr>().ok();
+        self.names.iter().any(|name| match (name, address) {
+            (Name::Ip(ip), Some(address)) => *ip == address,
             (Name::Dns(name), None) => is_name_for(name, host),
             _ => false,
         })
@@ -143,8 +164,15 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<Name> {
     names
         .filter_map(|name| match name {
             GeneralName::DNSName(name) => Some(Name::Dns((*name).to_owned())),
-            GeneralName::IPAddress(bytes) => Some(Name::Ip(bytes.to_vec())),
+            GeneralName::IPAddress(bytes) => ip(bytes).map(Name::Ip),
             _ => None,
         })
         .collect()
+}
+
+/// The address in 4 or 16 bytes (RFC 5280 §4.2.1.6).
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    let v6 = <[u8; 16]>::try_from(bytes).map(IpAddr::from);
+    v4.or(v6).ok()
 }

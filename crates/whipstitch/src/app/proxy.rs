@@ -72,7 +72,7 @@ pub(super) fn proxy(
             directory: directory.directory.clone(),
             log: context.log.clone(),
         }),
-        certificates: tls.store.clone().map(|store| (store, tls.metrics.clone())),
+        certificates: tls.read_now.clone(),
         session_keys: secrets.read_keys,
         ice_secrets: secrets.read_ice,
         nodes: directory.poll_now.clone(),

@@ -27,6 +27,7 @@ pub fn metric_families() -> Vec<prometheus::proto::MetricFamily> {
         ingress::Metrics::register(registry).is_ok()
             && origin::Metrics::register(registry).is_ok()
             && proxy::Metrics::register(registry).is_ok()
+            && ReloadMetrics::of_certificates(registry).is_ok()
             && ReloadMetrics::of_session_keys(registry).is_ok()
             && ReloadMetrics::of_ice_secrets(registry).is_ok()
             && metrics::register(registry, metrics::Reading::full).is_ok()

@@ -10,7 +10,7 @@ use whipstitch_signaling::{ice::IceServers, session::SessionKeys};
 
 use super::StartError;
 use crate::{
-    file_watch::{ReadRequests, ReloadMetrics, schedule},
+    file_watch::{self, ReadRequests, ReloadMetrics},
     ice::IceFiles,
     session_keys::KeyFile,
     shutdown::Shutdown,
@@ -58,10 +58,10 @@ fn session_keys(
         return Ok((watch::channel(Arc::new(keys)).1, None));
     };
     let (file, keys) = KeyFile::load(path)?;
-    let (requests, reads) = schedule();
-    let stop = shutdown.stop_accepting.clone();
-    shutdown.background.spawn(file.watch(stop, reloads, reads));
-    Ok((keys, Some(requests)))
+    Ok((
+        keys,
+        Some(file_watch::watch(Arc::new(file), reloads, shutdown)),
+    ))
 }
 
 fn ice_servers(
@@ -74,8 +74,8 @@ fn ice_servers(
     if !files.can_change() {
         return Ok((servers, None));
     }
-    let (requests, reads) = schedule();
-    let stop = shutdown.stop_accepting.clone();
-    shutdown.background.spawn(files.watch(stop, reloads, reads));
-    Ok((servers, Some(requests)))
+    Ok((
+        servers,
+        Some(file_watch::watch(Arc::new(files), reloads, shutdown)),
+    ))
 }

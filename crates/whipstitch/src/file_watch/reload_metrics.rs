@@ -12,6 +12,22 @@ pub(crate) struct ReloadMetrics {
 }
 
 impl ReloadMetrics {
+    /// Of the certificates: `certificate_reloads_total`, `certificate_files_unusable`.
+    ///
+    /// # Errors
+    /// Others of the same name are registered already.
+    pub(crate) fn of_certificates(registry: &Registry) -> prometheus::Result<Self> {
+        let reloads = Opts::new(
+            "certificate_reloads_total",
+            "Times that changed certificate files were read, by result.",
+        );
+        let unusable = IntGauge::new(
+            "certificate_files_unusable",
+            "Whether the certificate files cannot be used as they are (1), so that what was read from them before is still in use, or can (0).",
+        )?;
+        Self::register(registry, reloads, "done", unusable)
+    }
+
     /// Of the session keys: `session_key_reloads_total`, `session_key_file_unusable`.
     ///
     /// # Errors
@@ -25,7 +41,7 @@ impl ReloadMetrics {
             "session_key_file_unusable",
             "Whether the file of session keys is missing or cannot be used (1), so that session URLs are sealed with former keys or one of this process' own, or can (0).",
         )?;
-        Self::register(registry, reloads, unusable)
+        Self::register(registry, reloads, "ok", unusable)
     }
 
     /// Of the secrets of TURN servers: `ice_secret_reloads_total`, `ice_secret_files_unusable`.
@@ -41,19 +57,20 @@ impl ReloadMetrics {
             "ice_secret_files_unusable",
             "Whether a file with a secret of the TURN servers cannot be used as it is (1), so that the former secret is still in use, or can (0).",
         )?;
-        Self::register(registry, reloads, unusable)
+        Self::register(registry, reloads, "ok", unusable)
     }
 
     fn register(
         registry: &Registry,
         reloads: Opts,
+        done: &str,
         unusable: IntGauge,
     ) -> prometheus::Result<Self> {
         let reloads = IntCounterVec::new(reloads, &["result"])?;
         registry.register(Box::new(reloads.clone()))?;
         registry.register(Box::new(unusable.clone()))?;
         Ok(Self {
-            done: reloads.with_label_values(&["ok"]),
+            done: reloads.with_label_values(&[done]),
             failed: reloads.with_label_values(&["failed"]),
             unusable,
         })

@@ -6,7 +6,7 @@ use prometheus::{Counter, CounterVec, Gauge, GaugeVec, Opts, core::Collector};
 
 use super::reading::Reading;
 use crate::readiness::Stage;
-use whipstitch_admin::certificates::Validity;
+use whipstitch_ingress::Validity;
 
 /// Every family of a reading.
 ///

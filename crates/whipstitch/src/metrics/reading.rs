@@ -6,13 +6,10 @@ use std::{
 };
 
 use tokio::runtime::RuntimeMetrics;
-use whipstitch_ingress::{self as ingress, CertStore};
+use whipstitch_ingress::{self as ingress, CertStore, Certificates, Validity};
 use whipstitch_proxy::{self as proxy, Permits, SessionTable};
 
-use whipstitch_admin::{
-    NodeCounts, View,
-    certificates::{self, Certificates, Validity},
-};
+use whipstitch_admin::{NodeCounts, View};
 use whipstitch_config::LiveConfig;
 
 use crate::{
@@ -88,7 +85,7 @@ impl Gauges {
         Reading {
             stage: self.shutdown.readiness.stage(),
             drained_by: drain.map(|drain| drain.times.deadline),
-            certificates: store.map(certificates::shown).unwrap_or_default(),
+            certificates: store.map(CertStore::summary).unwrap_or_default(),
             limits: [
                 Limit::connections(self.connections_max, self.connections.open()),
                 Limit::of(&self.permits.in_flight),

@@ -7,7 +7,7 @@ use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 
 use super::*;
 use crate::{app, readiness::Stage};
-use whipstitch_admin::certificates::{Certificates, Validity};
+use whipstitch_ingress::{Certificates, Validity};
 
 /// Most series that a process may have.
 const MOST: usize = 440;
