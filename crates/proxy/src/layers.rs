@@ -13,7 +13,7 @@
 pub(crate) mod admission;
 pub(crate) mod cors;
 pub(crate) mod health_check;
-pub(crate) mod intake;
+pub mod intake;
 pub(crate) mod observe;
 pub(crate) mod problems;
 #[cfg(test)]

@@ -5,18 +5,18 @@
 //! same name. This crate binds no socket and reads no file.
 //!
 //! A layer that *learns* something changes the type of the request: [`http::Request`] → [`Clean`] →
-//! [`Routed`] → [`Bound`]. Layers in this order compile,
+//! [`Routed<Unread>`] → [`Routed<Bytes>`] → [`Bound`]. Layers in this order compile,
 //!
 //! ```
 //! # use http::Response;
 //! # use tower::Service;
-//! # use whipstitch_proxy::{Body, Bound, Clean, Error, resolving::Resolving, routing::Routing};
+//! # use whipstitch_proxy::{Body, Bound, Clean, Error, intake::Intake, resolving::Resolving, routing::Routing};
 //! # fn takes_clean<S: Service<Clean>>() {}
 //! # fn layered<D>() where
 //! #     D: Service<Bound, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
 //! #     D::Future: Send,
 //! # {
-//! takes_clean::<Routing<Resolving<D>>>();
+//! takes_clean::<Routing<Intake<Resolving<D>>>>();
 //! # }
 //! ```
 //!
@@ -25,13 +25,13 @@
 //! ```compile_fail
 //! # use http::Response;
 //! # use tower::Service;
-//! # use whipstitch_proxy::{Body, Bound, Clean, Error, resolving::Resolving, routing::Routing};
+//! # use whipstitch_proxy::{Body, Bound, Clean, Error, intake::Intake, resolving::Resolving, routing::Routing};
 //! # fn takes_clean<S: Service<Clean>>() {}
 //! # fn layered<D>() where
 //! #     D: Service<Bound, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
 //! #     D::Future: Send,
 //! # {
-//! takes_clean::<Resolving<Routing<D>>>();
+//! takes_clean::<Intake<Routing<Resolving<D>>>>();
 //! # }
 //! ```
 
@@ -47,7 +47,7 @@ mod words;
 
 pub use current::Current;
 pub use destinations::splice;
-pub use layers::{resolving, routing};
+pub use layers::{intake, resolving, routing};
 pub use report::{
     incidents::{self, Incidents},
     log,
@@ -57,9 +57,10 @@ pub use report::{
 pub use request::{
     clock,
     exchange::Exchange,
-    message::{Bound, Clean, Routed},
+    message::{Bound, Clean, Routed, Unread},
     peer::Peer,
     permits::{Limit, Permits},
+    request_body::RequestBody,
     trace::{self, Tracing},
 };
 pub use sessions::{

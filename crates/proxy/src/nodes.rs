@@ -1,7 +1,5 @@
 //! The only way to a node.
 
-pub(crate) mod body_drain;
 pub(crate) mod client;
 pub(crate) mod failover;
 pub(crate) mod node_client;
-pub(crate) mod retryable_body;

@@ -10,6 +10,7 @@ pub(crate) mod message;
 pub(crate) mod peer;
 pub(crate) mod permits;
 pub(crate) mod phases;
+pub(crate) mod request_body;
 pub(crate) mod request_id;
 pub mod trace;
 pub(crate) mod trusted_proxies;

@@ -191,7 +191,7 @@ fn routing(d: &Dependencies, settings: &Settings) -> RoutingLayer {
 }
 
 fn intake(d: &Dependencies, settings: &Settings) -> IntakeLayer {
-    IntakeLayer::new(d.memory.held.clone(), &settings.limits)
+    IntakeLayer::new(d.memory.held.clone(), &settings.limits, &settings.timeouts)
 }
 
 fn admission(d: &Dependencies) -> AdmissionLayer {

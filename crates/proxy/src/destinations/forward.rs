@@ -1,6 +1,6 @@
 //! Forward: WHIP and WHEP requests to a node, and its answers back.
 //!
-//! Bodies stream through untouched, but for the offer of a node to a player that takes it as a
+//! Answers stream through untouched, but for the offer of a node to a player that takes it as a
 //! counter-offer only. What changes in an answer: the `Location` of a new session becomes a sealed
 //! URL of ours, `Session-Host`, which names the node, a sealed handle, `Link` is written as the
 //! client can read it, those to extensions with sealed URLs, and a success has the status that it
@@ -23,6 +23,7 @@ mod tags;
 
 use std::sync::{Arc, atomic::Ordering};
 
+use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION},
@@ -133,7 +134,7 @@ impl Forward {
         &self,
         endpoint: &Endpoint,
         asked: Asked,
-        request: Request<Body>,
+        request: Request<Bytes>,
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         let method = request.method().clone();
@@ -163,12 +164,12 @@ impl Forward {
         &self,
         endpoint: &Endpoint,
         asked: Asked,
-        request: Request<Body>,
+        request: Request<Bytes>,
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         // Before there is a session: where it will be has to fit a URL.
         let usual = rewrite::usual(&asked.target).map_err(|_| too_long())?;
-        let request = reoffer::check(self, endpoint, &asked, request).await?;
+        reoffer::check(self, endpoint, &asked, &request)?;
         let creating = Creating {
             nodes: &self.nodes,
             sessions: &self.sessions,
@@ -259,7 +260,7 @@ impl Forward {
         &self,
         known: &Known,
         asked: Asked,
-        mut request: Request<Body>,
+        mut request: Request<Bytes>,
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         let method = request.method().clone();
@@ -308,7 +309,7 @@ impl Forward {
         nodes: &C,
         endpoint: &Endpoint,
         exchange: &Exchange,
-        request: Request<Body>,
+        request: Request<Bytes>,
         budget: &mut Budget,
     ) -> Result<NodeAnswer<C::Guard>, Error> {
         let failover = self.failover(nodes, exchange);

@@ -4,15 +4,16 @@
 //! An answer of its event API is read on the way: that is how `RTCPublisher` learns the node for
 //! its WebSocket, and how we learn that the node is genuine, before the page can ask for it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{ACCEPT_ENCODING, LOCATION},
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version,
+    header::{ACCEPT_ENCODING, HOST, LOCATION},
     uri::PathAndQuery,
 };
 use hyper::body::Incoming;
+use hyper_util::client::legacy;
 use tokio::time::Instant;
 use tower::BoxError;
 use tracing::debug;
@@ -27,18 +28,15 @@ use whipstitch_signaling::{
 };
 
 use crate::{
-    Body, Error, Exchange,
-    nodes::client::{self, Failed, Sent},
-    words::{
-        body::{self, Patience},
-        config::Timeouts,
-        error::defect,
-    },
+    Body, BodyError, Error, Exchange, RequestBody,
+    nodes::client,
+    request::phases::{Phase, Phases},
+    words::{body, config::Timeouts, error::defect},
 };
 
 /// Carries HTTP to the Stream Manager.
 pub(crate) struct Manager {
-    clients: Clients<Body>,
+    clients: Clients<RequestBody>,
     base: BaseUrl,
     allowed: Arc<AllowedOrigins>,
     patience: Duration,
@@ -61,7 +59,7 @@ impl Manager {
 
     pub(crate) async fn send(
         &self,
-        mut request: Request<Body>,
+        mut request: Request<RequestBody>,
         names_nodes: bool,
         exchange: &Exchange,
     ) -> Result<Response<Body>, Error> {
@@ -72,20 +70,7 @@ impl Manager {
         let target = request.uri().path_and_query();
         let uri = self.base.uri(target.map_or("/", PathAndQuery::as_str));
         let uri = uri.map_err(defect("a URL of the Stream Manager"))?;
-        // A long upload has many turns, and each of them is a sign of life.
-        let patience = Patience::Piece(self.patience);
-        let client = self.clients.current().await;
-        let answer = Sent::new(&client, request, uri, self.base.host())
-            .answered(patience, exchange.phases())
-            .await
-            .map_err(|failed| match failed {
-                Failed::Body(error) => error.into(),
-                Failed::Timeout(_) => Error::Manager(ManagerFault::Timeout(self.patience)),
-                Failed::NotConnected(cause) | Failed::OutOfTime(cause) | Failed::Broken(cause) => {
-                    Error::Manager(ManagerFault::Unreachable(cause))
-                }
-                Failed::Defect => defect("a request to the Stream Manager")(failed),
-            })?;
+        let answer = self.answer(request, uri, exchange.phases()).await?;
         let mut response = answer.map(body::incoming);
         strip_hop_by_hop(response.headers_mut());
         self.relocate(response.headers_mut());
@@ -93,6 +78,35 @@ impl Manager {
             response = self.learn(response).await?;
         }
         Ok(response)
+    }
+
+    async fn answer(
+        &self,
+        mut request: Request<RequestBody>,
+        uri: Uri,
+        phases: &Phases,
+    ) -> Result<Response<Incoming>, Error> {
+        // It may have come over HTTP/2; without a Host of the manager's, the client adds the URI's.
+        *request.version_mut() = Version::HTTP_11;
+        *request.uri_mut() = uri;
+        request.headers_mut().remove(HOST);
+        let host = self.base.host().map(|host| (HOST, host.clone()));
+        request.headers_mut().extend(host);
+        let client = self.clients.current().await;
+        let (timer, began) = (request.body_mut().timed(), Instant::now());
+        let answer = tokio::select! {
+            answer = client.request(request) => answer,
+            () = timer.expired(self.patience) => {
+                return Err(Error::Manager(ManagerFault::Timeout(self.patience)));
+            }
+        };
+        let waited = Phase::since(began);
+        match &answer {
+            Ok(_) => phases.first_byte(waited),
+            Err(error) if error.is_connect() => phases.connect(waited),
+            Err(_) => {}
+        }
+        answer.map_err(|error| blame(&error, waited.took))
     }
 
     /// A redirect to the manager's own address would lead clients past us: only its path is kept.
@@ -178,6 +192,23 @@ impl Manager {
     }
 }
 
+/// What failed: an error of the request's body is the cause of hyper's error, which is the cause of
+/// the client's. `waited` is for the log.
+fn blame(error: &legacy::Error, waited: Duration) -> Error {
+    let body = error
+        .source()
+        .and_then(|hyper| hyper.source())
+        .and_then(|cause| cause.downcast_ref::<BodyError>());
+    if let Some(body) = body {
+        return body.clone().into();
+    }
+    debug!(
+        error = error as &dyn std::error::Error,
+        "no answer of the Stream Manager"
+    );
+    Error::Manager(ManagerFault::Unreachable(Cause::of(error, waited)))
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::{
@@ -201,7 +232,7 @@ mod tests {
         let manager = Manager::new(address, allowed.clone(), &Timeouts::default()).unwrap();
         let exchange = Exchange::begin(&HeaderMap::new(), None);
         let request = Request::get("/streammanager/api/4.0/event/live/s1")
-            .body(body::empty())
+            .body(RequestBody::default())
             .unwrap();
         let serve = async {
             let (mut socket, _) = listener.accept().await.unwrap();

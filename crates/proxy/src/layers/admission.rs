@@ -8,6 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use futures_util::future::{Either, Ready, ready as now};
 use http::Response;
 use pin_project_lite::pin_project;
@@ -17,7 +18,7 @@ use crate::{
     Body, Error, Routed,
     layers::health_check,
     request::{
-        message::Ask,
+        message::ForManager,
         permits::{Limit, Permit},
     },
 };
@@ -56,9 +57,9 @@ pub(crate) struct Admission<S> {
     layer: AdmissionLayer,
 }
 
-impl<S> Service<Routed> for Admission<S>
+impl<S> Service<Routed<Bytes>> for Admission<S>
 where
-    S: Service<Routed, Response = Response<Body>, Error = Error>,
+    S: Service<Routed<Bytes>, Response = Response<Body>, Error = Error>,
 {
     type Response = Response<Body>;
     type Error = Error;
@@ -68,9 +69,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, routed: Routed) -> Self::Future {
-        let is_manager = matches!(routed.ask, Ask::Manager { .. });
-        let is_check = is_manager && health_check::is_one(&routed.request, false);
+    fn call(&mut self, routed: Routed<Bytes>) -> Self::Future {
+        let is_check = matches!(&routed, Routed::Manager(ForManager { request, .. })
+            if health_check::is_one(request, false));
         let layer = &self.layer;
         let limit = if is_check {
             &layer.checks
@@ -105,27 +106,27 @@ impl<F: Future> Future for AdmittedFuture<F> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use futures_util::FutureExt;
-    use http::{HeaderMap, Request, uri::Authority};
+    use http::{HeaderMap, Request};
     use tower::{ServiceExt, service_fn};
 
     use super::*;
-    use crate::{Exchange, request::message::Takes, words::body};
+    use crate::{Exchange, RequestBody, request::message::ManagerAsk, words::body};
 
-    fn routed(exchange: &Exchange) -> Routed {
-        Routed {
-            ask: Ask::Manager { names_nodes: false },
-            request: Request::new(body::empty()),
-            host: Authority::from_static("a"),
-            exchange: exchange.clone(),
-            takes: Takes::Stream,
-        }
+    fn routed(target: &'static str) -> Routed<Bytes> {
+        let request = Request::get(target).body(RequestBody::default());
+        Routed::Manager(ForManager {
+            ask: ManagerAsk::Any { names_nodes: false },
+            request: request.unwrap(),
+            exchange: Exchange::begin(&HeaderMap::new(), None),
+        })
     }
 
     #[tokio::test]
     async fn a_permit_is_free_again_when_the_answer_is_there() {
         let (answer, wait) = tokio::sync::watch::channel(false);
-        let inner = service_fn(move |_: Routed| {
+        let inner = service_fn(move |_: Routed<Bytes>| {
             let mut wait = wait.clone();
             async move {
                 let _ = wait.wait_for(|answered| *answered).await;
@@ -133,26 +134,16 @@ mod tests {
             }
         });
         let service = AdmissionLayer::new(Limit::new("limits.in_flight", 1)).layer(inner);
-        let exchange = Exchange::begin(&HeaderMap::new(), None);
-        let mut first = Box::pin(service.clone().oneshot(routed(&exchange)));
+        let mut first = Box::pin(service.clone().oneshot(routed("/")));
         assert!(first.as_mut().now_or_never().is_none());
-        let refused = service
-            .clone()
-            .oneshot(routed(&exchange))
-            .await
-            .unwrap_err();
+        let refused = service.clone().oneshot(routed("/")).await.unwrap_err();
         assert!(matches!(
             refused,
             Error::Overloaded {
                 what: "limits.in_flight"
             }
         ));
-        let check = || Routed {
-            request: Request::get("/as/v1/admin/healthz")
-                .body(body::empty())
-                .unwrap(),
-            ..routed(&exchange)
-        };
+        let check = || routed("/as/v1/admin/healthz");
         let checks: Vec<_> = (0..=health_check::CAPACITY)
             .map(|_| {
                 let mut check = Box::pin(service.clone().oneshot(check()));
@@ -164,6 +155,6 @@ mod tests {
         drop(checks);
         answer.send(true).unwrap();
         let _body_still_there = first.await.unwrap();
-        service.oneshot(routed(&exchange)).await.unwrap();
+        service.oneshot(routed("/")).await.unwrap();
     }
 }

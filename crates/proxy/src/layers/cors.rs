@@ -38,7 +38,7 @@ use whipstitch_signaling::{Api, web_origin::WebOrigin};
 
 use self::rules::{Allowed, Rules};
 use crate::{
-    Body, Exchange, Metrics,
+    Body, Exchange, Metrics, RequestBody,
     words::{
         body,
         config::NotLiveStatus,
@@ -79,7 +79,7 @@ impl CorsLayer {
     }
 
     /// The answer to a preflight, which ends here.
-    fn preflight(&self, request: &Request<Body>, allowed: &Allowed) -> Response<Body> {
+    fn preflight(&self, request: &Request<RequestBody>, allowed: &Allowed) -> Response<Body> {
         let exchange = request.extensions().get::<Exchange>();
         if let Some(exchange) = exchange {
             exchange.answered_by(Answerer::Preflight);
@@ -149,9 +149,9 @@ pub(crate) struct Cors<S> {
     layer: CorsLayer,
 }
 
-impl<S> Service<Request<Body>> for Cors<S>
+impl<S> Service<Request<RequestBody>> for Cors<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>>,
+    S: Service<Request<RequestBody>, Response = Response<Body>>,
 {
     type Response = Response<Body>;
     type Error = S::Error;
@@ -161,7 +161,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let rules = &self.layer.rules;
         let allowed = rules.allowed(request.headers());
         let is_options = request.method() == Method::OPTIONS;
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     /// A node with CORS headers of its own.
-    async fn node(_: Request<Body>) -> Result<Response<Body>, Infallible> {
+    async fn node(_: Request<RequestBody>) -> Result<Response<Body>, Infallible> {
         let response = Response::builder()
             .status(418)
             .header(ACCESS_CONTROL_ALLOW_ORIGIN, "https://a.example")
@@ -246,7 +246,7 @@ mod tests {
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         CorsLayer::new(Api::V1, &[], metrics)
             .layer(service_fn(node))
-            .oneshot(request.body(body::empty()).unwrap())
+            .oneshot(request.body(RequestBody::default()).unwrap())
             .await
             .unwrap()
     }

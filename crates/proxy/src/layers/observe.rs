@@ -18,16 +18,15 @@ use pin_project_lite::pin_project;
 use tokio_util::task::TaskTracker;
 use tower::{Layer, Service};
 
-use self::{
-    counted::{Received, Sent},
-    report::Report,
-};
+use self::{counted::Sent, report::Report};
 use crate::{
-    Body, Exchange, Incidents, Metrics, Peer,
-    nodes::body_drain::{BodyDrain, Drain},
+    Body, Exchange, Incidents, Metrics, Peer, RequestBody,
     report::server_timing,
     request::{
-        drain_exemption::DrainExemption, request_id::REQUEST_ID, trace::Tracing,
+        drain_exemption::DrainExemption,
+        request_body::drain::{BodyDrain, Drain},
+        request_id::REQUEST_ID,
+        trace::Tracing,
         trusted_proxies::TrustedProxies,
     },
     words::body,
@@ -70,7 +69,7 @@ pub(crate) struct Observe<S> {
 
 impl<S> Service<Request<Incoming>> for Observe<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -92,21 +91,15 @@ where
             (layer.metrics.clone(), layer.incidents.clone()),
         );
         request.extensions_mut().insert(exchange.clone());
-        let drain = BodyDrain::default();
         // A client that asks before it sends (RFC 9110 §10.1.1) does not send if it is answered at
         // once.
-        let asks_first = request.headers().contains_key(EXPECT);
-        let request = request.map(|incoming| {
-            if incoming.is_end_stream() {
-                return body::empty();
-            }
-            let inner = drain.wrap(incoming).map_err(body::broken);
-            Received { inner, exchange }.boxed_unsync()
-        });
+        let sends = !request.body().is_end_stream() && !request.headers().contains_key(EXPECT);
+        let drain = sends.then(BodyDrain::default);
+        let request = request.map(|body| RequestBody::new(body, exchange, drain.clone()));
         ObserveFuture {
             inner: self.inner.call(request),
             report: Some(report),
-            drain: (!asks_first).then_some(drain),
+            drain,
             late: None,
             server_timing: layer.server_timing,
         }

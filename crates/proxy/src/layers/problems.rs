@@ -16,7 +16,7 @@ use tower::{Layer, Service, ServiceExt, util::Oneshot};
 use tracing::error;
 
 use crate::{
-    Body, Error, Exchange, Metrics,
+    Body, Error, Exchange, Metrics, RequestBody,
     words::{
         config::NotLiveStatus,
         problem::{self, Kind},
@@ -48,20 +48,20 @@ pub(crate) struct Problems<S> {
     layer: ProblemsLayer,
 }
 
-impl<S> Service<Request<Body>> for Problems<S>
+impl<S> Service<Request<RequestBody>> for Problems<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone,
+    S: Service<Request<RequestBody>, Response = Response<Body>, Error = Error> + Clone,
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = ProblemsFuture<Oneshot<S, Request<Body>>>;
+    type Future = ProblemsFuture<Oneshot<S, Request<RequestBody>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         // The `Oneshot` of the call waits until the layers below are ready.
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         ProblemsFuture {
             exchange: request.extensions().get::<Exchange>().cloned(),
             inner: self.inner.clone().oneshot(request),
@@ -123,9 +123,8 @@ mod tests {
     use tower::service_fn;
 
     use super::*;
-    use crate::words::body;
 
-    async fn ask<F>(inner: fn(Request<Body>) -> F) -> Response<Body>
+    async fn ask<F>(inner: fn(Request<RequestBody>) -> F) -> Response<Body>
     where
         F: Future<Output = Result<Response<Body>, Error>>,
     {
@@ -133,7 +132,7 @@ mod tests {
             not_live: NotLiveStatus::default(),
             metrics: Metrics::register(&Registry::new()).unwrap(),
         };
-        let request = Request::new(body::empty());
+        let request = Request::new(RequestBody::default());
         let answer = layer.layer(service_fn(inner)).oneshot(request);
         answer.await.unwrap()
     }

@@ -20,7 +20,7 @@ use super::{
     sanitize::SanitizeLayer,
 };
 use crate::{
-    Bound, Error, Exchange, Metrics,
+    Bound, Error, Exchange, Metrics, RequestBody,
     request::permits::Limit,
     words::{
         body,
@@ -92,7 +92,11 @@ async fn no_layer_is_called_before_it_is_ready() {
         .layer(layer_fn(strict))
         .layer(RoutingLayer { rules })
         .layer(layer_fn(strict))
-        .layer(IntakeLayer::new(Held::default(), &limits))
+        .layer(IntakeLayer::new(
+            Held::default(),
+            &limits,
+            &Timeouts::default(),
+        ))
         .layer(layer_fn(strict))
         .layer(AdmissionLayer::new(Limit::new("limits.in_flight", 1)))
         .layer(layer_fn(strict))
@@ -105,7 +109,7 @@ async fn no_layer_is_called_before_it_is_ready() {
     for _ in 0..2 {
         let mut request = Request::get("/streammanager/api/4.0/event/list")
             .header(HOST, "a")
-            .body(body::empty())
+            .body(RequestBody::default())
             .unwrap();
         let exchange = Exchange::begin(request.headers(), None);
         request.extensions_mut().insert(exchange);

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Method, Response, Uri, uri::PathAndQuery};
 use tokio::{sync::watch, time::Instant};
@@ -33,7 +34,9 @@ use crate::{
         budget::Budget,
         client_key::ClientKey,
         clock::{SKEW, millis},
-        message::{Ask, Endpoint, Goal, Known, ToNode, ToSocket},
+        message::{
+            Ask, Endpoint, ForManager, Goal, Known, ManagerAsk, Signaling, ToNode, ToSocket,
+        },
         phases::Phase,
     },
     sessions::{SessionTable, Standing},
@@ -78,7 +81,7 @@ pub(crate) struct Resolver {
     pub(crate) connect: Duration,
 }
 
-impl<S> Service<Routed> for Resolving<S>
+impl<S> Service<Routed<Bytes>> for Resolving<S>
 where
     S: Service<Bound, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
     S::Future: Send,
@@ -92,21 +95,43 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, routed: Routed) -> Self::Future {
+    fn call(&mut self, routed: Routed<Bytes>) -> Self::Future {
         let (resolver, inner) = (self.resolver.clone(), self.inner.clone());
         Box::pin(async move { inner.oneshot(resolver.resolve(routed).await?).await })
     }
 }
 
 impl Resolver {
-    async fn resolve(&self, routed: Routed) -> Result<Bound, Error> {
-        let Routed {
+    async fn resolve(&self, routed: Routed<Bytes>) -> Result<Bound, Error> {
+        match routed {
+            Routed::Signaling(asked) => self.signaling(asked).await,
+            Routed::Manager(asked) => self.manager(asked).await,
+        }
+    }
+
+    async fn manager(&self, asked: ForManager) -> Result<Bound, Error> {
+        let names_nodes = match asked.ask {
+            ManagerAsk::Any { names_nodes } => names_nodes,
+            ManagerAsk::Forward(target) => {
+                let mut budget = Budget::new(self.budget, self.connect);
+                self.forwardable(&target, &mut budget).await?;
+                false
+            }
+        };
+        Ok(Bound::Manager {
+            request: asked.request,
+            names_nodes,
+            exchange: asked.exchange,
+        })
+    }
+
+    async fn signaling(&self, asked: Signaling<Bytes>) -> Result<Bound, Error> {
+        let Signaling {
             ask,
             request,
             host,
             exchange,
-            takes: _,
-        } = routed;
+        } = asked;
         let mut budget = Budget::new(self.budget, self.connect);
         let to_node = |goal, target, client, budget, request, exchange| {
             Bound::Node(ToNode {
@@ -198,11 +223,6 @@ impl Resolver {
                 }))
             }
             Ask::ManagerSocket => Ok(Bound::ManagerSocket { request, exchange }),
-            Ask::Forward(target) => {
-                self.forwardable(&target, &mut budget).await?;
-                Ok(Bound::manager(request, false, exchange))
-            }
-            Ask::Manager { names_nodes } => Ok(Bound::manager(request, names_nodes, exchange)),
         }
     }
 

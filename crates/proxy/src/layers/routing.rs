@@ -14,7 +14,7 @@ use tower::{Layer, Service};
 
 use self::rules::Decision;
 pub(crate) use self::rules::Rules;
-use crate::{Body, Clean, Error, Routed};
+use crate::{Body, Clean, Error, Routed, Unread};
 
 /// Decides by these rules what a request asks for.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub struct Routing<S> {
 
 impl<S> Service<Clean> for Routing<S>
 where
-    S: Service<Routed, Response = Response<Body>, Error = Error>,
+    S: Service<Routed<Unread>, Response = Response<Body>, Error = Error>,
 {
     type Response = Response<Body>;
     type Error = Error;

@@ -21,7 +21,7 @@ use whipstitch_signaling::{
 };
 
 use crate::{
-    Body, Clean, Error, Exchange, Peer,
+    Body, Clean, Error, Exchange, Peer, RequestBody,
     destinations::splice::handshake,
     layers::health_check,
     request::{exchange::Subject, request_id::REQUEST_ID, trusted_proxies::Scheme},
@@ -48,7 +48,7 @@ impl SanitizeLayer {
         }
     }
 
-    fn clean(&self, mut request: Request<Body>) -> Result<Clean, Error> {
+    fn clean(&self, mut request: Request<RequestBody>) -> Result<Clean, Error> {
         let exchange = request
             .extensions_mut()
             .remove::<Exchange>()
@@ -105,7 +105,7 @@ pub(crate) struct Sanitize<S> {
     layer: SanitizeLayer,
 }
 
-impl<S> Service<Request<Body>> for Sanitize<S>
+impl<S> Service<Request<RequestBody>> for Sanitize<S>
 where
     S: Service<Clean, Response = Response<Body>, Error = Error>,
 {
@@ -117,7 +117,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         match self.layer.clean(request) {
             Ok(clean) => Either::Right(self.inner.call(clean)),
             Err(error) => Either::Left(now(Err(error))),
@@ -126,7 +126,7 @@ where
 }
 
 /// The one host that a request names (RFC 9112 §3.2, RFC 9113 §8.3.1), in its one spelling.
-fn host(request: &Request<Body>) -> Result<Authority, BadRequest> {
+fn host(request: &Request<RequestBody>) -> Result<Authority, BadRequest> {
     let mut fields = request.headers().get_all(HOST).iter();
     let field = match (fields.next(), fields.next()) {
         (Some(host), None) => Some(
@@ -232,7 +232,7 @@ mod tests {
 
     /// The request that comes out, as text; or the error.
     async fn clean(request: http::request::Builder, hosts: &[&str]) -> Result<String, String> {
-        let mut request = request.body(body::empty()).unwrap();
+        let mut request = request.body(RequestBody::default()).unwrap();
         let peer = Peer::new("192.0.2.1:1000".parse().unwrap(), true);
         let exchange = Exchange::begin(request.headers(), Some(peer));
         request.extensions_mut().insert(exchange);

@@ -1,17 +1,17 @@
 //! The HTTP client of the nodes: pooled connections to plain IP addresses.
 
 mod timed;
-mod upstream_timer;
 
-use std::{error::Error as _, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, Uri, Version, header::HOST};
-use http_body::Body as _;
+use bytes::Bytes;
+use http::{Request, Response, Uri, Version, header::HOST};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{
         self, Client, ResponseFuture,
-        connect::{CaptureConnection, Connect, HttpConnector, capture_connection},
+        connect::{CaptureConnection, HttpConnector, capture_connection},
     },
     rt::{TokioExecutor, TokioTimer},
 };
@@ -19,13 +19,15 @@ use tokio::time::Instant;
 use tracing::debug;
 use whipstitch_origin::{Cause, Directory};
 
+use self::timed::Made;
 pub(crate) use self::timed::Timed;
-use self::{timed::Made, upstream_timer::UpstreamTimer};
-use crate::{
-    Body, BodyError,
-    request::phases::{Phase, Phases},
-    words::body::Patience,
+use crate::request::{
+    budget::Budget,
+    phases::{Phase, Phases},
 };
+
+/// The client of the nodes, which get bodies that are there as a whole.
+pub(crate) type Nodes = Client<Timed<HttpConnector>, Full<Bytes>>;
 
 /// Below the keep-alive of any server that a node runs, so that a pooled connection is rarely one
 /// that just closed.
@@ -35,10 +37,7 @@ pub(crate) const POOL_SIZE: usize = 64;
 
 /// A client of the nodes. Redirects are not followed, and a request whose first byte was sent is
 /// never sent again.
-pub(crate) fn client(
-    connect: Duration,
-    directory: Arc<dyn Directory>,
-) -> Client<Timed<HttpConnector>, Body> {
+pub(crate) fn client(connect: Duration, directory: Arc<dyn Directory>) -> Nodes {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(connect));
@@ -52,8 +51,6 @@ pub(crate) fn client(
 
 /// Why there is no answer.
 pub(crate) enum Failed {
-    /// The client's own body broke off, or broke a limit.
-    Body(BodyError),
     /// No connection, since the node refused it or let `timeouts.connect` pass: nothing was sent.
     NotConnected(Cause),
     /// No connection by the time that the budget was over: nothing was sent.
@@ -71,7 +68,6 @@ pub(crate) enum Failed {
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Body(error) => write!(f, "the request body: {error}"),
             Self::NotConnected(cause)
             | Self::OutOfTime(cause)
             | Self::Broken(cause)
@@ -81,57 +77,41 @@ impl fmt::Display for Failed {
     }
 }
 
-/// A request that was sent over HTTP/1.1 and has no answer yet.
+/// A request that was sent to a node and has no answer yet.
 pub(crate) struct Sent {
     answer: ResponseFuture,
     connection: CaptureConnection,
-    timer: UpstreamTimer,
     began: Instant,
 }
 
 impl Sent {
-    /// A request to `uri`, with this `Host` or the URI's; it is sent when its answer is awaited.
-    pub(crate) fn new<C>(
-        client: &Client<C, Body>,
-        mut request: Request<Body>,
-        uri: Uri,
-        host: Option<&HeaderValue>,
-    ) -> Self
-    where
-        C: Connect + Clone + Send + Sync + 'static,
-    {
-        // It may have come over HTTP/2; the client adds the Host of the new URI if there is none.
+    /// A request to `uri`; it is sent when its answer is awaited.
+    pub(crate) fn new(client: &Nodes, request: Request<Bytes>, uri: Uri) -> Self {
+        let mut request = request.map(Full::new);
+        // It may have come over HTTP/2.
         *request.version_mut() = Version::HTTP_11;
         *request.uri_mut() = uri;
+        // The client adds that of the new URI.
         request.headers_mut().remove(HOST);
-        if let Some(host) = host {
-            request.headers_mut().insert(HOST, host.clone());
-        }
         let connection = capture_connection(&mut request);
-        let timer = UpstreamTimer::default();
-        if !request.body().is_end_stream() {
-            request = request.map(|inner| timer.watch(inner));
-        }
         Self {
             answer: client.request(request),
             connection,
-            timer,
             began: Instant::now(),
         }
     }
 
-    /// Waits for the header of the answer until the destination has spent the time of `patience`.
-    /// The time of the client's body has a limit of its own.
+    /// Waits for the header of the answer as long as the budget lasts.
     pub(crate) async fn answered(
         &mut self,
-        patience: Patience,
+        budget: &mut Budget,
         phases: &Phases,
     ) -> Result<Response<Incoming>, Failed> {
-        let mut answer = tokio::select! {
-            answer = &mut self.answer => answer.map_err(|error| blame(&error, self.began.elapsed())),
-            () = self.timer.expired(patience) => Err(match *self.connection.connection_metadata() {
-                Some(_) => Failed::Timeout(Cause::Timeout(self.timer.spent())),
-                None => Failed::OutOfTime(Cause::Timeout(self.timer.spent())),
+        let mut answer = match budget.pay(&mut self.answer).await {
+            Some(answer) => answer.map_err(|error| blame(&error, self.began.elapsed())),
+            None => Err(match *self.connection.connection_metadata() {
+                Some(_) => Failed::Timeout(Cause::Timeout(self.began.elapsed())),
+                None => Failed::OutOfTime(Cause::Timeout(self.began.elapsed())),
             }),
         };
         self.record(&mut answer, phases);
@@ -145,9 +125,7 @@ impl Sent {
             Err(Failed::NotConnected(_) | Failed::OutOfTime(_)) => {
                 return phases.connect(Phase::since(self.began));
             }
-            Err(Failed::Body(_) | Failed::Broken(_) | Failed::Timeout(_) | Failed::Defect) => {
-                self.made()
-            }
+            Err(Failed::Broken(_) | Failed::Timeout(_) | Failed::Defect) => self.made(),
         };
         // The pool may have given it a connection that was begun for another request.
         let made = made.filter(|made| made.ready > self.began);
@@ -170,29 +148,16 @@ impl Sent {
         extras.remove()
     }
 
-    /// The time that the destination has spent.
-    pub(crate) fn spent(&self) -> Duration {
-        self.timer.spent()
-    }
-
-    /// The client is gone: the answer that may still come; `None` if the destination does not have
-    /// all of the request; it gets no more of it.
+    /// The client is gone: the answer that may still come; `None` if there is no connection, so
+    /// that nothing was sent.
     pub(crate) fn left_alone(self) -> Option<ResponseFuture> {
-        let is_sent = self.connection.connection_metadata().is_some() && self.timer.stop_sending();
+        let is_sent = self.connection.connection_metadata().is_some();
         is_sent.then_some(self.answer)
     }
 }
 
-/// What failed: an error of the request body is the cause of hyper's error, which is the cause of
-/// the client's. `waited` is for the log.
+/// What failed. `waited` is for the log.
 fn blame(error: &legacy::Error, waited: Duration) -> Failed {
-    let body = error
-        .source()
-        .and_then(|hyper| hyper.source())
-        .and_then(|cause| cause.downcast_ref::<BodyError>());
-    if let Some(body) = body {
-        return Failed::Body(body.clone());
-    }
     debug!(error = error as &dyn std::error::Error, "no answer");
     let cause = Cause::of(error, waited);
     if error.is_connect() {

@@ -4,8 +4,8 @@
 //! | what became of a try | what comes next |
 //! |---|---|
 //! | no connection | another node: nothing was sent |
-//! | 502, 503, or a connection that broke | another node, if the request creates nothing and its body is unread |
-//! | any other answer, no answer in time, the client's own fault, a defect of ours | the end |
+//! | 502, 503, or a connection that broke | another node, if the request creates nothing |
+//! | any other answer, no answer in time, a defect of ours | the end |
 //!
 //! When no node of a lookup's answer is left to try, the manager is asked once more: for spare
 //! nodes, or with the client's own words where these fix the number of nodes
@@ -13,14 +13,15 @@
 
 use std::net::SocketAddr;
 
-use http::{Method, Request, Response, StatusCode, header::UPGRADE, request::Parts};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header::UPGRADE};
 use tokio::time::Instant;
 use tracing::info;
 use whipstitch_origin::{Candidates, Cause, Directory, Lookup, Origin, Outcome, Purpose};
 
 use crate::{
     Body, Error, Exchange, Metrics,
-    nodes::{client::Failed, retryable_body::RetryableBody},
+    nodes::client::Failed,
     request::{
         budget::Budget,
         phases::{Phase, Phases},
@@ -40,7 +41,7 @@ pub(crate) trait Carrier: Sync {
     fn carry(
         &self,
         origin: &Origin,
-        request: Request<Body>,
+        request: Request<Bytes>,
         budget: &mut Budget,
         phases: &Phases,
     ) -> impl Future<Output = Result<NodeAnswer<Self::Guard>, Failed>> + Send;
@@ -74,7 +75,7 @@ impl<A: Carrier> Failover<'_, A> {
     pub(crate) async fn only(
         &self,
         origin: &Origin,
-        request: Request<Body>,
+        request: Request<Bytes>,
         budget: &mut Budget,
     ) -> Result<NodeAnswer<A::Guard>, Error> {
         self.attempt(origin, request, budget).await.map_err(error)
@@ -85,14 +86,12 @@ impl<A: Carrier> Failover<'_, A> {
         &self,
         lookup: &Lookup,
         candidates: &Candidates,
-        request: Request<Body>,
+        request: Request<Bytes>,
         budget: &mut Budget,
     ) -> Result<NodeAnswer<A::Guard>, Error> {
-        let (parts, body) = request.into_parts();
         let mut tries = Tries {
-            creates: creates(&parts),
-            parts,
-            body: RetryableBody::new(body),
+            creates: creates(&request),
+            request,
             tried: Vec::new(),
             last: None,
         };
@@ -115,9 +114,6 @@ impl<A: Carrier> Failover<'_, A> {
             if tries.tried.contains(&origin.addr()) {
                 continue;
             }
-            let Some(request) = tries.request() else {
-                return true;
-            };
             if tries.tried.len() >= MAX_TRIES {
                 return true;
             }
@@ -128,7 +124,7 @@ impl<A: Carrier> Failover<'_, A> {
                 self.metrics.failed_over();
             }
             tries.tried.push(origin.addr());
-            let answer = self.attempt(origin, request, budget).await;
+            let answer = self.attempt(origin, tries.request.clone(), budget).await;
             let is_over = !tries.may_continue(&answer);
             tries.last = Some(answer);
             if is_over {
@@ -159,7 +155,7 @@ impl<A: Carrier> Failover<'_, A> {
     async fn attempt(
         &self,
         origin: &Origin,
-        request: Request<Body>,
+        request: Request<Bytes>,
         budget: &mut Budget,
     ) -> Tried<A::Guard> {
         self.exchange.goes_to(origin.addr());
@@ -178,8 +174,7 @@ impl<A: Carrier> Failover<'_, A> {
 
 /// The tries of one request.
 struct Tries<G> {
-    parts: Parts,
-    body: RetryableBody,
+    request: Request<Bytes>,
     /// Whether it creates something at the node that takes it.
     creates: bool,
     tried: Vec<SocketAddr>,
@@ -187,27 +182,18 @@ struct Tries<G> {
 }
 
 impl<G> Tries<G> {
-    /// The request for one more try, if no earlier try has read of its body.
-    fn request(&self) -> Option<Request<Body>> {
-        Some(Request::from_parts(
-            self.parts.clone(),
-            self.body.for_try()?,
-        ))
-    }
-
     /// Whether another node may be asked after this.
     fn may_continue(&self, answer: &Tried<G>) -> bool {
         match answer {
             Err(Failed::NotConnected(_) | Failed::OutOfTime(_)) => true,
             Err(Failed::Broken(_)) => !self.creates,
             Ok(answer) => !self.creates && is_unable(answer.response.status()),
-            Err(Failed::Body(_) | Failed::Timeout(_) | Failed::Defect) => false,
+            Err(Failed::Timeout(_) | Failed::Defect) => false,
         }
     }
 }
 
-/// What a try says about the node; nothing, if the client did not do its part, or if the node did
-/// not have its `fair` share of the time.
+/// What a try says about the node; nothing, if the node did not have its `fair` share of the time.
 ///
 /// A node that hangs up counts as unable and no more: the request may be the reason, and one client
 /// that repeats it must not take a node away from all clients at once.
@@ -219,14 +205,17 @@ pub(crate) fn outcome(answer: Result<StatusCode, &Failed>, fair: bool) -> Option
         Err(Failed::NotConnected(cause)) => Some(Outcome::Unreachable(cause.clone())),
         Err(Failed::OutOfTime(cause)) => fair.then(|| Outcome::Unreachable(cause.clone())),
         Err(Failed::Timeout(cause)) => fair.then(|| Outcome::Silent(cause.clone())),
-        Err(Failed::Body(_) | Failed::Defect) => None,
+        Err(Failed::Defect) => None,
     }
 }
 
 /// Whether a request may create something: a WebSocket is a session from its handshake on.
-fn creates(parts: &Parts) -> bool {
-    let asks = matches!(parts.method, Method::OPTIONS | Method::GET | Method::HEAD);
-    !asks || parts.headers.contains_key(UPGRADE)
+fn creates(request: &Request<Bytes>) -> bool {
+    let asks = matches!(
+        *request.method(),
+        Method::OPTIONS | Method::GET | Method::HEAD
+    );
+    !asks || request.headers().contains_key(UPGRADE)
 }
 
 fn is_unable(status: StatusCode) -> bool {
@@ -238,7 +227,6 @@ fn is_unable(status: StatusCode) -> bool {
 
 pub(crate) fn error(failed: Failed) -> Error {
     match failed {
-        Failed::Body(error) => error.into(),
         Failed::Timeout(cause) => NodeFault::Timeout(cause).into(),
         Failed::NotConnected(cause) | Failed::OutOfTime(cause) | Failed::Broken(cause) => {
             NodeFault::Unreachable(cause).into()

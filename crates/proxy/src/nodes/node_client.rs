@@ -3,16 +3,15 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{
     HeaderValue, Request, Response, Uri,
     header::HOST,
     uri::{Parts, Scheme},
 };
+use http_body_util::Full;
 use hyper::{body::Incoming, client::conn::http1, rt};
-use hyper_util::{
-    client::legacy::{self, connect::HttpConnector},
-    rt::TokioIo,
-};
+use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::TcpStream,
@@ -23,9 +22,8 @@ use tracing::debug;
 use whipstitch_origin::{Cause, Directory, Origin};
 
 use crate::{
-    Body,
     nodes::{
-        client::{self, Failed, Sent, Timed},
+        client::{self, Failed, Nodes, Sent},
         failover::{Carrier, NodeAnswer},
     },
     request::{
@@ -33,7 +31,7 @@ use crate::{
         phases::{Phase, Phases},
     },
     words::{
-        body::{self, Patience},
+        body,
         config::{Bearer, Timeouts},
     },
 };
@@ -41,7 +39,7 @@ use crate::{
 /// The client of the nodes. Cheap to clone: all clones share one pool.
 #[derive(Clone)]
 pub(crate) struct NodeClient {
-    pub(crate) client: legacy::Client<Timed<HttpConnector>, Body>,
+    pub(crate) client: Nodes,
     directory: Arc<dyn Directory>,
     connect: Duration,
     bearer: Bearer,
@@ -71,8 +69,8 @@ impl NodeClient {
     pub(crate) fn addressed(
         &self,
         origin: &Origin,
-        mut request: Request<Body>,
-    ) -> Result<(Request<Body>, Uri), Failed> {
+        mut request: Request<Bytes>,
+    ) -> Result<(Request<Bytes>, Uri), Failed> {
         let applied = self.bearer.apply(&mut request);
         applied.map_err(|_| Failed::Defect)?;
         let uri = node_uri(origin, request.uri()).ok_or(Failed::Defect)?;
@@ -104,14 +102,13 @@ impl Carrier for NodeClient {
     async fn carry(
         &self,
         origin: &Origin,
-        request: Request<Body>,
+        request: Request<Bytes>,
         budget: &mut Budget,
         phases: &Phases,
     ) -> Result<NodeAnswer<()>, Failed> {
         let (request, uri) = self.addressed(origin, request)?;
-        let mut sent = Sent::new(&self.client, request, uri, None);
-        let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
-        budget.spend(sent.spent());
+        let mut sent = Sent::new(&self.client, request, uri);
+        let answer = sent.answered(budget, phases).await;
         answer.map(|response| NodeAnswer {
             origin: origin.clone(),
             response: response.map(body::incoming),
@@ -134,7 +131,7 @@ impl Carrier for Handshaking<'_> {
     async fn carry(
         &self,
         origin: &Origin,
-        mut request: Request<Body>,
+        mut request: Request<Bytes>,
         budget: &mut Budget,
         phases: &Phases,
     ) -> Result<NodeAnswer<()>, Failed> {
@@ -178,7 +175,7 @@ impl Carrier for Handshaking<'_> {
 /// drives it.
 pub(crate) async fn handshake<I>(
     socket: I,
-    request: Request<Body>,
+    request: Request<Bytes>,
     tasks: &TaskTracker,
 ) -> hyper::Result<Response<Incoming>>
 where
@@ -190,7 +187,7 @@ where
             debug!(%error, "the connection broke before its 101");
         }
     });
-    send.send_request(request).await
+    send.send_request(request.map(Full::new)).await
 }
 
 fn node_uri(origin: &Origin, target: &Uri) -> Option<Uri> {

@@ -42,6 +42,7 @@ impl Budget {
         spent.saturating_sub(ours) >= self.fair
     }
 
+    #[cfg(test)]
     pub(crate) const fn left(&self) -> Duration {
         self.left
     }

@@ -1,7 +1,10 @@
 //! The types are the pipeline: what is known about a request at each stage of its way.
 
-use http::uri::PathAndQuery;
-use http::{Request, uri::Authority};
+use bytes::Bytes;
+use http::{
+    Request,
+    uri::{Authority, PathAndQuery},
+};
 use whipstitch_origin::{Candidates, Lookup, Origin};
 use whipstitch_signaling::{
     Form, ForwardTarget, Role, StreamKey, extension::Extension, session::Session,
@@ -9,8 +12,8 @@ use whipstitch_signaling::{
 };
 
 use crate::{
-    Body, Exchange,
-    request::{budget::Budget, client_key::ClientKey},
+    Exchange,
+    request::{budget::Budget, client_key::ClientKey, request_body::RequestBody},
     words::error::BadRequest,
 };
 
@@ -19,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Clean {
     /// The request; its URI has only path and query.
-    pub request: Request<Body>,
+    pub request: Request<RequestBody>,
     /// The host that the client asked for.
     pub host: Authority,
     /// Whether it asks to become a WebSocket (RFC 6455 or RFC 8441).
@@ -28,33 +31,49 @@ pub struct Clean {
     pub exchange: Exchange,
 }
 
-/// A request whose route is known.
+/// A request whose route is known. What is signalling has a body `B`: [`Unread`], or [`Bytes`] when
+/// it is there as a whole.
 #[derive(Debug)]
-pub struct Routed {
+pub enum Routed<B> {
+    /// WHIP, WHEP or a WebSocket: read whole before anything is done for it.
+    Signaling(Signaling<B>),
+    /// HTTP to the Stream Manager: its body passes as it comes.
+    Manager(ForManager),
+}
+
+/// WHIP, WHEP or a WebSocket.
+#[derive(Debug)]
+pub struct Signaling<B> {
     /// What is asked.
     pub ask: Ask,
     /// The request.
-    pub request: Request<Body>,
+    pub request: Request<B>,
     /// The host that the client asked for.
     pub host: Authority,
     /// Its record.
     pub exchange: Exchange,
-    /// What becomes of its body.
-    pub(crate) takes: Takes,
 }
 
-/// How the body of a request is read, before anything else is done for it.
+/// HTTP to the Stream Manager.
 #[derive(Debug)]
-pub(crate) enum Takes {
-    /// It passes as it comes.
-    Stream,
-    /// It is read whole.
-    Whole,
-    /// There must be none; the error otherwise.
-    Nothing(BadRequest),
+pub struct ForManager {
+    /// What is asked.
+    pub ask: ManagerAsk,
+    /// The request.
+    pub request: Request<RequestBody>,
+    /// Its record.
+    pub exchange: Exchange,
 }
 
-/// What a request asks for.
+/// A body that is to be read whole.
+#[derive(Debug)]
+pub struct Unread {
+    pub(crate) body: RequestBody,
+    /// The error if there is anything in it; `None` if there may be.
+    pub(crate) refusal: Option<BadRequest>,
+}
+
+/// What signalling asks for.
 #[derive(Debug)]
 pub enum Ask {
     /// Something of a WHIP or WHEP endpoint.
@@ -79,14 +98,19 @@ pub enum Ask {
     Extension(ExtensionUrl),
     /// A WebSocket to a node.
     Socket(SocketQuery),
-    /// Anything of the Stream Manager.
-    Manager {
+    /// A WebSocket to the Stream Manager itself.
+    ManagerSocket,
+}
+
+/// What is asked of the Stream Manager.
+#[derive(Debug)]
+pub enum ManagerAsk {
+    /// Anything of it.
+    Any {
         /// Whether the answer may name nodes: a GET of the event API.
         names_nodes: bool,
     },
-    /// A WebSocket to the Stream Manager itself.
-    ManagerSocket,
-    /// The Stream Manager's forward proxy, to this node.
+    /// Its forward proxy, to this node.
     Forward(ForwardTarget),
 }
 
@@ -113,7 +137,7 @@ pub enum Bound {
     /// HTTP to the Stream Manager.
     Manager {
         /// The request.
-        request: Request<Body>,
+        request: Request<RequestBody>,
         /// Whether the answer may name nodes.
         names_nodes: bool,
         /// Its record.
@@ -122,20 +146,10 @@ pub enum Bound {
     /// A WebSocket to the Stream Manager itself.
     ManagerSocket {
         /// The request.
-        request: Request<Body>,
+        request: Request<Bytes>,
         /// Its record.
         exchange: Exchange,
     },
-}
-
-impl Bound {
-    pub(crate) fn manager(request: Request<Body>, names_nodes: bool, exchange: Exchange) -> Self {
-        Self::Manager {
-            request,
-            names_nodes,
-            exchange,
-        }
-    }
 }
 
 /// A WHIP or WHEP request, and the nodes that may get it.
@@ -150,7 +164,7 @@ pub struct ToNode {
     /// The time that is left for it.
     pub(crate) budget: Budget,
     /// The request.
-    pub(crate) request: Request<Body>,
+    pub(crate) request: Request<Bytes>,
     /// Its record.
     pub(crate) exchange: Exchange,
 }
@@ -219,7 +233,7 @@ pub struct ToSocket {
     /// The time that is left for it.
     pub(crate) budget: Budget,
     /// The request.
-    pub(crate) request: Request<Body>,
+    pub(crate) request: Request<Bytes>,
     /// Its record.
     pub(crate) exchange: Exchange,
 }

@@ -3,8 +3,8 @@
 //! | guard | dropped while | what the drop does |
 //! |---|---|---|
 //! | [`Pending`] | the POST is in flight | DELETEs for the slot wait no longer |
-//! | [`Unanswered`] | the node has not got all of the offer | nothing: the connection is closed, and half an offer makes no session |
-//! | | the node has got it and not answered | the session that it makes is an orphan |
+//! | [`Unanswered`] | there is no connection to the node | nothing |
+//! | | the node gets the offer and has not answered | the session that it makes is an orphan |
 //! | [`Unclaimed`] | the client does not have its whole answer | the session is an orphan |
 //!
 //! An orphan is detected in `Drop`, which cannot await or fail, so a guard only enqueues it for the
@@ -36,7 +36,7 @@ use crate::{
     Body, BodyError,
     nodes::client::{Failed, Sent},
     request::{budget::Budget, phases::Phases},
-    words::{body::Patience, node_status::made_session},
+    words::node_status::made_session,
 };
 
 /// A POST that was sent to a node and is not answered.
@@ -67,8 +67,7 @@ impl<'a> Unanswered<'a> {
         let Some((sent, ..)) = &mut self.waits else {
             return Err(Failed::Broken(Cause::Closed));
         };
-        let answer = sent.answered(Patience::Whole(budget.left()), phases).await;
-        budget.spend(sent.spent());
+        let answer = sent.answered(budget, phases).await;
         // After a timeout the answer may still come, so all stays here, for the `Drop`.
         if let Err(timeout @ Failed::Timeout(_)) = answer {
             return Err(timeout);

@@ -30,6 +30,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{
     HeaderValue, Method, Request, StatusCode, Uri, header::AUTHORIZATION, uri::PathAndQuery,
@@ -52,7 +53,6 @@ use crate::{
     nodes::{client::Failed, failover::Carrier},
     request::{budget::Budget, phases::Phases, request_id::REQUEST_ID},
     words::{
-        body,
         config::Timeouts,
         end_reason::{EndReason, OrphanOutcome},
         error::NoSession,
@@ -147,8 +147,8 @@ impl Doomed {
         )
     }
 
-    fn request(&self) -> Request<crate::Body> {
-        let mut request = Request::new(body::empty());
+    fn request(&self) -> Request<Bytes> {
+        let mut request = Request::new(Bytes::new());
         *request.method_mut() = Method::DELETE;
         *request.uri_mut() = Uri::from(self.resource.clone());
         let headers = request.headers_mut();
@@ -323,7 +323,7 @@ pub(crate) trait SendDelete: Send + Sync + 'static {
     fn send<'a>(
         &'a self,
         origin: &'a Origin,
-        request: Request<crate::Body>,
+        request: Request<Bytes>,
         budget: &'a mut Budget,
     ) -> BoxFuture<'a, Result<StatusCode, Failed>>;
 }
@@ -332,7 +332,7 @@ impl<C: Carrier + Send + 'static> SendDelete for C {
     fn send<'a>(
         &'a self,
         origin: &'a Origin,
-        request: Request<crate::Body>,
+        request: Request<Bytes>,
         budget: &'a mut Budget,
     ) -> BoxFuture<'a, Result<StatusCode, Failed>> {
         Box::pin(async move {

@@ -1,6 +1,7 @@
 //! Protocol extensions: offered by a node, reached through us (RFC 9725 §4.9; draft-ietf-wish-whep,
 //! core extensions).
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header::LOCATION, uri::PathAndQuery};
 use tracing::warn;
 use whipstitch_signaling::{link::Link, rewrite};
@@ -22,7 +23,7 @@ impl Forward {
         &self,
         offered: &Offered,
         asked: Asked,
-        request: Request<Body>,
+        request: Request<Bytes>,
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         let failover = self.failover(&self.nodes, &asked.exchange);

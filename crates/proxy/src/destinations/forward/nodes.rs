@@ -1,12 +1,12 @@
 //! How a `POST` that creates a session is sent to a node.
 
+use bytes::Bytes;
 use http::{HeaderValue, Request};
 use tokio::time::Instant;
 use whipstitch_origin::{Cause, Origin};
 
 use super::Asked;
 use crate::{
-    Body,
     nodes::{
         client::{Failed, Sent},
         failover::{Carrier, NodeAnswer},
@@ -64,7 +64,7 @@ impl Carrier for Creating<'_> {
     async fn carry(
         &self,
         origin: &Origin,
-        request: Request<Body>,
+        request: Request<Bytes>,
         budget: &mut Budget,
         phases: &Phases,
     ) -> Result<NodeAnswer<Unclaimed>, Failed> {
@@ -74,7 +74,7 @@ impl Carrier for Creating<'_> {
         if budget.is_over() {
             return Err(Failed::OutOfTime(Cause::Timeout(began.elapsed())));
         }
-        let sent = Sent::new(&self.nodes.client, request, uri, None);
+        let sent = Sent::new(&self.nodes.client, request, uri);
         let sent = Unanswered::new(sent, create, pending, self.orphans);
         let (response, guard) = sent.answered(budget, phases).await?;
         Ok(NodeAnswer {
@@ -184,7 +184,7 @@ mod tests {
         let mut budget = Budget::new(SECOND / 2, SECOND / 4);
         let (began, phases) = (budget.begins(), Phases::default());
         let request = Request::post("/live/whip/endpoint/s1");
-        let request = request.body(body::full("v=0")).unwrap();
+        let request = request.body("v=0".into()).unwrap();
         let answer = creating.carry(&origin, request, &mut budget, &phases).await;
         assert!(matches!(answer, Err(Failed::OutOfTime(_))) && !budget.was_fair(began));
         assert_eq!(phases.times(), Times::default(), "no node was dialled");

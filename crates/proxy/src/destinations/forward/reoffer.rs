@@ -1,8 +1,7 @@
 //! A player that answers a counter-offer with an offer ([`crate::sessions::counter_offer`]).
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, header::AUTHORIZATION};
-use http_body::Body as _;
-use http_body_util::BodyExt;
 use whipstitch_signaling::{
     Role,
     coding::{self, Coding},
@@ -10,37 +9,34 @@ use whipstitch_signaling::{
 
 use super::{Asked, Forward};
 use crate::{
-    Body, Error,
+    Error,
     request::message::Endpoint,
     sessions::{counter_offer::CounterOffer, create_request::CreateRequest},
-    words::{body, error::BadRequest},
+    words::error::BadRequest,
 };
 
-/// The player's offer, if it may be sent.
+/// Whether a player's offer may be sent.
 ///
 /// # Errors
 /// The client does not understand the counter-offer that it got within the last ten seconds. That
 /// session is ended, if it is that client's beyond doubt.
-pub(super) async fn check(
+pub(super) fn check(
     forward: &Forward,
     endpoint: &Endpoint,
     asked: &Asked,
-    request: Request<Body>,
-) -> Result<Request<Body>, Error> {
-    let Some(counter) = unanswered(forward, endpoint, asked, &request) else {
-        return Ok(request);
+    request: &Request<Bytes>,
+) -> Result<(), Error> {
+    let Some(counter) = unanswered(forward, endpoint, asked, request) else {
+        return Ok(());
     };
-    let (parts, body) = request.into_parts();
-    // Its length and time are limited where it comes from.
-    let offer = body.collect().await?.to_bytes();
-    if !counter.is_met_with_less(&offer) {
-        return Ok(Request::from_parts(parts, body::full(offer)));
+    if !counter.is_met_with_less(request.body()) {
+        return Ok(());
     }
     if let Some(client) = &asked.client {
         forward.sessions.forget_counter_offer(client);
     }
     if counter.is_of_one_client() {
-        let authorization = parts.headers.get(AUTHORIZATION).cloned();
+        let authorization = request.headers().get(AUTHORIZATION).cloned();
         end_unused(forward, counter, asked, authorization);
     }
     Err(BadRequest::Counter.into())
@@ -72,11 +68,11 @@ fn unanswered(
     forward: &Forward,
     endpoint: &Endpoint,
     asked: &Asked,
-    request: &Request<Body>,
+    request: &Request<Bytes>,
 ) -> Option<CounterOffer> {
     // A compressed offer is for the node to read.
     if endpoint.lookup.role != Role::Play
-        || request.body().is_end_stream()
+        || request.body().is_empty()
         || coding::of(request.headers()) != Coding::None
     {
         return None;

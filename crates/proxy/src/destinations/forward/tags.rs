@@ -47,8 +47,8 @@ pub(super) fn tell(answer: &mut HeaderMap, session: &Session) {
 ///
 /// # Errors
 /// In strict mode, where the condition does not hold.
-pub(super) fn before(
-    request: &mut Request<Body>,
+pub(super) fn before<B>(
+    request: &mut Request<B>,
     session: &Session,
     strict: bool,
 ) -> Result<bool, Unmatched> {

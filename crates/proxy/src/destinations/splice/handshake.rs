@@ -1,5 +1,6 @@
 //! The opening handshake: RFC 6455 §4 towards nodes, and towards clients that or RFC 8441.
 
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{
@@ -7,7 +8,6 @@ use http::{
         SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
     },
 };
-use http_body::Body as _;
 use hyper::ext::Protocol;
 use hyper_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 
@@ -47,7 +47,7 @@ const KEY: &str = "Sec-WebSocket-Key must be 16 bytes in base64, once";
 ///
 /// # Errors
 /// The mistake, with its usual cause.
-pub(crate) fn is_asked(request: &Request<Body>) -> Result<bool, BadRequest> {
+pub(crate) fn is_asked<B: http_body::Body>(request: &Request<B>) -> Result<bool, BadRequest> {
     let wrong = |what| Err(BadRequest::Handshake(what));
     let headers = request.headers();
     let protocol = request.extensions().get::<Protocol>();
@@ -103,7 +103,7 @@ pub(super) struct Handshake {
 
 impl Handshake {
     /// RFC 6455 §4.2.1, RFC 8441 §5.
-    pub(super) fn check(request: &Request<Body>) -> Result<Self, BadRequest> {
+    pub(super) fn check<B>(request: &Request<B>) -> Result<Self, BadRequest> {
         let headers = request.headers();
         if single(headers, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
             return Err(BadRequest::Handshake(VERSION));
@@ -121,9 +121,13 @@ impl Handshake {
 
     /// The request for a node or the Stream Manager, without its `Host`: the client's own headers,
     /// so that subprotocols and extensions are agreed end to end.
-    pub(super) fn to(&self, request: &Request<Body>, target: &str) -> Result<Request<Body>, Error> {
+    pub(super) fn to<B>(
+        &self,
+        request: &Request<B>,
+        target: &str,
+    ) -> Result<Request<Bytes>, Error> {
         let mut asked = Request::get(target)
-            .body(body::empty())
+            .body(Bytes::new())
             .map_err(defect("a WebSocket handshake"))?;
         let headers = asked.headers_mut();
         headers.clone_from(request.headers());

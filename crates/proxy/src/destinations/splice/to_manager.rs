@@ -3,6 +3,7 @@
 //! They are carried as those to nodes are, with the same limits and the same end, over TLS if the
 //! manager speaks it. Which paths may be one is decided in [`crate::layers::routing`].
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header::HOST, uri::PathAndQuery};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -23,7 +24,7 @@ impl Splice {
     pub(crate) async fn open_to_manager(
         &self,
         manager: &Manager,
-        mut request: Request<Body>,
+        mut request: Request<Bytes>,
         exchange: Exchange,
     ) -> Result<Response<Body>, Error> {
         let handshake = Handshake::check(&request)?;

@@ -1,55 +1,15 @@
-//! Bodies whose bytes are counted as they pass.
+//! The body of an answer, whose bytes are counted as they pass.
 
 use std::{
     pin::Pin,
-    sync::atomic::Ordering,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
-use pin_project_lite::pin_project;
 
 use super::report::Report;
-use crate::{Body, BodyError, Exchange, words::body};
-
-pin_project! {
-    /// What a client sends.
-    pub(super) struct Received<B> {
-        #[pin]
-        pub(super) inner: B,
-        pub(super) exchange: Exchange,
-    }
-}
-
-impl<B> http_body::Body for Received<B>
-where
-    B: http_body::Body<Data = Bytes, Error = BodyError>,
-{
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = self.project();
-        let frame = ready!(this.inner.poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            let received = &this.exchange.record().received;
-            received.fetch_add(length(frame), Ordering::Relaxed);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
+use crate::{Body, BodyError, words::body};
 
 /// What is sent to a client. The report of its exchange is made when this is dropped.
 pub(super) struct Sent {

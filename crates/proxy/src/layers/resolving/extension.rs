@@ -1,11 +1,12 @@
 //! Where an extension is that a node has offered.
 
+use bytes::Bytes;
 use http::{Request, uri::Authority};
 use whipstitch_origin::Claim;
 
 use super::{Resolver, named::no_longer_allowed, with_query};
 use crate::{
-    Body, Bound, Error, Exchange,
+    Bound, Error, Exchange,
     request::{
         budget::Budget,
         message::{ExtensionUrl, Goal, Offered, ToNode},
@@ -22,7 +23,7 @@ impl Resolver {
         url: ExtensionUrl,
         host: Authority,
         budget: Budget,
-        request: Request<Body>,
+        request: Request<Bytes>,
         exchange: Exchange,
     ) -> Result<Bound, Error> {
         let ExtensionUrl {

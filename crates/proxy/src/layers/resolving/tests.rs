@@ -278,20 +278,17 @@ async fn where_a_url_without_a_token_means_no_session_the_manager_is_not_asked()
         };
         let target = "/live/whip/resource/s1?region=r&host=10.0.0.7";
         let peer = crate::Peer::new("192.0.2.1:1000".parse().unwrap(), true);
-        let routed = Routed {
+        let asked = Signaling {
             ask: Ask::Session {
                 role: Role::Publish,
                 key: StreamKey::new("live", "s1").unwrap(),
                 token: None,
             },
-            request: http::Request::delete(target)
-                .body(crate::words::body::empty())
-                .unwrap(),
+            request: http::Request::delete(target).body(Bytes::new()).unwrap(),
             host: http::uri::Authority::from_static("a"),
             exchange: Exchange::begin(&http::HeaderMap::new(), Some(peer)),
-            takes: crate::request::message::Takes::Stream,
         };
-        assert!(resolver.resolve(routed).await.is_err());
+        assert!(resolver.signaling(asked).await.is_err());
         let asked = directory.asked.load(Ordering::SeqCst);
         assert_eq!(asked, usize::from(by_client));
     }

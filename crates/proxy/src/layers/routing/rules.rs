@@ -20,15 +20,15 @@ use whipstitch_signaling::{
 };
 
 use crate::{
-    Body, Clean, Error, Routed,
+    Body, Clean, Error, RequestBody, Routed, Unread,
     destinations::splice::handshake,
     layers::health_check,
     request::{
         exchange::Subject,
-        message::{Ask, ExtensionUrl, Takes},
+        message::{Ask, ExtensionUrl, ForManager, ManagerAsk, Signaling},
     },
     words::{
-        body::{self, Patience},
+        body,
         config::{Limits, Proxy, Timeouts},
         error::{BadRequest, Denied},
     },
@@ -59,7 +59,7 @@ pub(crate) struct Rules {
 /// Either the answer, or the way on.
 pub(super) enum Decision {
     Answer(Response<Body>),
-    Go(Box<Routed>),
+    Go(Box<Routed<Unread>>),
 }
 
 impl Rules {
@@ -68,9 +68,9 @@ impl Rules {
             clean.exchange.is_about(Subject::Manager, None);
             // It holds no place among `limits.in_flight`, so it carries nothing that a place would
             // have to wait for.
-            *clean.request.body_mut() = body::empty();
+            *clean.request.body_mut() = RequestBody::default();
             clean.request.headers_mut().remove(header::CONTENT_LENGTH);
-            return self.with_body(clean, Ask::Manager { names_nodes: false });
+            return self.with_body(clean, ManagerAsk::Any { names_nodes: false });
         }
         let mut meant = meant(&clean);
         if let Some(with) = with_app(&meant) {
@@ -160,7 +160,7 @@ impl Rules {
                 // no type.
                 Err(otherwise) if role == Role::Play && may_be_empty(clean.request.body()) => {
                     let ask = Ask::Endpoint { role, key, form };
-                    return self.signaling(clean, ask, Takes::Nothing(otherwise));
+                    return self.signaling(clean, ask, Some(otherwise));
                 }
                 Err(otherwise) => return Err(otherwise.into()),
             },
@@ -172,7 +172,7 @@ impl Rules {
                 return Err(Error::Method { allow });
             }
         }
-        self.signaling(clean, Ask::Endpoint { role, key, form }, Takes::Whole)
+        self.signaling(clean, Ask::Endpoint { role, key, form }, None)
     }
 
     fn session(
@@ -199,7 +199,7 @@ impl Rules {
                 });
             }
         }
-        self.signaling(clean, Ask::Session { role, key, token }, Takes::Whole)
+        self.signaling(clean, Ask::Session { role, key, token }, None)
     }
 
     /// What an extension takes is its own matter (RFC 9725 §4.9), but for how much of it.
@@ -211,7 +211,7 @@ impl Rules {
             | Method::HEAD
             | Method::POST
             | Method::PATCH
-            | Method::DELETE => self.signaling(clean, Ask::Extension(url), Takes::Whole),
+            | Method::DELETE => self.signaling(clean, Ask::Extension(url), None),
             _ => Err(Error::Method {
                 allow: EXTENSION_METHODS,
             }),
@@ -226,17 +226,28 @@ impl Rules {
         }
     }
 
-    fn signaling(&self, mut clean: Clean, ask: Ask, takes: Takes) -> Result<Decision, Error> {
+    /// What may have no body is given the error for one that has.
+    fn signaling(
+        &self,
+        clean: Clean,
+        ask: Ask,
+        refusal: Option<BadRequest>,
+    ) -> Result<Decision, Error> {
         if !matches!(ask, Ask::Socket(_) | Ask::ManagerSocket) {
             self.proxy.bearer.check(&clean.request)?;
         }
-        let sent = std::mem::replace(clean.request.body_mut(), body::empty());
-        *clean.request.body_mut() = body::guard(
-            sent,
-            self.limits.sdp_bytes,
-            Patience::Whole(self.timeouts.body),
-        )?;
-        Ok(Decision::go(clean, ask, takes))
+        let Clean {
+            request,
+            host,
+            exchange,
+            websocket: _,
+        } = clean;
+        Ok(Decision::go(Routed::Signaling(Signaling {
+            ask,
+            request: request.map(|body| Unread { body, refusal }),
+            host,
+            exchange,
+        })))
     }
 
     /// `stream` is the one of the path, if it names one.
@@ -257,7 +268,7 @@ impl Rules {
         clean
             .exchange
             .is_about(Subject::Socket, query.stream.as_ref());
-        self.signaling(clean, Ask::Socket(query), no_body())
+        self.signaling(clean, Ask::Socket(query), NO_BODY)
     }
 
     fn manager(&self, clean: Clean, admin: bool, names_nodes: bool) -> Result<Decision, Error> {
@@ -271,21 +282,26 @@ impl Rules {
             return Err(Denied::AdminApi.into());
         }
         if clean.websocket {
-            return self.signaling(clean, Ask::ManagerSocket, no_body());
+            return self.signaling(clean, Ask::ManagerSocket, NO_BODY);
         }
         let names_nodes = names_nodes && clean.request.method() == Method::GET;
-        self.with_body(clean, Ask::Manager { names_nodes })
+        self.with_body(clean, ManagerAsk::Any { names_nodes })
     }
 
     /// What the manager gets may have a body of any kind.
-    fn with_body(&self, mut clean: Clean, ask: Ask) -> Result<Decision, Error> {
-        let sent = std::mem::replace(clean.request.body_mut(), body::empty());
-        *clean.request.body_mut() = body::guard(
-            sent,
-            self.limits.body_bytes,
-            Patience::Piece(self.timeouts.body),
-        )?;
-        Ok(Decision::go(clean, ask, Takes::Stream))
+    fn with_body(&self, clean: Clean, ask: ManagerAsk) -> Result<Decision, Error> {
+        let Clean {
+            mut request,
+            exchange,
+            ..
+        } = clean;
+        let body = request.body_mut();
+        body.limit(self.limits.body_bytes, self.timeouts.body)?;
+        Ok(Decision::go(Routed::Manager(ForManager {
+            ask,
+            request,
+            exchange,
+        })))
     }
 }
 
@@ -306,35 +322,21 @@ fn meant(clean: &Clean) -> PathAndQuery {
 }
 
 impl Decision {
-    fn go(clean: Clean, ask: Ask, takes: Takes) -> Self {
-        let Clean {
-            request,
-            host,
-            exchange,
-            websocket: _,
-        } = clean;
-        Self::Go(Box::new(Routed {
-            ask,
-            request,
-            host,
-            exchange,
-            takes,
-        }))
+    fn go(routed: Routed<Unread>) -> Self {
+        Self::Go(Box::new(routed))
     }
 }
 
 /// A body in a request to become a WebSocket is how a second request is smuggled past the upgrade.
-const fn no_body() -> Takes {
-    Takes::Nothing(BadRequest::Handshake(handshake::BODY))
-}
+const NO_BODY: Option<BadRequest> = Some(BadRequest::Handshake(handshake::BODY));
 
 /// Whether it has to be read to see if it is empty.
-fn may_be_empty(body: &Body) -> bool {
+fn may_be_empty(body: &RequestBody) -> bool {
     body.size_hint().lower() == 0
 }
 
 fn expect_media(
-    request: &Request<Body>,
+    request: &Request<RequestBody>,
     expected: &'static str,
     accepts: impl Fn(Media) -> bool,
 ) -> Result<(), BadRequest> {

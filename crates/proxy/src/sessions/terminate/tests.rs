@@ -24,6 +24,7 @@ use crate::{
         reaper::{self, Answer, Left, Orphans},
         view::{About, Http},
     },
+    words::body,
 };
 
 /// A node that answers each DELETE with the next of these, and then with 200; it remembers where
@@ -45,7 +46,7 @@ impl Carrier for Node {
     async fn carry(
         &self,
         origin: &Origin,
-        request: Request<Body>,
+        request: Request<Bytes>,
         _: &mut Budget,
         _: &Phases,
     ) -> Result<NodeAnswer<()>, Failed> {

@@ -7,7 +7,7 @@ use whipstitch_signaling::{Api, ForwardTarget};
 use super::{Decision, Rules};
 use crate::{
     Clean, Error,
-    request::message::Ask,
+    request::message::ManagerAsk,
     words::{
         config::Forwarding,
         error::{BadRequest, Denied},
@@ -36,7 +36,7 @@ impl Rules {
         }
         let target = ForwardTarget::parse(clean.request.uri().query().unwrap_or_default());
         let target = target.map_err(BadRequest::from)?;
-        self.with_body(clean, Ask::Forward(target))
+        self.with_body(clean, ManagerAsk::Forward(target))
     }
 }
 
