@@ -9,8 +9,12 @@ use crate::{FEATURES, Result, arrows, deny, reference, test, words};
 fn run_all() -> Result<Vec<String>> {
     step("format", || {
         command::run(&mut cargo(["fmt", "--all", "--check"]))?;
-        let apart = "tests/programs/gstreamer/Cargo.toml";
-        command::run(&mut cargo(["fmt", "--check", "--manifest-path", apart]))
+        // Workspaces of their own.
+        for apart in ["tests/programs/gstreamer", "crates/xtask/peers/pingora"] {
+            let manifest = format!("{apart}/Cargo.toml");
+            command::run(cargo(["fmt", "--check", "--manifest-path"]).arg(manifest))?;
+        }
+        Ok(())
     })?;
     step("arrows", || arrows::run(arrows::Options::default()))?;
     step("words", words::check)?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     ask::{Answer, Asker, Failure, Question, Reach},
     nodes::seconds,
-    show::{Column, Look, Style, count, or_dash, table},
+    show::{Column, Look, Style, count, footer, or_dash, table},
 };
 
 /// List the remembered answers of the Stream Manager, or forget them.
@@ -92,15 +92,8 @@ const COLUMNS: &[Column] = &[
 fn text(json: &Value, style: Style) -> String {
     let answer = Look(json);
     let rows: Vec<Vec<String>> = answer.items("/lookups").map(row).collect();
-    let shown = rows.len() as u64;
-    let total = answer.size("/total").unwrap_or(shown);
-    let of = if total > shown {
-        format!("{shown} of ")
-    } else {
-        String::new()
-    };
-    let footer = format!("{of}{}", count(total, "answer", "answers"));
-    table(COLUMNS, &rows, style) + &style.faint(&footer) + "\n"
+    let total = answer.size("/total");
+    table(COLUMNS, &rows, style) + &footer(rows.len(), total, ("answer", "answers"), style)
 }
 
 fn row(one: Look<'_>) -> Vec<String> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     ask::{Answer, Asker, Failure, Question, Reach},
-    show::{Column, Look, Style, age, clock, count, millis, or_dash, table},
+    show::{Column, Look, Style, age, clock, footer, millis, or_dash, table},
 };
 
 /// List the nodes.
@@ -45,15 +45,8 @@ fn text(json: &Value, style: Style) -> String {
     let answer = Look(json);
     let now = jiff::Timestamp::now().as_millisecond();
     let rows: Vec<Vec<String>> = answer.items("/nodes").map(|one| row(one, now)).collect();
-    let shown = rows.len() as u64;
-    let total = answer.size("/total").unwrap_or(shown);
-    let of = if total > shown {
-        format!("{shown} of ")
-    } else {
-        String::new()
-    };
-    let footer = format!("{of}{}", count(total, "node", "nodes"));
-    table(COLUMNS, &rows, style) + &style.faint(&footer) + "\n"
+    let total = answer.size("/total");
+    table(COLUMNS, &rows, style) + &footer(rows.len(), total, ("node", "nodes"), style)
 }
 
 fn row(one: Look<'_>, now: i64) -> Vec<String> {

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 pub(super) use self::{
     human::{age, bytes, clean, clock, count, date, millis, rate, shortly},
     style::{Look, or_dash},
-    table::{Column, table},
+    table::{Column, footer, table},
 };
 
 /// How text for eyes looks.

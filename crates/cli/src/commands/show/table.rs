@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use super::{Style, shortly};
+use super::{Style, count, shortly};
 
 /// A heading, and the side on which its cells stand.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +68,22 @@ pub(crate) fn table(columns: &[Column], rows: &[Vec<String>], style: Style) -> S
         text.push('\n');
     }
     text
+}
+
+/// The line below a list: how many there are, and how many of them are `shown`, if not all.
+pub(crate) fn footer(
+    shown: usize,
+    total: Option<u64>,
+    (one, many): (&str, &str),
+    style: Style,
+) -> String {
+    let shown = shown as u64;
+    let all = count(total.unwrap_or(shown), one, many);
+    let text = match total {
+        Some(total) if total > shown => format!("{shown} of {all}"),
+        _ => all,
+    };
+    style.faint(&text) + "\n"
 }
 
 #[cfg(test)]
