@@ -22,7 +22,7 @@ const CLIENTS: u32 = 24;
 /// The earliest answer of a slow node.
 const ANSWERED: Duration = Duration::from_millis(750);
 
-/// How long client `number` waits: some time before the earliest answer.
+/// How long client `number` waits: at most two thirds of [`ANSWERED`].
 fn patience(number: u32) -> Duration {
     // Weyl's sequence: all over the range, and the same in every run.
     let share = number.wrapping_mul(2_654_435_769) >> 16;
@@ -39,7 +39,7 @@ fn post(target: &str, sdp: &str) -> Request<String> {
     request.body(sdp.to_owned()).unwrap()
 }
 
-/// Sends a POST, and hangs up after this long without an answer.
+/// Sends a POST, and hangs up after this long. The nodes hold their answers until later.
 async fn hang_up(client: &Client, target: &str, sdp: &str, patience: Duration) {
     let mut connection = client.keep().await;
     let answer = connection.begin(post(target, sdp)).await;
@@ -92,24 +92,36 @@ fn received(deployment: &Deployment, method: &Method) -> u64 {
         .sum()
 }
 
-/// Makes every node slow.
-async fn slow(deployment: &Deployment, before: Duration, after: Duration) {
+/// Makes every node slow; without `after` they hold their answers until [`heal`].
+async fn slow(deployment: &Deployment, before: Duration, after: impl Into<Option<Duration>>) {
+    let after = after.into();
     for node in deployment.cluster.nodes() {
         node.fail(Fault::Late { before, after }).await;
+    }
+}
+
+/// Lets the nodes answer as soon as the proxy has noticed that no client waits.
+async fn answer_late(deployment: &Deployment, proxy: &Proxy) {
+    proxy
+        .until_metric("whipstitch_requests_in_flight", 0.0)
+        .await;
+    heal(deployment).await;
+}
+
+async fn heal(deployment: &Deployment) {
+    for node in deployment.cluster.nodes() {
+        node.heal().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishers_that_hang_up_at_any_moment_leave_no_session() {
     let offer = offer().await;
-    for (before, after) in [
-        (Duration::ZERO, ANSWERED),
-        (ANSWERED, Duration::ZERO),
-        (ANSWERED / 2, ANSWERED / 2),
-    ] {
+    // Sessions are made at once, while clients hang up, and after that.
+    for before in [Duration::ZERO, ANSWERED / 2, ANSWERED] {
         let deployment = Deployment::start().await;
         let proxy = deployment.proxy();
-        slow(&deployment, before, after).await;
+        slow(&deployment, before, None).await;
         let clients = (0..CLIENTS).map(|number| {
             let client = [&proxy.h1, &proxy.h2, &proxy.plain][(number / 2 % 3) as usize];
             let (offer, target) = (&offer, format!("/live/whip/endpoint/s{number}"));
@@ -117,17 +129,17 @@ async fn publishers_that_hang_up_at_any_moment_leave_no_session() {
             async move { hang_up_in_turn(deployment, client, number, (&target, offer)).await }
         });
         futures_util::future::join_all(clients).await;
+        answer_late(&deployment, &proxy).await;
         assert_eq!(proxy.drain().await, Drained::Whole);
         assert_eq!(sessions(&deployment), 0);
-        let (made, ended) = (
+        // A node may have the header of a POST whose client hung up before the offer was sent on:
+        // that makes no session, and has no DELETE.
+        let (begun, ended) = (
             received(&deployment, &Method::POST),
             received(&deployment, &Method::DELETE),
         );
-        assert!(
-            made >= u64::from(CLIENTS) / 2,
-            "hardly any client got that far"
-        );
-        assert_eq!(made, ended);
+        assert!(ended <= begun, "{ended} of {begun}");
+        assert!(ended >= u64::from(CLIENTS) / 3, "hardly any got that far");
     }
 }
 
@@ -138,7 +150,7 @@ async fn players_that_hang_up_leave_the_publisher_alone() {
     let offer = offer().await;
     let target = "/live/whip/endpoint/s1";
     assert_eq!(proxy.h1.sdp("POST", target, &offer).await.status, 201);
-    slow(&deployment, Duration::ZERO, ANSWERED).await;
+    slow(&deployment, Duration::ZERO, None).await;
     let players = (0..CLIENTS).map(|number| {
         let client = [&proxy.h1, &proxy.h2][(number / 2 % 2) as usize];
         let target = format!("/live/whep/endpoint/s1?requestId=subscriber-{number}");
@@ -147,6 +159,7 @@ async fn players_that_hang_up_leave_the_publisher_alone() {
         async move { hang_up_in_turn(deployment, client, number, (&target, "")).await }
     });
     futures_util::future::join_all(players).await;
+    answer_late(&deployment, &proxy).await;
     assert!(received(&deployment, &Method::POST) > u64::from(CLIENTS) / 2);
     assert_eq!(proxy.drain().await, Drained::Whole);
     assert_eq!(sessions(&deployment), 1);
@@ -166,9 +179,7 @@ async fn a_session_created_after_the_clients_504_is_deleted() {
         (refusal.status.as_u16(), &*refusal.problem()),
         (504, "node-timeout")
     );
-    for node in deployment.cluster.nodes() {
-        node.heal().await;
-    }
+    heal(&deployment).await;
     proxy.until_metric(&outcome("deleted"), 1.0).await;
     assert_eq!(sessions(&deployment), 0);
     // The name is free again.

@@ -19,8 +19,8 @@ pub enum Fault {
     Late {
         /// Until the request is handled.
         before: Duration,
-        /// From then until its answer.
-        after: Duration,
+        /// From then until its answer; `None` holds the answer until the fault ends.
+        after: Option<Duration>,
     },
     /// New connections are refused; idle ones are closed.
     Refuse,
@@ -81,7 +81,7 @@ pub(crate) struct Switch {
 pub(crate) enum Gate {
     Open,
     Answer(u16, String),
-    Late(Duration, Duration),
+    Late(Duration, Option<Duration>),
     HangUp,
 }
 
@@ -151,7 +151,8 @@ impl Switch {
         }
     }
 
-    async fn until_not(&self, fault: &Fault) {
+    /// Waits until this fault ends.
+    pub(crate) async fn until_not(&self, fault: &Fault) {
         let _ = self.subscribe().wait_for(|mode| mode.fault != *fault).await;
     }
 }

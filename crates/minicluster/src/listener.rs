@@ -81,12 +81,12 @@ impl<H: Handler> Listener<H> {
         mut modes: watch::Receiver<Mode>,
     ) {
         let mut port = Port::Open(listener);
-        let mut connections = self.stop.child_token();
+        let mut connections = Connections::until(&self.stop);
         loop {
             let mode = modes.borrow_and_update().clone();
             if mode.refuses() || mode.fault == Fault::Reset {
-                connections.cancel();
-                connections = self.stop.child_token();
+                connections.close().await;
+                connections = Connections::until(&self.stop);
             }
             port = match port.follow(&mode, address) {
                 Ok(port) => port,
@@ -105,7 +105,7 @@ impl<H: Handler> Listener<H> {
     }
 
     /// Accept for as long as the mode holds; never ends by itself.
-    async fn accept(self: &Arc<Self>, port: &Port, mode: &Mode, connections: &CancellationToken) {
+    async fn accept(self: &Arc<Self>, port: &Port, mode: &Mode, connections: &Connections) {
         loop {
             let stream = match port.accept().await {
                 Ok(stream) => stream,
@@ -125,8 +125,8 @@ impl<H: Handler> Listener<H> {
                 let _ = stream.set_zero_linger();
                 continue;
             }
-            self.tracker
-                .spawn(self.clone().connection(stream, connections.clone()));
+            let serve = self.clone().connection(stream, connections.until.clone());
+            self.tracker.spawn(connections.open.track_future(serve));
         }
     }
 
@@ -173,7 +173,7 @@ impl<H: Handler> Listener<H> {
         self: Arc<Self>,
         request: Request<Incoming>,
         before: Duration,
-        after: Duration,
+        after: Option<Duration>,
     ) -> Result<Response<ReplyBody>, HangUp> {
         if self.tracker.len() >= MAX_TASKS {
             return Err(HangUp);
@@ -183,12 +183,38 @@ impl<H: Handler> Listener<H> {
             let handled = async {
                 tokio::time::sleep(before).await;
                 let answer = self.handler.handle(request).await;
-                tokio::time::sleep(after).await;
+                match after {
+                    Some(after) => tokio::time::sleep(after).await,
+                    None => self.switch.until_not(&Fault::Late { before, after }).await,
+                }
                 answer
             };
             stop.run_until_cancelled(handled).await
         });
         handled.await.ok().flatten().ok_or(HangUp)
+    }
+}
+
+/// The connections since the port listened last.
+struct Connections {
+    until: CancellationToken,
+    open: TaskTracker,
+}
+
+impl Connections {
+    fn until(stop: &CancellationToken) -> Self {
+        Self {
+            until: stop.child_token(),
+            open: TaskTracker::new(),
+        }
+    }
+
+    /// Closes them, and waits until they are: a request over one that is still open would be
+    /// recorded after the fault has begun.
+    async fn close(self) {
+        self.until.cancel();
+        self.open.close();
+        self.open.wait().await;
     }
 }
 

@@ -78,6 +78,27 @@ async fn a_node_that_misbehaves() {
     cluster.shutdown().await;
 }
 
+/// Else a request over an idle connection would be recorded after the fault has begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_refuses_has_closed_its_connections() {
+    let cluster = Cluster::start(Config::default()).await.unwrap();
+    let node = &cluster.nodes()[0];
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(node.address()).await.unwrap();
+        let options = b"OPTIONS /live/whip/endpoint/s HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(options).await.unwrap();
+        let mut answer = [0; 8192];
+        assert!(stream.read(&mut answer).await.unwrap() > 0);
+        idle.push(stream.into_std().unwrap());
+    }
+    node.fail(Fault::Refuse).await;
+    for mut stream in idle {
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "it is open");
+    }
+    cluster.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_node_that_dies_and_lives_again() {
     let cluster = Cluster::start(Config::default()).await.unwrap();
