@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 use whipstitch::shutdown::Drained;
 use whipstitch_minicluster::Fault;
-use whipstitch_tests::{Deployment, websocket::Dialogue};
+use whipstitch_tests::{
+    Client, Deployment,
+    http::Io,
+    raw_h2::{self, END_HEADERS, END_STREAM, block, frame, kind},
+    websocket::Dialogue,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_socket_gets_a_close_and_every_request_its_answer() {
@@ -90,4 +95,59 @@ async fn a_client_that_never_reads_does_not_delay_the_drain() {
     );
     // The drain does not wait for a silent connection either; the process would be gone by now.
     let _ = tokio::time::timeout(Duration::from_millis(1), io.read_u8()).await;
+}
+
+/// Over HTTP/1: the whole of what comes after a request that costs no lookup.
+async fn answer(io: &mut Box<dyn Io>) -> String {
+    let get = b"GET /live/whip/endpoint/s1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    io.write_all(get).await.unwrap();
+    let mut answer = String::new();
+    io.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+async fn silent(client: &Client, count: usize) -> Vec<Box<dyn Io>> {
+    let mut all = Vec::new();
+    for _ in 0..count {
+        all.push(client.connect().await.0);
+    }
+    all
+}
+
+/// With socket activation the next process serves those in the kernel's queue, and never sees these.
+#[tokio::test(flavor = "multi_thread")]
+async fn accepted_connections_that_have_sent_nothing_are_still_served() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let mut speaking = silent(&proxy.plain, 20).await;
+    speaking.extend(silent(&proxy.h1, 20).await);
+    let mut mute = silent(&proxy.plain, 5).await;
+    let mut h2 = raw_h2::open(&proxy.h2).await;
+    proxy
+        .until_metric("whipstitch_connections_open", 46.0)
+        .await;
+    let plain = proxy.plain.addr();
+    let draining = tokio::spawn(proxy.drain());
+    // The listener is closed by the step before the connections are told.
+    while tokio::net::TcpStream::connect(plain).await.is_ok() {}
+    let ask = block(&[
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", "/live/whip/endpoint/s1"),
+    ]);
+    let ask = frame(kind::HEADERS, END_HEADERS | END_STREAM, 1, &ask);
+    h2.write_all(&ask).await.unwrap();
+    let answered = raw_h2::until(&mut h2, &[kind::HEADERS]).await;
+    assert!(answered.is_some(), "no answer over HTTP/2");
+    for answer in futures_util::future::join_all(speaking.iter_mut().map(answer)).await {
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+    }
+    drop((speaking, h2));
+    for io in &mut mute {
+        assert_eq!(io.read(&mut [0]).await.unwrap(), 0);
+    }
+    drop(mute);
+    assert_eq!(draining.await.unwrap(), Drained::Whole);
 }

@@ -21,7 +21,7 @@ use tracing::warn;
 use crate::{
     Metrics,
     config::Connections,
-    connection::{self, ConnectionInfo, HttpService, Terms},
+    connection::{self, ConnectionInfo, FIRST_BYTE, HttpService, Terms},
     handshake,
     refusals::{Refusals, Render},
     room::Room,
@@ -160,6 +160,12 @@ impl Server {
         self.room.ask_until(place).await.ok()
     }
 
+    /// Ends so long after the stop: a connection that is accepted already may still find a place.
+    async fn stopped_for(&self, time: Duration) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(time).await;
+    }
+
     /// The next connection, when there is a place for it. `None` when accepting has to stop.
     ///
     /// The place is taken after the connection: an idle listener must not keep one from the others.
@@ -171,7 +177,10 @@ impl Server {
             match self.stop.run_until_cancelled(listener.tcp.accept()).await? {
                 Ok((tcp, peer)) => {
                     configure(&tcp);
-                    let place = self.stop.run_until_cancelled(self.place()).await??;
+                    let place = tokio::select! {
+                        place = self.place() => place?,
+                        () = self.stopped_for(FIRST_BYTE) => return None,
+                    };
                     return Some((tcp, peer, place));
                 }
                 Err(error) if concerns_one_client(&error) => {}

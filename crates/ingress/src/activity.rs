@@ -109,6 +109,12 @@ impl Activity {
         self.lock().any
     }
 
+    /// Whether a byte of a request has come, or over HTTP/2 a whole header.
+    pub(crate) fn has_begun(&self) -> bool {
+        let state = self.lock();
+        state.any || state.in_header
+    }
+
     /// Whether a request is being served.
     pub(crate) fn is_busy(&self) -> bool {
         self.lock().under_way > 0

@@ -6,6 +6,7 @@
 //! | receives the header of a request over HTTP/1 | `header_timeout` from its first byte | 408 |
 //! | waits for the next request | `idle_timeout` | HTTP/1: end of output, and what still comes is read; HTTP/2: GOAWAY |
 //! | waits for the next request, and another client for its place | at once, the longest idle one first | the same |
+//! | has sent nothing when the process stops | [`FIRST_BYTE`] | the same; a request in that time is answered with `Connection: close` |
 //!
 //! A request that has arrived in the moment of an end is served. HTTP/2 says in its GOAWAY which
 //! requests it has taken. HTTP/1 has no such word: what was sent before the end of output arrived
@@ -60,6 +61,9 @@ const H2_WINDOWS: (u32, u32) = (64 * 1024, 1024 * 1024);
 const H2_PING: Duration = Duration::from_secs(20);
 /// How long an HTTP/2 client that made no request may take to answer a GOAWAY.
 const H2_GOODBYE: Duration = Duration::from_secs(1);
+/// How long a connection that has sent nothing may take for its first byte when the process stops.
+/// It was accepted, so no successor that inherits the listener will see it.
+pub const FIRST_BYTE: Duration = Duration::from_secs(1);
 /// How long a busy HTTP/2 connection waits before it is asked for its place again.
 const BUSY: Duration = Duration::from_millis(100);
 
@@ -106,6 +110,7 @@ impl Terms<'_> {
             activity: activity.clone(),
             refusals: self.refusals.clone(),
             client: self.client,
+            drain: self.drain.clone(),
         })
     }
 }
@@ -155,8 +160,8 @@ where
             .serve_connection(TokioIo::new(wire), service)
             .with_upgrades()
     );
-    let mut drained = pin!(terms.drain.cancelled());
-    let (mut is_draining, mut is_last) = (false, false);
+    let mut drained = pin!(drained(&terms.drain, &activity));
+    let mut is_draining = false;
     let mut timer = Timer::default();
     let mut room: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
     let mut is_asked = false;
@@ -176,11 +181,6 @@ where
                 terms.room.ask();
             }
             is_draining = is_draining || drained.as_mut().poll(cx).is_ready();
-            if is_draining && !is_last && activity.is_busy() {
-                is_last = true;
-                connection.as_mut().graceful_shutdown();
-                continue;
-            }
             let mut end = is_draining.then_some(End::Idle);
             if let Some((deadline, due)) = activity.deadline(terms.limits)
                 && timer.is_past(deadline, cx)
@@ -232,7 +232,7 @@ where
     let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
     tokio::select! {
         ended = connection.as_mut() => return ended,
-        () = terms.drain.cancelled() => {}
+        () = drained(&terms.drain, &activity) => {}
         // hyper has no such timer: neither for a preface that never comes, nor between two
         // requests.
         () = activity.idle(terms.limits) => {}
@@ -249,6 +249,21 @@ where
         }
     }
     connection.await
+}
+
+/// Ends when the process stops; for a connection that has sent nothing, [`FIRST_BYTE`] later or with
+/// its first byte.
+async fn drained(drain: &CancellationToken, activity: &Activity) {
+    drain.cancelled().await;
+    let mut late = pin!(sleep(FIRST_BYTE));
+    // Polled by the task of the connection, which is woken by bytes too.
+    poll_fn(|cx| {
+        if activity.has_begun() {
+            return Poll::Ready(());
+        }
+        late.as_mut().poll(cx)
+    })
+    .await;
 }
 
 /// Ends when the place of this connection is needed while it is idle.

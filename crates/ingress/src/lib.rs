@@ -29,7 +29,7 @@ pub use certificate::{
     pem::{PemError, labels as pem_labels},
     summary::Certificates,
 };
-pub use connection::{ConnectionInfo, HttpService};
+pub use connection::{ConnectionInfo, FIRST_BYTE, HttpService};
 pub use detach::{Detached, detach};
 pub use handshake::TlsHandshake;
 pub use metrics::Metrics;

@@ -9,9 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header::CONNECTION};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use crate::{
@@ -27,6 +28,8 @@ pub(crate) struct Watched<S> {
     pub(crate) activity: Activity,
     pub(crate) refusals: Refusals,
     pub(crate) client: SocketAddr,
+    /// From then on each answer over HTTP/1 is the last one of its connection.
+    pub(crate) drain: CancellationToken,
 }
 
 impl<S, R, B> Service<Request<R>> for Watched<S>
@@ -45,16 +48,19 @@ where
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let has_body = !request.body().is_end_stream();
         let guard = Some(self.activity.begin(has_body));
+        let drain = (request.version() < Version::HTTP_2).then(|| self.drain.clone());
         match beyond(&request) {
             Some(refusal) => WatchedFuture {
                 inner: None,
                 refused: Some(self.refusals.refuse(refusal, self.client)),
                 request: guard,
+                drain,
             },
             None => WatchedFuture {
                 inner: Some(self.inner.call(request)),
                 refused: None,
                 request: guard,
+                drain,
             },
         }
     }
@@ -90,6 +96,7 @@ pin_project! {
         inner: Option<F>,
         refused: Option<Response<Bytes>>,
         request: Option<activity::Request>,
+        drain: Option<CancellationToken>,
     }
 }
 
@@ -102,21 +109,30 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let request = this.request;
-        let Some(inner) = this.inner.as_pin_mut() else {
+        let mut answer = if let Some(inner) = this.inner.as_pin_mut() {
+            let Ok(response) = ready!(inner.poll(cx));
+            response.map(|body| Answer {
+                inner: Some(body),
+                own: None,
+                _request: request.take(),
+            })
+        } else {
             let refused = this.refused.take().unwrap_or_default();
-            let refused = refused.map(|body| Answer {
+            refused.map(|body| Answer {
                 inner: None,
                 own: Some(body).filter(|body| !body.is_empty()),
                 _request: request.take(),
-            });
-            return Poll::Ready(Ok(refused));
+            })
         };
-        let Ok(response) = ready!(inner.poll(cx));
-        Poll::Ready(Ok(response.map(|body| Answer {
-            inner: Some(body),
-            own: None,
-            _request: request.take(),
-        })))
+        let is_last = this
+            .drain
+            .as_ref()
+            .is_some_and(|drain| drain.is_cancelled());
+        if is_last && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(CONNECTION, close);
+        }
+        Poll::Ready(Ok(answer))
     }
 }
 

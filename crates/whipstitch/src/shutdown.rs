@@ -7,7 +7,8 @@
 //!    This comes before the next step because an HTTP/2 connection with such a stream would never
 //!    end. A hundred sessions or more are closed one after the other, over half of the deadline, so
 //!    that their clients do not reconnect all at once.
-//! 4. Each connection ends after the requests in flight: GOAWAY, or `Connection: close`.
+//! 4. Each connection ends after the requests in flight: GOAWAY, or `Connection: close`. One that
+//!    was accepted and has sent nothing gets a second for its first byte.
 //! 5. The remaining ones are closed at the deadline. The last spans are sent.
 //! 6. The process ends.
 //!
@@ -29,6 +30,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 use whipstitch_admin::Drain;
 pub use whipstitch_admin::{DrainTimes, Drained};
+use whipstitch_ingress::FIRST_BYTE;
 use whipstitch_proxy::DrainSignal;
 
 use crate::readiness::Readiness;
@@ -152,7 +154,12 @@ impl Shutdown {
 
         self.exchanges.close();
         self.sockets.close();
-        let over = async { tokio::join!(self.exchanges.wait(), self.sockets.wait()) };
+        self.connections.close();
+        let over = async {
+            // Requests may still come over connections without a first byte.
+            let _ = timeout(FIRST_BYTE, self.connections.wait()).await;
+            tokio::join!(self.exchanges.wait(), self.sockets.wait())
+        };
         let drained = match timeout_at(deadline, over).await {
             Ok(_) => Drained::Whole,
             Err(_) => Drained::Cut {
@@ -163,7 +170,6 @@ impl Shutdown {
 
         // A connection that never carried a request ends only at its timeout; nothing in it is
         // worth the wait.
-        self.connections.close();
         // Every finished exchange has queued its spans.
         self.stop_spans.cancel();
         self.spans.close();

@@ -252,3 +252,54 @@ async fn a_connection_is_idle_when_tls_has_sent_what_waited_in_it() {
         "a flush of nothing changes nothing"
     );
 }
+
+/// Accepted when the process stops, and nothing has come: with socket activation the successor
+/// never sees this connection.
+#[tokio::test]
+async fn a_connection_without_a_byte_is_served_for_a_second_when_the_process_stops() {
+    let (mut client, server) = connected().await;
+    let service = service_fn(|_: Request<Incoming>| async {
+        Ok::<_, Infallible>(Response::new("served".to_owned()))
+    });
+    let (limits, room) = (limits(10_000, 60_000), Arc::default());
+    let terms = terms(&limits, &room);
+    terms.drain.cancel();
+    let mut server = pin!(serve(Socket::plain(server), service, terms));
+    poll_fn(|cx| {
+        assert!(server.as_mut().poll(cx).is_pending(), "it waits");
+        Poll::Ready(())
+    })
+    .await;
+    let asked = async {
+        let get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        client.write_all(get).await.unwrap();
+        let mut answer = String::new();
+        let read = client.read_to_string(&mut answer);
+        timeout(SOON, read).await.expect("an end").unwrap();
+        answer
+    };
+    let ((), answer) = tokio::join!(server, asked);
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    assert!(answer.ends_with("served"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_stays_silent_is_ended_a_second_after_the_stop() {
+    let (mut client, server) = connected().await;
+    let service = service_fn(|_: Request<Incoming>| async {
+        Ok::<_, Infallible>(Response::new(String::new()))
+    });
+    let (limits, room) = (limits(10_000, 60_000), Arc::default());
+    let terms = terms(&limits, &room);
+    terms.drain.cancel();
+    let began = Instant::now();
+    let silent = async {
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        (began.elapsed(), answer)
+    };
+    let server = serve(Socket::plain(server), service, terms);
+    let ((), (took, answer)) = tokio::join!(server, silent);
+    assert_eq!(answer, b"");
+    assert!(took >= FIRST_BYTE && took < FIRST_BYTE * 2, "{took:?}");
+}
