@@ -1,9 +1,10 @@
 //! The cache of lookups: fresh answers, single flight, and stale answers during an outage.
 //!
 //! `entry.rs` decides how long an answer is served, `singleflight.rs` who waits for which question.
-//! Ages are measured with tokio's clock, so that tests can pause it; moka only bounds the number of
-//! entries.
+//! `answers.rs` keeps answers about live streams apart from those about made-up names. Ages are
+//! measured with tokio's clock, so that tests can pause it; moka only bounds the number of entries.
 
+mod answers;
 mod entry;
 mod singleflight;
 mod view;
@@ -17,11 +18,12 @@ use tokio_util::task::TaskTracker;
 use tracing::trace;
 use whipstitch_signaling::{Role, StreamKey};
 
-pub use self::{entry::Freshness, view::Entry};
 use self::{
+    answers::Answers,
     entry::{CacheEntry, CacheRead, SETTLING},
     singleflight::{After, Join, Reply, Request, SingleFlight, Waiter},
 };
+pub use self::{entry::Freshness, view::Entry};
 use crate::{
     Asker, Candidates, Cause, Directory, Health, Lookup, LookupError, ManagerFault, Metrics,
     Origin, Outcome, Purpose, Source, config, metrics::Found,
@@ -36,7 +38,7 @@ pub struct Cached(Arc<Inner>);
 
 struct Inner {
     source: Arc<dyn Source>,
-    answers: Cache<Lookup, Arc<CacheEntry>>,
+    answers: Answers,
     lookups: SingleFlight,
     /// When a publish of each stream last ended; invalidates older answers about the stream.
     ended: Cache<StreamKey, Instant>,
@@ -59,15 +61,12 @@ impl Cached {
         tasks: TaskTracker,
         metrics: Metrics,
     ) -> Self {
-        // These TTLs only bound memory; freshness is checked on every read.
+        // It only bounds memory: events are compared with the age of an answer.
         let longest = config.play_ttl + config.stale_for;
         let longest = longest.max(config.negative_ttl).max(SETTLING);
         Self(Arc::new(Inner {
             source,
-            answers: Cache::builder()
-                .max_capacity(config.capacity)
-                .time_to_idle(longest)
-                .build(),
+            answers: Answers::new(&config),
             lookups: SingleFlight::default(),
             ended: recent_events(longest),
             published: recent_events(longest),
@@ -224,7 +223,7 @@ impl Inner {
         match CacheEntry::new(answer, asked, lookup.role, published, &self.config) {
             Some(entry) => {
                 let entry = Arc::new(entry);
-                self.answers.insert(lookup.clone(), entry.clone());
+                self.answers.insert(lookup, entry.clone());
                 let spread = lookup.role == Role::Play && found;
                 let each = spread.then_some(self.config.play_uses);
                 let invalidated_at = self.invalidated_at(lookup, &entry);
@@ -354,6 +353,7 @@ impl Directory for Cached {
 
     fn published(&self, stream: &StreamKey) {
         self.0.published.insert(stream.clone(), Instant::now());
+        self.0.answers.published(stream);
     }
 
     fn report(&self, origin: &Origin, outcome: Outcome) {
@@ -368,7 +368,7 @@ impl Directory for Cached {
 impl fmt::Debug for Cached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cached")
-            .field("entries", &self.0.answers.entry_count())
+            .field("entries", &self.0.answers.len())
             .finish_non_exhaustive()
     }
 }

@@ -14,6 +14,7 @@ use whipstitch_signaling::Api;
 use super::{singleflight::MAX_LOOKUPS, *};
 use crate::{AllowedOrigins, Claim, Hints, config::Nodes};
 
+mod made_up;
 mod networks;
 mod publishes;
 

@@ -31,9 +31,7 @@ pub struct Entry {
 impl Cached {
     /// The number of entries.
     pub fn len(&self) -> u64 {
-        // moka updates its count lazily.
-        self.0.answers.run_pending_tasks();
-        self.0.answers.entry_count()
+        self.0.answers.len()
     }
 
     /// Whether the cache is empty.
@@ -65,7 +63,7 @@ impl Cached {
             .map(|(lookup, _)| lookup)
             .collect();
         for lookup in &dropped {
-            self.0.answers.invalidate(&**lookup);
+            self.0.answers.remove(lookup);
             // An answer in flight was asked for before this, and must not be cached as fresh.
             self.0.forgotten.insert((**lookup).clone(), Instant::now());
         }
