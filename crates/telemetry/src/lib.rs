@@ -7,10 +7,12 @@
 //! | file | one idea |
 //! |---|---|
 //! | `log_level.rs` | the filter of the log, changed while the process runs |
+//! | `escaped.rs` | nothing but printable ASCII in a line |
 //! | `journal.rs` | priorities for the journal |
 //! | `lines_dropped.rs` | the count of dropped lines, as a metric |
 //! | `otlp/` | spans to a collector of OpenTelemetry |
 
+mod escaped;
 mod journal;
 mod lines_dropped;
 mod log_level;
@@ -37,6 +39,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use escaped::{Escaped, Style};
 use journal::Prioritized;
 pub use lines_dropped::LinesDropped;
 pub use log_level::{LevelError, LogLevel, Temporary};
@@ -110,7 +113,17 @@ impl Shape {
     where
         S: Subscriber + for<'s> LookupSpan<'s>,
     {
-        let layer = fmt::layer().with_writer(writer).with_ansi(self.colours);
+        let style = if self.json {
+            Style::Json
+        } else {
+            Style::Text {
+                colours: self.colours,
+            }
+        };
+        let inner = writer;
+        let layer = fmt::layer()
+            .with_writer(Escaped { inner, style })
+            .with_ansi(self.colours);
         match (self.json, self.journal) {
             (true, false) => layer
                 .event_format(json())
