@@ -57,6 +57,10 @@ async fn everything(client: &Client, bytes: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+fn seen_nothing(deployment: &Deployment) -> bool {
+    deployment.cluster.seen().requests().is_empty()
+}
+
 fn hidden(seen: &[SeenRequest]) -> bool {
     seen.iter()
         .any(|request| request.target.contains("smuggled"))
@@ -247,4 +251,69 @@ async fn no_field_of_http2_becomes_framing_or_a_request() {
         let seen = deployment.cluster.seen().requests();
         assert_eq!(seen.len(), before, "{name} {value:?}: {seen:?}");
     }
+}
+
+/// Servers are known that leave the body of such a request unread, or answer an unknown `Expect`
+/// before the body comes: the rest is then read as the next request of a shared connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_body_and_no_expectation_that_a_server_may_leave_unread_is_passed_on() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let length = format!("Content-Length: {}\r\n\r\n{HIDDEN}", HIDDEN.len());
+    let size = HIDDEN.len();
+    let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n{HIDDEN}\r\n0\r\n\r\n");
+    for method in ["GET", "HEAD", "OPTIONS", "DELETE"] {
+        for target in [
+            "/page",
+            "/live/whip/resource/s1/any",
+            "/live/whip/extension/s1/any",
+        ] {
+            for body in [&length, &chunked] {
+                let (mut io, _) = proxy.plain.connect().await;
+                let bytes = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{body}");
+                io.write_all(bytes.as_bytes()).await.unwrap();
+                let mut status = [0; 12];
+                io.read_exact(&mut status).await.unwrap();
+                let status = String::from_utf8_lossy(&status).into_owned();
+                // GET and HEAD of a session are answered here.
+                assert!(
+                    ["HTTP/1.1 400", "HTTP/1.1 204"].contains(&&*status),
+                    "{method} {target}: {status}"
+                );
+                assert!(seen_nothing(&deployment), "{method} {target}");
+            }
+        }
+    }
+    for expect in ["y 100-continue", "100-continue, x", "x", ""] {
+        for client in [&proxy.plain, &proxy.h2] {
+            let request = http::Request::post("/page").header("expect", expect);
+            let reply = client.send(request.body(HIDDEN).unwrap()).await;
+            assert_eq!(reply.status, 417, "{expect:?}");
+            assert_eq!(reply.problem(), "expectation-failed");
+        }
+    }
+    assert!(seen_nothing(&deployment));
+}
+
+/// `Expect: 100-continue` is answered here, in any spelling of its letters, and goes no further.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_asks_before_it_sends_is_told_to_continue() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    let (mut io, _) = proxy.plain.connect().await;
+    let head = "POST /page HTTP/1.1\r\nHost: localhost\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n\r\n";
+    io.write_all(head.as_bytes()).await.unwrap();
+    let told = "HTTP/1.1 100 Continue\r\n\r\n";
+    let mut answer = vec![0; told.len()];
+    io.read_exact(&mut answer).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer), told);
+    io.write_all(b"abc").await.unwrap();
+    let mut status = [0; 12];
+    io.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 404");
+    let seen = deployment.cluster.seen().requests();
+    let [request] = &*seen else {
+        panic!("{seen:?}")
+    };
+    assert!(!request.headers.contains_key("expect"), "{request:?}");
 }

@@ -9,7 +9,8 @@
 //! keeps no other client out. What all offers hold together is bounded by bytes that did arrive,
 //! `limits.in_flight` times `limits.sdp_bytes`.
 //!
-//! What goes to the Stream Manager passes as it comes.
+//! What goes to the Stream Manager passes as it comes, but for methods without content: there the
+//! end is read first, since a body is an error.
 
 use std::{
     sync::{
@@ -30,9 +31,12 @@ use tower::{Layer, Service, ServiceExt, util::Oneshot};
 use whipstitch_signaling::headers;
 
 use crate::{
-    Body, BodyError, Error, Routed, Unread,
-    request::message::Signaling,
-    words::config::{Limits, Timeouts},
+    Body, BodyError, Error, RequestBody, Routed, Unread,
+    request::message::{ForManager, Signaling, has_content},
+    words::{
+        config::{Limits, Timeouts},
+        error::BadRequest,
+    },
 };
 
 /// Bytes of requests that are held, over all stacks. Cheap to clone: all clones are one.
@@ -98,7 +102,7 @@ where
     fn call(&mut self, routed: Routed<Unread>) -> Self::Future {
         let inner = self.inner.clone();
         let asked = match routed {
-            Routed::Manager(asked) => return Either::Left(inner.oneshot(Routed::Manager(asked))),
+            Routed::Manager(asked) => return self.to_manager(asked),
             Routed::Signaling(asked) => asked,
         };
         if asked.request.body().body.is_end_stream() {
@@ -113,7 +117,40 @@ where
     }
 }
 
+impl<S> Intake<S>
+where
+    S: Service<Routed<Bytes>, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    fn to_manager(&self, mut asked: ForManager) -> <Self as Service<Routed<Unread>>>::Future {
+        let inner = self.inner.clone();
+        let request = &asked.request;
+        if has_content(request.method()) || request.body().is_end_stream() {
+            return Either::Left(inner.oneshot(Routed::Manager(asked)));
+        }
+        let layer = self.layer.clone();
+        Either::Right(Box::pin(async move {
+            layer.read_nothing(asked.request.body_mut()).await?;
+            inner.oneshot(Routed::Manager(asked)).await
+        }))
+    }
+}
+
 impl IntakeLayer {
+    /// A body that has to be empty, to its end.
+    async fn read_nothing(&self, body: &mut RequestBody) -> Result<(), Error> {
+        let reading = async {
+            while let Some(frame) = body.frame().await {
+                if frame?.data_ref().is_some_and(|data| !data.is_empty()) {
+                    return Err(BadRequest::Content.into());
+                }
+            }
+            Ok(())
+        };
+        let read = timeout(self.patience, reading).await;
+        read.unwrap_or(Err(BodyError::TooSlow(self.patience).into()))
+    }
+
     /// All of the body, and what that holds. Where there should be none, the first byte is an
     /// error.
     async fn read(self, unread: &mut Unread) -> Result<(Holding, Bytes), Error> {
@@ -212,9 +249,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        Exchange, RequestBody,
+        Exchange,
         request::message::Ask,
-        words::{body, error::BadRequest, problem::Kind},
+        words::{body, problem::Kind},
     };
 
     fn frames(frames: Vec<Frame<Bytes>>) -> RequestBody {

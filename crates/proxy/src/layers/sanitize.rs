@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::{Either, Ready, ready as now};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version,
-    header::{COOKIE, FORWARDED, HOST},
+    header::{COOKIE, EXPECT, FORWARDED, HOST},
     uri::{Authority, PathAndQuery},
 };
 use tower::{Layer, Service};
@@ -72,6 +72,7 @@ impl SanitizeLayer {
         }
         *request.uri_mut() = origin_form(request.uri())?;
         let headers = request.headers_mut();
+        take_expectation(headers)?;
         strip_hop_by_hop(headers);
         drop_forged(headers);
         join_cookies(headers);
@@ -156,6 +157,19 @@ fn host(request: &Request<RequestBody>) -> Result<Authority, BadRequest> {
         (None, _) => return Err(BadRequest::Host("there is no Host header")),
     };
     normal_authority(&host, None).ok_or(BadRequest::Host("the Host header is not a host name"))
+}
+
+/// `Expect` is answered here (RFC 9110 §10.1.1), by hyper when the body is first asked for. A server
+/// that reads the field in another way would answer before the body, and leave that for the next
+/// request of a connection that clients share.
+fn take_expectation(headers: &mut HeaderMap) -> Result<(), BadRequest> {
+    let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    let mut values = headers.get_all(EXPECT).iter();
+    if values.next().is_some_and(|value| !known(value)) || values.next().is_some() {
+        return Err(BadRequest::Expectation);
+    }
+    headers.remove(EXPECT);
+    Ok(())
 }
 
 /// Path and query alone, whatever form the target came in.

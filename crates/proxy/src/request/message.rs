@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{
-    Request,
+    Method, Request,
     uri::{Authority, PathAndQuery},
 };
 use whipstitch_origin::{Candidates, Lookup, Origin};
@@ -52,6 +52,15 @@ pub struct Signaling<B> {
     pub host: Authority,
     /// Its record.
     pub exchange: Exchange,
+}
+
+/// Whether a request of this method may have a body here. A server may leave one unread where it
+/// expects none, and take it for the next request of a connection that clients share (CL.0).
+pub(crate) fn has_content(method: &Method) -> bool {
+    !matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE
+    )
 }
 
 /// HTTP to the Stream Manager.

@@ -104,6 +104,12 @@ pub enum BadRequest {
         "the answer to the offer was a counter-offer, which is answered with PATCH at its Location and not with another offer; or POST without an offer, and the node makes one"
     )]
     Counter,
+    /// A body where none has a meaning.
+    #[error("a GET, HEAD, OPTIONS or DELETE carries no body here")]
+    Content,
+    /// An `Expect` other than 100-continue, or more than one.
+    #[error("the only expectation that is met here is `Expect: 100-continue`, once")]
+    Expectation,
     /// The `Content-Type` is none that this URL takes.
     #[error("the Content-Type must be {expected}")]
     MediaType {

@@ -98,6 +98,12 @@ kinds! {
     CounterOffer "counter-offer" BAD_REQUEST "A counter-offer is not answered with an offer"
         "A player got the node's own offer as a counter-offer (406), and made another offer, of less media, over the same connection instead of answering it. It does not know counter-offers (draft-ietf-wish-whep, §4.2), and would repeat the offer. The unused session is ended, unless a trusted proxy (`proxy.trusted`) is between, where a connection does not identify a client."
         "Answer the 406 with a PATCH at its `Location`, or POST without a body, so that the node offers in its 201."
+    UnexpectedBody "unexpected-body" BAD_REQUEST "The request may not have a body"
+        "A GET, HEAD, OPTIONS or DELETE has a body. Some servers leave such a body unread and take it for another request, so it is not passed on."
+        "Send it without one."
+    Expectation "expectation-failed" EXPECTATION_FAILED "The expectation cannot be met"
+        "The request has an `Expect` that is not `100-continue`, or more than one."
+        "Leave `Expect` out, or send `Expect: 100-continue`."
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "The body is longer than `limits.sdp_bytes` (WHIP, WHEP) or `limits.body_bytes` (anything else)."
         "Send less, or raise the limit."
@@ -187,6 +193,8 @@ impl Kind {
                 BadRequest::Handshake(_) => Self::BadHandshake,
                 BadRequest::Authorization(_) => Self::BadAuthorization,
                 BadRequest::MediaType { .. } => Self::MediaType,
+                BadRequest::Content => Self::UnexpectedBody,
+                BadRequest::Expectation => Self::Expectation,
                 BadRequest::Counter => Self::CounterOffer,
                 BadRequest::Condition(Unmatched::Missing) => Self::PreconditionRequired,
                 BadRequest::Condition(Unmatched::Stale) => Self::PreconditionFailed,

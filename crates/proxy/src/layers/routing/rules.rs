@@ -25,7 +25,7 @@ use crate::{
     layers::health_check,
     request::{
         exchange::Subject,
-        message::{Ask, ExtensionUrl, ForManager, ManagerAsk, Signaling},
+        message::{Ask, ExtensionUrl, ForManager, ManagerAsk, Signaling, has_content},
     },
     words::{
         body,
@@ -242,6 +242,8 @@ impl Rules {
             exchange,
             websocket: _,
         } = clean;
+        let none = !has_content(request.method());
+        let refusal = refusal.or(none.then_some(BadRequest::Content));
         Ok(Decision::go(Routed::Signaling(Signaling {
             ask,
             request: request.map(|body| Unread { body, refusal }),
