@@ -232,7 +232,7 @@ async fn settings(deployment: &Deployment) -> BTreeSet<String> {
     reached
 }
 
-/// What a list of origins and credentials in two places are refused for.
+/// What a list of origins, credentials in two places, an expectation and a body are refused for.
 async fn listed(deployment: &Deployment) -> BTreeSet<String> {
     let mut listed = deployment.config();
     listed.proxy.cors_origins = vec!["https://live.example.com".parse().unwrap()];
@@ -250,6 +250,8 @@ async fn listed(deployment: &Deployment) -> BTreeSet<String> {
             format!("{offer}Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"),
             "v=0",
         ),
+        ("POST", format!("{offer}Expect: hunter2\r\n"), "v=0"),
+        ("OPTIONS", "Content-Length: 3\r\n".to_owned(), "v=0"),
     ] {
         let request = format!(
             "{method} {WHIP}/s1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n{body}"
