@@ -114,7 +114,8 @@ async fn silent(client: &Client, count: usize) -> Vec<Box<dyn Io>> {
     all
 }
 
-/// With socket activation the next process serves those in the kernel's queue, and never sees these.
+/// With socket activation the next process serves those in the kernel's queue, and never sees
+/// these.
 #[tokio::test(flavor = "multi_thread")]
 async fn accepted_connections_that_have_sent_nothing_are_still_served() {
     let deployment = Deployment::start().await;

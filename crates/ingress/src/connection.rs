@@ -251,8 +251,8 @@ where
     connection.await
 }
 
-/// Ends when the process stops; for a connection that has sent nothing, [`FIRST_BYTE`] later or with
-/// its first byte.
+/// Ends when the process stops; for a connection that has sent nothing, [`FIRST_BYTE`] later or
+/// with its first byte.
 async fn drained(drain: &CancellationToken, activity: &Activity) {
     drain.cancelled().await;
     let mut late = pin!(sleep(FIRST_BYTE));

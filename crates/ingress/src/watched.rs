@@ -127,7 +127,7 @@ where
         let is_last = this
             .drain
             .as_ref()
-            .is_some_and(|drain| drain.is_cancelled());
+            .is_some_and(CancellationToken::is_cancelled);
         if is_last && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             let close = HeaderValue::from_static("close");
             answer.headers_mut().insert(CONNECTION, close);

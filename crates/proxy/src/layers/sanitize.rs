@@ -159,9 +159,9 @@ fn host(request: &Request<RequestBody>) -> Result<Authority, BadRequest> {
     normal_authority(&host, None).ok_or(BadRequest::Host("the Host header is not a host name"))
 }
 
-/// `Expect` is answered here (RFC 9110 §10.1.1), by hyper when the body is first asked for. A server
-/// that reads the field in another way would answer before the body, and leave that for the next
-/// request of a connection that clients share.
+/// `Expect` is answered here (RFC 9110 §10.1.1), by hyper when the body is first asked for. A
+/// server that reads the field in another way would answer before the body, and leave that for the
+/// next request of a connection that clients share.
 fn take_expectation(headers: &mut HeaderMap) -> Result<(), BadRequest> {
     let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
     let mut values = headers.get_all(EXPECT).iter();
