@@ -92,6 +92,20 @@ impl Settings {
             file: self.config.clone(),
             environment: environment.into_iter().collect(),
             flags: self.flags(),
+            open_files: None,
+        }
+    }
+
+    /// The same, for a process that serves: what clients may take has to fit below its limit of
+    /// open files.
+    pub fn sources_to_serve(
+        &self,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Sources {
+        let limit = rlimit::Resource::NOFILE.get();
+        Sources {
+            open_files: limit.ok().map(|(_, hard)| hard),
+            ..self.sources(environment)
         }
     }
 

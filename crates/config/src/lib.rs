@@ -21,6 +21,7 @@ pub mod log_filter;
 mod manager_address;
 mod mistake;
 mod nearest;
+mod open_files;
 mod retired;
 pub mod secret_file;
 pub mod session_key_file;

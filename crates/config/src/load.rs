@@ -13,6 +13,7 @@ use super::{
     environment,
     file::{self, File},
     keys::Key,
+    open_files,
 };
 
 /// Longest configuration file, in bytes: far above any real one, so that naming the wrong file
@@ -29,6 +30,8 @@ pub struct Sources {
     pub environment: Vec<(OsString, OsString)>,
     /// Flags with their dashes, each with its text; lists separated by commas.
     pub flags: Vec<(&'static str, String)>,
+    /// The limit of open files, below which connections and sessions have to fit; none if unset.
+    pub open_files: Option<u64>,
 }
 
 /// A configuration without mistakes.
@@ -91,6 +94,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
         list.push(placed(finding, &composed, name.as_deref()));
     }
     if mistakes.is_empty() {
+        let open_files = sources.open_files;
+        let lowered = open_files.and_then(|limit| open_files::fit(&mut composed.config, limit));
+        warnings.extend(lowered.map(|what| Mistake::new(SettingSource::Unset, "", what)));
         Ok(Loaded {
             config: composed.config,
             warnings,

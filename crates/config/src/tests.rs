@@ -66,6 +66,7 @@ impl<'a> Case<'a> {
                 .iter()
                 .map(|(flag, text)| (*flag, (*text).to_owned()))
                 .collect(),
+            open_files: None,
         })
     }
 

@@ -24,6 +24,7 @@ use crate::{
     connection::{self, ConnectionInfo, FIRST_BYTE, HttpService, Terms},
     handshake,
     refusals::{Refusals, Render},
+    reserve::Reserve,
     room::Room,
 };
 
@@ -84,6 +85,7 @@ pub struct Server {
     /// Asks idle connections for their place.
     room: Arc<Room>,
     refusals: Refusals,
+    reserve: Arc<Reserve>,
 }
 
 impl Server {
@@ -105,6 +107,7 @@ impl Server {
             drain,
             room: Arc::default(),
             refusals: Refusals::new(metrics.clone()),
+            reserve: Arc::default(),
             metrics,
         }
     }
@@ -113,6 +116,13 @@ impl Server {
     #[must_use]
     pub fn refusing_with(mut self, render: Render) -> Self {
         self.refusals = self.refusals.rendered_by(render);
+        self
+    }
+
+    /// The same server, which accepts this many connections when there are no descriptors.
+    #[must_use]
+    pub fn with_reserve(mut self, descriptors: usize) -> Self {
+        self.reserve = Arc::new(Reserve::new(descriptors));
         self
     }
 
@@ -147,6 +157,7 @@ impl Server {
                     };
                     connection::serve(socket, service, terms).await;
                 }
+                server.reserve.refill();
             });
         }
     }
@@ -184,6 +195,7 @@ impl Server {
                     return Some((tcp, peer, place));
                 }
                 Err(error) if concerns_one_client(&error) => {}
+                Err(_) if self.reserve.give() => {}
                 Err(error) => {
                     self.metrics.accept_failed();
                     warn!(%error, listener = %listener.addr, "cannot accept connections; trying again in 100 ms");

@@ -16,6 +16,7 @@ pub mod inherited;
 pub mod metrics;
 mod refusal;
 mod refusals;
+mod reserve;
 mod room;
 mod socket;
 pub mod tls;

@@ -166,7 +166,8 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
     let observed = &proxy.observed;
     let stack = (&proxy.current, &observed.metrics);
     serve::serve_clients(config, (sockets.https, sockets.http), tls, stack, &shutdown);
-    serve::serve_admin(&admin, sockets.admin, sockets.admin_socket, &shutdown)?;
+    let interface = (sockets.admin, sockets.admin_socket);
+    serve::serve_admin(&admin, interface, config.connections.max, &shutdown)?;
     shutdown.readiness.ready();
     let Addresses { https, http, admin } = &addresses;
     info!(?https, ?http, ?admin, "ready");

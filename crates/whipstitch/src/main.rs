@@ -36,7 +36,7 @@ fn main() -> ExitCode {
             return ExitCode::from(cli::EX_CONFIG);
         }
     };
-    let sources = settings.sources(environment);
+    let sources = settings.sources_to_serve(environment);
     match cli::load(&sources) {
         Ok(loaded) => run(loaded, sources, inherited),
         Err(exit) => exit.print(),
@@ -65,7 +65,7 @@ fn run(loaded: Loaded, sources: Sources, inherited: Inherited) -> ExitCode {
     for unfit in unfit {
         error!("{unfit}");
     }
-    open_files::raise(&config);
+    open_files::raise();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

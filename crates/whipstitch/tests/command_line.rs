@@ -40,7 +40,8 @@ fn a_right_configuration_is_ok() {
     let file = folder.path().join("whipstitch.toml");
     std::fs::write(
         &file,
-        "stream_manager.url = 'http://127.0.0.1'\nlisten.http = ['127.0.0.1:0']\n",
+        "stream_manager.url = 'http://127.0.0.1'\nlisten.http = ['127.0.0.1:0']\nconnections.max = 10\n\
+         limits = { sockets = 10, in_flight = 10, event_streams = 10 }\n",
     )
     .unwrap();
     let output = whipstitch(&["check", "--config", file.to_str().unwrap()]).unwrap();

@@ -77,8 +77,8 @@ impl Kept {
     }
 }
 
-#[test]
-fn without_descriptors_it_waits_and_serves_again_when_there_are_some() {
+/// A process that may have few descriptors, its address for clients, and its admin interface.
+fn started() -> (Running, SocketAddr, SocketAddr, String) {
     let mut child = Command::new("sh")
         .env_clear()
         .args([
@@ -92,23 +92,72 @@ fn without_descriptors_it_waits_and_serves_again_when_there_are_some() {
         .spawn()
         .unwrap();
     let out = child.stdout.take().unwrap();
-    let _running = Running(child);
+    let running = Running(child);
+    let mut lowered = String::new();
     let ready = BufReader::new(out).lines().find_map(|line| {
         let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
-        (event["message"] == "ready").then_some(event)
+        let message = event["message"].as_str().unwrap();
+        if message.contains("limit of open files") {
+            message.clone_into(&mut lowered);
+        }
+        (message == "ready").then_some(event)
     });
     let ready = ready.unwrap();
     let (http, admin) = (address(&ready["http"]), address(&ready["admin"]));
+    (running, http, admin, lowered)
+}
+
+/// Each probe on a connection of its own, as an orchestrator opens them.
+fn is_alive(admin: SocketAddr) {
+    for target in ["/livez", "/readyz", "/metrics"] {
+        let (status, body) = Kept::open(admin).get(target);
+        assert!(status.contains("200"), "{target}: {status} {body}");
+    }
+}
+
+#[test]
+fn clients_take_only_what_fits_and_the_admin_interface_answers_new_connections() {
+    let (_running, http, admin, lowered) = started();
+    assert!(lowered.contains("connections.max 4000 to 5"), "{lowered}");
     let mut watch = Kept::open(admin);
-    assert_eq!(watch.metric("whipstitch_accept_errors_total").to_bits(), 0);
-    // Is in before the others.
     let mut served = Kept::open(http);
     assert!(served.get("/live/whip/endpoint/s1").0.contains("204"));
-
     // The kernel completes them; those beyond the limit wait there to be accepted.
     let crowd: Vec<TcpStream> = (0..2 * DESCRIPTORS)
         .map(|_| TcpStream::connect(http).unwrap())
         .collect();
+    std::iter::repeat_with(|| watch.metric("whipstitch_connections_open"))
+        .find(|open| *open >= 5.0)
+        .unwrap();
+    for _ in 0..20 {
+        is_alive(admin);
+    }
+    assert_eq!(watch.metric("whipstitch_accept_errors_total").to_bits(), 0);
+    drop(crowd);
+    let mut later = Kept::open(http);
+    assert!(later.get("/live/whip/endpoint/s1").0.contains("204"));
+    assert_eq!(watch.metric("whipstitch_panics_total").to_bits(), 0);
+}
+
+/// The limit is lowered while it runs, below what its clients may take.
+#[test]
+fn without_descriptors_it_waits_and_the_admin_interface_has_some_in_reserve() {
+    let (running, http, admin, _) = started();
+    let mut watch = Kept::open(admin);
+    let mut served = Kept::open(http);
+    assert!(served.get("/live/whip/endpoint/s1").0.contains("204"));
+    is_alive(admin);
+    let process = running.0.id();
+    let used = std::fs::read_dir(format!("/proc/{process}/fd"))
+        .unwrap()
+        .count();
+    let limit = |files: usize| {
+        let files = files as u64;
+        let id = process.try_into().unwrap();
+        rlimit::prlimit(id, rlimit::Resource::NOFILE, Some((files, 64)), None).unwrap();
+    };
+    limit(used);
+    let crowd: Vec<TcpStream> = (0..5).map(|_| TcpStream::connect(http).unwrap()).collect();
     let mut look = || {
         (
             watch.metric("whipstitch_accept_errors_total"),
@@ -124,8 +173,12 @@ fn without_descriptors_it_waits_and_serves_again_when_there_are_some() {
     // A tenth of a second each; one of them was running at the first look.
     let fewest = Duration::from_secs_f64((failures - from - 1.0) * 0.09);
     assert!(last - since >= fewest, "{failures} in {:?}", last - since);
+    for _ in 0..20 {
+        is_alive(admin);
+    }
     assert!(served.get("/live/whip/endpoint/s1").0.contains("204"));
 
+    limit(64);
     drop(crowd);
     let mut later = Kept::open(http);
     assert!(later.get("/live/whip/endpoint/s1").0.contains("204"));

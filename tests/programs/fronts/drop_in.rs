@@ -95,6 +95,7 @@ fn configured(deployment: &Deployment, overlay: &Overlay, ports: Ports) -> Confi
         file: Some(shipped("stream-manager-2/whipstitch.toml")),
         environment: environment.map(set).to_vec(),
         flags: Vec::new(),
+        ..Sources::default()
     });
     let mut config = loaded
         .expect("the shipped configuration has no mistake")

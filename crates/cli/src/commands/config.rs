@@ -11,7 +11,7 @@ use whipstitch_config::{Effective, Mistakes, Origin, effective, keys::SECTIONS, 
 
 use crate::{
     exit::{EX_CONFIG, Exit},
-    flags::{Settings, without_settings},
+    flags::{Settings, load, without_settings},
 };
 
 /// Show what can be set, and what is.
@@ -56,11 +56,9 @@ fn stream_key(text: &str) -> Result<StreamKey, String> {
 
 /// `whipstitch check`
 pub(crate) fn check(check: &Check, front: &Settings, around: &Surroundings) -> Exit {
-    let loaded = match check
-        .settings
-        .behind(front)
-        .load(around.environment.clone())
-    {
+    let settings = check.settings.behind(front);
+    let sources = settings.sources_to_serve(around.environment.clone());
+    let loaded = match load(&sources) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };

@@ -17,6 +17,8 @@ use crate::shutdown::Shutdown;
 /// Most connections of the admin interface: for Prometheus, probes and a few people. Its own limit,
 /// so that they are served while the data listeners are full.
 const ADMIN_CONNECTIONS: usize = 64;
+/// Those among them that are accepted when there are no descriptors: probes open one each time.
+const ADMIN_RESERVE: usize = 4;
 
 /// Serves clients.
 pub(super) fn serve_clients(
@@ -45,11 +47,12 @@ pub(super) fn serve_clients(
     }
 }
 
-/// Serves the admin interface on its address and its Unix socket, if they are configured.
+/// Serves the admin interface on its address and its Unix socket, if they are configured. Clients
+/// have this many connections.
 pub(super) fn serve_admin(
     admin: &admin::Admin,
-    listener: Option<Listener>,
-    socket: Option<admin::AdminSocket>,
+    (listener, socket): (Option<Listener>, Option<admin::AdminSocket>),
+    connections: usize,
     shutdown: &Shutdown,
 ) -> Result<(), StartError> {
     if listener.is_none() && socket.is_none() {
@@ -62,12 +65,14 @@ pub(super) fn serve_admin(
     }
     if let Some(listener) = listener {
         let limits = Connections {
-            max: ADMIN_CONNECTIONS,
+            // Where there is room for few clients there is for few of these.
+            max: ADMIN_CONNECTIONS.min(connections.saturating_add(ADMIN_RESERVE)),
             ..Connections::default()
         };
         // A registry of its own: connections of Prometheus are not traffic.
         let metrics = ingress::Metrics::register(&Registry::new())?;
-        let server = Server::new(limits, tasks.clone(), stop.clone(), stop, metrics);
+        let server = Server::new(limits, tasks.clone(), stop.clone(), stop, metrics)
+            .with_reserve(ADMIN_RESERVE);
         let (admin, local) = (admin.clone(), listener.addr());
         tasks.spawn(server.run(listener, None, move |info| {
             admin.service(admin::Listener::Tcp {

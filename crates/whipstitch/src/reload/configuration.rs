@@ -10,7 +10,6 @@ use whipstitch_proxy::{Current, Dependencies, Settings, stack};
 
 use crate::{
     config::{self, Change, Config, LiveConfig, Loaded, Mistakes, Sources, keys::Key},
-    open_files,
     telemetry::LogLevel,
 };
 
@@ -108,7 +107,6 @@ impl Reconfigure {
             .inspect_err(|_| restore(log, former.as_deref()))?;
         if let Some(stack) = stack {
             self.current.replace(stack);
-            open_files::warn_if_too_few(config);
         }
         if concerns(&["nodes"]) {
             let allowed = &self.dependencies.allowed;

@@ -51,6 +51,7 @@ impl Endpoint {
             file: reach.config.clone(),
             environment: around.environment.clone(),
             flags: Vec::new(),
+            open_files: None,
         };
         let set = |path| {
             let key = keys::key(path)?;
