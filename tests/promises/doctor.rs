@@ -2,6 +2,9 @@
 //! its exit codes.
 
 mod exits;
+mod media;
+mod mistakes;
+mod replicas;
 
 use std::{net::SocketAddr, sync::Mutex};
 

@@ -55,7 +55,7 @@ pub(crate) fn post(visit: &Transcript, statuses: &[u16], then: &str) -> Outcome 
             "the server makes the offer (406), and this client takes only answers to its own",
         );
     }
-    failed_set(shown(visit, post), then, advice(post))
+    failed_set(shown(visit, post), then, advice(visit.live, post))
 }
 
 /// Why a refusal is not a failure: the operator did not name this endpoint, or that the stream is
@@ -74,10 +74,13 @@ fn not_offered(visit: &Transcript, post: &Answer) -> Option<String> {
 }
 
 /// What an operator can try after a refusal.
-pub(crate) fn advice(answer: &Answer) -> &'static str {
+pub(crate) fn advice(live: bool, answer: &Answer) -> &'static str {
     match answer.status {
         300..=399 => "an endpoint that needs no redirect, or one by 307 (RFC 9725 §4.5)",
         401 | 403 => "--bearer-file, or --stream with a name that the server lets in",
+        404 | 409 if live => {
+            "--stream with the name of a stream that is live now: --only-read publishes none"
+        }
         404 | 405 => {
             "the URL: --app, or --whip and --whep; on Whipstitch stream_manager.url and nodes.allow"
         }

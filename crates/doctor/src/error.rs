@@ -20,6 +20,11 @@ pub enum Error {
     /// A file cannot be read.
     #[error("{0}: {1}")]
     File(String, String),
+    /// The server answers, and is no WHIP or WHEP server.
+    #[error(
+        "no WHIP or WHEP endpoint here ({0}): is the URL right? Otherwise name the endpoint: --app, or --whip and --whep"
+    )]
+    NoEndpoint(String),
     /// The server does not answer.
     #[error("{0} cannot be reached: {1}")]
     Unreachable(String, String),

@@ -10,8 +10,9 @@ use crate::{
     client::{Client, Needs},
     clients::{self, rfc},
     dialogue::{self, Dialogue},
-    manager,
+    manager, media, mistakes,
     play::{Environment, Visit},
+    replicas,
     rule::skipped,
     sdp,
     target::{Manager, Target},
@@ -36,8 +37,12 @@ pub async fn examine(options: &Options, stop: &CancellationToken) -> Result<Repo
         patience: Duration::from_secs(u64::from(options.timeout)),
         bearer: options.bearer_file.as_deref().map(bearer).transpose()?,
         named: target.servers(),
+        address: None,
     };
     let found = manager::find(&wire, &target).await;
+    if let Some(words) = mistakes::scheme(&wire, &target.base, &found).await {
+        return Err(Error::Unreachable(target.base.origin(), words));
+    }
     let found = found.map_err(|words| Error::Unreachable(target.base.origin(), words))?;
     target.manager = match options.api {
         Some(1) => Manager::V1,
@@ -50,12 +55,27 @@ pub async fn examine(options: &Options, stop: &CancellationToken) -> Result<Repo
         origin: &options.origin,
         stop,
     };
-    let rows = Examination {
+    let role = if options.only_read {
+        Role::Play
+    } else {
+        Role::Publish
+    };
+    let fresh = |part: &str| target.name(&format!("doctor-{}-{part}", sdp::random_hex(8)));
+    if target.manager == Manager::None {
+        mistakes::endpoint(&environment, role, &fresh("endpoint")).await?;
+    }
+    let examination = Examination {
         environment,
         chosen,
+    };
+    let mut rows = examination.rows(options.only_read).await;
+    let mut notes = Vec::new();
+    if options.media {
+        let look = media::look(&environment, role, &fresh("media")).await;
+        rows.extend(look.rows);
+        notes.extend(look.note);
     }
-    .rows(options.only_read)
-    .await;
+    rows.extend(replicas::look(options, &environment, &fresh("replicas")).await?);
     Ok(Report {
         url: target.base.origin(),
         server: match target.manager {
@@ -64,6 +84,7 @@ pub async fn examine(options: &Options, stop: &CancellationToken) -> Result<Repo
             Manager::None => "no Stream Manager",
         },
         rows,
+        notes,
         all: options.output.all,
     })
 }

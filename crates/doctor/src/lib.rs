@@ -6,10 +6,11 @@
 //! rules. Each rule repeats how that client reads an answer, and names the source. No code is
 //! shared with the proxy, so that a misreading on one side is not repeated on the other.
 //!
-//! No media flows. Each visit deletes the sessions that it creates. Every wait and every body is
-//! bounded.
+//! No media flows; `--media` sends ICE checks only. Each visit deletes the sessions that it
+//! creates. Every wait and every body is bounded.
 
 mod answer;
+mod candidates;
 mod checks;
 mod client;
 mod clients;
@@ -21,11 +22,15 @@ mod examine;
 mod fixtures;
 mod link;
 mod manager;
+mod media;
+mod mistakes;
 mod options;
 mod play;
+mod replicas;
 mod report;
 mod rule;
 mod sdp;
+mod stun;
 mod target;
 mod tls;
 mod transcript;

@@ -39,6 +39,16 @@ pub struct Options {
     /// Origin of the page that clients in browsers are on
     #[arg(long, value_name = "URL", default_value = "https://doctor.invalid")]
     pub origin: String,
+    /// Check the node's ICE candidates from here, and say what a viewer outside would see
+    #[arg(long)]
+    pub media: bool,
+    /// Check that replicas share their session keys and the time: those at these URLs, or at the
+    /// addresses of the URL's host
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, value_delimiter = ',', default_missing_value = "")]
+    pub replicas: Option<Vec<String>>,
+    /// Metrics of a replica, such as `http://10.0.0.5:9090/metrics`; may be repeated
+    #[arg(long, value_name = "URL")]
+    pub metrics: Vec<String>,
     /// Generation of the Stream Manager, 1 or 2; looked up by default
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
     pub api: Option<u8>,

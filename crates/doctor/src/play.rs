@@ -20,6 +20,7 @@ const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 
 /// What all visits of a run share.
+#[derive(Clone, Copy)]
 pub(crate) struct Environment<'s> {
     /// How the server is reached.
     pub(crate) wire: &'s Wire,
@@ -68,6 +69,11 @@ impl<'s> Visit<'s> {
         let endpoint = visit.transcript.endpoint.clone();
         visit.transcript.endpoint = visit.addressed(endpoint);
         visit
+    }
+
+    /// The ICE user fragment of its description.
+    pub(crate) fn ufrag(&self) -> &str {
+        self.side.ufrag()
     }
 
     /// From the first question to the end of the session.

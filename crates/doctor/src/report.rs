@@ -78,6 +78,8 @@ pub struct Report {
     pub server: &'static str,
     /// A row a rule.
     pub rows: Vec<Row>,
+    /// What is neither right nor wrong, in sentences.
+    pub notes: Vec<String>,
     /// Whether the table shows every rule, or one line per client and the failures.
     #[serde(skip)]
     pub all: bool,
@@ -130,6 +132,9 @@ impl fmt::Display for Report {
             if let Some(failure) = &row.failure {
                 write_failure(out, row, failure)?;
             }
+        }
+        for note in &self.notes {
+            writeln!(out, "\n{note}")?;
         }
         writeln!(
             out,
@@ -227,6 +232,7 @@ mod tests {
         Report {
             url: "https://live.example.com".to_owned(),
             server: "Stream Manager 1.x",
+            notes: Vec::new(),
             all: false,
             rows: vec![
                 row("OBS Studio", "POST gives 201", Ok(())),

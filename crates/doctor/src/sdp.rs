@@ -46,6 +46,11 @@ impl Side {
         }
     }
 
+    /// Its ICE user fragment.
+    pub(crate) fn ufrag(&self) -> &str {
+        &self.ufrag
+    }
+
     /// An offer to send, or to receive, Opus and H.264 (RFC 9725 §4.2, draft-ietf-wish-whep §4.2).
     pub(crate) fn offer(&self, role: Role) -> String {
         let direction = match role {

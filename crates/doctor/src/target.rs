@@ -105,6 +105,23 @@ impl Target {
         })
     }
 
+    /// The same endpoints at another server.
+    pub(crate) fn at(&self, server: &Url) -> Self {
+        let moved = |place: &Option<Place>| {
+            let place = place.as_ref()?;
+            Some(Place {
+                url: server.with(&place.url.path, place.url.query.clone()),
+                required: place.required,
+            })
+        };
+        Self {
+            base: server.with("/", None),
+            publishing: moved(&self.publishing),
+            playing: moved(&self.playing),
+            ..self.clone()
+        }
+    }
+
     /// Every server that the operator named.
     pub(crate) fn servers(&self) -> Vec<Url> {
         let places = [&self.publishing, &self.playing].into_iter().flatten();

@@ -1,17 +1,17 @@
 //! TLS of the client: which certificates are trusted.
 
-use std::{path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use hyper_rustls::ConfigBuilderExt as _;
 use rustls::{
-    ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    WantsVerifier,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error as TlsError,
+    InvalidMessage, RootCertStore, SignatureScheme, WantsVerifier,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs},
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _};
 
-use crate::{Error, Options};
+use crate::{Error, Options, url::Url};
 
 /// TLS as the options want it; `None` if the system has no certificates, which matters only to
 /// `https`.
@@ -48,6 +48,39 @@ pub fn any_certificate() -> Result<Arc<ClientConfig>, rustls::Error> {
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         .with_no_client_auth();
     Ok(Arc::new(config))
+}
+
+/// Why TLS failed, in words.
+pub(crate) fn refusal(url: &Url, error: &io::Error) -> String {
+    let source = error.get_ref().and_then(|inner| inner.downcast_ref());
+    let words = match source {
+        Some(TlsError::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            return format!(
+                "this port speaks plain HTTP: write http://{}",
+                url.authority
+            );
+        }
+        Some(TlsError::InvalidCertificate(certificate)) => certificate,
+        _ => return format!("TLS: {error}"),
+    };
+    let words = match words {
+        CertificateError::UnknownIssuer => {
+            "its issuer is not known here: a private CA, a self-signed certificate, or a missing \
+             intermediate in the server's chain"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for other names than this host"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet"
+        }
+        _ => return format!("the certificate cannot be trusted ({error})"),
+    };
+    format!(
+        "the certificate cannot be trusted: {words}. Browsers and encoders refuse it too. --ca FILE \
+         trusts an issuer, --insecure any certificate"
+    )
 }
 
 fn builder(

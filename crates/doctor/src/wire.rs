@@ -1,6 +1,6 @@
 //! One connection for each request; size and time of everything are bounded.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::{
     answer::{Answer, Exchange},
+    tls,
     url::Url,
 };
 
@@ -34,6 +35,7 @@ pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// How servers are reached.
+#[derive(Clone)]
 pub(crate) struct Wire {
     /// TLS; `None` if no certificates are known.
     pub(crate) tls: Option<Arc<ClientConfig>>,
@@ -43,6 +45,8 @@ pub(crate) struct Wire {
     pub(crate) bearer: Option<HeaderValue>,
     /// The servers that the operator named. The token is sent to no other.
     pub(crate) named: Vec<Url>,
+    /// Where the servers are, instead of what their names resolve to.
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// One request.
@@ -136,9 +140,11 @@ impl Wire {
     /// # Errors
     /// In words: unknown host name, connection refused, untrusted certificate.
     pub(crate) async fn connect(&self, url: &Url) -> Result<Box<dyn Io>, String> {
-        let tcp = TcpStream::connect((url.host(), url.port()))
-            .await
-            .map_err(|error| unreachable(url, &error))?;
+        let tcp = match self.address {
+            Some(address) => TcpStream::connect((address, url.port())).await,
+            None => TcpStream::connect((url.host(), url.port())).await,
+        };
+        let tcp = tcp.map_err(|error| unreachable(url, &error))?;
         let _ = tcp.set_nodelay(true);
         if !url.secure {
             return Ok(Box::new(tcp));
@@ -148,10 +154,10 @@ impl Wire {
             config.ok_or("this system has no certificates to trust: use --ca or --insecure")?;
         let name = ServerName::try_from(url.host().to_owned())
             .map_err(|_| format!("{} is not a valid name in a certificate", url.host()))?;
-        let tls = TlsConnector::from(config).connect(name, tcp).await;
-        Ok(Box::new(tls.map_err(|error| {
-            format!("TLS: {error} (--ca, --insecure)")
-        })?))
+        let secured = TlsConnector::from(config).connect(name, tcp).await;
+        Ok(Box::new(
+            secured.map_err(|error| tls::refusal(url, &error))?,
+        ))
     }
 
     fn request(&self, ask: &Ask) -> Result<Request<Full<Bytes>>, String> {

@@ -160,9 +160,11 @@ fn offered(visit: &Transcript) -> Outcome {
     checks::post(visit, &[201, 406], "does not play")?;
     let post = checks::answer(visit, Step::Post, "does not play")?;
     match post.status {
-        406 if !post.is_offer() => {
-            failed_set(post.shown(), "has no offer to answer", checks::advice(post))
-        }
+        406 if !post.is_offer() => failed_set(
+            post.shown(),
+            "has no offer to answer",
+            checks::advice(visit.live, post),
+        ),
         406 => is_sdp(visit),
         _ => {
             is_sdp(visit)?;
