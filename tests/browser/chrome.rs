@@ -86,7 +86,7 @@ impl Browser {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            "--use-fake-device-for-media-stream",
+            "--use-fake-device-for-media-stream=device-count=2",
             "--use-fake-ui-for-media-stream",
             "--window-size=1280,900",
             &format!("--user-data-dir={}", profile.path().display()),

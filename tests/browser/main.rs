@@ -9,10 +9,13 @@
 
 mod busy;
 mod chrome;
+mod failover;
 mod lookup;
 mod page;
 mod screens;
+mod showcase;
 mod status;
+mod studio;
 
 use std::{
     net::{IpAddr, Ipv4Addr, UdpSocket},
@@ -277,7 +280,7 @@ async fn says_in_words_what_went_wrong() {
         )
         .await;
         page.press("play").await;
-        page.wait_for("play", "failed").await;
+        page.wait_for("play", "waiting").await;
         let words = page.text("play", "trouble").await;
         assert!(
             words.contains("Start publishing under this scope and name"),

@@ -115,6 +115,46 @@ impl<'a> Page<'a> {
         assert_eq!(found, state, "{role} waited to be {state}");
     }
 
+    /// Waits until a JavaScript expression is true of the page, or a panel has failed.
+    pub(crate) async fn until(&self, wanted: &str) {
+        let script = format!(
+            "const done = arguments[0];
+            const look = () => {{
+              if (!({wanted})) return;
+              observer.disconnect();
+              document.removeEventListener('loadeddata', look, true);
+              done('there');
+            }};
+            const observer = new MutationObserver(look);
+            observer.observe(document, {{ attributes: true, childList: true, subtree: true, characterData: true }});
+            document.addEventListener('loadeddata', look, true);
+            look();"
+        );
+        let found = self.browser.client.execute_async(&script, vec![]).await;
+        if let Err(error) = found {
+            let shown = self.run("return document.body.innerText", vec![]).await;
+            panic!("{wanted}: {error}; the page says: {shown}");
+        }
+    }
+
+    /// Clicks what this selector finds.
+    pub(crate) async fn click(&self, selector: &str) {
+        let found = self.browser.client.find(Locator::Css(selector)).await;
+        let found = found.unwrap_or_else(|error| panic!("{selector}: {error}"));
+        let clicked = found.click().await;
+        clicked.unwrap_or_else(|error| panic!("{selector}: {error}"));
+    }
+
+    /// What a JavaScript expression is now.
+    pub(crate) async fn value(&self, expression: &str) -> Value {
+        self.run(&format!("return {expression}"), vec![]).await
+    }
+
+    /// What a script calls its last argument with.
+    pub(crate) async fn told(&self, script: &str) -> String {
+        self.run_async(script, vec![]).await
+    }
+
     pub(crate) async fn wait_for_frames(&self, role: &str, least: u64) {
         let script = format!(
             "{UNTIL} const [role, least, done] = arguments;
@@ -251,7 +291,7 @@ impl<'a> Page<'a> {
 
     /// Controls without a name for a screen reader.
     pub(crate) async fn unlabelled(&self) -> Vec<String> {
-        let script = "return [...document.querySelectorAll('button, input')]
+        let script = "return [...document.querySelectorAll('button, input, select')]
             .filter((control) => !control.textContent.trim() && !control.labels?.length && !control.ariaLabel)
             .map((control) => control.outerHTML)";
         let controls = self.run(script, vec![]).await;

@@ -1,66 +1,106 @@
 //! The running demo: the cluster, the proxy in front of it, and their shutdown.
 
 use std::{
+    env,
+    ffi::OsString,
     net::{IpAddr, SocketAddr},
-    time::Duration,
+    sync::Arc,
 };
 
-use whipstitch::{app, config::Config};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use whipstitch::app;
+use whipstitch_config::Config;
 use whipstitch_minicluster::{Cluster, Config as ClusterConfig};
+use whipstitch_origin::config::StreamManager;
 use whipstitch_signaling::Api;
 
-use crate::{Error, Options, certificate::Certificate, page, ports};
-
-/// How long a stop waits for requests in flight.
-const STOP_WITHIN: Duration = Duration::from_secs(3);
+use crate::{
+    Error, Options,
+    certificate::Certificate,
+    front::{Facts, Front, Nodes, State, Upstream},
+    page, ports, settings,
+};
 
 /// A running demo. Dropping it without [`Demo::stop`] ends it at once.
 pub struct Demo {
     api: Api,
     address: Option<IpAddr>,
-    nodes: Vec<SocketAddr>,
-    cluster: Cluster,
+    manager_url: String,
+    /// None in front of a Stream Manager of one's own.
+    cluster: Option<Arc<Cluster>>,
+    nodes: Nodes,
     proxy: app::Running,
+    tasks: TaskTracker,
+    stop: CancellationToken,
     // Kept for its files, which the proxy may read again.
     _certificate: Certificate,
 }
 
 impl Demo {
-    /// Starts the Stream Manager, its nodes and the proxy; returns when all of them listen.
+    /// Starts the Stream Manager, its nodes and the proxy; returns when all of them listen. With
+    /// `options.stream_manager` only the proxy is started, once that manager answers.
     ///
     /// # Errors
-    ///
-    /// When a port is taken or an address is not this machine's; the text names the flag.
+    /// When a port is taken or an address is not this machine's; the text names the flag. When the
+    /// Stream Manager does not answer, or its settings have mistakes.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let plan = ClusterConfig {
-            manager: options.manager_listener(),
-            node_port: options.node_port,
-            media_address: options.address,
-            pages: page::files(options.api),
-            nodes: options.nodes()?,
-            provisions: options.provisioned(),
-            ..ClusterConfig::default()
-        };
-        let nodes: Vec<IpAddr> = plan.nodes.iter().map(|node| node.ip).collect();
-        ports::check(&options, &nodes)?;
+        Self::start_in(options, env::vars_os().collect()).await
+    }
+
+    /// The same with another environment, where the settings of one's own Stream Manager stand.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_in(
+        options: Options,
+        environment: Vec<(OsString, OsString)>,
+    ) -> Result<Self, Error> {
         let certificate = Certificate::make(options.address)?;
-        let cluster = Cluster::start(plan)
-            .await
-            .map_err(|error| Error::Cluster(error.into()))?;
-        let config = proxy_config(&options, &cluster, &nodes, &certificate);
+        let (cluster, mut config) = match &options.stream_manager {
+            Some(url) => {
+                ports::check(&options, &[])?;
+                let config = settings::of_own(&options, url, environment, &certificate)?;
+                (None, config)
+            }
+            None => {
+                let cluster = start_cluster(&options).await?;
+                let config = settings::of_cluster(&options, &cluster, &certificate);
+                (Some(Arc::new(cluster)), config)
+            }
+        };
+        let manager_url = config.stream_manager.url.clone().unwrap_or_default();
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let upstream = Upstream::new(&config.stream_manager, &tasks);
+        let upstream = Arc::new(upstream.map_err(Error::Configuration)?);
+        if cluster.is_none() {
+            let silent = |error| Error::Silent(manager_url.clone(), error);
+            upstream.check().await.map_err(silent)?;
+        }
+        let nodes = Nodes::of(cluster.clone());
+        let front = Arc::new(Front {
+            files: page::files(options.api),
+            state: State::of(nodes.clone()),
+            upstream,
+        });
+        let listens = front.clone().start(&tasks, stop.clone()).await;
+        behind(listens.map_err(Error::Front)?, &mut config);
         let proxy = app::start(config).map_err(|error| Error::Proxy(error.into()))?;
-        let nodes = nodes
-            .into_iter()
-            .map(|ip| SocketAddr::new(ip, cluster.node_port()))
-            .collect();
-        Ok(Self {
+        let demo = Self {
             api: options.api,
             address: options.address,
-            nodes,
+            manager_url,
             cluster,
+            nodes,
             proxy,
+            tasks,
+            stop,
             _certificate: certificate,
-        })
+        };
+        front.state.tell(Facts {
+            status_page: format!("{}/", demo.admin_url()),
+            shared: demo.address.map(|_| demo.https_url()),
+        });
+        Ok(demo)
     }
 
     /// The generation of the Stream Manager.
@@ -94,101 +134,61 @@ impl Demo {
     }
 
     /// The Stream Manager itself, without the proxy.
-    pub fn manager_url(&self) -> String {
-        self.cluster.manager_url()
+    pub fn manager_url(&self) -> &str {
+        &self.manager_url
     }
 
-    /// Where the nodes listen for HTTP and WebSocket.
-    pub fn nodes(&self) -> &[SocketAddr] {
-        &self.nodes
+    /// Where the built-in nodes listen for HTTP and WebSocket.
+    pub fn nodes(&self) -> Vec<SocketAddr> {
+        let nodes = self.cluster.iter().flat_map(|cluster| cluster.nodes());
+        nodes.map(whipstitch_minicluster::Node::address).collect()
+    }
+
+    /// Kills the built-in node of this number, counted from 1, or revives it if it is dead; says in
+    /// words what has happened.
+    pub async fn toggle(&self, number: usize) -> String {
+        self.nodes.toggle(number).await
     }
 
     /// Ends the proxy, then the nodes and the Stream Manager; a few seconds at most.
     pub async fn stop(self) {
         self.proxy.drain().await;
-        self.cluster.shutdown().await;
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        if let Some(cluster) = self.cluster {
+            cluster.shutdown().await;
+        }
     }
 }
 
-fn proxy_config(
-    options: &Options,
-    cluster: &Cluster,
-    nodes: &[IpAddr],
-    certificate: &Certificate,
-) -> Config {
-    let mut config = Config::default();
-    config.stream_manager.url = Some(cluster.manager_url());
-    config.stream_manager.api = options.api;
-    config.listen.https = vec![options.https_listener()];
-    config.listen.http = vec![options.http_listener()];
-    config.listen.admin = Some(options.admin_listener());
-    config.tls.cert = Some(certificate.cert());
-    config.tls.key = Some(certificate.key());
-    config.nodes.port = cluster.node_port();
-    // Loopback is refused unless it is named, and only the nodes are.
-    config.nodes.allow = nodes.iter().copied().map(Into::into).collect();
-    config.shutdown.deadline = STOP_WITHIN;
-    config
+async fn start_cluster(options: &Options) -> Result<Cluster, Error> {
+    let plan = ClusterConfig {
+        manager: options.manager_listener(),
+        node_port: options.node_port,
+        media_address: options.address,
+        nodes: options.nodes()?,
+        provisions: options.provisioned(),
+        ..ClusterConfig::default()
+    };
+    let nodes: Vec<IpAddr> = plan.nodes.iter().map(|node| node.ip).collect();
+    ports::check(options, &nodes)?;
+    Cluster::start(plan)
+        .await
+        .map_err(|error| Error::Cluster(error.into()))
+}
+
+/// Puts the proxy behind the demo's front: how the manager itself is reached concerns the front
+/// alone.
+fn behind(front: SocketAddr, config: &mut Config) {
+    config.stream_manager = StreamManager {
+        url: Some(format!("http://{front}")),
+        host: None,
+        ca_file: None,
+        strip_prefix: None,
+        ..config.stream_manager.clone()
+    };
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpStream,
-    };
-
-    use super::*;
-
-    async fn get(authority: &str, path: &str) -> String {
-        let mut connection = TcpStream::connect(authority).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
-        connection.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).await.unwrap();
-        answer
-    }
-
-    #[tokio::test]
-    async fn with_two_the_page_and_the_proxy_speak_its_urls() {
-        let options = Options {
-            api: Api::V2,
-            ..Options::free_ports()
-        };
-        let demo = Demo::start(options).await.unwrap();
-        let authority = demo.http_url().replace("http://localhost", "127.0.0.1");
-        let urls = get(&authority, "/js/urls.js").await;
-        assert!(urls.contains("/as/v1/proxy"), "{urls}");
-        let lookup = "/as/v1/streams/stream/default/publish/live/demo";
-        let lookup = get(&authority, lookup).await;
-        assert!(lookup.contains("\"serverAddress\":\"127.0.0."), "{lookup}");
-        demo.stop().await;
-    }
-
-    #[tokio::test]
-    async fn serves_the_page_through_the_proxy_until_it_is_stopped() {
-        let demo = Demo::start(Options::free_ports()).await.unwrap();
-        let authority = demo.http_url().replace("http://localhost", "127.0.0.1");
-        let page = get(&authority, "/").await;
-        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
-        assert!(page.contains("<title>Whipstitch"), "{page}");
-        let lookup = get(
-            &authority,
-            "/streammanager/api/4.0/event/live/demo?action=broadcast",
-        )
-        .await;
-        assert!(
-            demo.nodes()
-                .iter()
-                .any(|node| lookup.contains(&node.ip().to_string())),
-            "{lookup}"
-        );
-
-        demo.stop().await;
-        assert!(
-            TcpStream::connect(&authority).await.is_err(),
-            "the port is free again"
-        );
-    }
-}
+mod tests;

@@ -2,6 +2,8 @@
 
 use std::{io, net::SocketAddr};
 
+use crate::Silent;
+
 /// Why the demo could not start; the text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -38,6 +40,15 @@ pub enum Error {
     /// The proxy did not start.
     #[error("cannot start the proxy: {0}")]
     Proxy(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The settings for one's own Stream Manager have mistakes; all of them, one a line.
+    #[error("{0}")]
+    Configuration(String),
+    /// One's own Stream Manager is of no use.
+    #[error("the Stream Manager at {0} cannot be used: {1}")]
+    Silent(String, #[source] Silent),
+    /// The demo's own front could not listen.
+    #[error("cannot listen on a free port of 127.0.0.1: {0}")]
+    Front(#[source] io::Error),
     /// More regions than nodes can stand in.
     #[error("--region is given {given} times, and {most} times is the most")]
     Regions {

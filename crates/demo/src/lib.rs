@@ -7,12 +7,16 @@
 mod certificate;
 mod demo;
 mod error;
+mod front;
 pub mod greeting;
+pub mod keys;
 mod options;
 mod page;
 mod ports;
+mod settings;
 
 pub use demo::Demo;
 pub use error::Error;
+pub use front::Silent;
 pub use options::Options;
 pub use page::files as pages;

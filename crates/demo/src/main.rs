@@ -7,7 +7,7 @@ use std::{
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use whipstitch_demo::{Demo, Options, greeting};
+use whipstitch_demo::{Demo, Options, greeting, keys};
 
 /// A Stream Manager, media nodes, Whipstitch in front of them, and a page to publish and play.
 #[derive(Parser)]
@@ -20,7 +20,8 @@ struct Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Command { options } = Command::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("error,whipstitch_demo=warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
@@ -44,7 +45,14 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         () = stop.next() => return Ok(()),
     };
     println!("{}", greeting::greeting(&demo));
-    stop.next().await;
+    let mut typed = keys::numbers();
+    loop {
+        tokio::select! {
+            () = stop.next() => break,
+            // At the end of the input there is nothing more to wait for there.
+            Some(number) = typed.recv() => println!("{}", demo.toggle(number).await),
+        }
+    }
     println!("Stopping.");
     tokio::select! {
         () = demo.stop() => {}

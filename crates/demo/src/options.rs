@@ -15,6 +15,11 @@ pub struct Options {
     /// stays on loopback.
     #[arg(long, value_name = "IP")]
     pub address: Option<IpAddr>,
+    /// Base URL of a Stream Manager of your own, to publish and play through it: no other manager
+    /// and no nodes are started then. Its other settings (CA, credentials, port of its nodes) are
+    /// those of the proxy, in WHIPSTITCH_... variables and in the file that WHIPSTITCH_CONFIG names.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["manager", "regions", "provisions"])]
+    pub stream_manager: Option<String>,
     /// Generation of the Stream Manager whose URLs the page and the proxy use: 1 for 1.x, 2 for
     /// Stream Manager 2.0.
     #[arg(long, value_name = "1|2", default_value = "1", value_parser = api)]
@@ -25,14 +30,14 @@ pub struct Options {
     /// Port of the page and the proxy over plain HTTP, on localhost only.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub http: u16,
-    /// Port of the proxy's /metrics, /livez and /readyz, on localhost only.
+    /// Port of the proxy's status page, /metrics, /livez and /readyz, on localhost only.
     #[arg(long, value_name = "PORT", default_value_t = 9090)]
     pub admin: u16,
     /// Port of the Stream Manager, on 127.0.0.1.
     #[arg(long, value_name = "PORT", default_value_t = 5080)]
     pub manager: u16,
     /// Port of the nodes, on 127.0.0.2, 127.0.0.3 and so on.
-    #[arg(long, value_name = "PORT", default_value_t = 5080)]
+    #[arg(long, value_name = "PORT", default_value_t = NODE_PORT)]
     pub node_port: u16,
     /// Region of a node; may be repeated, up to 16 times. There are as many nodes as regions, two
     /// at least, and with fewer regions than nodes the last region has the rest.
@@ -43,6 +48,7 @@ pub struct Options {
     pub provisions: Vec<String>,
 }
 
+pub(crate) const NODE_PORT: u16 = 5080;
 const DEFAULT_REGION: &str = "us-east-1";
 /// The stream of the page, unless its user types another.
 const DEFAULT_STREAM: &str = "demo";
@@ -73,6 +79,7 @@ impl Options {
     pub fn free_ports() -> Self {
         Self {
             address: None,
+            stream_manager: None,
             api: Api::default(),
             https: 0,
             http: 0,

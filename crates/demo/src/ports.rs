@@ -9,12 +9,14 @@ use crate::{Error, Options};
 
 /// Binds each address once and releases it. Port 0 is free by nature, yet the address must exist.
 pub(crate) fn check(options: &Options, nodes: &[IpAddr]) -> Result<(), Error> {
-    for (address, flag) in [
+    let manager = (options.manager_listener(), "--manager");
+    let manager = options.stream_manager.is_none().then_some(manager);
+    let own = [
         (options.https_listener(), "--https"),
         (options.http_listener(), "--http"),
         (options.admin_listener(), "--admin"),
-        (options.manager_listener(), "--manager"),
-    ] {
+    ];
+    for (address, flag) in own.into_iter().chain(manager) {
         TcpListener::bind(address).map_err(|source| Error::Port {
             address,
             flag,

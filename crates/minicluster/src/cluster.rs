@@ -151,7 +151,7 @@ impl Cluster {
     }
 
     /// Stop, and wait until every task has ended and every socket is closed.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         self.stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
@@ -226,6 +226,16 @@ impl Node {
     /// Where it listens for HTTP and WebSockets.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.state.ip, self.port)
+    }
+
+    /// The region that it reports.
+    pub fn region(&self) -> &str {
+        &self.state.about.region
+    }
+
+    /// Whether it runs: it has not died, or was revived.
+    pub fn is_alive(&self) -> bool {
+        !self.state.switch.is_dead()
     }
 
     /// Publishers and players that it carries now.

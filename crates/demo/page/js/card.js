@@ -1,4 +1,7 @@
-// The test card: colour bars, a stitched seam that runs, and a clock good enough to read the delay from.
+// The test card: colour bars, a stitched seam that runs, a clock for eyes, and the strip from which a player reads the
+// delay.
+
+import { draw as drawStrip } from "./strip.js";
 
 const BARS = ["#f4efe6", "#e8c468", "#6cb6b0", "#7fa86a", "#b58bb0", "#c9694f", "#3f5f8f"];
 const INK = "#14343b";
@@ -17,6 +20,7 @@ export function drawCard(pen, width, height, time, frame) {
   stitches(pen, width, seam, frame);
   dial(pen, width * 0.2, height * 0.65, height * 0.2, time);
   words(pen, width, height, time, frame);
+  drawStrip(pen, width, height, time.getTime());
 }
 
 function stitches(pen, width, y, frame) {

@@ -1,15 +1,43 @@
 // Puts the page together.
 
+import { Around } from "./around.js";
+import { devices } from "./devices.js";
 import { Panel } from "./panel.js";
 import { settings } from "./settings.js";
+import { isLoopback, Share } from "./share.js";
 
-const read = settings(document.getElementById("settings"));
-const panels = ["publish", "play"].map((role) => new Panel(document.getElementById(role), role, read));
+const form = document.getElementById("settings");
+const read = settings(form);
+const [publish, play] = ["publish", "play"].map((role) => new Panel(document.getElementById(role), role, read));
+const share = new Share(read);
+devices(form);
+form.addEventListener("change", ({ target }) => ["source", "camera", "microphone"].includes(target.name) && publish.swap());
 
 // Leaving ends the sessions, so that the names are free at once.
-addEventListener("pagehide", () => panels.forEach((panel) => panel.attempt && panel.stop()));
+addEventListener("pagehide", () => [publish, play].forEach((panel) => panel.isWanted && panel.stop()));
+
+new Around({
+  watch(scope, stream) {
+    form.elements.scope.value = scope;
+    form.elements.stream.value = stream;
+    form.dispatchEvent(new Event("change"));
+    play.restart();
+  },
+  told({ statusPage, shared }) {
+    share.shared = shared;
+    const link = document.getElementById("status-page");
+    // It listens on loopback only, so that it is no use elsewhere.
+    link.hidden = !statusPage || !isLoopback();
+    if (statusPage) link.href = statusPage;
+  },
+});
 
 document.getElementById("arrival").textContent = arrival();
+// The link of the Share button: a page that only plays.
+if (new URLSearchParams(location.search).get("view") === "play") {
+  document.documentElement.dataset.view = "play";
+  play.start();
+}
 document.documentElement.dataset.ready = "true";
 
 /** How this page itself came: what the browser and the proxy agreed on. */

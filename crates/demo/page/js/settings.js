@@ -1,5 +1,7 @@
 // The form above the panels. It is kept in the address, so that a set-up can be bookmarked and sent to someone.
 
+/** Of this machine only, so not in the address. */
+const DEVICES = ["camera", "microphone"];
 const KEYS = ["scope", "stream", "transport", "source", "region", "strict", "transcode"];
 
 /** The variant that is published with a transcoder, and the one that is played: the smallest of the three it makes. */
@@ -29,7 +31,7 @@ export function forRole(role, settings) {
 }
 
 function read(form) {
-  return Object.fromEntries(KEYS.map((key) => [key, value(form.elements[key])]));
+  return Object.fromEntries([...KEYS, ...DEVICES].map((key) => [key, value(form.elements[key])]));
 }
 
 function value(field) {
@@ -39,5 +41,5 @@ function value(field) {
 
 /** Without what is empty. */
 function filled(form) {
-  return Object.entries(read(form)).filter(([, value]) => value);
+  return Object.entries(read(form)).filter(([key, value]) => value && KEYS.includes(key));
 }

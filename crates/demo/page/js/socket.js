@@ -19,7 +19,7 @@ export async function publish(attempt) {
   await attempt.steps.run("Name is free", "isAvailable", async () => {
     dialogue.send({ isAvailable: stream, bundle: true });
     if (await dialogue.next("whether the name is free", availability)) {
-      throw new Trouble(`“${stream}” is already being published`, { hint: NAME_TAKEN });
+      throw new Trouble(`“${stream}” is already being published`, { hint: NAME_TAKEN, status: 409 });
     }
   });
 
@@ -53,7 +53,7 @@ export async function play(attempt) {
   await attempt.steps.run("Stream is there", "isAvailable", async () => {
     dialogue.send({ isAvailable: stream });
     if (!(await dialogue.next("whether the stream is there", availability))) {
-      throw new Trouble(`“${stream}” is not being published`, { hint: NOT_LIVE });
+      throw new Trouble(`“${stream}” is not being published`, { hint: NOT_LIVE, notLive: true });
     }
   });
 
@@ -147,5 +147,5 @@ async function handOver(attempt, dialogue, opened) {
 
 function hear(attempt, text) {
   if (typeof text !== "string" || !text.includes("NetStream.Play.UnpublishNotify")) return;
-  attempt.onEnd(new Trouble("The publisher has stopped", { hint: NOT_LIVE }));
+  attempt.onEnd(new Trouble("The publisher has stopped", { hint: NOT_LIVE, notLive: true }));
 }

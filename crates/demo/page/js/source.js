@@ -1,94 +1,66 @@
-// What is published: the camera, or a test card and tone made here.
+// What is published: the camera, the screen, or a test card and tone made here.
 
-import { drawCard } from "./card.js";
+import { generated } from "./generated.js";
+import { opened } from "./devices.js";
+import { Trouble } from "./trouble.js";
 
 const FRAMES = 30;
 
 /**
  * Opens the source asked for. Without a camera the test card stands in, and `note` says so.
- * @param {"camera" | "generated"} wanted
+ * @param {{source: "camera" | "screen" | "generated", camera: string, microphone: string}} wanted
  * @returns {Promise<{stream: MediaStream, note: string, stop: () => void}>}
  */
-export async function openSource(wanted) {
-  if (wanted === "generated") return generated("");
+export async function openSource({ source, camera, microphone }) {
+  if (source === "generated") return generated("");
   if (!navigator.mediaDevices) {
-    return generated("Browsers give a page the camera over https or on localhost only. The test card stands in.");
+    return generated("Browsers give a page camera and screen over https or on localhost only. The test card stands in.");
   }
+  if (source === "screen") return screen(microphone);
   try {
-    return await camera();
+    return await fromCamera(camera, microphone);
   } catch (error) {
     return generated(`${noCamera(error)} The test card stands in.`);
   }
 }
 
-async function camera() {
-  const video = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: FRAMES } };
-  const stream = await navigator.mediaDevices.getUserMedia({ video, audio: true }).catch((error) => {
+async function fromCamera(camera, microphone) {
+  const video = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: FRAMES }, ...exactly(camera) };
+  const audio = microphone ? exactly(microphone) : true;
+  const stream = await navigator.mediaDevices.getUserMedia({ video, audio }).catch((error) => {
     // A camera without a microphone is still a camera.
     if (error.name === "NotFoundError") return navigator.mediaDevices.getUserMedia({ video });
     throw error;
   });
+  opened();
   return { stream, note: "", stop: () => stop(stream) };
 }
+
+/** The screen with its own sound, or else with the microphone's. */
+async function screen(microphone) {
+  let stream;
+  try {
+    stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: FRAMES } }, audio: true });
+  } catch (error) {
+    throw new Trouble("No screen was chosen", { detail: error.name === "NotAllowedError" ? "" : error.message, hint: "Press Publish to choose one.", final: true });
+  }
+  if (stream.getAudioTracks().length === 0) {
+    const voice = await navigator.mediaDevices.getUserMedia({ audio: microphone ? exactly(microphone) : true }).catch(() => null);
+    for (const track of voice?.getTracks() ?? []) stream.addTrack(track);
+  }
+  return { stream, note: "", stop: () => stop(stream) };
+}
+
+const exactly = (deviceId) => (deviceId ? { deviceId: { exact: deviceId } } : {});
 
 function noCamera(error) {
   switch (error.name) {
     case "NotAllowedError": return "The camera was not allowed.";
     case "NotFoundError": return "No camera was found.";
+    case "OverconstrainedError": return "That camera or microphone is not there any more.";
     case "NotReadableError": return "The camera is in use elsewhere.";
     default: return "The camera could not be opened.";
   }
-}
-
-function generated(note) {
-  const canvas = document.createElement("canvas");
-  canvas.width = 960;
-  canvas.height = 540;
-  const pen = canvas.getContext("2d", { alpha: false });
-  let frame = 0;
-  const draw = () => drawCard(pen, canvas.width, canvas.height, new Date(), (frame += 1));
-  draw();
-  // Not requestAnimationFrame, which rests while the tab is hidden.
-  const timer = setInterval(draw, 1000 / FRAMES);
-  const stream = canvas.captureStream(FRAMES);
-  // Sharp from the first second: a clock that cannot be read is of no use.
-  for (const track of stream.getVideoTracks()) track.contentHint = "detail";
-  const { track, close } = tone();
-  stream.addTrack(track);
-  return {
-    stream,
-    note,
-    stop() {
-      clearInterval(timer);
-      stop(stream);
-      close();
-    },
-  };
-}
-
-/** A soft 440 Hz beep each second: enough to hear that sound arrives, and when. */
-function tone() {
-  const context = new AudioContext();
-  const oscillator = context.createOscillator();
-  const volume = context.createGain();
-  const out = context.createMediaStreamDestination();
-  oscillator.frequency.value = 440;
-  volume.gain.value = 0;
-  oscillator.connect(volume).connect(out);
-  oscillator.start();
-  const beep = () => {
-    const at = context.currentTime;
-    volume.gain.setTargetAtTime(0.2, at, 0.01);
-    volume.gain.setTargetAtTime(0, at + 0.12, 0.03);
-  };
-  const timer = setInterval(beep, 1000);
-  return {
-    track: out.stream.getAudioTracks()[0],
-    close() {
-      clearInterval(timer);
-      context.close();
-    },
-  };
 }
 
 function stop(stream) {

@@ -2,14 +2,15 @@
 
 /**
  * One sample. `kind` is `outbound-rtp` for a publisher, `inbound-rtp` for a player.
- * @returns {Promise<{at: number, bytes: number, frames: number, rate: number, width: number, height: number,
+ * @returns {Promise<{at: number, bytes: number, frames: number, rate: number, width: number, height: number, heard: number,
  *   trip: number | null, remote: {address: string, port: number, protocol: string} | null}>}
  */
 export async function sample(pc, kind) {
   const report = await pc.getStats();
-  const found = { at: performance.now(), bytes: 0, frames: 0, rate: 0, width: 0, height: 0, trip: null, remote: null };
+  const found = { at: performance.now(), bytes: 0, frames: 0, rate: 0, width: 0, height: 0, heard: 0, trip: null, remote: null };
   for (const stat of report.values()) {
     if (stat.type === kind) media(found, stat);
+    if (stat.type === "transport") found.heard += stat.bytesReceived ?? 0;
     if (stat.type === "candidate-pair" && inUse(report, stat)) path(found, report, stat);
   }
   return found;
@@ -33,6 +34,8 @@ function inUse(report, pair) {
 }
 
 function path(found, report, pair) {
+  // What the node sends and answers, of whatever kind: while it grows the node lives.
+  found.heard += (pair.bytesReceived ?? 0) + (pair.responsesReceived ?? 0);
   found.trip = pair.currentRoundTripTime ?? null;
   const remote = report.get(pair.remoteCandidateId);
   if (remote) found.remote = { address: remote.address ?? remote.ip ?? "", port: remote.port, protocol: remote.protocol };

@@ -4,6 +4,7 @@ import { milliseconds, Steps } from "./steps.js";
 
 const TITLES = { publish: "Publish", play: "Play" };
 const VEILS = { publish: "Your picture shows here", play: "The stream shows here" };
+const WAITING = { publish: "Waiting to publish again …", play: "Waiting for the stream …" };
 const STARTING = { publish: "Starting to publish …", play: "Starting to play …" };
 
 export class View {
@@ -19,6 +20,8 @@ export class View {
     this.parts.title.id = `${role}-title`;
     this.write("title", TITLES[role]);
     this.parts.sound.addEventListener("click", () => this.sound(this.video.muted));
+    this.parts.mute.addEventListener("click", () => this.mute(!this.muted));
+    this.muted = false;
     this.state("idle", role === "publish" ? "Nothing is being sent." : "Nothing is being played.");
   }
 
@@ -26,14 +29,15 @@ export class View {
     if (this.parts[part].textContent !== text) this.parts[part].textContent = text;
   }
 
-  /** `idle`, `starting`, `live`, `stalled` or `failed`; `text` says it to people. */
+  /** `idle`, `starting`, `live`, `stalled`, `waiting` for the next try, or `failed`; `text` says it to people. */
   state(name, text = "") {
-    const running = name === "starting" || name === "live" || name === "stalled";
+    const running = ["starting", "live", "stalled", "waiting"].includes(name);
     this.root.dataset.state = name;
     this.write("toggle", running ? "Stop" : TITLES[this.role]);
-    this.write("veil", name === "starting" ? STARTING[this.role] : VEILS[this.role]);
+    this.write("veil", ({ starting: STARTING, waiting: WAITING }[name] ?? VEILS)[this.role]);
     this.write("status", text || (name === "starting" ? STARTING[this.role] : ""));
     this.parts.sound.hidden = !(running && this.role === "play");
+    this.parts.mute.hidden = !(running && this.role === "publish");
   }
 
   trouble(trouble) {
@@ -69,6 +73,19 @@ export class View {
     this.parts.sound.setAttribute("aria-pressed", String(on));
   }
 
+  /** The microphone; the panel puts it on the tracks. */
+  mute(muted) {
+    this.muted = muted;
+    this.parts.mute.setAttribute("aria-pressed", String(muted));
+    this.onMute?.(muted);
+  }
+
+  /** How old the picture is, in ms. */
+  glass(time) {
+    this.root.dataset.glass = time ?? "";
+    this.write("glass", time === null ? "–" : `${time} ms`);
+  }
+
   node(address, region) {
     this.root.dataset.node = address ?? "";
     this.write("node", address ? [address, region].filter(Boolean).join(" · ") : "");
@@ -96,6 +113,7 @@ export class View {
     this.root.dataset.used = "true"; // before that there is nothing to show below the picture
     for (const part of ["bitrate", "rate", "size", "trip"]) this.write(part, "–");
     for (const part of ["node", "signalling", "media"]) this.write(part, "");
+    this.glass(null);
     this.root.dataset.frames = 0;
     this.root.dataset.node = "";
     this.write("took", "Steps");
