@@ -81,7 +81,7 @@ async fn shows_who_is_live_and_links_the_status_page() {
         let browser = Browser::start().await;
         let url = demo.https_url();
         let page = Page::open(&browser, &url, "shown", Transport::Http, Source::Generated).await;
-        page.until("streams.children.length === 0 && document.getElementById('streams-empty').textContent.includes('Nobody')")
+        page.until("streams.children.length === 0 && document.getElementById('streams-empty').textContent.includes('No stream')")
             .await;
         page.press("publish").await;
         page.wait_for("publish", "live").await;

@@ -1,4 +1,4 @@
-//! What is published: camera, microphone, screen and test card, changed while the session goes on.
+//! What is published: camera, microphone, screen and test card, changed within one session.
 
 use crate::{
     ONE,

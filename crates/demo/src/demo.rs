@@ -56,17 +56,14 @@ impl Demo {
         environment: Vec<(OsString, OsString)>,
     ) -> Result<Self, Error> {
         let certificate = Certificate::make(options.address)?;
-        let (cluster, mut config) = match &options.stream_manager {
-            Some(url) => {
-                ports::check(&options, &[])?;
-                let config = settings::of_own(&options, url, environment, &certificate)?;
-                (None, config)
-            }
-            None => {
-                let cluster = start_cluster(&options).await?;
-                let config = settings::of_cluster(&options, &cluster, &certificate);
-                (Some(Arc::new(cluster)), config)
-            }
+        let (cluster, mut config) = if let Some(url) = &options.stream_manager {
+            ports::check(&options, &[])?;
+            let config = settings::of_own(&options, url, environment, &certificate)?;
+            (None, config)
+        } else {
+            let cluster = start_cluster(&options).await?;
+            let config = settings::of_cluster(&options, &cluster, &certificate);
+            (Some(Arc::new(cluster)), config)
         };
         let manager_url = config.stream_manager.url.clone().unwrap_or_default();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

@@ -75,7 +75,7 @@ RUST_LOG=info shows each request. Ctrl-C stops all of it.",
     )
 }
 
-/// What the proxy stands in front of.
+/// What is behind the proxy.
 fn before(demo: &Demo) -> String {
     match demo.nodes().len() {
         0 => format!("your Stream Manager {}", demo.manager_url()),

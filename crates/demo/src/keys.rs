@@ -45,8 +45,8 @@ fn line() -> io::Result<Option<String>> {
     Ok((!ended).then(|| String::from_utf8_lossy(&line).into_owned()))
 }
 
-/// Reads from standard input itself, not from a buffer that could hold what is waited for. A process
-/// in the background does not read: the system would stop it.
+/// Reads from standard input itself, not from a buffer that could hold what is waited for. A
+/// process in the background does not read: the system would stop it.
 #[cfg(unix)]
 fn read(byte: &mut [u8; 1]) -> io::Result<usize> {
     use rustix::{

@@ -17,7 +17,8 @@ pub struct Options {
     pub address: Option<IpAddr>,
     /// Base URL of a Stream Manager of your own, to publish and play through it: no other manager
     /// and no nodes are started then. Its other settings (CA, credentials, port of its nodes) are
-    /// those of the proxy, in WHIPSTITCH_... variables and in the file that WHIPSTITCH_CONFIG names.
+    /// those of the proxy, from its environment variables and the file that `WHIPSTITCH_CONFIG`
+    /// names.
     #[arg(long, value_name = "URL", conflicts_with_all = ["manager", "regions", "provisions"])]
     pub stream_manager: Option<String>,
     /// Generation of the Stream Manager whose URLs the page and the proxy use: 1 for 1.x, 2 for

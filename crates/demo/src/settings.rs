@@ -67,9 +67,9 @@ pub(crate) fn of_own(
         flags.push(("--node-port", options.node_port.to_string()));
     }
     let sources = Sources {
-        file: None,
         environment,
         flags,
+        ..Sources::default()
     };
     let loaded = whipstitch_config::load(&sources)
         .map_err(|mistakes| Error::Configuration(mistakes.to_string()))?;

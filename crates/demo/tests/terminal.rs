@@ -58,7 +58,7 @@ fn a_number_and_enter_kill_and_revive_a_node() {
 
 #[test]
 fn a_manager_that_is_not_there_ends_the_command_with_words() {
-    // Port 9 is the discard service, which nobody runs.
+    // Port 9 is the discard service, which no machine runs by default.
     let demo = start(&["--stream-manager", "http://127.0.0.1:9"]);
     let mut words = String::new();
     let mut demo = demo;

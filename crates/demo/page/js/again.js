@@ -22,6 +22,6 @@ export function wait(role, trouble, { tries, live }) {
 function worthIt(role, { status, notLive, final }, tries, live) {
   if (final || [400, 401, 403].includes(status)) return false;
   if (role === "play") return notLive || live || PASSING.has(status);
-  // Whoever presses Publish wants to know at once; whoever was live wants to be back.
+  // A first failure is shown at once; a publisher that was live gets its stream back.
   return live && (status !== 409 || tries < TAKEN_TRIES);
 }

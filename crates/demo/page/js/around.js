@@ -1,8 +1,8 @@
-// What goes on around the two panels: who is live and how many watch, and the nodes, which can be killed and revived.
+// The lists below the two panels: who is live and how many watch, and the nodes, which can be killed and revived.
 
 const EACH = 2_000;
 const ANSWER_WITHIN = 5_000;
-const EMPTY = "Nobody is live. Press Publish to be the first.";
+const EMPTY = "No stream is live. Press Publish to be the first.";
 const UNKNOWN = "The Stream Manager does not say which streams are live.";
 
 export class Around {
@@ -16,7 +16,7 @@ export class Around {
   }
 
   async follow() {
-    // A page that is served without the demo's own calls goes on without them.
+    // A page that is served without the demo's own calls works without them.
     if ((await this.look()) === false) return;
     setInterval(() => document.hidden || this.look(), EACH);
   }

@@ -112,7 +112,7 @@ export class Panel {
     this.view.show(null);
   }
 
-  /** Kept from one try to the next: nobody wants to choose the screen again after each loss. */
+  /** Kept from one try to the next: or the screen would have to be chosen again after each loss. */
   async openSource(attempt) {
     if (!this.source) {
       const source = await attempt.steps.run("Picture and sound", attempt.settings.source, () => openSource(attempt.settings));
@@ -146,7 +146,7 @@ export class Panel {
     for (const track of this.source?.stream.getAudioTracks() ?? []) track.enabled = !this.view.muted;
   }
 
-  /** Another camera, microphone or kind of picture while publishing goes on: the session stays. */
+  /** Another camera, microphone or kind of picture in the same session. */
   async swap() {
     const [{ wanted, pc }, typed] = [this, this.settings()];
     if (!pc || !this.source || !typed) return;

@@ -23,7 +23,7 @@ pub(super) struct Live(Mutex<Option<(Instant, Option<Vec<Value>>)>>);
 impl Live {
     /// The live streams; `None` if the manager does not say.
     pub(super) async fn streams(&self, upstream: &Upstream) -> Option<Vec<Value>> {
-        // Held while the manager is asked: whoever comes meanwhile gets the same answer.
+        // Held while the manager is asked: a request that comes meanwhile gets the same answer.
         let mut last = self.0.lock().await;
         if let Some((at, streams)) = &*last
             && at.elapsed() < FRESH_FOR
