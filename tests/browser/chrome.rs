@@ -70,13 +70,19 @@ impl Drop for Driver {
 
 impl Browser {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// One with more flags.
+    pub(crate) async fn start_with(more: &[&str]) -> Self {
         let chromium = find(&["chromium", "chromium-browser", "google-chrome"]);
         let driver = Driver::start().await;
         let profile = tempfile::Builder::new()
             .prefix("whipstitch-chromium-")
             .tempdir()
             .expect("a directory for the profile");
-        let flags = [
+        let own = format!("--user-data-dir={}", profile.path().display());
+        let mut flags = vec![
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",
@@ -89,8 +95,9 @@ impl Browser {
             "--use-fake-device-for-media-stream=device-count=2",
             "--use-fake-ui-for-media-stream",
             "--window-size=1280,900",
-            &format!("--user-data-dir={}", profile.path().display()),
+            &own,
         ];
+        flags.extend(more);
         let capabilities = json!({
             "browserName": "chrome",
             "acceptInsecureCerts": true,

@@ -10,6 +10,7 @@
 mod busy;
 mod chrome;
 mod failover;
+mod h2_socket;
 mod lookup;
 mod page;
 mod screens;
