@@ -17,6 +17,8 @@ pub mod kind {
     pub const RST_STREAM: u8 = 3;
     /// Settings of the connection.
     pub const SETTINGS: u8 = 4;
+    /// A question that the other side has to answer.
+    pub const PING: u8 = 6;
     /// The connection is about to end.
     pub const GOAWAY: u8 = 7;
     /// More of what a stream may send.

@@ -94,6 +94,12 @@ async fn an_http2_flood_ends_its_connection_and_others_are_served() {
     let empty = |_| frame(kind::DATA, 0, 1, b"");
     assert!(is_cut(&proxy.h2, &begun, empty).await, "empty pieces");
 
+    // CVE-2019-9512 and CVE-2019-9515: frames that the server has to acknowledge.
+    let ping = |_| frame(kind::PING, 0, 0, &[0; 8]);
+    assert!(is_cut(&proxy.h2, b"", ping).await, "pings");
+    let settings = |_| frame(kind::SETTINGS, 0, 0, b"");
+    assert!(is_cut(&proxy.h2, b"", settings).await, "settings");
+
     still_well(&proxy).await;
 }
 

@@ -344,3 +344,20 @@ async fn requests_are_forwarded_to_nodes_only() {
     assert!(head.starts_with(&line), "{head}");
     assert!(head.contains("authorization: bearer abc"), "{head}");
 }
+
+/// Clients send them, and servers read them: only the manager knows what they mean.
+#[tokio::test(flavor = "multi_thread")]
+async fn raw_bytes_above_ascii_in_a_query_pass_as_they_came() {
+    let deployment = Deployment::start().await;
+    let proxy = deployment.proxy();
+    for client in [&proxy.plain, &proxy.h1] {
+        let (mut io, _) = client.connect().await;
+        let target = "/page?name=caf\u{e9}&mark=\u{202e}";
+        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        io.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        io.read_to_end(&mut answer).await.unwrap();
+        let seen = deployment.cluster.seen().requests();
+        assert_eq!(seen.last().map(|request| &*request.target), Some(target));
+    }
+}

@@ -40,6 +40,7 @@ use crate::{
     Socket,
     activity::{Activity, End, Timer},
     config::Connections,
+    control_frames::ControlFrames,
     handshake::TlsHandshake,
     refusal::{MAX_HEADER, Refusal},
     refusals::Refusals,
@@ -228,8 +229,9 @@ where
         .keep_alive_interval(H2_PING)
         .keep_alive_timeout(H2_PING);
     let activity = Activity::default();
+    let frames = ControlFrames::new(socket, terms.refusals.clone(), terms.client);
     let service = terms.watched(service, &activity);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(frames), service));
     tokio::select! {
         ended = connection.as_mut() => return ended,
         () = drained(&terms.drain, &activity) => {}

@@ -9,6 +9,7 @@ mod activity;
 mod certificate;
 pub mod config;
 mod connection;
+mod control_frames;
 mod detach;
 mod framing;
 mod handshake;
