@@ -48,6 +48,8 @@ mod nodes_and_lookups;
 mod not_live;
 mod orphans;
 mod outage;
+#[cfg(debug_assertions)]
+mod panics;
 mod publishes;
 mod red5_forms;
 mod reload;

@@ -26,7 +26,9 @@ use self::{
 pub use self::{entry::Freshness, view::Entry};
 use crate::{
     Asker, Candidates, Cause, Directory, Health, Lookup, LookupError, ManagerFault, Metrics,
-    Origin, Outcome, Purpose, Source, config, metrics::Found,
+    Origin, Outcome, Purpose, Source, config,
+    metrics::Found,
+    provoked::{self, Place},
 };
 
 /// Maximum number of events of each kind that are kept.
@@ -310,6 +312,7 @@ struct RunningLookup {
 impl RunningLookup {
     async fn run(mut self) {
         loop {
+            provoked::at(Place::Lookup);
             let asked = Instant::now();
             let answer = self.cached.0.source.ask(&self.lookup, self.asker).await;
             let After { again, more } = self.cached.0.complete(&self.lookup, asked, answer);

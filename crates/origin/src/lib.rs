@@ -23,6 +23,7 @@ mod lookup;
 pub mod metrics;
 mod net;
 pub mod node_list;
+pub mod provoked;
 mod refusal;
 pub mod resolve;
 pub mod stream_manager;

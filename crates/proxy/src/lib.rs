@@ -52,6 +52,7 @@ pub use report::{
     incidents::{self, Incidents},
     log,
     metrics::{self, Metrics},
+    panics,
     refusal::refusal,
 };
 pub use request::{

@@ -59,6 +59,7 @@ fn run(loaded: Loaded, sources: Sources, inherited: Inherited) -> ExitCode {
             return ExitCode::from(cli::EX_CONFIG);
         }
     };
+    whipstitch_proxy::panics::watch();
     for warning in warnings {
         warn!("{warning}");
     }

@@ -91,7 +91,6 @@ where
         let outcome = if let Ok(polled) = catch_unwind(AssertUnwindSafe(|| inner.poll(cx))) {
             ready!(polled)
         } else {
-            this.layer.metrics.panicked();
             error!(
                 id = this.exchange.as_ref().map(Exchange::id),
                 "a request panicked; please report this as a defect"

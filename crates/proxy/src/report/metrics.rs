@@ -15,6 +15,7 @@ use whipstitch_signaling::{Role, dialect::Client};
 
 pub(crate) use self::attempts::Attempt;
 use self::{attempts::Attempts, node_answers::NodeAnswers};
+use super::panics::Panics;
 use crate::{
     request::exchange::Subject,
     words::{
@@ -42,7 +43,6 @@ struct Inner {
     attempts: Attempts,
     node_answers: NodeAnswers,
     in_flight: IntGauge,
-    panics: IntCounter,
     sockets_open: IntGauge,
     event_streams_open: IntGauge,
     sockets_ended: IntCounterVec,
@@ -88,7 +88,7 @@ impl Metrics {
             Box::new(metrics.attempts.collector()),
             Box::new(metrics.node_answers.collector()),
             Box::new(metrics.in_flight.clone()),
-            Box::new(metrics.panics.clone()),
+            Box::new(Panics::new()?),
             Box::new(metrics.sockets_open.clone()),
             Box::new(metrics.event_streams_open.clone()),
             Box::new(metrics.sockets_ended.clone()),
@@ -176,10 +176,6 @@ impl Metrics {
         self.0.vanished.inc_by(sessions);
     }
 
-    pub(crate) fn panicked(&self) {
-        self.0.panics.inc();
-    }
-
     pub(crate) fn event_stream_opened(&self) {
         self.0.event_streams_open.inc();
     }
@@ -188,8 +184,10 @@ impl Metrics {
         self.0.event_streams_open.dec();
     }
 
-    pub(crate) fn socket_opened(&self) {
+    /// A session is open until this is dropped, at its end or in a panic.
+    pub(crate) fn socket_opened(&self) -> OpenSocket {
         self.0.sockets_open.inc();
+        OpenSocket(self.0.sockets_open.clone())
     }
 
     pub(crate) fn socket_ended(
@@ -199,7 +197,6 @@ impl Metrics {
         from_client: u64,
         from_node: u64,
     ) {
-        self.0.sockets_open.dec();
         self.0
             .sockets_ended
             .with_label_values(&[ended.label()])
@@ -207,6 +204,17 @@ impl Metrics {
         self.0.socket_duration.observe(took.as_secs_f64());
         self.0.from_client.inc_by(from_client);
         self.0.from_node.inc_by(from_node);
+    }
+}
+
+/// One of the WebSocket sessions that are open.
+#[derive(Debug)]
+#[must_use = "dropping it ends the count"]
+pub(crate) struct OpenSocket(IntGauge);
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -283,10 +291,6 @@ impl Inner {
                 "Times that a request went on to another node because one could not serve it.",
             )?,
             in_flight: IntGauge::new("requests_in_flight", "Requests in work.")?,
-            panics: IntCounter::new(
-                "panics_total",
-                "Requests that ended in a defect of the proxy.",
-            )?,
             event_streams_open: IntGauge::new(
                 "event_streams_open",
                 "Streams of server-sent events that are open.",

@@ -24,6 +24,7 @@ use tokio::{
 };
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tracing::{info, warn};
+use whipstitch_origin::provoked::{self, Place};
 
 use super::{
     create_request::CreateRequest,
@@ -145,6 +146,7 @@ pub(crate) async fn run(
                 _permit,
                 _in_flight,
             } = orphan;
+            provoked::at(Place::Reaper);
             let (id, node) = (create.exchange.clone(), create.origin.addr());
             let doomed = match left {
                 Left::Made { location, session } => {

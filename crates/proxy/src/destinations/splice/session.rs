@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use whipstitch_origin::provoked::{self, Place};
 
 use super::{
     Detached, Duplex,
@@ -56,7 +57,8 @@ impl Session {
             metrics,
             permit,
         } = self;
-        metrics.socket_opened();
+        let open = metrics.socket_opened();
+        provoked::at(Place::Splice);
         let began = Instant::now();
         // Of its own, so that an operator can end it alone.
         let close = CancellationToken::new();
@@ -70,7 +72,7 @@ impl Session {
         let outcome = relay(client, node, read, stop, socket.session().traffic()).await;
         let took = began.elapsed();
         // Before the gauge: a client that sees room on it connects immediately.
-        drop(permit);
+        drop((permit, open));
         metrics.socket_ended(outcome.ended, took, outcome.from_client, outcome.from_node);
         let why = EndReason::of_socket(outcome.ended, drain.is_closing());
         end_log::log(socket.session(), why, outcome.close_code);
