@@ -67,6 +67,7 @@ mod tls;
 mod traces;
 mod trusted_proxies;
 mod vanished;
+mod verdict;
 mod websocket;
 mod websocket_queries;
 mod whep_player;

@@ -104,6 +104,7 @@ pub(super) async fn record(admin: &Admin) {
         ticks.tick().await;
         let now = Instant::now();
         parts.sessions.sample(now - last);
+        parts.judge.sample();
         last = now;
         let count = parts.sessions.count();
         let (before, asked) = (requests, lookups);

@@ -13,6 +13,7 @@
 //! | `lifecycle.rs` | what the process offers: stage, drain, reload |
 //! | `status.rs`, `sessions.rs`, `view.rs`, `incidents.rs`, `certificate_row.rs` | what is shown |
 //! | `page.rs` and its folder | the status page in a browser |
+//! | `verdict.rs` and its folder, `limits.rs` | whether clients are served, and if not, why |
 //! | `history.rs`, `events.rs` | the last 15 minutes, and changes as they happen |
 //! | `changes.rs` | what an operator can change |
 //! | `red5.rs`, `rtcproxy.rs` | the sessions in the forms of the Stream Manager's own APIs |
@@ -26,6 +27,7 @@ mod events;
 mod history;
 mod incidents;
 mod lifecycle;
+pub mod limits;
 mod page;
 mod red5;
 mod router;
@@ -35,6 +37,7 @@ mod service;
 mod sessions;
 mod status;
 mod unix_socket;
+pub mod verdict;
 mod view;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::SystemTime};
@@ -48,15 +51,17 @@ use whipstitch_origin as origin;
 use whipstitch_proxy::{self as proxy, Incidents, SessionTable, Terminator};
 use whipstitch_telemetry::LogLevel;
 
-use self::events::MAX_LISTENERS;
 pub use self::{
     access::Listener,
     history::History,
-    lifecycle::{Drain, DrainTimes, Drained, LastReload, Lifecycle, Reload, Report, Stage},
+    lifecycle::{
+        Drain, DrainTimes, Drained, FileFaults, LastReload, Lifecycle, Reload, Report, Stage,
+    },
     service::Body,
     unix_socket::{AdminSocket, SocketError, SocketFile},
     view::{NodeCounts, View},
 };
+use self::{events::MAX_LISTENERS, verdict::Judge};
 
 /// The admin interface. Clones share one state.
 #[derive(Clone, Debug)]
@@ -69,6 +74,8 @@ pub struct Parts {
     pub lifecycle: Arc<dyn Lifecycle>,
     /// Reads configuration and files again.
     pub reload: Arc<dyn Reload>,
+    /// Whether clients are served.
+    pub judge: Judge,
     /// Nodes and cached lookups.
     pub view: View,
     /// The sessions.

@@ -78,6 +78,21 @@ pub trait Reload: Send + Sync + fmt::Debug {
 
     /// The last reload; `None` before the first.
     fn last(&self) -> Option<LastReload>;
+
+    /// The watched files that cannot be used as they are on disk.
+    fn file_faults(&self) -> FileFaults;
+}
+
+/// Why a watched file cannot be used as it is on disk, while its former content is in use; `None`
+/// if it can.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileFaults {
+    /// `tls.cert` and `tls.key`
+    pub certificate: Option<String>,
+    /// `sessions.key_file`
+    pub session_keys: Option<String>,
+    /// The secrets of `[ice]`.
+    pub ice_secrets: Option<String>,
 }
 
 /// The result of a reload, part by part: `unchanged`, `reloaded`, `failed: why`, `asked` (in
@@ -99,30 +114,56 @@ pub struct Report {
 impl Report {
     /// Whether no part failed.
     pub fn is_good(&self) -> bool {
+        self.failures().is_empty()
+    }
+
+    /// The parts that failed, and why.
+    pub fn failures(&self) -> Vec<String> {
         let parts = [
-            &self.settings,
-            &self.certificates,
-            &self.session_keys,
-            &self.ice_secrets,
-            &self.nodes,
+            ("configuration", &self.settings),
+            ("certificate", &self.certificates),
+            ("session keys", &self.session_keys),
+            ("TURN secrets", &self.ice_secrets),
+            ("list of nodes", &self.nodes),
         ];
-        parts.iter().all(|part| !part.starts_with("failed"))
+        let failed = parts.into_iter().filter_map(|(part, result)| {
+            let why = result.strip_prefix("failed: ")?;
+            Some(format!("{part}: {why}"))
+        });
+        failed.collect()
     }
 }
 
 /// The time and the result of the last reload.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct LastReload {
     last_at: u64,
     last_result: &'static str,
+    failures: Vec<String>,
 }
 
 impl LastReload {
-    /// A reload at this time; whether no part of it failed.
-    pub fn new(at: SystemTime, is_good: bool) -> Self {
+    /// A reload at this time, with this result.
+    pub fn new(at: SystemTime, report: &Report) -> Self {
+        let failures = report.failures();
         Self {
             last_at: crate::answer::unix_ms(at),
-            last_result: if is_good { "done" } else { "failed" },
+            last_result: if failures.is_empty() {
+                "done"
+            } else {
+                "failed"
+            },
+            failures,
         }
+    }
+
+    /// When it was, in milliseconds since 1970.
+    pub(crate) fn at(&self) -> u64 {
+        self.last_at
+    }
+
+    /// The parts that failed, and why.
+    pub(crate) fn failures(&self) -> &[String] {
+        &self.failures
     }
 }

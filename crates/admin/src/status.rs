@@ -6,6 +6,7 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use tokio::time::Instant;
 use whipstitch_origin::metrics::{LoginSeen, NodeListSeen};
+use whipstitch_proxy::metrics::Attempted;
 use whipstitch_signaling::query;
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
     answer::{self, Body, fine_millis, unix_ms},
     certificate_row::{Certificate, shown},
     lifecycle,
+    verdict::Verdict,
 };
 
 /// `GET /status`
@@ -23,6 +25,9 @@ pub(super) struct Status {
     started_at: u64,
     now_at: u64,
     state: Stage,
+    verdict: Verdict,
+    last_minute: Attempts,
+    last_15_minutes: Attempts,
     drain: Option<Drain>,
     listeners: Listeners,
     certificates: Vec<Certificate>,
@@ -33,6 +38,18 @@ pub(super) struct Status {
     log_level: Level,
     config_file: Option<String>,
     reloads: Option<LastReload>,
+}
+
+/// Attempts to begin a session.
+#[derive(Debug, Serialize)]
+struct Attempts {
+    made: u64,
+    refused: u64,
+    failed: u64,
+    /// Those that did not fail; null without any.
+    success_share: Option<f64>,
+    p50_ms: Option<f64>,
+    p99_ms: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -126,12 +143,16 @@ pub(super) fn status(admin: &Admin) -> Status {
     let parts = &admin.0;
     let (facts, requests) = (&parts.facts, parts.proxy.totals());
     let sessions = parts.sessions.count();
+    let [minute, quarter] = parts.judge.recent();
     Status {
         version: facts.version,
         revision: facts.revision,
         started_at: unix_ms(facts.started),
         now_at: unix_ms(SystemTime::now()),
         state: parts.lifecycle.stage(),
+        verdict: parts.judge.verdict(),
+        last_minute: Attempts::of(&minute),
+        last_15_minutes: Attempts::of(&quarter),
         drain: parts.lifecycle.drain().map(Drain::of),
         listeners: Listeners {
             https: facts.https.clone(),
@@ -162,6 +183,23 @@ pub(super) fn status(admin: &Admin) -> Status {
             .as_ref()
             .map(|file| file.display().to_string()),
         reloads: parts.reload.last(),
+    }
+}
+
+impl Attempts {
+    fn of(attempted: &Attempted) -> Self {
+        let millis = |share| {
+            let seconds = attempted.quantile(share)?;
+            Some((seconds * 10_000.0).round() / 10.0)
+        };
+        Self {
+            made: attempted.made,
+            refused: attempted.refused,
+            failed: attempted.failed,
+            success_share: attempted.failed_share().map(|failed| 1.0 - failed),
+            p50_ms: millis(0.5),
+            p99_ms: millis(0.99),
+        }
     }
 }
 

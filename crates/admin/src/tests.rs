@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use whipstitch_origin::{Breaker, Source};
 
-use super::*;
+use super::{limits::Limits, verdict::Sources, *};
 use whipstitch_config::{Config, Origins};
 
 struct NotFound;
@@ -80,19 +80,24 @@ impl Lifecycle for TestProcess {
 
 impl Reload for TestProcess {
     fn reload(&self) -> BoxFuture<'_, Report> {
-        *self.last.lock().unwrap() = Some(LastReload::new(SystemTime::now(), true));
         let none = || "none".to_owned();
-        Box::pin(std::future::ready(Report {
+        let report = Report {
             settings: none(),
             certificates: none(),
             session_keys: none(),
             ice_secrets: none(),
             nodes: none(),
-        }))
+        };
+        *self.last.lock().unwrap() = Some(LastReload::new(SystemTime::now(), &report));
+        Box::pin(std::future::ready(report))
     }
 
     fn last(&self) -> Option<LastReload> {
-        *self.last.lock().unwrap()
+        self.last.lock().unwrap().clone()
+    }
+
+    fn file_faults(&self) -> FileFaults {
+        FileFaults::default()
     }
 }
 
@@ -106,21 +111,38 @@ fn admin_of(process: Arc<TestProcess>) -> Admin {
     let sessions = SessionTable::new(100, true, Duration::from_hours(1), clock);
     let view = view::tests::view();
     let directory = Arc::new(view::tests::directory());
+    let metrics = proxy::Metrics::register(&Registry::new()).unwrap();
+    let breaker = Breaker::new(
+        Arc::new(NotFound),
+        tasks.clone(),
+        CancellationToken::new(),
+        origin::Metrics::default(),
+    );
+    let live_config = LiveConfig::new(Config::default(), &Origins::default());
+    let connections = whipstitch_ingress::Metrics::register(&Registry::new()).unwrap();
+    let permits = proxy::Permits::new(&live_config.snapshot().config.limits);
+    let judge = Judge::new(Sources {
+        lifecycle: process.clone(),
+        reload: process.clone(),
+        view: view.clone(),
+        origin: origin::Metrics::default(),
+        breaker: breaker.clone(),
+        proxy: metrics.clone(),
+        certificates: None,
+        live_config: live_config.clone(),
+        limits: Limits::new(connections, 100, permits),
+    });
     Admin::new(Parts {
         lifecycle: process.clone(),
         reload: process,
+        judge,
         terminator: Terminator::new(sessions.clone(), directory, tasks.clone()),
         view,
         sessions,
         recent: Incidents::default(),
         origin: origin::Metrics::default(),
-        proxy: proxy::Metrics::register(&Registry::new()).unwrap(),
-        breaker: Breaker::new(
-            Arc::new(NotFound),
-            tasks,
-            CancellationToken::new(),
-            origin::Metrics::default(),
-        ),
+        proxy: metrics,
+        breaker,
         registries: vec![Registry::new()],
         certificates: None,
         log: Some(LogLevel::new("info", |_| Ok(()))),
@@ -136,7 +158,7 @@ fn admin_of(process: Arc<TestProcess>) -> Admin {
             manager_api: "1",
             config_file: None,
         },
-        live_config: LiveConfig::new(Config::default(), &Origins::default()),
+        live_config,
         history: History::default(),
         event_permits: event_permits(),
         tasks: TaskTracker::new(),

@@ -25,8 +25,8 @@ set. `--json` prints one JSON document for scripts. Errors go to standard error 
 | `doctor` | 0 | no rule of a client failed |
 | | 1 | a rule failed; each is listed with the setting that helps |
 | | 2 | the command line is malformed, or the server does not answer |
-| `status`, `sessions`, `nodes`, `lookups`, `drain`, `reload`, `log-level` | 0 | done; all is well |
-| | 1 | bad news: not ready, the Stream Manager does not answer, a certificate has expired, not drained in time, a reload failed, no such session |
+| `status`, `sessions`, `nodes`, `lookups`, `drain`, `reload`, `log-level` | 0 | done; for `status`: the verdict is healthy |
+| | 1 | bad news: the verdict has a cause, a warning included (each is named, with since when and what to do), not drained in time, a reload failed, no such session |
 | | 2 | the command line, or the file that `--config` names, cannot be understood |
 | | 3 | no running Whipstitch there, it went away, or what answers is something else |
 | | 4 | no permission: for the socket, or for a change over TCP |

@@ -5,7 +5,10 @@
 
 mod reload_metrics;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -48,11 +51,21 @@ pub(crate) enum FileState {
 
 /// Requests reads of a watched file.
 #[derive(Clone, Debug)]
-pub(crate) struct ReadRequests(mpsc::Sender<Reply>);
+pub(crate) struct ReadRequests {
+    requests: mpsc::Sender<Reply>,
+    fault: Fault,
+}
 
 /// When a watched file is to be read.
 #[derive(Debug)]
-struct Schedule(mpsc::Receiver<Reply>);
+struct Schedule {
+    reads: mpsc::Receiver<Reply>,
+    fault: Fault,
+}
+
+/// Why the content on disk cannot be used, if it cannot.
+#[derive(Clone, Debug, Default)]
+struct Fault(Arc<Mutex<Option<String>>>);
 
 type Reply = oneshot::Sender<FileState>;
 
@@ -69,16 +82,26 @@ pub(crate) fn watch<W: Watched>(
 }
 
 fn schedule() -> (ReadRequests, Schedule) {
-    let (requests, reads) = mpsc::channel(1);
-    (ReadRequests(requests), Schedule(reads))
+    let ((requests, reads), fault) = (mpsc::channel(1), Fault::default());
+    let schedule = Schedule {
+        reads,
+        fault: fault.clone(),
+    };
+    (ReadRequests { requests, fault }, schedule)
 }
 
 impl ReadRequests {
     /// Requests a read and waits for its result; `None` if the watch has ended.
     pub(crate) async fn read_now(&self) -> Option<FileState> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(reply).await.ok()?;
+        self.requests.send(reply).await.ok()?;
         answer.await.ok()
+    }
+
+    /// Why the content on disk cannot be used, as the last read found; `None` if it can.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let fault = self.fault.0.lock();
+        fault.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -90,9 +113,15 @@ impl Schedule {
         tokio::select! {
             () = stop.cancelled() => None,
             // Disabled once all senders are dropped; the pause remains.
-            Some(reply) = self.0.recv() => Some(Some(reply)),
+            Some(reply) = self.reads.recv() => Some(Some(reply)),
             () = pause => Some(None),
         }
+    }
+
+    /// Tells what is wrong, or that nothing is.
+    fn found(&self, reloads: &ReloadMetrics, wrong: Option<&String>) {
+        reloads.unusable(wrong.is_some());
+        *self.fault.0.lock().unwrap_or_else(PoisonError::into_inner) = wrong.cloned();
     }
 
     /// Reads the files whenever they are due, until `stop`.
@@ -106,7 +135,7 @@ impl Schedule {
         reloads: ReloadMetrics,
     ) {
         let mut wrong = files.wrong_at_start();
-        reloads.unusable(wrong.is_some());
+        self.found(&reloads, wrong.as_ref());
         while let Some(reply) = self.next(&stop).await {
             let read = {
                 let files = files.clone();
@@ -139,7 +168,7 @@ impl Schedule {
                     );
                 }
             }
-            reloads.unusable(wrong.is_some());
+            self.found(&reloads, wrong.as_ref());
             if let Some(reply) = reply {
                 // The waiter may have been dropped.
                 let _ = reply.send(state);

@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 use tracing::{info, warn};
-use whipstitch_admin::{LastReload, Reload, Report};
+use whipstitch_admin::{FileFaults, LastReload, Reload, Report};
 
 use self::configuration::Reconfigure;
 use crate::file_watch::{FileState, ReadRequests};
@@ -41,7 +41,7 @@ struct Inner {
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Results {
     last: Option<LastReload>,
     counts: ReloadCounts,
@@ -110,7 +110,7 @@ impl Reloader {
                 certificates, session_keys, ice_secrets, nodes, "reload failed in part"
             );
         }
-        self.results().add(report.is_good(), SystemTime::now());
+        self.results().add(&report, SystemTime::now());
         report
     }
 
@@ -148,19 +148,29 @@ impl Reload for Reloader {
     }
 
     fn last(&self) -> Option<LastReload> {
-        self.results().last
+        self.results().last.clone()
+    }
+
+    fn file_faults(&self) -> FileFaults {
+        let parts = &self.0.parts;
+        let fault = |file: &Option<ReadRequests>| file.as_ref().and_then(ReadRequests::fault);
+        FileFaults {
+            certificate: fault(&parts.certificates),
+            session_keys: fault(&parts.session_keys),
+            ice_secrets: fault(&parts.ice_secrets),
+        }
     }
 }
 
 impl Results {
-    fn add(&mut self, is_good: bool, now: SystemTime) {
-        if is_good {
+    fn add(&mut self, report: &Report, now: SystemTime) {
+        if report.is_good() {
             self.counts.done += 1;
             self.counts.last_success = now;
         } else {
             self.counts.failed += 1;
         }
-        self.last = Some(LastReload::new(now, is_good));
+        self.last = Some(LastReload::new(now, report));
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     ask::{Answer, Asker, Failure, Question, Reach},
-    show::{Look, Style, age, clean, count, date},
+    show::{Look, Style, age, clean, clock, count, date},
 };
 use manager::{login, manager, node_list};
 
@@ -36,19 +36,23 @@ impl Question for Options {
     }
 }
 
+/// Every cause is bad news, warnings too: code 0 means that nothing is worth a look. A version that
+/// tells no verdict has only its state.
 fn is_bad(status: Look<'_>) -> bool {
-    let expired = |one: Look<'_>| one.number("/days_left").is_some_and(|days| days < 0);
-    status.text("/state") != Some("ready")
-        || status.text("/manager/state") == Some("failing")
-        || status.text("/manager/breaker") == Some("open")
-        || status.text("/manager/login/error").is_some()
-        || status.items("/certificates").any(expired)
+    match status.text("/verdict/level") {
+        Some(level) => level != "healthy",
+        None => status.text("/state") != Some("ready"),
+    }
 }
 
 /// One line a part; problems are red.
 fn text(json: &Value, style: Style) -> String {
     let status = Look(json);
     let mut lines = vec![headline(status, style)];
+    lines.extend(status.items("/verdict/causes").flat_map(|cause| {
+        let told = told(status, cause, style);
+        told.map(|line| format!("  {line}"))
+    }));
     let mut line = |name: &str, what: Option<String>| {
         if let Some(what) = what.filter(|what| !what.is_empty()) {
             lines.push(format!("  {name:<15}  {what}"));
@@ -95,6 +99,32 @@ fn headline(status: Look<'_>, style: Style) -> String {
         None => style.odd("unknown state"),
     };
     format!("{text}: {state}")
+}
+
+/// What is wrong and since when, and what to do.
+fn told(status: Look<'_>, cause: Look<'_>, style: Style) -> [String; 2] {
+    let (word, paint): (_, fn(Style, &str) -> String) = match cause.text("/severity") {
+        Some("action_required") => ("ACTION REQUIRED", Style::bad),
+        _ => ("WARNING", Style::odd),
+    };
+    let text = clean(cause.text("/text").unwrap_or("(unknown cause)"));
+    let since = cause.number("/since_at").map(|at| {
+        let now = status.number("/now_at");
+        let ago = now.map_or(String::new(), |now| format!(", {}", age((now - at).max(0))));
+        format!(" (since {}{ago})", clock(at, now))
+    });
+    [
+        format!(
+            "{}  {text}{}",
+            paint(style, &format!("{word:<15}")),
+            since.unwrap_or_default()
+        ),
+        format!(
+            "{:<15}  {}",
+            "",
+            clean(cause.text("/action").unwrap_or_default())
+        ),
+    ]
 }
 
 fn drain(status: Look<'_>) -> String {
@@ -226,7 +256,7 @@ mod tests {
     fn well() -> Value {
         json!({
             "version": "0.1.0", "revision": "0123456789ab", "started_at": 1_772_000_000_000_i64, "now_at": 1_772_090_061_000_i64,
-            "state": "ready", "drain": null,
+            "state": "ready", "verdict": {"level": "healthy", "causes": []}, "drain": null,
             "listeners": {"https": ["0.0.0.0:443", "[::]:443"], "http": [], "admin": "127.0.0.1:9090"},
             "certificates": [{"file": "/etc/tls.crt", "names": ["live.example.com"], "not_after_at": 1_772_323_200_000_i64, "days_left": 2}],
             "manager": {"url": "http://10.0.0.2:5080", "api": "1", "state": "answering", "breaker": "closed", "last_answer_ms": 12.3, "last_error": null},
@@ -303,27 +333,42 @@ mod tests {
           login            accepted, token good for 16m 40s more
           node list        3 nodes
         ");
-        assert!(!is_bad(Look(&status)));
         status["manager"]["login"] = json!({"state": "refused", "since_at": 1_772_090_000_000_i64, "error": "the Stream Manager refused the login with status 401", "token_ends_at": null});
         status["manager"]["node_list"] = json!({"state": "failing", "since_at": 1_772_090_000_000_i64, "nodes": 3, "error": "no login"});
         assert_snapshot!(lines(&status), @r"
           login            refused for 1m 1s, the Stream Manager refused the login with status 401
           node list        failing for 1m 1s, no login, 3 nodes before
         ");
+    }
+
+    #[test]
+    fn each_cause_is_told_with_since_when_and_what_to_do() {
+        let mut status = well();
+        status["verdict"] = json!({"level": "action_required", "causes": [
+            {"cause": "all-nodes-ejected", "severity": "action_required", "text": "No node is healthy: 10.0.0.7\u{1b}.", "action": "Check the nodes.", "since_at": 1_772_090_001_000_i64},
+            {"cause": "draining", "severity": "warning", "text": "Draining.", "action": "Stop it.", "since_at": 1_772_000_000_000_i64},
+        ]});
+        let text = text(&status, Style::plain());
+        let lines: Vec<&str> = text.lines().skip(1).take(4).collect();
+        assert_snapshot!(lines.join("\n"), @r"
+          ACTION REQUIRED  No node is healthy: 10.0.0.7\u{1b}. (since 07:13 UTC, 1m 0s)
+                           Check the nodes.
+          WARNING          Draining. (since 2026-02-25 06:13 UTC, 1d 1h)
+                           Stop it.
+        ");
         assert!(is_bad(Look(&status)));
     }
 
     #[test]
-    fn each_of_these_alone_is_bad_news() {
-        for (pointer, value) in [
-            ("/state", json!("starting")),
-            ("/manager/state", json!("failing")),
-            ("/manager/breaker", json!("open")),
-            ("/certificates/0/days_left", json!(-1)),
+    fn warnings_are_bad_news_too() {
+        for (level, bad) in [
+            ("healthy", false),
+            ("warning", true),
+            ("action_required", true),
         ] {
             let mut status = well();
-            *status.pointer_mut(pointer).unwrap() = value;
-            assert!(is_bad(Look(&status)), "{pointer}");
+            status["verdict"]["level"] = json!(level);
+            assert_eq!(is_bad(Look(&status)), bad, "{level}");
         }
     }
 

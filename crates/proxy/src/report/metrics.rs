@@ -1,5 +1,6 @@
 //! What is counted about requests and sockets.
 
+mod attempted;
 mod attempts;
 mod node_answers;
 
@@ -13,6 +14,7 @@ use prometheus::{
 
 use whipstitch_signaling::{Role, dialect::Client};
 
+pub use self::attempted::{Attempted, DURATION_BOUNDS};
 pub(crate) use self::attempts::Attempt;
 use self::{attempts::Attempts, node_answers::NodeAnswers};
 use super::panics::Panics;
@@ -114,6 +116,36 @@ impl Metrics {
             errors: by_class(4),
             in_flight: u64::try_from(self.0.in_flight.get()).unwrap_or(0),
         }
+    }
+
+    /// What came of the attempts to begin a session by now.
+    pub fn attempts(&self) -> Attempted {
+        let mut all = self.0.attempts.totals();
+        let [endpoints @ .., socket] = [
+            Subject::WhipEndpoint,
+            Subject::WhepEndpoint,
+            Subject::Socket,
+        ]
+        .map(|subject| self.0.by_subject.get(subject as usize));
+        if let Some(socket) = socket {
+            let [made, _, _, refused, failed] = socket.classes.each_ref().map(IntCounter::get);
+            all.made += made;
+            all.refused += refused;
+            all.failed += failed;
+        }
+        for subject in endpoints.into_iter().chain([socket]).flatten() {
+            all.took(&subject.duration);
+        }
+        all
+    }
+
+    /// How often clients were told of each problem, in the order of [`Kind::ALL`].
+    pub fn problems(&self) -> Vec<(Kind, u64)> {
+        let count = |kind: &Kind| {
+            let labels = [kind.entry().slug];
+            (*kind, self.0.problems.with_label_values(&labels).get())
+        };
+        Kind::ALL.iter().map(count).collect()
     }
 
     pub(crate) fn began(&self) {
@@ -232,7 +264,7 @@ impl Inner {
                 "request_duration_seconds",
                 "Time from a request's header to the last frame of its answer; for a WebSocket, to the 101.",
             )
-            .buckets(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]),
+            .buckets(DURATION_BOUNDS.to_vec()),
             &["subject"],
         )?;
         let problems = IntCounterVec::new(

@@ -7,6 +7,8 @@ use prometheus::Registry;
 use tokio::runtime::Handle;
 use whipstitch_admin::{
     Admin, Drain, DrainTimes, Facts, History, Lifecycle, Parts, Stage, View, event_permits,
+    limits::Limits,
+    verdict::{Judge, Sources},
 };
 use whipstitch_cli::build::{REVISION, VERSION};
 use whipstitch_config::{Config, LiveConfig};
@@ -52,14 +54,30 @@ pub(super) fn admin(
         directory.health.clone(),
         directory.directory.clone(),
     );
-    let gauges = gauges(shown, config, view.clone());
+    let lifecycle = Arc::new(Process {
+        shutdown: (*shutdown).clone(),
+        config: config.shutdown.clone(),
+    });
+    let reload = Arc::new(proxy.reloader.clone());
+    let permits = proxy.observed.permits.clone();
+    let limits = Limits::new(tls.metrics.clone(), config.connections.max, permits);
+    let judge = Judge::new(Sources {
+        lifecycle: lifecycle.clone(),
+        reload: reload.clone(),
+        view: view.clone(),
+        origin: directory.metrics.clone(),
+        breaker: directory.breaker.clone(),
+        proxy: proxy.observed.metrics.clone(),
+        certificates: tls.store.clone(),
+        live_config: live_config.clone(),
+        limits: limits.clone(),
+    });
+    let gauges = gauges(shown, view.clone(), limits, judge.clone());
     metrics::register(&registry, move || gauges.read())?;
     Ok(Admin::new(Parts {
-        lifecycle: Arc::new(Process {
-            shutdown: (*shutdown).clone(),
-            config: config.shutdown.clone(),
-        }),
-        reload: Arc::new(proxy.reloader.clone()),
+        lifecycle,
+        reload,
+        judge,
         view,
         terminator: proxy.terminator.clone(),
         sessions: proxy.observed.sessions.clone(),
@@ -79,13 +97,12 @@ pub(super) fn admin(
     }))
 }
 
-fn gauges(shown: &Shown<'_>, config: &Config, view: View) -> Gauges {
+fn gauges(shown: &Shown<'_>, view: View, limits: Limits, judge: Judge) -> Gauges {
     Gauges {
         shutdown: shown.shutdown.clone(),
         certificates: shown.tls.store.clone(),
-        connections: shown.tls.metrics.clone(),
-        connections_max: config.connections.max,
-        permits: shown.proxy.observed.permits.clone(),
+        limits,
+        judge,
         sessions: shown.proxy.observed.sessions.clone(),
         view,
         reloader: shown.proxy.reloader.clone(),

@@ -43,6 +43,15 @@ impl Families {
             "When the drain that has begun is over at the latest, in seconds since 1970; 0 if none has.",
             now.drained_by.map_or(0.0, since_1970),
         )?;
+        let verdict = now
+            .verdict
+            .map(|(cause, value)| (cause.slug(), f64::from(value)));
+        self.gauges(
+            "verdict",
+            "Whether clients are served, as /status says, by cause: 0 if it is not there, 1 for a warning, 2 if an action is required. The sum is 0 for a healthy process.",
+            "cause",
+            &verdict,
+        )?;
         let reloads = &now.reloads;
         self.counters(
             "reloads_total",

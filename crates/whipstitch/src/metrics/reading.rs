@@ -7,9 +7,13 @@ use std::{
 
 use tokio::runtime::RuntimeMetrics;
 use whipstitch_ingress::{self as ingress, CertStore, Certificates, Validity};
-use whipstitch_proxy::{self as proxy, Permits, SessionTable};
+use whipstitch_proxy::{Permits, SessionTable};
 
-use whipstitch_admin::{NodeCounts, View};
+use whipstitch_admin::{
+    NodeCounts, View,
+    limits::{Limit, Limits},
+    verdict::{CauseKind, Judge},
+};
 use whipstitch_config::LiveConfig;
 
 use crate::{
@@ -23,10 +27,8 @@ use crate::{
 pub(crate) struct Gauges {
     pub(crate) shutdown: Shutdown,
     pub(crate) certificates: Option<Arc<CertStore>>,
-    pub(crate) connections: ingress::Metrics,
-    /// `connections.max`
-    pub(crate) connections_max: usize,
-    pub(crate) permits: Permits,
+    pub(crate) limits: Limits,
+    pub(crate) judge: Judge,
     pub(crate) sessions: SessionTable,
     pub(crate) view: View,
     pub(crate) reloader: Reloader,
@@ -42,6 +44,8 @@ pub(crate) struct Reading {
     pub(crate) drained_by: Option<SystemTime>,
     pub(crate) certificates: Certificates,
     pub(crate) limits: [Limit; 4],
+    /// For each cause: 0 if it is not there, 1 for a warning, 2 for an action that is required.
+    pub(crate) verdict: [(CauseKind, u8); CauseKind::ALL.len()],
     /// WHIP and WHEP sessions that are remembered.
     pub(crate) sessions: usize,
     /// How far another replica's clock was ahead at most.
@@ -55,15 +59,6 @@ pub(crate) struct Reading {
     /// Keys that have changed and wait for a restart.
     pub(crate) waiting: usize,
     pub(crate) runtime: Runtime,
-}
-
-/// How much there may be of something, and how much there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limit {
-    /// The configuration key that says how much: a label value, and the same in every process.
-    pub(crate) key: &'static str,
-    pub(crate) most: usize,
-    pub(crate) used: usize,
 }
 
 /// How tokio is doing.
@@ -86,12 +81,8 @@ impl Gauges {
             stage: self.shutdown.readiness.stage(),
             drained_by: drain.map(|drain| drain.times.deadline),
             certificates: store.map(CertStore::summary).unwrap_or_default(),
-            limits: [
-                Limit::connections(self.connections_max, self.connections.open()),
-                Limit::of(&self.permits.in_flight),
-                Limit::of(&self.permits.sockets),
-                Limit::of(&self.permits.event_streams),
-            ],
+            limits: self.limits.read(),
+            verdict: self.judge.verdict().by_cause(),
             sessions: self.sessions.count().http,
             clock_ahead: self.sessions.clock_ahead(),
             nodes: self.view.node_counts(),
@@ -122,12 +113,8 @@ impl Reading {
                 issuers: validity,
                 ..Certificates::default()
             },
-            limits: [
-                Limit::connections(ingress::config::Connections::default().max, 0),
-                Limit::of(&permits.in_flight),
-                Limit::of(&permits.sockets),
-                Limit::of(&permits.event_streams),
-            ],
+            limits: Limits::of(ingress::config::Connections::default().max, 0, &permits),
+            verdict: CauseKind::ALL.map(|kind| (kind, 0)),
             sessions: 0,
             clock_ahead: Duration::ZERO,
             nodes: NodeCounts::default(),
@@ -136,24 +123,6 @@ impl Reading {
             refused: false,
             waiting: 0,
             runtime: Runtime::default(),
-        }
-    }
-}
-
-impl Limit {
-    fn of(limit: &proxy::Limit) -> Self {
-        Self {
-            key: limit.key(),
-            most: limit.capacity(),
-            used: limit.in_use(),
-        }
-    }
-
-    fn connections(most: usize, used: usize) -> Self {
-        Self {
-            key: "connections.max",
-            most,
-            used,
         }
     }
 }

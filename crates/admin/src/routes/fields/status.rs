@@ -17,6 +17,60 @@ pub(in crate::routes) const STATUS: &[Field] = &[
         "`starting`, `ready`, `draining` or `drained`.",
     ),
     field(
+        "verdict.level",
+        WORDS,
+        "`healthy`, `warning` or `action_required`: whether clients are served.",
+    ),
+    field(
+        "verdict.causes[].cause",
+        WORDS,
+        "Why it is not `healthy`, such as `all-nodes-ejected`; the label of `whipstitch_verdict`.",
+    ),
+    field(
+        "verdict.causes[].severity",
+        WORDS,
+        "`warning` or `action_required`.",
+    ),
+    field("verdict.causes[].text", WORDS, "What is wrong."),
+    field("verdict.causes[].action", WORDS, "What to do."),
+    field("verdict.causes[].since_at", TIME, "Since when."),
+    field(
+        "last_minute.made",
+        COUNT,
+        "Attempts to begin a session (POSTs to WHIP and WHEP endpoints, WebSocket handshakes) in the last minute that succeeded.",
+    ),
+    field(
+        "last_minute.refused",
+        COUNT,
+        "Those answered with 3xx or 4xx.",
+    ),
+    field("last_minute.failed", COUNT, "Those answered with 5xx."),
+    field(
+        "last_minute.success_share",
+        "number or null, 0 to 1",
+        "Share of those that did not fail; null without any.",
+    ),
+    field(
+        "last_minute.p50_ms",
+        MS_OR_NULL,
+        "Median duration of requests to these URLs.",
+    ),
+    field("last_minute.p99_ms", MS_OR_NULL, "99th percentile."),
+    field(
+        "last_15_minutes.made",
+        COUNT,
+        "The same for the last 15 minutes.",
+    ),
+    field("last_15_minutes.refused", COUNT, "As above."),
+    field("last_15_minutes.failed", COUNT, "As above."),
+    field(
+        "last_15_minutes.success_share",
+        "number or null, 0 to 1",
+        "As above.",
+    ),
+    field("last_15_minutes.p50_ms", MS_OR_NULL, "As above."),
+    field("last_15_minutes.p99_ms", MS_OR_NULL, "As above."),
+    field(
         "drain",
         "object or null",
         "The drain; null if none has begun.",
@@ -173,4 +227,9 @@ pub(in crate::routes) const STATUS: &[Field] = &[
     ),
     field("reloads.last_at", TIME, "When it was."),
     field("reloads.last_result", WORDS, "`done` or `failed`."),
+    field(
+        "reloads.failures",
+        "list of text",
+        "The parts that failed, with why.",
+    ),
 ];

@@ -4,6 +4,7 @@ use http::{HeaderMap, StatusCode};
 use prometheus::{IntCounter, IntCounterVec, Opts};
 use whipstitch_signaling::Role;
 
+use super::Attempted;
 use crate::words::node_status::made_session;
 
 /// What came of a POST to an endpoint; a label value.
@@ -76,6 +77,21 @@ impl Attempts {
     /// What is to be registered.
     pub(super) fn collector(&self) -> IntCounterVec {
         self.all.clone()
+    }
+
+    /// What came of all of them, without their durations.
+    pub(super) fn totals(&self) -> Attempted {
+        let of = |attempt: Attempt| {
+            let both = [&self.publish, &self.play];
+            let counters = both.into_iter().filter_map(|all| all.get(attempt as usize));
+            counters.map(IntCounter::get).sum()
+        };
+        Attempted {
+            made: of(Attempt::Made),
+            refused: of(Attempt::Refused),
+            failed: of(Attempt::Failed),
+            ..Attempted::default()
+        }
     }
 
     pub(super) fn count(&self, role: Role, attempt: Attempt) {
