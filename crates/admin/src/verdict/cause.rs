@@ -40,7 +40,7 @@ causes! {
     Starting "starting"
         "Wait; if it lasts, the log says which listener or file is missing."
     Draining "draining"
-        "Stop the process (SIGTERM) once it is drained, or undo the drain (whipstitch drain --undo)."
+        "Stop the process (SIGTERM) once it is drained; it accepts no clients any more."
     NodesEjected "nodes-ejected"
         "Look at the nodes that whipstitch nodes lists; the others take the clients meanwhile."
     AllNodesEjected "all-nodes-ejected"
