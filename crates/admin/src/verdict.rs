@@ -30,7 +30,6 @@ use whipstitch_ingress::CertStore;
 use whipstitch_origin as origin;
 use whipstitch_proxy as proxy;
 
-pub(crate) use self::evidence::{EjectedNode, JudgedNodes, before};
 pub(crate) use self::window::{MINUTE, QUARTER};
 pub use self::{
     cause::{CauseKind, Severity},

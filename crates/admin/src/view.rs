@@ -1,5 +1,7 @@
 //! `GET /nodes` and `GET /lookups`. No value of a client's query is shown, only its keys.
 
+mod judged;
+
 use std::{
     collections::BTreeMap,
     net::IpAddr,
@@ -16,15 +18,12 @@ use whipstitch_origin::{
 };
 use whipstitch_signaling::{Role, StreamKey};
 
-use super::{
-    answer::{fine_millis, unix_ms},
-    verdict::{EjectedNode, JudgedNodes, before},
-};
+use super::answer::{fine_millis, unix_ms};
+
+pub(crate) use self::judged::{EjectedNode, JudgedNodes};
 
 /// Most rows of one answer.
 const MAX_ROWS: usize = 1_000;
-/// Time without a name or a failure after which an ejected node does not count any more.
-const FORGOTTEN: Duration = Duration::from_mins(10);
 
 /// Reads the state of nodes and cached lookups.
 #[derive(Clone, Debug)]
@@ -149,33 +148,6 @@ impl View {
             total: nodes.len(),
             nodes: nodes.into_values().take(MAX_ROWS).collect(),
         }
-    }
-
-    /// The nodes as the verdict sees them. An ejected node that nobody has named or tried for a
-    /// while has left the cluster, and says nothing of how clients are served.
-    pub(crate) fn judged_nodes(&self) -> JudgedNodes {
-        let named: BTreeMap<IpAddr, Duration> = self.allowed.named().into_iter().collect();
-        let is_recent = |ago: Duration| ago < FORGOTTEN;
-        let mut nodes = JudgedNodes {
-            healthy: self.node_counts().healthy,
-            ejected: Vec::new(),
-        };
-        for seen in self.health.seen() {
-            let failed = seen.last_failure.as_ref().map(|(_, ago)| *ago);
-            let named = named.get(&seen.address).copied();
-            let Some(ago) = seen.unhealthy_for else {
-                continue;
-            };
-            if named.is_some_and(is_recent) || failed.is_some_and(is_recent) {
-                nodes.ejected.push(EjectedNode {
-                    address: seen.address,
-                    since: before(ago),
-                    error: seen.last_failure.map(|(cause, _)| cause.to_string()),
-                });
-            }
-        }
-        nodes.ejected.sort_by_key(|node| node.address);
-        nodes
     }
 
     /// Number of nodes by state.

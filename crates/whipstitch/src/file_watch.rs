@@ -118,7 +118,7 @@ impl Schedule {
         }
     }
 
-    /// Tells what is wrong, or that nothing is.
+    /// Records what is wrong, or that nothing is.
     fn found(&self, reloads: &ReloadMetrics, wrong: Option<&String>) {
         reloads.unusable(wrong.is_some());
         *self.fault.0.lock().unwrap_or_else(PoisonError::into_inner) = wrong.cloned();

@@ -1,4 +1,4 @@
-//! Causes of which clients notice something: nodes, attempts, the manager, limits.
+//! Causes that clients notice: nodes, attempts, the manager, limits.
 
 use std::{fs, net::Ipv4Addr, time::Duration};
 
@@ -23,7 +23,7 @@ impl Setup {
         failed
     }
 
-    /// POSTs to an endpoint where nobody publishes: attempts that are refused.
+    /// POSTs to an endpoint without a publisher: attempts that are refused.
     async fn play_nothing(&self, times: usize) {
         for _ in 0..times {
             let target = "/live/whep/endpoint/missing";

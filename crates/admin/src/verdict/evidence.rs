@@ -1,9 +1,6 @@
 //! What is known at one moment. Plain data, so that the judgement can be tested without a process.
 
-use std::{
-    net::IpAddr,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use whipstitch_ingress::{CertStore, Certificates};
 use whipstitch_proxy::metrics::Attempted;
@@ -12,7 +9,7 @@ use super::{
     Sources,
     window::{MINUTE, Window},
 };
-use crate::{Drain, FileFaults, LastReload, Stage, limits::Limit};
+use crate::{Drain, FileFaults, LastReload, Stage, limits::Limit, view::JudgedNodes};
 
 /// All that the judgement rests on.
 pub(super) struct Evidence {
@@ -28,22 +25,6 @@ pub(super) struct Evidence {
     pub(super) rejected: bool,
     pub(super) reload: Option<LastReload>,
     pub(super) limits: [Limit; 4],
-}
-
-/// The nodes that matter: ejected ones that nobody names or tries any more do not.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct JudgedNodes {
-    pub(crate) healthy: usize,
-    pub(crate) ejected: Vec<EjectedNode>,
-}
-
-/// A node that is ejected, or on its way back.
-#[derive(Clone, Debug)]
-pub(crate) struct EjectedNode {
-    pub(crate) address: IpAddr,
-    pub(crate) since: SystemTime,
-    /// Why it last failed.
-    pub(crate) error: Option<String>,
 }
 
 /// The Stream Manager.
@@ -93,7 +74,7 @@ impl Manager {
 }
 
 /// The wall clock's time of a moment that is this long ago.
-pub(crate) fn before(ago: Duration) -> SystemTime {
+fn before(ago: Duration) -> SystemTime {
     let now = SystemTime::now();
     now.checked_sub(ago).unwrap_or(now)
 }

@@ -18,9 +18,9 @@ use whipstitch_ingress::Validity;
 
 use super::{
     cause::{CauseKind, Severity},
-    evidence::{EjectedNode, Evidence},
+    evidence::Evidence,
 };
-use crate::{Drained, Stage};
+use crate::{Drained, Stage, view::EjectedNode};
 
 /// Failed attempts in a minute below which their share says nothing.
 const FEW: u64 = 5;

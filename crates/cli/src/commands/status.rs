@@ -37,7 +37,7 @@ impl Question for Options {
 }
 
 /// Every cause is bad news, warnings too: code 0 means that nothing is worth a look. A version that
-/// tells no verdict has only its state.
+/// has no verdict has only its state.
 fn is_bad(status: Look<'_>) -> bool {
     match status.text("/verdict/level") {
         Some(level) => level != "healthy",

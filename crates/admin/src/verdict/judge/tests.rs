@@ -3,9 +3,8 @@ use whipstitch_proxy::{Permits, metrics::Attempted};
 
 use super::*;
 use crate::{
-    DrainTimes, FileFaults, LastReload, Report,
-    limits::Limits,
-    verdict::evidence::{JudgedNodes, Manager},
+    DrainTimes, FileFaults, LastReload, Report, limits::Limits, verdict::evidence::Manager,
+    view::JudgedNodes,
 };
 
 const DAY: u64 = 86_400;
