@@ -74,7 +74,7 @@ async fn a_player_waits_for_its_publisher_and_comes_back_with_it() {
     let url = demo.https_url();
     let page = Page::open(&browser, &url, "wait", Transport::Http, Source::Generated).await;
     page.press("play").await;
-    // The 409's `Retry-After`; without it the first wait would be 1 s.
+    // The 409's `Retry-After`; without it the waits would be 1, 3 and 5 s.
     page.wait_for_text("play", "status", "Trying again in 2 s")
         .await;
     for _ in 0..2 {

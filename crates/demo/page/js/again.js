@@ -1,7 +1,7 @@
 // Whether and when a panel that failed tries again by itself.
 
 /** Without word from the server, in ms: the n-th try waits the n-th of these, later ones the last. */
-const WAITS = [1_000, 2_000, 3_000, 5_000];
+const WAITS = [1_000, 3_000, 5_000];
 /** No server makes this page wait longer, in ms. */
 const LONGEST = 30_000;
 /** After a loss the name may be taken for a while, by the session that was lost. */
