@@ -123,6 +123,7 @@ async fn a_hundred_sessions_are_listed_searched_sorted_paged_and_one_is_ended() 
         );
         assert!(row["client"] == "127.0.0.1", "{row}");
         assert_eq!(row["tls"], true);
+        assert_eq!(row["state"], "open");
     }
     assert_eq!(
         show(&proxy, "/sessions?page=99").await["sessions"],

@@ -33,7 +33,7 @@ struct Setup {
 struct Again {
     answer: BoxFuture<'static, Reply>,
     node: TcpStream,
-    _connection: Kept,
+    connection: Kept,
 }
 
 impl Setup {
@@ -69,7 +69,7 @@ impl Setup {
         Again {
             answer,
             node: node.expect("a POST in time"),
-            _connection: connection,
+            connection,
         }
     }
 
@@ -98,11 +98,31 @@ fn outcome(reply: &Reply) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_post_whose_client_is_gone_holds_up_no_delete() {
+    let setup = Setup::start(78).await;
+    let again = setup.publish().await;
+    let mut orphan = again.node;
+    drop((again.answer, again.connection));
+    let no_requests = "whipstitch_requests_in_flight";
+    setup.proxy.until_metric(no_requests, 0.0).await;
+    let deleted = async { setup.node.answer(0, ENDED).await.0 };
+    let (reply, deleted) = tokio::join!(setup.delete(&setup.former), deleted);
+    assert_eq!(reply.status, 200, "{deleted}");
+    // What the node makes of the POST now is ended too.
+    orphan.write_all(CREATED.as_bytes()).await.unwrap();
+    let (deleted, _) = setup.node.answer(0, ENDED).await;
+    assert!(deleted.starts_with("DELETE /live/whip/resource/s1 "));
+    assert!(setup.sessions().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_late_delete_is_not_sent_while_a_newer_session_is_created() {
     let setup = Setup::start(71).await;
     let unknown = (404, "unknown-session".to_owned());
     let again = setup.publish().await;
-    assert_eq!(outcome(&setup.delete(&setup.former).await), unknown);
+    let refused = setup.delete(&setup.former).await;
+    assert_eq!(outcome(&refused), (503, "slot-pending".to_owned()));
+    assert_eq!(refused.header("retry-after"), "2");
     assert!(setup.node.unconnected());
     let created = again.answered(CREATED).await;
     assert_eq!(outcome(&setup.delete(&setup.former).await), unknown);

@@ -313,6 +313,33 @@ async fn nodes() -> BTreeSet<String> {
     storm.after(&deployment).await
 }
 
+/// A DELETE while another POST for the same stream is held by its node.
+async fn slots() -> BTreeSet<String> {
+    let deployment = Deployment::start().await;
+    let storm = Storm::before(deployment.proxy()).await;
+    let node = &deployment.cluster.nodes()[0];
+    let target = format!("{WHIP}/s1?host={}", node.ip());
+    let offer = Publisher::new().await.unwrap().offer().await.unwrap();
+    let made = storm.proxy.h1.sdp("POST", &target, &offer).await;
+    let session = path_of(made.header("location"));
+    node.fail(Fault::Late {
+        before: Duration::ZERO,
+        after: None,
+    })
+    .await;
+    let held = storm.proxy.h1.sdp("POST", &target, &offer);
+    let deleted = async {
+        let waiting = "whipstitch_requests_in_flight";
+        storm.proxy.until_metric(waiting, 1.0).await;
+        let deleted = storm.proxy.h1.bare("DELETE", &session).await;
+        node.heal().await;
+        deleted
+    };
+    let (_, deleted) = tokio::join!(held, deleted);
+    assert_eq!(deleted.problem(), "slot-pending");
+    storm.after(&deployment).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_of_everything_adds_no_series() {
     let deployment = Deployment::start().await;
@@ -321,6 +348,7 @@ async fn a_storm_of_everything_adds_no_series() {
     reached.append(&mut listed(&deployment).await);
     reached.append(&mut managers(&deployment).await);
     reached.append(&mut nodes().await);
+    reached.append(&mut slots().await);
     let proxy = deployment.proxy();
     let all = lines(&proxy).await;
     let all = all.iter().filter_map(|line| {

@@ -69,6 +69,7 @@ impl Vanished {
 struct Row {
     id: String,
     kind: &'static str,
+    state: &'static str,
     scope: String,
     stream: Option<String>,
     node: SocketAddr,
@@ -161,6 +162,7 @@ impl Question {
         let name = |stream: &String| holds(&format!("{}/{stream}", row.scope));
         holds(&row.id)
             || holds(row.kind)
+            || holds(row.state)
             || holds(&row.scope)
             || row.stream.as_ref().is_some_and(name)
             || holds(&row.node.to_string())
@@ -212,11 +214,12 @@ impl Question {
 }
 
 impl Row {
-    fn of(session: &SessionView) -> Self {
+    fn of(session: &SessionView, table: &SessionTable) -> Self {
         let (up, down) = session.bytes().unzip();
         Self {
             id: session.id().to_string(),
             kind: session.kind().label(),
+            state: table.state(session),
             scope: session.scope().to_owned(),
             stream: session.stream().map(StreamKey::name).map(str::to_owned),
             node: session.node(),
@@ -237,7 +240,7 @@ pub(super) fn list(table: &SessionTable, query: &str) -> Response<Body> {
     match Question::parse(query) {
         Ok(question) => {
             let sessions = table.all();
-            let rows = sessions.iter().map(|session| Row::of(session));
+            let rows = sessions.iter().map(|session| Row::of(session, table));
             let mut list = question.page(rows.collect());
             list.vanished = Vanished::of(table.finds_vanished());
             answer::json(&list)
@@ -249,7 +252,7 @@ pub(super) fn list(table: &SessionTable, query: &str) -> Response<Body> {
 /// One of them.
 pub(super) fn one(table: &SessionTable, id: &str) -> Response<Body> {
     match find(table, id) {
-        Some(session) => answer::json(&Row::of(&session)),
+        Some(session) => answer::json(&Row::of(&session, table)),
         None => unknown(),
     }
 }
@@ -280,6 +283,7 @@ mod tests {
             } else {
                 "whep"
             },
+            state: "open",
             scope: format!("live/room{}", number % 100),
             stream: Some(format!("stream{number}")),
             node: SocketAddr::from(([10, 0, 0, 1], 5080)),

@@ -47,8 +47,6 @@ pub(crate) mod traffic;
 pub mod vanished;
 pub(crate) mod view;
 
-#[cfg(test)]
-pub(crate) use self::state::By;
 pub(crate) use self::state::Standing;
 pub use self::{
     list::Count,

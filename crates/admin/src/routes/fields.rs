@@ -61,6 +61,7 @@ macro_rules! session {
             $($head,)*
             field(concat!($prefix, "id"), WORDS, "The session's id on this replica."),
             field(concat!($prefix, "kind"), WORDS, "`whip`, `whep`, `socket` or `manager`."),
+            field(concat!($prefix, "state"), WORDS, "`open`; `unclaimed`: its client does not have the whole answer to its POST yet; `closing`: a DELETE for it is in flight; `orphaned`: no client has it, and the proxy ends it; `closed`: it ended while the list was made."),
             field(concat!($prefix, "scope"), WORDS, "Scope of the stream."),
             field(concat!($prefix, "stream"), WORDS_OR_NULL, "Name of the stream; null for a WebSocket that names none."),
             field(concat!($prefix, "node"), WORDS, "Address and port of its node."),

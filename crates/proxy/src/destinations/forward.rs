@@ -267,8 +267,6 @@ impl Forward {
         let Known {
             role, key, session, ..
         } = known;
-        // Before it is sent: it is the client's activity whatever the node answers.
-        self.sessions.touch(*role, session);
         let trickles =
             tags::before(&mut request, session, self.strict_etags).map_err(BadRequest::from)?;
         let mut in_flight = None;

@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Method, Response, Uri, uri::PathAndQuery};
+use http::{Method, Request, Response, Uri, uri::PathAndQuery};
 use tokio::{sync::watch, time::Instant};
 use tower::{Layer, Service, ServiceExt};
 use whipstitch_origin::{
@@ -177,24 +177,19 @@ impl Resolver {
                 Ok(to_node(goal, target, client, budget, request, exchange))
             }
             Ask::Session { role, key, token } => {
-                let client = ClientKey::of(role, &key, &request, &exchange);
-                // A token says where. Without one, the node that the client names distinguishes its
-                // sessions.
-                let mut node = None;
-                let is_known = client.is_some() && self.sessions.serves_by_client();
-                if token.is_none() && !is_known {
-                    return Err(NoSession::NoToken.into());
-                }
-                if token.is_none() {
-                    let (lookup, query) = (
-                        bare(role, &key).of_network(self.network(&exchange)),
-                        request.uri().query(),
-                    );
-                    let named = self.named(&lookup, query, &mut budget, &exchange);
-                    node = named.await?;
-                }
-                let session =
-                    self.session(role, &key, token.as_deref(), client.as_ref(), node.as_ref())?;
+                let session = match token {
+                    Some(token) => {
+                        let opened = self.keys.borrow().open(role, &key, &token);
+                        opened.ok_or(NoSession::Unopened)?
+                    }
+                    None => {
+                        self.only_of(role, &key, &request, &mut budget, &exchange)
+                            .await?
+                    }
+                };
+                // It is the client's activity whatever the node answers.
+                let standing = self.sessions.heard_of(role, &session);
+                self.may_be_meant(standing, &session)?;
                 let origin = self
                     .allowed
                     .admit(Claim::Session(session.node))
@@ -207,7 +202,7 @@ impl Resolver {
                     key,
                     session,
                 });
-                Ok(to_node(goal, target, client, budget, request, exchange))
+                Ok(to_node(goal, target, None, budget, request, exchange))
             }
             Ask::Extension(url) => self.extension(url, host, budget, request, exchange).await,
             Ask::Socket(query) => {
@@ -246,31 +241,36 @@ impl Resolver {
             })
     }
 
-    /// The session that a URL means, if it is one that can still be meant.
-    fn session(
+    /// The session that a client means by a URL without a token: its only one, or its only one at
+    /// the node that it names.
+    async fn only_of(
         &self,
         role: Role,
         key: &StreamKey,
-        token: Option<&str>,
-        client: Option<&ClientKey>,
-        node: Option<&Origin>,
-    ) -> Result<Session, NoSession> {
-        let session = match token {
-            Some(token) => {
-                let opened = self.keys.borrow().open(role, key, token);
-                opened.ok_or(NoSession::Unopened)?
-            }
-            None => client
-                .and_then(|client| self.sessions.only_of(client, node.map(Origin::named)))
-                .ok_or(NoSession::NoToken)?,
-        };
-        self.is_current(role, &session)?;
-        Ok(session)
+        request: &Request<Bytes>,
+        budget: &mut Budget,
+        exchange: &Exchange,
+    ) -> Result<Session, Error> {
+        let client = ClientKey::of(role, key, request, exchange);
+        let client = client.filter(|_| self.sessions.serves_by_client());
+        let client = client.ok_or(NoSession::NoToken)?;
+        let lookup = bare(role, key).of_network(self.network(exchange));
+        let query = request.uri().query();
+        let node = self.named(&lookup, query, budget, exchange).await?;
+        let only = self
+            .sessions
+            .only_of(&client, node.as_ref().map(Origin::named));
+        Ok(only.ok_or(NoSession::NoToken)?)
     }
 
     /// Whether a session whose token could be opened can still be meant.
     fn is_current(&self, role: Role, session: &Session) -> Result<(), NoSession> {
-        match self.sessions.standing(role, session) {
+        self.may_be_meant(self.sessions.standing(role, session), session)
+    }
+
+    /// Whether a session of this standing can still be meant.
+    fn may_be_meant(&self, standing: Standing, session: &Session) -> Result<(), NoSession> {
+        match standing {
             Standing::Superseded => Err(NoSession::Superseded),
             Standing::Ended | Standing::Unknown if self.is_past(session.issued_at) => {
                 Err(NoSession::Expired)

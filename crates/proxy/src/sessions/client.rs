@@ -40,6 +40,10 @@ struct Known {
 }
 
 impl Clients {
+    /// What the one session of a client takes here, in bytes.
+    #[cfg(test)]
+    pub(super) const ENTRY: usize = size_of::<(ClientKey, ClientEntry)>() + size_of::<Known>();
+
     pub(super) fn add(&mut self, client: ClientKey, session: &Arc<SessionView>) {
         let entry = self.0.entry(client).or_default();
         entry.sessions.push(Known {
@@ -111,20 +115,18 @@ impl Clients {
         }
     }
 
-    /// The counter-offer to which this client has not reacted yet.
-    pub(super) fn unanswered(
-        &self,
+    /// The counter-offer that this client has not answered and meets with this offer of less; it
+    /// is not waited for any longer.
+    pub(super) fn take_refused(
+        &mut self,
         client: &ClientKey,
         connection: Option<SocketAddr>,
+        offer: &[u8],
     ) -> Option<CounterOffer> {
-        let (_, offer) = self.0.get(client)?.counter_offer.as_ref()?;
-        offer.is_unanswered(connection).then(|| offer.clone())
-    }
-
-    /// The counter-offer is not waited for any longer.
-    pub(super) fn forget_counter_offer(&mut self, client: &ClientKey) {
-        if let Some(entry) = self.0.get_mut(client) {
-            entry.counter_offer = None;
-        }
+        let entry = self.0.get_mut(client)?;
+        let is_refused = |(_, counter): &mut (_, CounterOffer)| {
+            counter.is_unanswered(connection) && counter.is_met_with_less(offer)
+        };
+        Some(entry.counter_offer.take_if(is_refused)?.1)
     }
 }

@@ -77,7 +77,7 @@ impl CounterOffer {
 
     /// Whether this came instead of an answer to it: an offer, and one of less. An empty body is no
     /// offer.
-    pub(crate) fn is_met_with_less(&self, offer: &[u8]) -> bool {
+    pub(super) fn is_met_with_less(&self, offer: &[u8]) -> bool {
         !offer.is_empty() && Kinds::of(offer).lacks(self.kinds)
     }
 }

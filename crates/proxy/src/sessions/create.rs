@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Pending`] | the POST is in flight | DELETEs for the slot wait no longer |
 //! | [`Unanswered`] | there is no connection to the node | nothing |
-//! | | the node gets the offer and has not answered | the session that it makes is an orphan |
+//! | | the node gets the offer and has not answered | the session that it makes is an orphan, and no DELETE waits for it |
 //! | [`Unclaimed`] | the client does not have its whole answer | the session is an orphan |
 //!
 //! An orphan is detected in `Drop`, which cannot await or fail, so a guard only enqueues it for the
@@ -81,7 +81,7 @@ impl<'a> Unanswered<'a> {
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        let Some((sent, create, pending)) = self.waits.take() else {
+        let Some((sent, create, _)) = self.waits.take() else {
             return;
         };
         if let Some(answer) = sent.left_alone() {
@@ -89,9 +89,8 @@ impl Drop for Unanswered<'_> {
                 let (head, _) = answer.await.ok()?.into_parts();
                 Some((head.status, head.headers))
             };
-            let answer = Box::pin(answer);
             self.orphans
-                .enqueue(create, Left::Unanswered { answer, pending });
+                .enqueue(create, Left::Unanswered(Box::pin(answer)));
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{
     slot::{Slot, Target},
-    state::{By, Verdict},
+    state::Verdict,
     table::SessionTable,
 };
 
@@ -15,7 +15,7 @@ use super::{
 /// client's or the operator's DELETE waits for a POST.
 pub(crate) const SLOT_WAIT: Duration = Duration::from_secs(1);
 
-/// A POST in flight at a slot: a DELETE waits for its answer.
+/// A POST in flight at a slot whose client waits: a DELETE waits for its answer.
 pub(crate) struct Pending {
     table: SessionTable,
     slot: Slot,
@@ -71,10 +71,10 @@ impl SessionTable {
     pub(crate) async fn begin_delete(
         &self,
         slot: Slot,
-        (target, by): (Target, By),
+        target: Target,
         patience: Option<Duration>,
     ) -> Result<InFlightDelete, NotSent> {
-        let which = (target, by, patience.is_some());
+        let which = (target, patience.is_some());
         let sent = self.until(&slot, |slots, now| {
             match slots.begin_delete(&slot, which, now) {
                 Verdict::Send => Some(Ok(())),

@@ -28,10 +28,8 @@ use whipstitch_origin::provoked::{self, Place};
 
 use super::{
     create_request::CreateRequest,
-    in_flight::Pending,
-    state::By,
     table::SessionTable,
-    terminate::{Doomed, Terminator},
+    terminate::{By, Doomed, Terminator},
     view::SessionView,
 };
 use crate::{
@@ -65,10 +63,7 @@ pub(super) type Answer = Option<(StatusCode, HeaderMap)>;
 /// What no client has.
 pub(crate) enum Left {
     /// A POST that the node has got as a whole.
-    Unanswered {
-        answer: BoxFuture<'static, Answer>,
-        pending: Option<Pending>,
-    },
+    Unanswered(BoxFuture<'static, Answer>),
     /// A session that the node says it has made; the table knows it if it got a URL of ours.
     Made {
         location: Option<HeaderValue>,
@@ -152,19 +147,14 @@ pub(crate) async fn run(
                 Left::Made { location, session } => {
                     Doomed::made(create, location.as_ref(), session)
                 }
-                Left::Unanswered { answer, pending } => {
-                    let answer = timeout(patience, answer).await;
-                    // The DELETE need not wait for its own POST.
-                    drop(pending);
-                    match answer {
-                        Ok(Some((status, headers))) if made_session(status, &headers) => {
-                            Doomed::made(create, headers.get(LOCATION), None)
-                        }
-                        // It made none.
-                        Ok(Some(_)) => return,
-                        Ok(None) | Err(_) => Err(OrphanOutcome::Unknown),
+                Left::Unanswered(answer) => match timeout(patience, answer).await {
+                    Ok(Some((status, headers))) if made_session(status, &headers) => {
+                        Doomed::made(create, headers.get(LOCATION), None)
                     }
-                }
+                    // It made none.
+                    Ok(Some(_)) => return,
+                    Ok(None) | Err(_) => Err(OrphanOutcome::Unknown),
+                },
             };
             let mut cause = None;
             let outcome = match doomed {

@@ -68,7 +68,7 @@ pub(super) type Number = u64;
 /// What is in flight at a slot, and which sessions are and were there.
 #[derive(Debug)]
 pub(super) struct SlotEntry<S> {
-    /// POSTs in flight.
+    /// POSTs in flight whose clients wait.
     pub(super) creating: u32,
     /// DELETEs in flight.
     pub(super) deleting: u32,
@@ -95,8 +95,9 @@ pub(super) struct Newest {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Former {
+    /// `None` of another replica's.
+    pub(super) number: Option<Number>,
     pub(super) issued_at: u64,
-    pub(super) is_ours: bool,
     pub(super) ended: bool,
 }
 
@@ -142,6 +143,21 @@ impl<S> Default for SlotEntry<S> {
 }
 
 impl<S> SlotEntry<S> {
+    /// The open session that was issued at this time.
+    pub(super) fn current(&self, issued_at: u64) -> Option<&Current<S>> {
+        let is_it = self.newest?.issued_at == issued_at;
+        self.current.as_ref().filter(|_| is_it)
+    }
+
+    /// Changes the state of that session.
+    pub(super) fn change(&mut self, issued_at: u64, into: impl FnOnce(State) -> State) {
+        if self.newest.is_some_and(|one| one.issued_at == issued_at)
+            && let Some(current) = &mut self.current
+        {
+            current.state = into(current.state);
+        }
+    }
+
     /// Whether a newer session has the slot.
     ///
     /// Sessions of this replica are ordered by their arrival. Another replica's is older only if
@@ -150,17 +166,21 @@ impl<S> SlotEntry<S> {
         let Some(newest) = &self.newest else {
             return false;
         };
+        let mut history = self.history.iter();
         let issued_at = match target {
-            Target::Since(arrival) => return newest.number > arrival.0,
+            Target::Since(Arrival(since)) => {
+                // One that has ended has the slot no more.
+                let former = |one: &Former| !one.ended && one.number > Some(since);
+                return (!newest.ended && newest.number > since) || history.any(former);
+            }
             Target::Issued(at) if at == newest.issued_at => return false,
             Target::Issued(at) => at,
         };
-        let mut history = self.history.iter();
         // The newest one's time by today's wall clock, which may have been set since.
         let began = now
             .wall
             .saturating_sub(millis(now.uptime.saturating_sub(newest.opened)));
-        history.any(|former| former.is_ours && former.issued_at == issued_at)
+        history.any(|former| former.number.is_some() && former.issued_at == issued_at)
             || began.saturating_sub(issued_at) > millis(SKEW)
     }
 

@@ -3,7 +3,8 @@
 //! | at a slot is in flight | a POST | a DELETE |
 //! |---|---|---|
 //! | nothing | is sent | is sent |
-//! | POSTs | is sent | waits until each has its answer, which says whose session is there |
+//! | POSTs that clients wait for | is sent | waits until each is answered: whose session is there? |
+//! | orphaned POSTs | is sent | is sent: what they make is no client's |
 //! | a DELETE | waits for its answer, but not for long | is sent: both mean the same session |
 //!
 //! A slot can be one session's now and another's a second later, and two requests over two
@@ -20,7 +21,7 @@ use whipstitch_signaling::Role;
 
 use super::{
     slot::{Current, Former, Newest, Now, Number, Slot, SlotEntry, Target},
-    state::{By, Standing, State, Verdict},
+    state::{Standing, State, Verdict},
 };
 
 /// Sessions that left their slot.
@@ -117,28 +118,28 @@ impl<S: Clone> Slots<S> {
         Some(&entry.current.as_ref()?.session)
     }
 
-    /// The open session that was issued at this slot at this time.
-    pub(super) fn get(&self, slot: &Slot, issued_at: u64) -> Option<(&S, State)> {
-        let entry = self.entries.get(slot)?;
-        let is_it = entry.newest?.issued_at == issued_at;
-        let current = entry.current.as_ref().filter(|_| is_it)?;
-        Some((&current.session, current.state))
+    /// The state of the open session that was issued at this slot at this time.
+    pub(super) fn state(&self, slot: &Slot, issued_at: u64) -> Option<State> {
+        Some(self.entries.get(slot)?.current(issued_at)?.state)
     }
 
-    /// What the table says of the session that was issued at this slot at this time.
-    pub(super) fn standing(&self, slot: &Slot, issued_at: u64, now: Now) -> Standing {
+    /// What the table says of the session that was issued at this slot at this time, and the
+    /// session if it is open.
+    pub(super) fn standing(&self, slot: &Slot, issued_at: u64, now: Now) -> (Standing, Option<&S>) {
         let Some(entry) = self.entries.get(slot) else {
-            return Standing::Unknown;
+            return (Standing::Unknown, None);
         };
-        if self.get(slot, issued_at).is_some() {
-            Standing::Open
-        } else if entry.is_superseded(Target::Issued(issued_at), now) {
+        if let Some(current) = entry.current(issued_at) {
+            return (Standing::Open, Some(&current.session));
+        }
+        let standing = if entry.is_superseded(Target::Issued(issued_at), now) {
             Standing::Superseded
         } else if entry.has_ended(issued_at) {
             Standing::Ended
         } else {
             Standing::Unknown
-        }
+        };
+        (standing, None)
     }
 
     /// Whether this replica saw that session end beyond doubt.
@@ -158,7 +159,7 @@ impl<S: Clone> Slots<S> {
         entry.is_some_and(|entry| entry.deleting > 0)
     }
 
-    /// A POST has its answer, or is given up.
+    /// A POST has its answer, or its client does not wait for it any more.
     pub(super) fn end_create(&mut self, slot: &Slot) {
         self.settle(slot, |entry| {
             entry.creating = entry.creating.saturating_sub(1);
@@ -176,8 +177,8 @@ impl<S: Clone> Slots<S> {
         let (slot, entry) = self.entry(slot);
         if let Some(former) = entry.newest {
             entry.remember(Former {
+                number: Some(former.number),
                 issued_at: former.issued_at,
-                is_ours: true,
                 ended: former.ended,
             });
         }
@@ -223,20 +224,22 @@ impl<S: Clone> Slots<S> {
     pub(super) fn begin_delete(
         &mut self,
         slot: &Slot,
-        (target, by, patient): (Target, By, bool),
+        (target, patient): (Target, bool),
         now: Now,
     ) -> Verdict {
-        if let Some(entry) = self.entries.get(slot) {
-            if entry.is_superseded(target, now) {
-                return Verdict::Superseded;
-            }
-            if patient && entry.creating > 0 {
-                return Verdict::Wait;
-            }
+        let Some(entry) = self.entries.get_mut(slot) else {
+            self.entry(slot.clone()).1.deleting += 1;
+            return Verdict::Send;
+        };
+        if entry.is_superseded(target, now) {
+            return Verdict::Superseded;
         }
-        self.entry(slot.clone()).1.deleting += 1;
+        if patient && entry.creating > 0 {
+            return Verdict::Wait;
+        }
+        entry.deleting += 1;
         if let Target::Issued(issued_at) = target {
-            self.change(slot, issued_at, |state| state.closing(by));
+            entry.change(issued_at, State::closing);
         }
         Verdict::Send
     }
@@ -291,10 +294,10 @@ impl<S: Clone> Slots<S> {
         }
         if certain {
             let (slot, entry) = self.entry(slot.clone());
-            let is_ours = |one: &Former| one.issued_at == issued_at && one.is_ours;
+            let known = entry.history.iter().find(|one| one.issued_at == issued_at);
             entry.remember(Former {
+                number: known.and_then(|one| one.number),
                 issued_at,
-                is_ours: entry.history.iter().any(is_ours),
                 ended: true,
             });
             if entry.rank.is_none() {
@@ -343,11 +346,8 @@ impl<S: Clone> Slots<S> {
     }
 
     fn change(&mut self, slot: &Slot, issued_at: u64, into: impl FnOnce(State) -> State) {
-        if let Some(entry) = self.entries.get_mut(slot)
-            && entry.newest.is_some_and(|one| one.issued_at == issued_at)
-            && let Some(current) = &mut entry.current
-        {
-            current.state = into(current.state);
+        if let Some(entry) = self.entries.get_mut(slot) {
+            entry.change(issued_at, into);
         }
     }
 

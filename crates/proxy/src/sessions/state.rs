@@ -1,16 +1,5 @@
 //! The states of a session and their transitions.
 
-/// Who ends a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum By {
-    /// Its client, with a DELETE.
-    Client,
-    /// The operator.
-    Operator,
-    /// The reaper task, since no client has it.
-    Reaper,
-}
-
 /// How far a session has come that a node has made and that is not closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -22,14 +11,22 @@ pub(crate) enum State {
     Orphaned,
     /// A DELETE for it is in flight.
     Closing {
-        /// Who sent the last one.
-        by: By,
         /// Whether no client has the session.
         orphaned: bool,
     },
 }
 
 impl State {
+    /// Its value in the admin interface.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Unclaimed => "unclaimed",
+            Self::Open => "open",
+            Self::Orphaned => "orphaned",
+            Self::Closing { .. } => "closing",
+        }
+    }
+
     /// The last frame of its answer was taken to be sent.
     pub(super) const fn claimed(self) -> Self {
         match self {
@@ -41,21 +38,21 @@ impl State {
     /// Its answer did not become the client's, or the client does not want it.
     pub(super) const fn orphaned(self) -> Self {
         match self {
-            Self::Closing { by, .. } => Self::Closing { by, orphaned: true },
+            Self::Closing { .. } => Self::Closing { orphaned: true },
             Self::Unclaimed | Self::Open | Self::Orphaned => Self::Orphaned,
         }
     }
 
     /// A DELETE is sent.
-    pub(super) const fn closing(self, by: By) -> Self {
-        let orphaned = matches!(self, Self::Orphaned | Self::Closing { orphaned: true, .. });
-        Self::Closing { by, orphaned }
+    pub(super) const fn closing(self) -> Self {
+        let orphaned = matches!(self, Self::Orphaned | Self::Closing { orphaned: true });
+        Self::Closing { orphaned }
     }
 
     /// The node did not end it.
     pub(super) const fn kept(self) -> Self {
         match self {
-            Self::Closing { orphaned: true, .. } => Self::Orphaned,
+            Self::Closing { orphaned: true } => Self::Orphaned,
             Self::Closing { .. } => Self::Open,
             other => other,
         }

@@ -25,7 +25,7 @@ use super::{
     end_log,
     slot::{Arrival, Now, Slot},
     slots::{Afterwards, Slots},
-    state::Standing,
+    state::{Standing, State},
     view::{About, Http, SessionId, SessionView},
 };
 use crate::{
@@ -158,14 +158,24 @@ impl SessionTable {
 
     /// What the table says of the session of a URL.
     pub(crate) fn standing(&self, role: Role, session: &Session) -> Standing {
+        self.judge(role, session, |_| ())
+    }
+
+    /// The same, when its client sends a request for it.
+    pub(crate) fn heard_of(&self, role: Role, session: &Session) -> Standing {
+        self.judge(role, session, |view| view.traffic().touch())
+    }
+
+    fn judge(&self, role: Role, session: &Session, open: impl FnOnce(&SessionView)) -> Standing {
         let (slot, now) = (Slot::of(role, session), self.now());
         let slots = lock(&self.shard(&slot).slots);
-        if let Some((view, _)) = slots.get(&slot, session.issued_at)
-            && view.age() >= self.0.lifetime
-        {
-            return Standing::Unknown;
+        let (standing, view) = slots.standing(&slot, session.issued_at, now);
+        if let Some(view) = view {
+            if view.age() >= self.0.lifetime {
+                return Standing::Unknown;
+            }
+            open(view);
         }
-        let standing = slots.standing(&slot, session.issued_at, now);
         drop(slots);
         // What is later than all that this process issued is another's, however our clock stepped.
         let ours = self.0.issued.load(Ordering::Relaxed);
@@ -193,12 +203,14 @@ impl SessionTable {
         self.0.by_client
     }
 
-    /// The client has sent a request for this session.
-    pub(crate) fn touch(&self, role: Role, session: &Session) {
-        let slot = Slot::of(role, session);
-        if let Some((view, _)) = lock(&self.shard(&slot).slots).get(&slot, session.issued_at) {
-            view.traffic().touch();
-        }
+    /// How far this session has come, in one word.
+    pub fn state(&self, session: &SessionView) -> &'static str {
+        let Some(http) = session.at_node() else {
+            return State::Open.label();
+        };
+        let slot = Slot::of(http.role, &http.sealed);
+        let state = lock(&self.shard(&slot).slots).state(&slot, http.sealed.issued_at);
+        state.map_or("closed", State::label)
     }
 
     /// A node has made a session. Another one at its slot is superseded.
@@ -288,18 +300,15 @@ impl SessionTable {
         lock(&self.0.clients).countered(session, connection, kinds);
     }
 
-    /// The counter-offer to which this client has not reacted yet.
-    pub(crate) fn unanswered(
+    /// The counter-offer that this client refuses with an offer of less. Taken under one lock: of
+    /// two such offers, one ends the session.
+    pub(crate) fn take_refused(
         &self,
         client: &ClientKey,
         connection: Option<SocketAddr>,
+        offer: &[u8],
     ) -> Option<CounterOffer> {
-        lock(&self.0.clients).unanswered(client, connection)
-    }
-
-    /// The counter-offer of this client is not waited for any longer.
-    pub(crate) fn forget_counter_offer(&self, client: &ClientKey) {
-        lock(&self.0.clients).forget_counter_offer(client);
+        lock(&self.0.clients).take_refused(client, connection, offer)
     }
 
     /// Waits until `done` finds what it looks for at this slot.

@@ -2,8 +2,8 @@
 //!
 //! | | client | operator | reaper |
 //! |---|---|---|---|
-//! | waits for POSTs in flight at the slot | a publisher's: 1 s of its budget; a player's: never | 1 s | `timeouts.abandoned` |
-//! | one is still in flight then | 404, not sent | not sent | not sent: `unknown` |
+//! | waits for POSTs at the slot that clients wait for | a publisher's: 1 s of its budget; a player's: never | 1 s | `timeouts.abandoned` |
+//! | one is still in flight then | 503, not sent | not sent | not sent: `unknown` |
 //! | a newer session has the slot | 404, not sent | not sent | not sent: `replaced` |
 //! | `Authorization` | of this request | of the POST | of the POST |
 //! | `X-Request-Id` | of this request | of the POST | of the POST |
@@ -35,17 +35,16 @@ use futures_util::future::BoxFuture;
 use http::{
     HeaderValue, Method, Request, StatusCode, Uri, header::AUTHORIZATION, uri::PathAndQuery,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
-use whipstitch_origin::{Directory, Origin};
+use whipstitch_origin::{Cause, Directory, Origin};
 use whipstitch_signaling::{Role, StreamKey, session::Session};
 
 use super::{
     create_request::CreateRequest,
     in_flight::{InFlightDelete, NotSent, SLOT_WAIT},
     slot::{Slot, Target},
-    state::By,
     table::SessionTable,
     view::{SessionId, SessionKind, SessionView},
 };
@@ -55,7 +54,7 @@ use crate::{
     words::{
         config::Timeouts,
         end_reason::{EndReason, OrphanOutcome},
-        error::NoSession,
+        error::{Error, NoSession},
         node_status::is_over,
     },
 };
@@ -78,6 +77,15 @@ struct Inner {
 struct How {
     nodes: Box<dyn SendDelete>,
     timeouts: Timeouts,
+}
+
+/// Who ends a session by a DELETE of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The operator.
+    Operator,
+    /// The reaper task, since no client has it.
+    Reaper,
 }
 
 /// A session to be ended by a DELETE of ours.
@@ -206,20 +214,23 @@ impl Terminator {
     /// Lets a client's DELETE pass; it is in flight until the guard is dropped.
     ///
     /// # Errors
-    /// A newer session has the slot, or may have it.
+    /// A newer session has the slot, or a POST that may take it stays unanswered.
     pub(crate) async fn pass(
         &self,
         role: Role,
         session: &Session,
         budget: &mut Budget,
-    ) -> Result<InFlightDelete, NoSession> {
+    ) -> Result<InFlightDelete, Error> {
         let patience = (role == Role::Publish).then_some(SLOT_WAIT);
-        let which = (Target::Issued(session.issued_at), By::Client);
-        let slot = Slot::of(role, session);
-        let pass = self.0.sessions.begin_delete(slot, which, patience);
+        let (slot, target) = (Slot::of(role, session), Target::Issued(session.issued_at));
+        let began = Instant::now();
+        let pass = self.0.sessions.begin_delete(slot, target, patience);
         match budget.pay(pass).await {
             Some(Ok(pass)) => Ok(pass),
-            Some(Err(NotSent::Superseded | NotSent::Busy)) | None => Err(NoSession::Superseded),
+            Some(Err(NotSent::Superseded)) => Err(NoSession::Superseded.into()),
+            Some(Err(NotSent::Busy)) | None => {
+                Err(Error::SlotPending(Cause::Timeout(began.elapsed())))
+            }
         }
     }
 
@@ -255,12 +266,12 @@ impl Terminator {
         };
         let (patience, end) = match by {
             By::Reaper => (how.timeouts.abandoned, EndReason::Abandoned),
-            By::Operator | By::Client => (SLOT_WAIT, EndReason::HttpEnded),
+            By::Operator => (SLOT_WAIT, EndReason::HttpEnded),
         };
         let mut pauses = PAUSES.iter();
         loop {
-            let (slot, which) = (doomed.slot(), (doomed.target, by));
-            let sent = self.0.sessions.begin_delete(slot, which, Some(patience));
+            let sessions = &self.0.sessions;
+            let sent = sessions.begin_delete(doomed.slot(), doomed.target, Some(patience));
             let guard = match sent.await {
                 Ok(guard) => guard,
                 Err(NotSent::Superseded) => return OrphanOutcome::Replaced,

@@ -9,8 +9,9 @@ use whipstitch_origin::{AllowedOrigins, Claim, Found, Metrics, Origin, config::N
 use whipstitch_signaling::{Role, StreamKey, session::Session, tag::Tag};
 
 use super::{
+    client::Clients,
     counter_offer::Kinds,
-    slot::{Slot, Target},
+    slot::{Number, Slot, SlotEntry, Target},
     vanished::{self, Presence},
     view::{About, Http},
     *,
@@ -152,13 +153,13 @@ async fn a_request_for_an_old_session_does_not_concern_the_newer_one_at_its_slot
     let (old, new) = (sealed(HERE, 1), sealed(HERE, 2));
     scene.open(Role::Publish, &old);
     let newer = scene.open(Role::Publish, &new);
-    scene.table.touch(Role::Publish, &old);
+    scene.table.heard_of(Role::Publish, &old);
     assert!(newer.traffic().is_silent());
     assert!(!scene.table.close(Role::Publish, &old, EndReason::Deleted));
     assert_eq!(scene.table.count().http, 1);
     let has_ended = |session| scene.table.has_ended(Role::Publish, session);
     assert!(has_ended(&old) && !has_ended(&new));
-    scene.table.touch(Role::Publish, &new);
+    scene.table.heard_of(Role::Publish, &new);
     assert!(!newer.traffic().is_silent());
     assert!(scene.table.close(Role::Publish, &new, EndReason::Deleted));
     assert_eq!(scene.standing(2), Standing::Ended);
@@ -439,13 +440,17 @@ async fn switching_off_sessions_by_client_affects_urls_without_a_token_only() {
     assert_eq!(scene.table.only_of(&client, None), None);
     let kinds = Kinds::of(b"m=audio 9 x\r\nm=video 9 x\r\n");
     scene.table.countered(&session, None, kinds);
-    let offer = scene.table.unanswered(&client, None).unwrap();
-    assert!(!offer.is_of_one_client());
     for (sdp, is_less) in [("", false), ("v=0\r\n", true), ("m=video 9 x\r\n", true)] {
-        assert_eq!(offer.is_met_with_less(sdp.as_bytes()), is_less, "{sdp}");
+        scene.table.countered(&session, None, kinds);
+        let taken = scene.table.take_refused(&client, None, sdp.as_bytes());
+        assert_eq!(taken.is_some(), is_less, "{sdp}");
+        assert!(taken.is_none_or(|offer| !offer.is_of_one_client()));
+        let again = scene.table.take_refused(&client, None, b"v=0").is_some();
+        assert_eq!(again, !is_less, "one of two ends the session");
     }
-    scene.table.touch(Role::Play, &sealed("/a", 1));
-    assert!(scene.table.unanswered(&client, None).is_none());
+    scene.table.countered(&session, None, kinds);
+    scene.table.heard_of(Role::Play, &sealed("/a", 1));
+    assert!(scene.table.take_refused(&client, None, b"v=0").is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -489,8 +494,8 @@ async fn many_at_once_leave_nothing_in_flight() {
                 let pending = scene.table.begin_create(slot.clone()).await;
                 scene.open(Role::Publish, &session);
                 drop(pending);
-                let which = (Target::Issued(issued_at), By::Client);
-                let delete = scene.table.begin_delete(slot, which, Some(HOUR)).await;
+                let target = Target::Issued(issued_at);
+                let delete = scene.table.begin_delete(slot, target, Some(HOUR)).await;
                 if delete.is_ok() {
                     scene
                         .table
@@ -511,8 +516,54 @@ fn what_is_no_id_is_none() {
     }
 }
 
+#[tokio::test]
+async fn how_far_a_session_has_come_is_one_word() {
+    let scene = Scene::new(10).await;
+    let session = sealed(HERE, 1);
+    let view = scene.open(Role::Publish, &session);
+    let state = || scene.table.state(&view);
+    assert_eq!(state(), "unclaimed");
+    scene.table.claim(&view);
+    assert_eq!(state(), "open");
+    let slot = Slot::of(Role::Publish, &session);
+    let delete = async || {
+        let delete = scene
+            .table
+            .begin_delete(slot.clone(), Target::Issued(1), None);
+        delete.await.ok().unwrap()
+    };
+    let refused = delete().await;
+    assert_eq!(state(), "closing");
+    drop(refused);
+    assert_eq!(state(), "open");
+    scene.table.orphan(&view);
+    assert_eq!(state(), "orphaned");
+    drop(delete().await);
+    assert_eq!(state(), "orphaned");
+    scene
+        .table
+        .close(Role::Publish, &session, EndReason::Deleted);
+    assert_eq!(state(), "closed");
+}
+
+/// What one WHIP session of a client takes, without the text that it keeps on the heap. A table
+/// that grew just now has room for twice as much in its hash maps.
 #[test]
 fn a_session_takes_little() {
     let (view, http) = (size_of::<SessionView>(), size_of::<Http>());
     assert!(view <= 304 && http <= 256, "{view}, {http}");
+    // Two counts of each `Arc`; one byte of control for each entry of a hash map.
+    let shared = 2 * size_of::<usize>();
+    let slot = size_of::<Arc<Slot>>() + size_of::<SlotEntry<Arc<SessionView>>>() + 1;
+    let by_age = size_of::<(Number, Arc<Slot>)>();
+    let held = [
+        view + shared,
+        http,
+        size_of::<Slot>() + shared,
+        slot,
+        by_age,
+        Clients::ENTRY + 1,
+    ];
+    let all: usize = held.iter().sum();
+    assert!(all <= 1_200, "{all} = {held:?}");
 }

@@ -50,6 +50,9 @@ pub enum Error {
     /// The Stream Manager answered a WebSocket handshake in a way that RFC 6455 does not allow.
     #[error("the Stream Manager did not accept the WebSocket: {0}")]
     ManagerHandshake(&'static str),
+    /// A DELETE is not sent while a POST for the same slot stays unanswered.
+    #[error("another session of the same stream is being made at the node; send the DELETE again")]
+    SlotPending(Cause),
     /// There is no room for more.
     #[error("{what} is reached")]
     Overloaded {
@@ -157,8 +160,8 @@ pub enum NoSession {
         "the token in its URL is not one of this stream's, or was sealed with a key that this replica does not have"
     )]
     Unopened,
-    /// A newer session has its slot, or is about to.
-    #[error("a newer session of the same stream has taken its place at the node, or is taking it")]
+    /// A newer session has its slot.
+    #[error("a newer session of the same stream has taken its place at the node")]
     Superseded,
     /// It is older than `sessions.lifetime`.
     #[error("its URL is older than a session may last")]
@@ -203,7 +206,8 @@ impl Error {
         match self {
             Self::Node(
                 NodeFault::Unreachable(cause) | NodeFault::Timeout(cause) | NodeFault::Sdp(cause),
-            ) => Some(cause.clone()),
+            )
+            | Self::SlotPending(cause) => Some(cause.clone()),
             Self::Manager(fault)
             | Self::Publish(LookupError::Manager(fault))
             | Self::Play(LookupError::Manager(fault)) => fault.cause(),

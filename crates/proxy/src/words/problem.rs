@@ -170,6 +170,9 @@ kinds! {
     Disabled "signaling-disabled" SERVICE_UNAVAILABLE "Signalling is switched off"
         "`proxy.enabled` is false: only the Stream Manager's pages and API are served."
         "Set `proxy.enabled = true`."
+    SlotPending "slot-pending" SERVICE_UNAVAILABLE "A POST for the same stream is not answered yet"
+        "A DELETE came while the node had not answered a POST for the same stream. Its session would have taken the slot, so the DELETE could have ended a stream that just began: it waited for a second, and was not sent."
+        "Send the DELETE again after `Retry-After` seconds. If it stays so, look at the node: it does not answer POSTs."
     Overloaded "overloaded" SERVICE_UNAVAILABLE "There is no room for more"
         "The limit that `detail` names is reached."
         "Try again after `Retry-After` seconds; add replicas or raise the limit."
@@ -237,6 +240,7 @@ impl Kind {
                 | ManagerFault::CircuitOpen
                 | ManagerFault::TooLong,
             ) => Self::ManagerUnreachable,
+            Error::SlotPending(_) => Self::SlotPending,
             Error::Overloaded { .. }
             | Error::Play(LookupError::Busy)
             | Error::Publish(LookupError::Busy) => Self::Overloaded,
@@ -262,9 +266,11 @@ impl Kind {
     /// Seconds after which it makes sense to try again.
     const fn retry_after(self) -> Option<HeaderValue> {
         match self {
-            Self::NotLive | Self::NoNode | Self::ManagerUnavailable | Self::Overloaded => {
-                Some(RETRY_AFTER)
-            }
+            Self::NotLive
+            | Self::NoNode
+            | Self::ManagerUnavailable
+            | Self::SlotPending
+            | Self::Overloaded => Some(RETRY_AFTER),
             _ => None,
         }
     }

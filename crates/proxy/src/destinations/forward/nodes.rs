@@ -104,7 +104,7 @@ mod tests {
     use crate::{
         Exchange, Metrics,
         request::{clock::WallClock, phases::Times},
-        sessions::{By, slot::Target},
+        sessions::slot::Target,
         words::config::Timeouts,
     };
 
@@ -169,8 +169,8 @@ mod tests {
             since: Arrival::default(),
         };
         let create = creating.at(&origin);
-        let which = (Target::Issued(1), By::Reaper);
-        let delete = sessions.begin_delete(create.slot().unwrap(), which, Some(SECOND));
+        let slot = create.slot().unwrap();
+        let delete = sessions.begin_delete(slot, Target::Issued(1), Some(SECOND));
         let _in_flight = delete.await.unwrap_or_else(|why| panic!("{why:?}"));
 
         // It took a whole share of the node's time.

@@ -26,15 +26,20 @@ pub(super) fn check(
     asked: &Asked,
     request: &Request<Bytes>,
 ) -> Result<(), Error> {
-    let Some(counter) = unanswered(forward, endpoint, asked, request) else {
+    // A compressed offer is for the node to read.
+    if endpoint.lookup.role != Role::Play || coding::of(request.headers()) != Coding::None {
+        return Ok(());
+    }
+    let Some(client) = &asked.client else {
         return Ok(());
     };
-    if !counter.is_met_with_less(request.body()) {
+    let connection = asked.exchange.own_connection();
+    let refused = forward
+        .sessions
+        .take_refused(client, connection, request.body());
+    let Some(counter) = refused else {
         return Ok(());
-    }
-    if let Some(client) = &asked.client {
-        forward.sessions.forget_counter_offer(client);
-    }
+    };
     if counter.is_of_one_client() {
         let authorization = request.headers().get(AUTHORIZATION).cloned();
         end_unused(forward, counter, asked, authorization);
@@ -61,23 +66,4 @@ fn end_unused(
         since: forward.sessions.arrival(),
     };
     forward.orphans.unwanted(create, counter.session);
-}
-
-/// The counter-offer that this client got, if it comes with an offer and not with an answer.
-fn unanswered(
-    forward: &Forward,
-    endpoint: &Endpoint,
-    asked: &Asked,
-    request: &Request<Bytes>,
-) -> Option<CounterOffer> {
-    // A compressed offer is for the node to read.
-    if endpoint.lookup.role != Role::Play
-        || request.body().is_empty()
-        || coding::of(request.headers()) != Coding::None
-    {
-        return None;
-    }
-    let client = asked.client.as_ref()?;
-    let connection = asked.exchange.own_connection();
-    forward.sessions.unanswered(client, connection)
 }

@@ -24,7 +24,7 @@ use http::uri::PathAndQuery;
 mod deletes;
 mod world;
 
-use self::world::{Delete, Id, Phase, Post, Random};
+use self::world::{By, Delete, Id, Phase, Post, Random};
 use super::*;
 use crate::{
     request::clock::{SKEW, millis},
@@ -212,7 +212,9 @@ impl Run {
     fn answer(&mut self, id: Id, slot: &Slot, made: bool) {
         let lost = self.random.one_in(10);
         if lost || !made || self.posts[id].client_gone {
-            self.slots.end_create(slot);
+            if !self.posts[id].client_gone {
+                self.slots.end_create(slot);
+            }
             self.posts[id].phase = Phase::Over;
             if lost {
                 self.posts[id].client_gone = true;
@@ -237,19 +239,19 @@ impl Run {
     /// A client gives up its POST; a node that has not got all of it makes nothing.
     fn hang_up(&mut self) {
         let waits = |post: &Post| {
-            matches!(
-                post.phase,
-                Phase::Waits | Phase::InFlight | Phase::Arrived(_)
-            )
+            !post.client_gone
+                && matches!(
+                    post.phase,
+                    Phase::Waits | Phase::InFlight | Phase::Arrived(_)
+                )
         };
         let Some(id) = self.some(waits) else {
             return;
         };
         self.posts[id].client_gone = true;
+        self.slots.end_create(&self.places[self.posts[id].slot]);
         if !matches!(self.posts[id].phase, Phase::Arrived(_)) {
             self.posts[id].phase = Phase::Over;
-            let slot = self.places[self.posts[id].slot].clone();
-            self.slots.end_create(&slot);
         }
     }
 
@@ -258,7 +260,7 @@ impl Run {
             return;
         };
         let (at, (number, issued_at)) = (self.posts[id].slot, self.posts[id].opened.unwrap());
-        let standing = self.slots.standing(&self.places[at], issued_at, self.now());
+        let (standing, _) = self.slots.standing(&self.places[at], issued_at, self.now());
         let newer = |post: &Post| post.slot == at && post.opened.is_some_and(|(n, _)| n > number);
         if !self.posts.iter().any(newer) {
             assert_ne!(

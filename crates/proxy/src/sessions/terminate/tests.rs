@@ -171,9 +171,8 @@ impl Scene {
             sleep(Duration::from_secs(after)).await;
             answer
         };
-        let (answer, pending) = (Box::pin(answer), None);
         self.orphans
-            .enqueue(self.create(), Left::Unanswered { answer, pending });
+            .enqueue(self.create(), Left::Unanswered(Box::pin(answer)));
     }
 
     /// Opens a session at the usual slot, issued at this time.

@@ -33,7 +33,7 @@ impl Run {
             None => Target::Since(post.since),
         };
         let patient = by != By::Client || post.slot != 2;
-        let which = (target, by, patient);
+        let which = (target, patient);
         let slot = self.places[post.slot].clone();
         let verdict = self.slots.begin_delete(&slot, which, self.now());
         if verdict == Verdict::Send {

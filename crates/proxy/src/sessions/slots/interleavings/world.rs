@@ -51,6 +51,14 @@ pub(super) struct Post {
     pub(super) ended: Option<EndReason>,
 }
 
+/// Who sends a DELETE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Client,
+    Operator,
+    Reaper,
+}
+
 /// A DELETE in flight.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Delete {
