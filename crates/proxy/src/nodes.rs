@@ -1,5 +1,8 @@
 //! The only way to a node.
 
-pub(crate) mod client;
+pub(crate) mod failed;
 pub(crate) mod failover;
+pub(crate) mod handshaking;
 pub(crate) mod node_client;
+pub(crate) mod pool;
+pub(crate) mod sent;

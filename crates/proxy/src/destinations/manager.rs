@@ -29,7 +29,7 @@ use whipstitch_signaling::{
 
 use crate::{
     Body, BodyError, Error, Exchange, RequestBody,
-    nodes::client,
+    nodes::pool::POOL_SIZE,
     request::phases::{Phase, Phases},
     words::{body, config::Timeouts, error::defect},
 };
@@ -50,7 +50,7 @@ impl Manager {
     ) -> std::io::Result<Self> {
         let base = manager.base().clone();
         Ok(Self {
-            clients: Clients::new(manager, timeouts.connect, client::POOL_SIZE)?,
+            clients: Clients::new(manager, timeouts.connect, POOL_SIZE)?,
             base,
             allowed,
             patience: timeouts.manager_answer,

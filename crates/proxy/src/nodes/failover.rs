@@ -21,7 +21,7 @@ use whipstitch_origin::{Candidates, Cause, Directory, Lookup, Origin, Outcome, P
 
 use crate::{
     Body, Error, Exchange, Metrics,
-    nodes::client::Failed,
+    nodes::failed::Failed,
     request::{
         budget::Budget,
         phases::{Phase, Phases},

@@ -1,47 +1,40 @@
 //! [`NodeClient`]: everything that is sent to a node goes through it, in HTTP over pooled
 //! connections, or as a WebSocket handshake over a connection of its own.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{
-    HeaderValue, Request, Response, Uri,
-    header::HOST,
-    uri::{Parts, Scheme},
-};
+use http::{HeaderValue, Request, Version, header::HOST};
 use http_body_util::Full;
-use hyper::{body::Incoming, client::conn::http1, rt};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
 };
-use tokio_util::task::TaskTracker;
 use tracing::debug;
 use whipstitch_origin::{Cause, Directory, Origin};
 
+use super::{
+    failed::Failed,
+    pool::{Answer, Connection, Pool},
+};
 use crate::{
-    nodes::{
-        client::{self, Failed, Nodes, Sent},
-        failover::{Carrier, NodeAnswer},
-    },
     request::{
         budget::Budget,
         phases::{Phase, Phases},
     },
-    words::{
-        body,
-        config::{Bearer, Timeouts},
-    },
+    words::config::{Bearer, Timeouts},
 };
 
-/// The client of the nodes. Cheap to clone: all clones share one pool.
+/// The client of the nodes. Redirects are not followed, and a request whose first byte was sent is
+/// never sent again. Cheap to clone: all clones share one pool.
 #[derive(Clone)]
 pub(crate) struct NodeClient {
-    pub(crate) client: Nodes,
+    pub(super) pool: Pool,
     directory: Arc<dyn Directory>,
-    connect: Duration,
+    timeout: Duration,
     bearer: Bearer,
 }
 
@@ -49,9 +42,9 @@ impl NodeClient {
     /// One that reports to `directory` how long each connection took.
     pub(crate) fn new(timeouts: &Timeouts, directory: Arc<dyn Directory>) -> Self {
         Self {
-            client: client::client(timeouts.connect, directory.clone()),
+            pool: Pool::default(),
             directory,
-            connect: timeouts.connect,
+            timeout: timeouts.connect,
             bearer: Bearer::default(),
         }
     }
@@ -62,138 +55,100 @@ impl NodeClient {
         self
     }
 
-    /// The request as this node gets it, and its whole URL.
+    /// The request as this node gets it, whichever version it came in.
     ///
     /// # Errors
-    /// [`Failed::Defect`]: there is none, which the layers above have ruled out.
-    pub(crate) fn addressed(
+    /// [`Failed::Defect`]: it cannot be written, which the layers above have ruled out.
+    pub(super) fn addressed(
         &self,
         origin: &Origin,
         mut request: Request<Bytes>,
-    ) -> Result<(Request<Bytes>, Uri), Failed> {
-        let applied = self.bearer.apply(&mut request);
-        applied.map_err(|_| Failed::Defect)?;
-        let uri = node_uri(origin, request.uri()).ok_or(Failed::Defect)?;
-        Ok((request, uri))
-    }
-
-    async fn dial(&self, origin: &Origin) -> io::Result<TcpStream> {
-        let began = Instant::now();
-        let socket = TcpStream::connect(origin.addr())
-            .await
-            .inspect_err(|error| debug!(node = %origin, %error, "the node cannot be dialled"))?;
-        self.directory.connected(origin.addr(), began.elapsed());
-        let _ = socket.set_nodelay(true);
-        // A node that lost power sends nothing, ever; this notices within a minute.
-        let probes = TcpKeepalive::new()
-            .with_time(Duration::from_secs(30))
-            .with_interval(Duration::from_secs(10));
-        let socket_ref = SockRef::from(&socket);
-        let _ = socket_ref.set_tcp_keepalive(&probes.with_retries(3));
-        // Keepalive does not run while sent data is not acknowledged.
-        let _ = socket_ref.set_tcp_user_timeout(Some(Duration::from_secs(30)));
-        Ok(socket)
-    }
-}
-
-impl Carrier for NodeClient {
-    type Guard = ();
-
-    async fn carry(
-        &self,
-        origin: &Origin,
-        request: Request<Bytes>,
-        budget: &mut Budget,
-        phases: &Phases,
-    ) -> Result<NodeAnswer<()>, Failed> {
-        let (request, uri) = self.addressed(origin, request)?;
-        let mut sent = Sent::new(&self.client, request, uri);
-        let answer = sent.answered(budget, phases).await;
-        answer.map(|response| NodeAnswer {
-            origin: origin.clone(),
-            response: response.map(body::incoming),
-            guard: (),
-        })
-    }
-}
-
-/// The nodes, for a WebSocket handshake. An answer of 101 holds the socket: [`hyper::upgrade::on`]
-/// takes it out as [`TokioIo`] of a [`TcpStream`].
-pub(crate) struct Handshaking<'a> {
-    pub(crate) nodes: &'a NodeClient,
-    /// Drives each connection until its 101, or until the body of another answer has been read.
-    pub(crate) tasks: &'a TaskTracker,
-}
-
-impl Carrier for Handshaking<'_> {
-    type Guard = ();
-
-    async fn carry(
-        &self,
-        origin: &Origin,
-        mut request: Request<Bytes>,
-        budget: &mut Budget,
-        phases: &Phases,
-    ) -> Result<NodeAnswer<()>, Failed> {
-        let bearer = self.nodes.bearer.apply(&mut request);
+    ) -> Result<Request<Bytes>, Failed> {
+        let bearer = self.bearer.apply(&mut request);
         let host = HeaderValue::from_str(origin.authority().as_str());
         let (Ok(()), Ok(host)) = (bearer, host) else {
             return Err(Failed::Defect);
         };
         request.headers_mut().insert(HOST, host);
+        *request.version_mut() = Version::HTTP_11;
+        Ok(request)
+    }
+
+    /// A new connection to this node, for requests one after the other.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "its task ends with what uses it; a shutdown does not wait for idle connections"
+    )]
+    pub(super) async fn connect(
+        &self,
+        origin: &Origin,
+        budget: &mut Budget,
+        phases: &Phases,
+    ) -> Result<Connection, Failed> {
+        let (socket, began) = (self.dial(origin, budget, phases).await?, Instant::now());
+        let connected = http1::handshake(socket).await;
+        let (send, connection) =
+            connected.map_err(|error| Failed::Broken(Cause::of(&error, began.elapsed())))?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                debug!(%error, "a connection to a node broke");
+            }
+        });
+        Ok(send)
+    }
+
+    /// Sends a request over this connection, which goes back to the pool with the answer.
+    pub(super) fn send(
+        &self,
+        origin: &Origin,
+        mut connection: Connection,
+        request: Request<Full<Bytes>>,
+    ) -> Answer {
+        let (pool, node) = (self.pool.clone(), origin.addr());
+        Box::pin(async move {
+            let answer = connection.try_send_request(request).await?;
+            pool.put(node, connection);
+            Ok(answer)
+        })
+    }
+
+    /// A socket to this node.
+    pub(super) async fn dial(
+        &self,
+        origin: &Origin,
+        budget: &mut Budget,
+        phases: &Phases,
+    ) -> Result<TokioIo<TcpStream>, Failed> {
         let began = Instant::now();
-        let connect = self.nodes.connect;
-        let dialled = budget.pay(timeout(connect, self.nodes.dial(origin))).await;
+        let connecting = timeout(self.timeout, TcpStream::connect(origin.addr()));
+        let connected = budget.pay(connecting).await;
         phases.connect(Phase::since(began));
-        let socket = match dialled {
-            Some(Ok(Ok(socket))) => socket,
+        let waited = began.elapsed();
+        match connected {
+            Some(Ok(Ok(socket))) => {
+                self.directory.connected(origin.addr(), waited);
+                watch_over(&socket);
+                Ok(TokioIo::new(socket))
+            }
             Some(Ok(Err(error))) => {
-                let cause = Cause::of(&error, began.elapsed());
-                return Err(Failed::NotConnected(cause));
+                debug!(node = %origin, %error, "the node cannot be dialled");
+                Err(Failed::NotConnected(Cause::of(&error, waited)))
             }
-            Some(Err(_)) => return Err(Failed::NotConnected(Cause::Timeout(connect))),
-            None => return Err(Failed::OutOfTime(Cause::Timeout(began.elapsed()))),
-        };
-        let began = Instant::now();
-        let asked = handshake(TokioIo::new(socket), request, self.tasks);
-        match budget.pay(asked).await {
-            Some(Ok(response)) => {
-                phases.first_byte(Phase::since(began));
-                Ok(NodeAnswer {
-                    origin: origin.clone(),
-                    response: response.map(body::incoming),
-                    guard: (),
-                })
-            }
-            Some(Err(error)) => Err(Failed::Broken(Cause::of(&error, began.elapsed()))),
-            None => Err(Failed::Timeout(Cause::Timeout(began.elapsed()))),
+            Some(Err(_)) => Err(Failed::NotConnected(Cause::Timeout(self.timeout))),
+            None => Err(Failed::OutOfTime(Cause::Timeout(waited))),
         }
     }
 }
 
-/// Sends a request over a connection of its own, which can become a WebSocket; one of `tasks`
-/// drives it.
-pub(crate) async fn handshake<I>(
-    socket: I,
-    request: Request<Bytes>,
-    tasks: &TaskTracker,
-) -> hyper::Result<Response<Incoming>>
-where
-    I: rt::Read + rt::Write + Send + Unpin + 'static,
-{
-    let (mut send, connection) = http1::handshake(socket).await?;
-    tasks.spawn(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            debug!(%error, "the connection broke before its 101");
-        }
-    });
-    send.send_request(request.map(Full::new)).await
-}
-
-fn node_uri(origin: &Origin, target: &Uri) -> Option<Uri> {
-    let mut parts = Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
-    parts.authority = Some(origin.authority().clone());
-    parts.path_and_query = target.path_and_query().cloned();
-    Uri::from_parts(parts).ok()
+/// Sends small pieces at once, and notices a node that is gone.
+fn watch_over(socket: &TcpStream) {
+    let _ = socket.set_nodelay(true);
+    // A node that lost power sends nothing, ever; this notices within a minute.
+    let probes = TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(10));
+    let socket = SockRef::from(socket);
+    let _ = socket.set_tcp_keepalive(&probes.with_retries(3));
+    // Keepalive does not run while sent data is not acknowledged.
+    let _ = socket.set_tcp_user_timeout(Some(Duration::from_secs(30)));
 }

@@ -34,20 +34,20 @@ use super::{
 };
 use crate::{
     Body, BodyError,
-    nodes::client::{Failed, Sent},
+    nodes::{failed::Failed, sent::Sent},
     request::{budget::Budget, phases::Phases},
     words::node_status::made_session,
 };
 
 /// A POST that was sent to a node and is not answered.
 pub(crate) struct Unanswered<'a> {
-    waits: Option<(Sent, CreateRequest, Option<Pending>)>,
+    waits: Option<(Sent<'a>, CreateRequest, Option<Pending>)>,
     orphans: &'a Orphans,
 }
 
 impl<'a> Unanswered<'a> {
     pub(crate) fn new(
-        sent: Sent,
+        sent: Sent<'a>,
         create: CreateRequest,
         pending: Option<Pending>,
         orphans: &'a Orphans,

@@ -49,7 +49,7 @@ use super::{
     view::{SessionId, SessionKind, SessionView},
 };
 use crate::{
-    nodes::{client::Failed, failover::Carrier},
+    nodes::{failed::Failed, failover::Carrier},
     request::{budget::Budget, phases::Phases, request_id::REQUEST_ID},
     words::{
         config::Timeouts,

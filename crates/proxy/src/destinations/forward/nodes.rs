@@ -8,9 +8,10 @@ use whipstitch_origin::{Cause, Origin};
 use super::Asked;
 use crate::{
     nodes::{
-        client::{Failed, Sent},
+        failed::Failed,
         failover::{Carrier, NodeAnswer},
         node_client::NodeClient,
+        sent::Sent,
     },
     request::{budget::Budget, message::Endpoint, phases::Phases},
     sessions::{
@@ -68,13 +69,12 @@ impl Carrier for Creating<'_> {
         budget: &mut Budget,
         phases: &Phases,
     ) -> Result<NodeAnswer<Unclaimed>, Failed> {
-        let (request, uri) = self.nodes.addressed(origin, request)?;
+        let sent = Sent::new(self.nodes, origin, request)?;
         let (began, create) = (Instant::now(), self.at(origin));
         let pending = self.begin(&create, budget).await;
         if budget.is_over() {
             return Err(Failed::OutOfTime(Cause::Timeout(began.elapsed())));
         }
-        let sent = Sent::new(&self.nodes.client, request, uri);
         let sent = Unanswered::new(sent, create, pending, self.orphans);
         let (response, guard) = sent.answered(budget, phases).await?;
         Ok(NodeAnswer {

@@ -39,7 +39,8 @@ use crate::{
     Body, DrainSignal, Error, Metrics, SessionTable,
     nodes::{
         failover::{Failover, NodeAnswer},
-        node_client::{Handshaking, NodeClient},
+        handshaking::Handshaking,
+        node_client::NodeClient,
     },
     request::{
         message::{SocketNodes, ToSocket},

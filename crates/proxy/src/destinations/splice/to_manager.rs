@@ -14,7 +14,7 @@ use super::{Agreed, Splice, handshake::Handshake, session::Session};
 use crate::{
     Body, Error, Exchange,
     destinations::manager::Manager,
-    nodes::node_client,
+    nodes::handshaking,
     request::phases::Phase,
     sessions::view::About,
     words::{body, error::defect},
@@ -52,7 +52,7 @@ impl Splice {
                 Err(_) => return Err(unreachable(Cause::Timeout(self.connect))),
             };
             let began = Instant::now();
-            let answer = node_client::handshake(connection, asked, &self.sessions).await;
+            let answer = handshaking::handshake(connection, asked, &self.sessions).await;
             let answer = answer.map_err(|error| unreachable(Cause::of(&error, began.elapsed())))?;
             exchange.phases().first_byte(Phase::since(began));
             let peer = peer
