@@ -154,8 +154,11 @@ impl Client {
         self.send(Request::get(target).body("").unwrap()).await
     }
 
-    /// Any method, with an SDP body.
+    /// Any method, with an SDP body where the method takes one.
     pub async fn sdp(&self, method: &str, target: &str, sdp: &str) -> Reply {
+        if matches!(method, "GET" | "HEAD" | "OPTIONS" | "DELETE") {
+            return self.bare(method, target).await;
+        }
         let request = Request::builder()
             .method(method)
             .uri(target)

@@ -225,18 +225,18 @@ async fn behind_a_trusted_proxy_no_client_gets_the_node_of_another() {
     })
     .await;
     let proxy = deployment.proxy();
-    let request = |method, target| {
+    let request = |method, target, body| {
         let request = Request::builder().method(method).uri(target);
         request
             .header("x-forwarded-for", "192.0.2.1")
             .header("content-type", "application/sdp")
-            .body("v=0")
+            .body(body)
             .unwrap()
     };
     let target = "/live/whip/endpoint/s1";
     let transcoded = "/live/whip/endpoint/s1?transcode=true";
-    proxy.h1.send(request("OPTIONS", transcoded)).await;
-    proxy.h1.send(request("POST", target)).await;
+    proxy.h1.send(request("OPTIONS", transcoded, "")).await;
+    proxy.h1.send(request("POST", target, "v=0")).await;
     let seen = deployment.cluster.seen();
     assert_eq!(seen.lookups(Action::Broadcast, "live", "s1"), 2);
 }

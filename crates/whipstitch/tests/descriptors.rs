@@ -88,6 +88,8 @@ fn started() -> (Running, SocketAddr, SocketAddr, String) {
         .arg(env!("CARGO_BIN_EXE_whipstitch"))
         .args(["run", "--stream-manager", "http://127.0.0.1:9"])
         .args(["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        // Silent clients keep their descriptors for as long as a test takes.
+        .env("WHIPSTITCH_CONNECTIONS_HEADER_TIMEOUT", "10m")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
