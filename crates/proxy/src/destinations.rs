@@ -10,12 +10,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use http::Response;
 use tower::Service;
 
 use crate::{
-    Body, Bound, Error,
+    Body, Bound, Error, Exchange,
     destinations::{forward::Forward, manager::Manager, splice::Splice},
     words::reason::Answerer,
 };
@@ -49,33 +49,45 @@ impl Service<Bound> for Destinations {
         Poll::Ready(Ok(()))
     }
 
+    /// Each destination has a box of its own: one for all would be as large as the largest.
     fn call(&mut self, bound: Bound) -> Self::Future {
         let all = self.0.clone();
-        Box::pin(async move {
-            let (exchange, answerer) = match &bound {
-                Bound::Node(to) => (to.exchange.clone(), Answerer::Node),
-                Bound::Socket(to) => (to.exchange.clone(), Answerer::Node),
-                Bound::Manager { exchange, .. } | Bound::ManagerSocket { exchange, .. } => {
-                    (exchange.clone(), Answerer::Manager)
-                }
-            };
-            let answer = match bound {
-                Bound::Node(to) => all.forward.clone().send(to).await,
-                Bound::Socket(to) => all.splice.open(to).await,
-                Bound::Manager {
-                    request,
-                    names_nodes,
-                    exchange,
-                } => all.manager.send(request, names_nodes, &exchange).await,
-                Bound::ManagerSocket { request, exchange } => {
-                    let opened = all.splice.open_to_manager(&all.manager, request, exchange);
-                    opened.await
-                }
-            };
-            if answer.is_ok() {
-                exchange.answered_by(answerer);
+        match bound {
+            Bound::Node(to) => {
+                let exchange = to.exchange.clone();
+                answered(all.forward.clone().send(to), exchange, Answerer::Node)
             }
-            answer
-        })
+            Bound::Socket(to) => {
+                let exchange = to.exchange.clone();
+                let opened = async move { all.splice.open(to).await };
+                answered(opened, exchange, Answerer::Node)
+            }
+            Bound::Manager {
+                request,
+                names_nodes,
+                exchange,
+            } => {
+                let told = exchange.clone();
+                let sent = async move { all.manager.send(request, names_nodes, &exchange).await };
+                answered(sent, told, Answerer::Manager)
+            }
+            Bound::ManagerSocket { request, exchange } => {
+                let told = exchange.clone();
+                let opened = async move {
+                    let manager = &all.manager;
+                    all.splice.open_to_manager(manager, request, exchange).await
+                };
+                answered(opened, told, Answerer::Manager)
+            }
+        }
     }
+}
+
+/// The same answer; its exchange is told whose it is.
+fn answered(
+    answer: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
+    exchange: Exchange,
+    by: Answerer,
+) -> BoxFuture<'static, Result<Response<Body>, Error>> {
+    answer.inspect_ok(move |_| exchange.answered_by(by)).boxed()
 }

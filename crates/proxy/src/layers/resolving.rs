@@ -97,34 +97,38 @@ where
 
     fn call(&mut self, routed: Routed<Bytes>) -> Self::Future {
         let (resolver, inner) = (self.resolver.clone(), self.inner.clone());
-        Box::pin(async move { inner.oneshot(resolver.resolve(routed).await?).await })
+        match routed {
+            Routed::Signaling(asked) => {
+                Box::pin(async move { inner.oneshot(resolver.signaling(asked).await?).await })
+            }
+            Routed::Manager(ForManager {
+                ask,
+                request,
+                exchange,
+            }) => {
+                let (names_nodes, target) = match ask {
+                    ManagerAsk::Any { names_nodes } => (names_nodes, None),
+                    ManagerAsk::Forward(target) => (false, Some(target)),
+                };
+                let bound = Bound::Manager {
+                    request,
+                    names_nodes,
+                    exchange,
+                };
+                match target {
+                    None => Box::pin(inner.oneshot(bound)),
+                    Some(target) => Box::pin(async move {
+                        let mut budget = Budget::new(resolver.budget, resolver.connect);
+                        resolver.forwardable(&target, &mut budget).await?;
+                        inner.oneshot(bound).await
+                    }),
+                }
+            }
+        }
     }
 }
 
 impl Resolver {
-    async fn resolve(&self, routed: Routed<Bytes>) -> Result<Bound, Error> {
-        match routed {
-            Routed::Signaling(asked) => self.signaling(asked).await,
-            Routed::Manager(asked) => self.manager(asked).await,
-        }
-    }
-
-    async fn manager(&self, asked: ForManager) -> Result<Bound, Error> {
-        let names_nodes = match asked.ask {
-            ManagerAsk::Any { names_nodes } => names_nodes,
-            ManagerAsk::Forward(target) => {
-                let mut budget = Budget::new(self.budget, self.connect);
-                self.forwardable(&target, &mut budget).await?;
-                false
-            }
-        };
-        Ok(Bound::Manager {
-            request: asked.request,
-            names_nodes,
-            exchange: asked.exchange,
-        })
-    }
-
     async fn signaling(&self, asked: Signaling<Bytes>) -> Result<Bound, Error> {
         let Signaling {
             ask,

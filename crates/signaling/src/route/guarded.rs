@@ -6,6 +6,8 @@
 //! enough that the words stand there in order. A path of 2.0 that is written plainly is taken at
 //! its word: a stream named `admin` is no administration.
 
+use std::borrow::Cow;
+
 use super::Route;
 use crate::{
     Api,
@@ -18,7 +20,8 @@ const DECODINGS: usize = 4;
 /// The route of a path without its first slash that is none of WHIP, WHEP or a socket.
 pub(super) fn parse(path: &str, api: Api) -> Route {
     let plain = is_plain(path);
-    let segments = segments(path);
+    let decoded = decoded(path);
+    let segments: Vec<&[u8]> = segments(&decoded).collect();
     let second = |word: &str| match (plain, segments.as_slice()) {
         (true, [root, _, found, ..]) => is(root, "as") && is(found, word),
         (true, _) => false,
@@ -37,14 +40,15 @@ pub(super) fn parse(path: &str, api: Api) -> Route {
 
 /// Whether a container that resolves dots would leave a folder of this path.
 pub fn has_dots(path: &str) -> bool {
-    let is_dots = |segment: &Vec<u8>| matches!(&**segment, b"." | b"..");
-    segments(path).iter().any(is_dots)
+    let is_dots = |segment: &[u8]| matches!(segment, b"." | b"..");
+    segments(&decoded(path)).any(is_dots)
 }
 
 /// Whether a container may read this path as one of the Stream Manager's own WebSocket proxies,
 /// which dial any `host=`: everything below `/streammanager` of 1.x, and `/as/v1/proxy` of 2.0.
 pub fn leads_to_a_node(path: &str) -> bool {
-    let walked = walk(path);
+    let decoded = decoded(path);
+    let walked = walk(&decoded);
     let begins = |words: &[&str]| {
         let mut walked = walked.iter();
         let mut words = words.iter();
@@ -57,7 +61,8 @@ pub fn leads_to_a_node(path: &str) -> bool {
 /// Manager's own proxy for these URLs goes to any `host=` (Red5 Pro documentation, WHIP/WHEP
 /// configuration), so only what we read may reach it.
 pub fn signals(path: &str) -> bool {
-    let walked = walk(path);
+    let decoded = decoded(path);
+    let walked = walk(&decoded);
     walked.windows(2).any(|pair| {
         let [protocol, noun] = pair else { return false };
         ["whip", "whep"].iter().any(|word| is(protocol, word))
@@ -66,10 +71,10 @@ pub fn signals(path: &str) -> bool {
 }
 
 /// The segments that are left when a container has merged slashes and resolved dots.
-fn walk(path: &str) -> Vec<Vec<u8>> {
-    let mut walked: Vec<Vec<u8>> = Vec::new();
-    for segment in segments(path) {
-        match &*segment {
+fn walk(decoded: &[u8]) -> Vec<&[u8]> {
+    let mut walked: Vec<&[u8]> = Vec::new();
+    for segment in segments(decoded) {
+        match segment {
             b"" | b"." => {}
             b".." => drop(walked.pop()),
             _ => walked.push(segment),
@@ -84,16 +89,23 @@ fn is_plain(path: &str) -> bool {
         .all(|segment| check_segment(Part::Scope, segment).is_ok())
 }
 
-fn segments(path: &str) -> Vec<Vec<u8>> {
-    let mut decoded = path.as_bytes().to_vec();
+/// A path without its escapes; most paths have none, and are not copied.
+fn decoded(path: &str) -> Cow<'_, [u8]> {
+    let mut decoded = Cow::Borrowed(path.as_bytes());
     for _ in 0..DECODINGS {
-        decoded = decode(&decoded);
+        if !decoded.contains(&b'%') {
+            break;
+        }
+        decoded = Cow::Owned(decode(&decoded));
     }
+    decoded
+}
+
+fn segments(decoded: &[u8]) -> impl Iterator<Item = &[u8]> {
     decoded
         .split(|byte| matches!(byte, b'/' | b'\\'))
         .filter_map(|segment| segment.split(|byte| *byte == b';').next())
-        .map(|segment| segment.trim_ascii().to_vec())
-        .collect()
+        .map(<[u8]>::trim_ascii)
 }
 
 fn is(segment: &[u8], word: &str) -> bool {
@@ -102,7 +114,7 @@ fn is(segment: &[u8], word: &str) -> bool {
 
 /// Whether these words stand there one after the other, with anything before, between and behind
 /// them.
-fn in_order(segments: &[Vec<u8>], words: &[&str]) -> bool {
+fn in_order(segments: &[&[u8]], words: &[&str]) -> bool {
     let mut segments = segments.iter();
     words
         .iter()

@@ -26,7 +26,10 @@ impl Rules {
             self.base.at_manager(path),
             self.base.with_prefix(path),
         ];
-        for form in forms {
+        for (index, form) in forms.into_iter().enumerate() {
+            if index > 0 && form == path {
+                continue;
+            }
             // The manager's own proxies would dial whatever a client names.
             if websocket && leads_to_a_node(&form) {
                 let what = "WebSockets to nodes are at /streammanager/ and, with Stream Manager 2.0, at /as/v1/proxy/ws/; \
@@ -38,7 +41,7 @@ impl Rules {
             if self.api == Api::V1 && signals(&form) {
                 return Err(BadRequest::Disguised.into());
             }
-            if form == path {
+            if index == 0 {
                 continue;
             }
             match Route::parse(&form, false, self.api) {
