@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use ahash::RandomState;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use moka::{policy::EvictionPolicy, sync::Cache};
@@ -41,6 +42,8 @@ use crate::{
     resolve::Resolver,
 };
 
+/// How exactly it is remembered when a node was named last.
+const NAMED_AGAIN: Duration = Duration::from_secs(1);
 /// Most named nodes remembered at once.
 const MAX_NAMED: u64 = 10_000;
 
@@ -89,7 +92,7 @@ pub struct AllowedOrigins {
     /// For names that the manager has not named.
     strangers: Resolver,
     named_for: Duration,
-    named: Cache<Known, Instant>,
+    named: Cache<Known, Instant, RandomState>,
     metrics: Metrics,
 }
 
@@ -111,7 +114,7 @@ impl AllowedOrigins {
                 // The node that was named last is dialled next; by frequency, old names would keep
                 // new ones out.
                 .eviction_policy(EvictionPolicy::lru())
-                .build(),
+                .build_with_hasher(RandomState::new()),
             metrics,
         }
     }
@@ -275,8 +278,13 @@ impl AllowedOrigins {
         Ok(origin)
     }
 
+    /// A node of a busy stream is named by each lookup: it is written down once a second.
     fn remember(&self, known: Known) {
-        self.named.insert(known, Instant::now() + self.named_for);
+        let until = Instant::now() + self.named_for;
+        let newest = self.named.get(&known);
+        if newest.is_none_or(|newest| until >= newest + NAMED_AGAIN) {
+            self.named.insert(known, until);
+        }
     }
 
     /// The addresses that the Stream Manager has named within `named_for`, and how long ago, in no

@@ -6,13 +6,13 @@
 
 mod answers;
 mod entry;
+mod events;
 mod singleflight;
 mod view;
 
-use std::{fmt, hash::Hash, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::task::TaskTracker;
 use tracing::trace;
@@ -21,6 +21,7 @@ use whipstitch_signaling::{Role, StreamKey};
 use self::{
     answers::Answers,
     entry::{CacheEntry, CacheRead, SETTLING},
+    events::Events,
     singleflight::{After, Join, Reply, Request, SingleFlight, Waiter},
 };
 pub use self::{entry::Freshness, view::Entry};
@@ -31,9 +32,6 @@ use crate::{
     provoked::{self, Place},
 };
 
-/// Maximum number of events of each kind that are kept.
-const MAX_EVENTS: u64 = 10_000;
-
 /// A [`Directory`] that caches the answers of a [`Source`]. Clones share the cache.
 #[derive(Clone)]
 pub struct Cached(Arc<Inner>);
@@ -43,11 +41,11 @@ struct Inner {
     answers: Answers,
     lookups: SingleFlight,
     /// When a publish of each stream last ended; invalidates older answers about the stream.
-    ended: Cache<StreamKey, Instant>,
+    ended: Events<StreamKey>,
     /// When each stream was last published; invalidates an older "no such stream".
-    published: Cache<StreamKey, Instant>,
+    published: Events<StreamKey>,
     /// When the answer to each lookup was last found wrong.
-    forgotten: Cache<Lookup, Instant>,
+    forgotten: Events<Lookup>,
     health: Health,
     config: config::Lookup,
     tasks: TaskTracker,
@@ -70,9 +68,9 @@ impl Cached {
             source,
             answers: Answers::new(&config),
             lookups: SingleFlight::default(),
-            ended: recent_events(longest),
-            published: recent_events(longest),
-            forgotten: recent_events(longest),
+            ended: Events::new(longest),
+            published: Events::new(longest),
+            forgotten: Events::new(longest),
             health,
             config,
             tasks,
@@ -155,7 +153,7 @@ impl Cached {
 
 impl Inner {
     fn read(&self, lookup: &Lookup, purpose: Purpose) -> CacheRead {
-        let (read, freshness) = match self.answers.get(lookup) {
+        let (read, freshness) = match self.servable(lookup) {
             Some(entry) => {
                 let invalidated_at = self.invalidated_at(lookup, &entry);
                 (
@@ -175,9 +173,18 @@ impl Inner {
         read
     }
 
+    /// The answer that may serve a caller, by its age. None does for a publish: the manager is asked
+    /// for each, and what it said before is for outages only.
+    fn servable(&self, lookup: &Lookup) -> Option<Arc<CacheEntry>> {
+        match lookup.role {
+            Role::Publish => None,
+            Role::Play => self.answers.get(lookup),
+        }
+    }
+
     /// Serves a request from the cache; returns it if the cache does not serve it.
     fn recheck(&self, lookup: &Lookup, request: Request) -> Option<Request> {
-        let Some(entry) = self.answers.get(lookup) else {
+        let Some(entry) = self.servable(lookup) else {
             return Some(request);
         };
         let invalidated_at = self.invalidated_at(lookup, &entry);
@@ -203,10 +210,12 @@ impl Inner {
         let candidates = entry.answer().iter().flat_map(Candidates::iter);
         let failed = candidates.filter_map(|origin| self.health.failed_since(origin, asked));
         let published = entry.answer().is_err();
-        let published = published.then(|| self.published.get(&lookup.key)).flatten();
+        let published = published
+            .then(|| self.published.last(&lookup.key))
+            .flatten();
         let told = [
-            self.ended.get(&lookup.key),
-            self.forgotten.get(lookup),
+            self.ended.last(&lookup.key),
+            self.forgotten.last(lookup),
             published,
         ];
         failed
@@ -221,7 +230,7 @@ impl Inner {
             return self.fail(lookup, &ManagerFault::NotAnAnswer.into());
         }
         let (found, fault) = (answer.is_ok(), answer.as_ref().err().cloned());
-        let published = self.published.get(&lookup.key);
+        let published = self.published.last(&lookup.key);
         match CacheEntry::new(answer, asked, lookup.role, published, &self.config) {
             Some(entry) => {
                 let entry = Arc::new(entry);
@@ -271,15 +280,6 @@ impl Inner {
             None
         })
     }
-}
-
-/// The time of the last event for each key.
-fn recent_events<K: Hash + Eq + Send + Sync + 'static>(longest: Duration) -> Cache<K, Instant> {
-    Cache::builder()
-        .max_capacity(MAX_EVENTS)
-        .eviction_policy(EvictionPolicy::lru())
-        .time_to_live(longest)
-        .build()
 }
 
 /// Serves a waiter; returns it if no use is left, or if it came after an event that invalidates the
@@ -347,15 +347,15 @@ impl Directory for Cached {
     }
 
     fn forget(&self, lookup: &Lookup) {
-        self.0.forgotten.insert(lookup.clone(), Instant::now());
+        self.0.forgotten.note(lookup);
     }
 
     fn ended(&self, stream: &StreamKey) {
-        self.0.ended.insert(stream.clone(), Instant::now());
+        self.0.ended.note(stream);
     }
 
     fn published(&self, stream: &StreamKey) {
-        self.0.published.insert(stream.clone(), Instant::now());
+        self.0.published.note(stream);
         self.0.answers.published(stream);
     }
 

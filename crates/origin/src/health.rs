@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use ahash::RandomState;
 use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -42,7 +43,7 @@ const FORGET_AFTER: Duration = Duration::from_mins(10);
 /// Clones share the state.
 #[derive(Clone, Debug)]
 pub struct Health {
-    nodes: Cache<SocketAddr, Arc<Node>>,
+    nodes: Cache<SocketAddr, Arc<Node>, RandomState>,
     ejections: Arc<Ejections>,
     eject_after: u32,
     eject_for: Duration,
@@ -133,7 +134,7 @@ impl Health {
             nodes: Cache::builder()
                 .max_capacity(MAX_NODES)
                 .eviction_policy(EvictionPolicy::lru())
-                .build(),
+                .build_with_hasher(RandomState::new()),
             ejections: Arc::default(),
             eject_after: config.eject_after,
             eject_for: config.eject_for,

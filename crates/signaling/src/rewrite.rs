@@ -16,7 +16,7 @@
 
 mod reference;
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use http::uri::{Authority, PathAndQuery};
 use thiserror::Error;
@@ -76,7 +76,7 @@ pub fn resource(
     let (path, own_query) = target.split_once('?').unwrap_or((&target, ""));
     let path = remove_dot_segments(path);
     let path = match path.strip_prefix(endpoint.path()) {
-        Some(rest) => format!("{}{rest}", as_resource(endpoint.path())),
+        Some(rest) => Cow::Owned(as_resource(endpoint.path()) + rest),
         None => path,
     };
     let request_id = query::filter(endpoint.query().unwrap_or_default(), |key| {
@@ -124,7 +124,7 @@ pub fn target(
 
 fn bounded(path: &str, query: &str) -> Result<PathAndQuery, LocationError> {
     let mark = if query.is_empty() { "" } else { "?" };
-    let whole = format!("{path}{mark}{query}");
+    let whole = [path, mark, query].concat();
     if whole.len() > MAX_RESOURCE {
         return Err(LocationError::TooLong);
     }
@@ -135,7 +135,7 @@ fn bounded(path: &str, query: &str) -> Result<PathAndQuery, LocationError> {
 /// too.
 fn as_resource(endpoint: &str) -> String {
     match endpoint.rsplit_once("/endpoint/") {
-        Some((before, name)) => format!("{before}/resource/{name}"),
+        Some((before, name)) => [before, "/resource/", name].concat(),
         None => endpoint.to_owned(),
     }
 }

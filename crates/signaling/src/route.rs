@@ -123,11 +123,10 @@ impl Form {
     pub fn session(self, role: Role, key: &StreamKey, token: &str) -> String {
         let protocol = role.protocol();
         match self {
-            Self::Classic => format!(
-                "/{}/{protocol}/resource/{}/{token}",
-                key.scope(),
-                key.name()
-            ),
+            Self::Classic => {
+                let (scope, name) = (key.scope(), key.name());
+                ["/", scope, "/", protocol, "/resource/", name, "/", token].concat()
+            }
             Self::Guid => format!("/as/v1/proxy/{protocol}/{key}/{}{token}", guid::SESSION),
         }
     }

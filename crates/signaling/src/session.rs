@@ -298,12 +298,8 @@ fn bound_to(header: &[u8], purpose: Purpose, role: Role, key: &StreamKey) -> Aad
 
 /// Where a Red5 node keeps a session (Red5 Pro documentation, WHIP/WHEP configuration).
 fn usual_resource(role: Role, key: &StreamKey) -> String {
-    format!(
-        "/{}/{}/resource/{}",
-        key.scope(),
-        role.protocol(),
-        key.name()
-    )
+    let (scope, name) = (key.scope(), key.name());
+    ["/", scope, "/", role.protocol(), "/resource/", name].concat()
 }
 
 /// A session could not be sealed.

@@ -66,7 +66,7 @@ impl StreamKey {
         let scope = check_scope(scope)?;
         check_segment(Part::Stream, name)?;
         Ok(Self {
-            path: format!("{scope}/{name}").into(),
+            path: [scope, "/", name].concat().into(),
             scope_len: scope.len(),
         })
     }

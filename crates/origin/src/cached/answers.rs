@@ -8,6 +8,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ahash::RandomState;
 use moka::{policy::EvictionPolicy, sync::Cache};
 use whipstitch_signaling::{Role, StreamKey};
 
@@ -22,10 +23,10 @@ type Answered = (Arc<Lookup>, Arc<CacheEntry>);
 
 /// The answers. Their TTLs only bound memory: freshness is checked on every read.
 pub(super) struct Answers {
-    proven: Cache<Lookup, Arc<CacheEntry>>,
+    proven: Cache<Lookup, Arc<CacheEntry>, RandomState>,
     /// The last one of each stream.
-    unproven: Cache<StreamKey, Answered>,
-    negative: Cache<Lookup, Arc<CacheEntry>>,
+    unproven: Cache<StreamKey, Answered, RandomState>,
+    negative: Cache<Lookup, Arc<CacheEntry>, RandomState>,
 }
 
 impl Answers {
@@ -38,7 +39,7 @@ impl Answers {
                 // A flood cannot evict an answer before its publish has come about.
                 .eviction_policy(EvictionPolicy::lru())
                 .time_to_idle(longest)
-                .build(),
+                .build_with_hasher(RandomState::new()),
             negative: bounded(NEGATIVES, config.negative_ttl.max(SETTLING)),
         }
     }
@@ -108,9 +109,9 @@ impl Answers {
     }
 }
 
-fn bounded(capacity: u64, idle: Duration) -> Cache<Lookup, Arc<CacheEntry>> {
+fn bounded(capacity: u64, idle: Duration) -> Cache<Lookup, Arc<CacheEntry>, RandomState> {
     Cache::builder()
         .max_capacity(capacity)
         .time_to_idle(idle)
-        .build()
+        .build_with_hasher(RandomState::new())
 }

@@ -46,7 +46,6 @@ pub(super) const RECENT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct CacheEntry {
     answer: Result<Candidates, LookupError>,
-    role: Role,
     asked: Instant,
     answered_at: Instant,
     ttl: Duration,
@@ -118,7 +117,6 @@ impl CacheEntry {
         let spread = answer.is_ok() && role == Role::Play;
         Some(Self {
             answer,
-            role,
             asked,
             answered_at: Instant::now(),
             ttl,
@@ -131,9 +129,6 @@ impl CacheEntry {
 
     /// Reads the answer. `invalidated_at` is the last event that invalidates it, if there was one.
     pub(super) fn read(&self, purpose: Purpose, invalidated_at: Option<Instant>) -> CacheRead {
-        if self.role == Role::Publish {
-            return CacheRead::Miss;
-        }
         let freshness = self.freshness(invalidated_at);
         match (freshness, self.refresh_failure(invalidated_at)) {
             (Freshness::Gone, _) | (Freshness::Stale, Failed::No) => CacheRead::Miss,

@@ -10,6 +10,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use ahash::RandomState;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{Candidates, Lookup, LookupError, Purpose};
@@ -56,7 +57,9 @@ pub(super) enum Request {
 
 /// All lookups in shared.
 #[derive(Debug, Default)]
-pub(super) struct SingleFlight(Mutex<HashMap<Lookup, InFlight>>);
+pub(super) struct SingleFlight(Mutex<InFlights>);
+
+type InFlights = HashMap<Lookup, InFlight, RandomState>;
 
 #[derive(Debug)]
 struct InFlight {
@@ -172,7 +175,7 @@ impl SingleFlight {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Lookup, InFlight>> {
+    fn lock(&self) -> MutexGuard<'_, InFlights> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

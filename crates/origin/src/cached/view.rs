@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
 use whipstitch_signaling::StreamKey;
 
 use super::{
@@ -65,7 +64,7 @@ impl Cached {
         for lookup in &dropped {
             self.0.answers.remove(lookup);
             // An answer in flight was asked for before this, and must not be cached as fresh.
-            self.0.forgotten.insert((**lookup).clone(), Instant::now());
+            self.0.forgotten.note(lookup);
         }
         dropped.len()
     }

@@ -338,7 +338,10 @@ impl Forward {
         let (role, key) = (endpoint.lookup.role, &endpoint.lookup.key);
         let keys = self.keys.borrow().clone();
         let sealed = keys.seal_handle(role, key, handle).ok()?;
-        Some((SESSION_HOST, HeaderValue::try_from(sealed).ok()?))
+        let mut sealed = HeaderValue::try_from(sealed).ok()?;
+        // As each is another one, HPACK shall not keep it (RFC 7541 §7.1.3).
+        sealed.set_sensitive(true);
+        Some((SESSION_HOST, sealed))
     }
 
     /// ICE servers are on answers that begin a session, and on an explicit `OPTIONS` before it

@@ -173,9 +173,11 @@ fn reported(
         exemption.hold(in_flight);
     }
     report.answered(&response);
-    response
-        .headers_mut()
-        .insert(REQUEST_ID, report.exchange.record().id.clone());
+    let mut id = report.exchange.record().id.clone();
+    // No answer has it again: HPACK shall not keep it in place of what each one has (RFC 7541
+    // §7.1.3).
+    id.set_sensitive(true);
+    response.headers_mut().insert(REQUEST_ID, id);
     if server_timing {
         server_timing::add(response.headers_mut(), &report.exchange);
     }

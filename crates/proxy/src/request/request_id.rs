@@ -28,7 +28,16 @@ pub(crate) fn new_id() -> HeaderValue {
     static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let id = SEED.hash_one(COUNT.fetch_add(1, Ordering::Relaxed));
-    HeaderValue::try_from(format!("{id:016x}")).unwrap_or(HeaderValue::from_static("-"))
+    let digits: [u8; 16] = std::array::from_fn(|place| digit(id >> (60 - 4 * place)));
+    HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("-"))
+}
+
+/// The last four bits as a hexadecimal digit.
+fn digit(bits: u64) -> u8 {
+    match u8::try_from(bits & 0xf).unwrap_or_default() {
+        number @ 0..=9 => b'0' + number,
+        letter => b'a' + letter - 10,
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use ahash::RandomState;
 use tokio::time::Instant;
 use whipstitch_origin::{Candidates, Hints, Origin};
 
@@ -35,7 +36,7 @@ pub(crate) struct Affinity(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    clients: HashMap<ClientKey, Answered>,
+    clients: HashMap<ClientKey, Answered, RandomState>,
     /// In the order in which they expire; those that were used are still here.
     order: VecDeque<(Instant, ClientKey)>,
 }

@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use ahash::RandomState;
 use whipstitch_signaling::session::Session;
 
 use super::{
@@ -22,7 +23,7 @@ use crate::request::client_key::ClientKey;
 /// Open sessions by client. A session leaves with the table's entry, so this needs no bound of its
 /// own.
 #[derive(Debug, Default)]
-pub(super) struct Clients(HashMap<ClientKey, ClientEntry>);
+pub(super) struct Clients(HashMap<ClientKey, ClientEntry, RandomState>);
 
 #[derive(Debug, Default)]
 struct ClientEntry {

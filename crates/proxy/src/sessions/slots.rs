@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use ahash::RandomState;
 use whipstitch_signaling::Role;
 
 use super::{
@@ -52,7 +53,7 @@ pub(super) enum Afterwards {
 /// Slots and their sessions. `S` is a session; each slot has one at most.
 #[derive(Debug)]
 pub(super) struct Slots<S> {
-    entries: HashMap<Arc<Slot>, SlotEntry<S>>,
+    entries: HashMap<Arc<Slot>, SlotEntry<S>, RandomState>,
     /// Every slot with something remembered, the oldest first.
     by_age: BTreeMap<Number, Arc<Slot>>,
     /// Those without an open session, by the time of its closing.
@@ -79,7 +80,7 @@ pub(super) enum Class {
 impl<S> Default for Slots<S> {
     fn default() -> Self {
         Self {
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             by_age: BTreeMap::new(),
             closed: BTreeSet::new(),
             players: BTreeSet::new(),

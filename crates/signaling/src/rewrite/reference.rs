@@ -31,13 +31,13 @@ pub(super) fn resolved(
     Ok(if reference.starts_with('/') {
         reference.to_owned()
     } else if reference.is_empty() || reference.starts_with('?') {
-        format!("{base}{reference}")
+        [base, reference].concat()
     } else {
         let folder = base
             .rfind('/')
             .and_then(|slash| base.get(..=slash))
             .unwrap_or("/");
-        format!("{folder}{reference}")
+        [folder, reference].concat()
     })
 }
 
@@ -80,14 +80,14 @@ fn absolute(after: &str, allows: impl Fn(&str) -> bool) -> Result<String, Locati
     Ok(if rest.starts_with('/') {
         rest.to_owned()
     } else {
-        format!("/{rest}")
+        ["/", rest].concat()
     })
 }
 
 /// RFC 3986 §5.2.4.
-pub(super) fn remove_dot_segments(path: &str) -> String {
+pub(super) fn remove_dot_segments(path: &str) -> Cow<'_, str> {
     if !path.contains("/.") {
-        return path.to_owned();
+        return Cow::Borrowed(path);
     }
     let mut kept: Vec<&str> = Vec::new();
     let mut folder = false;
@@ -99,9 +99,6 @@ pub(super) fn remove_dot_segments(path: &str) -> String {
             segment => kept.push(segment),
         }
     }
-    format!(
-        "/{}{}",
-        kept.join("/"),
-        if folder && !kept.is_empty() { "/" } else { "" }
-    )
+    let end = if folder && !kept.is_empty() { "/" } else { "" };
+    Cow::Owned(["/", &kept.join("/"), end].concat())
 }
