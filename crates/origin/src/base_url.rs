@@ -37,14 +37,10 @@ pub struct BaseUrl {
     path: Box<str>,
     /// The same form.
     strip: Box<str>,
-    host: Option<Host>,
-}
-
-/// The name that the manager is asked for, where it differs from the URL's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Host {
-    authority: Authority,
-    header: HeaderValue,
+    /// The name that the manager is asked for, where it differs from the URL's.
+    name: Option<Authority>,
+    /// That name, or the URL's.
+    host: HeaderValue,
 }
 
 impl BaseUrl {
@@ -73,12 +69,14 @@ impl BaseUrl {
             return Err(BaseUrlError::Query);
         }
         let path = parts::path(path.as_ref().map_or("/", PathAndQuery::path))?;
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| BaseUrlError::NotAUrl)?;
         Ok(Self {
             scheme,
             authority,
             path: path.into(),
             strip: "".into(),
-            host: None,
+            name: None,
+            host,
         })
     }
 
@@ -96,9 +94,9 @@ impl BaseUrl {
     /// # Errors
     /// It is not a host.
     pub fn asking_for(mut self, host: &str) -> Result<Self, HostError> {
-        let authority = parts::host(host)?;
-        let header = HeaderValue::from_str(authority.as_str()).map_err(|_| HostError)?;
-        self.host = Some(Host { authority, header });
+        let name = parts::host(host)?;
+        self.host = HeaderValue::from_str(name.as_str()).map_err(|_| HostError)?;
+        self.name = Some(name);
         Ok(self)
     }
 
@@ -118,9 +116,9 @@ impl BaseUrl {
         &self.authority
     }
 
-    /// The `Host` of requests, if it is not the URL's.
-    pub fn host(&self) -> Option<&HeaderValue> {
-        self.host.as_ref().map(|host| &host.header)
+    /// The `Host` of requests.
+    pub fn host(&self) -> &HeaderValue {
+        &self.host
     }
 
     /// The name or address that the manager's certificate has to hold, if it is not the URL's.
@@ -128,10 +126,10 @@ impl BaseUrl {
     /// # Errors
     /// No certificate can hold it.
     pub fn verified_name(&self) -> Result<Option<ServerName<'static>>, InvalidDnsNameError> {
-        let Some(host) = &self.host else {
+        let Some(name) = &self.name else {
             return Ok(None);
         };
-        let name = host.authority.host();
+        let name = name.host();
         let name = name.trim_start_matches('[').trim_end_matches(']');
         ServerName::try_from(name.to_owned()).map(Some)
     }
@@ -180,11 +178,9 @@ impl BaseUrl {
             Err(_) => Request::get("\0"),
         };
         // What is asked for here is read here.
-        let request = request.header(header::ACCEPT_ENCODING, IDENTITY);
-        match self.host() {
-            Some(host) => request.header(header::HOST, host),
-            None => request,
-        }
+        request
+            .header(header::ACCEPT_ENCODING, IDENTITY)
+            .header(header::HOST, &self.host)
     }
 
     /// What clients ask this proxy for, to get what a `Location` of the manager names: a path.
@@ -194,8 +190,7 @@ impl BaseUrl {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case(self.scheme.as_str()) => {
                 let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
                 let (authority, path) = rest.split_at(end);
-                let host = self.host.as_ref().map(|host| &host.authority);
-                [Some(&self.authority), host]
+                [Some(&self.authority), self.name.as_ref()]
                     .into_iter()
                     .flatten()
                     .any(|own| self.is_same(own, authority))

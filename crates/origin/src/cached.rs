@@ -173,8 +173,8 @@ impl Inner {
         read
     }
 
-    /// The answer that may serve a caller, by its age. None does for a publish: the manager is asked
-    /// for each, and what it said before is for outages only.
+    /// The answer that may serve a caller, by its age. None does for a publish: the manager is
+    /// asked for each, and what it said before is for outages only.
     fn servable(&self, lookup: &Lookup) -> Option<Arc<CacheEntry>> {
         match lookup.role {
             Role::Publish => None,

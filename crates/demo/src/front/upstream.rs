@@ -117,10 +117,7 @@ impl Upstream {
             .map_err(|error| Cause::of(&error, Duration::ZERO))?;
         head.version = Version::HTTP_11;
         strip_hop_by_hop(&mut head.headers);
-        head.headers.remove(header::HOST);
-        if let Some(host) = self.base.host() {
-            head.headers.insert(header::HOST, host.clone());
-        }
+        head.headers.insert(header::HOST, self.base.host().clone());
         let request = Request::from_parts(head, Either::Left(body));
         let mut answer = self.send(request, Duration::MAX).await?;
         strip_hop_by_hop(answer.headers_mut());

@@ -86,12 +86,10 @@ impl Manager {
         uri: Uri,
         phases: &Phases,
     ) -> Result<Response<Incoming>, Error> {
-        // It may have come over HTTP/2; without a Host of the manager's, the client adds the URI's.
+        // It may have come over HTTP/2.
         *request.version_mut() = Version::HTTP_11;
         *request.uri_mut() = uri;
-        request.headers_mut().remove(HOST);
-        let host = self.base.host().map(|host| (HOST, host.clone()));
-        request.headers_mut().extend(host);
+        request.headers_mut().insert(HOST, self.base.host().clone());
         let client = self.clients.current().await;
         let (timer, began) = (request.body_mut().timed(), Instant::now());
         let answer = tokio::select! {

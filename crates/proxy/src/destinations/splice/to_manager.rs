@@ -4,7 +4,7 @@
 //! manager speaks it. Which paths may be one is decided in [`crate::layers::routing`].
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header::HOST, uri::PathAndQuery};
+use http::{Request, Response, StatusCode, header::HOST, uri::PathAndQuery};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout};
@@ -31,16 +31,10 @@ impl Splice {
         let permit = self.limit.acquire()?;
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
         let base = manager.base();
-        let host = match base.host().map(|host| host.to_str()) {
-            Some(Ok(host)) => host,
-            _ => base.authority().as_str(),
-        };
         let target = request.uri().path_and_query();
         let target = base.at_manager(target.map_or("/", PathAndQuery::as_str));
         let mut asked = handshake.to(&request, &target)?;
-        let host =
-            HeaderValue::from_str(host).map_err(defect("the Host of a WebSocket handshake"))?;
-        asked.headers_mut().insert(HOST, host);
+        asked.headers_mut().insert(HOST, base.host().clone());
         let unreachable = |cause| Error::Manager(ManagerFault::Unreachable(cause));
         let asking = async {
             let began = Instant::now();
