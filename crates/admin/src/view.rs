@@ -20,6 +20,7 @@ use whipstitch_signaling::{Role, StreamKey};
 
 use super::answer::{fine_millis, unix_ms};
 
+pub use self::judged::NodeCounts;
 pub(crate) use self::judged::{EjectedNode, JudgedNodes};
 
 /// Most rows of one answer.
@@ -31,17 +32,6 @@ pub struct View {
     allowed: Arc<AllowedOrigins>,
     health: Health,
     directory: Arc<Cached>,
-}
-
-/// Number of nodes by state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NodeCounts {
-    /// Tried in their order.
-    pub healthy: usize,
-    /// Tried only if there is no other.
-    pub ejected: usize,
-    /// Probed: one attempt a second.
-    pub returning: usize,
 }
 
 /// `GET /nodes`
@@ -148,25 +138,6 @@ impl View {
             total: nodes.len(),
             nodes: nodes.into_values().take(MAX_ROWS).collect(),
         }
-    }
-
-    /// Number of nodes by state.
-    pub fn node_counts(&self) -> NodeCounts {
-        let seen = self.health.seen().into_iter();
-        let mut nodes: BTreeMap<IpAddr, OutlierState> =
-            seen.map(|seen| (seen.address, seen.state)).collect();
-        for (address, _) in self.allowed.named() {
-            nodes.entry(address).or_insert(OutlierState::Healthy);
-        }
-        let mut counts = NodeCounts::default();
-        for state in nodes.values() {
-            match state {
-                OutlierState::Healthy => counts.healthy += 1,
-                OutlierState::Ejected { .. } => counts.ejected += 1,
-                OutlierState::Probing => counts.returning += 1,
-            }
-        }
-        counts
     }
 
     pub(crate) fn lookups(&self) -> Lookups {

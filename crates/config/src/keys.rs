@@ -243,7 +243,7 @@ pub const SECTIONS: &[Section] = &[
             Key::new("lookup.stale_for", Duration, "WHIPSTITCH_LOOKUP_STALE_FOR", "How long an answer is still used past its life while the Stream Manager does not give a newer one. An answer to a publish has no life: the Stream Manager is asked for every publish, and what it said before serves only while it does not answer."),
             Key::new("lookup.negative_ttl", Duration, "WHIPSTITCH_LOOKUP_NEGATIVE_TTL", "Life of the answer to players that there is no such stream. It ends at once when the stream is published through this proxy, and is not remembered for 5 s after that."),
             Key::new("lookup.by_network", ByNetwork, "WHIPSTITCH_LOOKUP_BY_NETWORK", "With whom a client that names no region, zone or subgroup shares what is remembered: `16/32` for the clients of its network, of these prefix lengths in IPv4 and IPv6, since Stream Manager 16.0 chooses the region by the client's address, which a lookup carries in `X-Forwarded-For`; `off` for every client; `auto` for `16/32` with `stream_manager.api` 2 and `off` with 1. Each network costs lookups and entries of its own."),
-            Key::new("lookup.capacity", Count, "WHIPSTITCH_LOOKUP_CAPACITY", "Most answers remembered at once."),
+            Key::new("lookup.capacity", Count, "WHIPSTITCH_LOOKUP_CAPACITY", "Most answers remembered at once, of each kind: to play, to play with hints of the client's own, to publish."),
         ],
     },
     Section {

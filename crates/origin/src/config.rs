@@ -120,7 +120,8 @@ pub struct Lookup {
     pub negative_ttl: Duration,
     /// With whom a client that names no region shares what is remembered.
     pub by_network: ByNetwork,
-    /// Most answers remembered at once.
+    /// Most answers remembered at once, of each kind: to play, to play with hints of the client's
+    /// own, to publish.
     pub capacity: u64,
 }
 

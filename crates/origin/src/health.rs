@@ -81,6 +81,8 @@ struct Record {
     last: Option<Instant>,
     /// The last failure, and its time.
     failed: Option<(Cause, Instant)>,
+    /// When the last request there had an outcome.
+    tried: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +125,8 @@ pub struct Seen {
     pub unhealthy_for: Option<Duration>,
     /// The last failure, and how long ago it was.
     pub last_failure: Option<(Cause, Duration)>,
+    /// How long ago a request there last had an outcome.
+    pub last_tried: Option<Duration>,
     /// Connection times to it: median and 99th percentile.
     pub connect: Option<(Duration, Duration)>,
 }
@@ -150,6 +154,7 @@ impl Health {
         let node = self.node(origin);
         let mut record = node.record();
         let now = Instant::now();
+        record.tried = Some(now);
         let (cause, unreachable) = match outcome {
             Outcome::Answered => {
                 if let Some(was) = record.answered(now) {
@@ -252,6 +257,7 @@ impl Health {
                         .failed
                         .as_ref()
                         .map(|(cause, at)| (cause.clone(), now - *at)),
+                    last_tried: record.tried.map(|at| now - at),
                     connect: node
                         .connects
                         .quantile(0.5)

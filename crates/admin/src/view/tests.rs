@@ -119,6 +119,36 @@ async fn nodes_and_lookups_are_shown_without_the_values_of_clients() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_node_that_has_left_counts_neither_for_the_verdict_nor_for_the_metrics() {
+    let gate = gate();
+    let gone = gate.admit(Claim::Manager("10.0.0.1")).await.unwrap();
+    let dead = gate.admit(Claim::Manager("10.0.0.2")).await.unwrap();
+    let view = view_of(gate, vec![gone.clone()]);
+    let counted = || {
+        let (counts, judged) = (view.node_counts(), view.judged_nodes());
+        let unhealthy = counts.ejected + counts.returning;
+        assert_eq!(
+            (judged.healthy, judged.ejected.len()),
+            (counts.healthy, unhealthy)
+        );
+        (counts.healthy, unhealthy)
+    };
+    assert_eq!(counted(), (2, 0), "named");
+    let refused = || Outcome::Unreachable(Cause::Refused);
+    view.directory.report(&dead, refused());
+    view.directory.connected(gone.addr(), Duration::ZERO);
+    view.directory.report(&gone, Outcome::Answered);
+    assert_eq!(counted(), (1, 1));
+    // From here on the manager names neither; only sessions of the dead one come back.
+    tokio::time::advance(Duration::from_mins(9)).await;
+    view.directory.report(&dead, refused());
+    tokio::time::advance(Duration::from_mins(2)).await;
+    assert_eq!(counted(), (0, 1), "the healthy one has left");
+    tokio::time::advance(Duration::from_mins(9)).await;
+    assert_eq!(counted(), (0, 0), "and so has the other");
+}
+
 #[test]
 fn the_youngest_of_many_are_kept_in_order() {
     let mut ages: Vec<u64> = (0..5_000).map(|n| n * 7_919 % 5_000).collect();

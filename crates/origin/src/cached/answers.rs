@@ -1,8 +1,10 @@
-//! The stored answers, in three parts, so that made-up names evict no answer about a live stream.
+//! The stored answers, in four parts, so that made-up names and hints evict no answer about a live
+//! stream.
 //!
 //! | part | holds | bound |
 //! |---|---|---|
 //! | proven | nodes to play from, and of publishes that came about | `lookup.capacity` |
+//! | hinted | nodes to play from, by the client's own hints: it can make up any number for one stream | `lookup.capacity` |
 //! | unproven | nodes for a publish: the manager names some for every name | `lookup.capacity` |
 //! | negative | "no such stream" | [`NEGATIVES`], for `lookup.negative_ttl` |
 
@@ -21,12 +23,16 @@ const NEGATIVES: u64 = 1_000;
 /// A lookup, and its answer.
 type Answered = (Arc<Lookup>, Arc<CacheEntry>);
 
+/// Answers by lookup.
+type Lookups = Cache<Lookup, Arc<CacheEntry>, RandomState>;
+
 /// The answers. Their TTLs only bound memory: freshness is checked on every read.
 pub(super) struct Answers {
-    proven: Cache<Lookup, Arc<CacheEntry>, RandomState>,
+    proven: Lookups,
+    hinted: Lookups,
     /// The last one of each stream.
     unproven: Cache<StreamKey, Answered, RandomState>,
-    negative: Cache<Lookup, Arc<CacheEntry>, RandomState>,
+    negative: Lookups,
 }
 
 impl Answers {
@@ -34,6 +40,7 @@ impl Answers {
         let longest = config.play_ttl + config.stale_for;
         Self {
             proven: bounded(config.capacity, longest),
+            hinted: bounded(config.capacity, longest),
             unproven: Cache::builder()
                 .max_capacity(config.capacity)
                 // A flood cannot evict an answer before its publish has come about.
@@ -45,7 +52,10 @@ impl Answers {
     }
 
     pub(super) fn get(&self, lookup: &Lookup) -> Option<Arc<CacheEntry>> {
-        let nodes = self.proven.get(lookup).or_else(|| self.unproven(lookup));
+        let nodes = self
+            .known(lookup)
+            .get(lookup)
+            .or_else(|| self.unproven(lookup));
         match (nodes, self.negative.get(lookup)) {
             // Two answers at once: the one to the later question counts.
             (Some(nodes), Some(none)) if none.asked() > nodes.asked() => Some(none),
@@ -59,8 +69,9 @@ impl Answers {
             self.remove_nodes(lookup);
             return;
         }
-        if lookup.role == Role::Play || self.proven.contains_key(lookup) {
-            self.proven.insert(lookup.clone(), entry);
+        let known = self.known(lookup);
+        if lookup.role == Role::Play || known.contains_key(lookup) {
+            known.insert(lookup.clone(), entry);
         } else {
             let answered = (Arc::new(lookup.clone()), entry);
             self.unproven.insert(lookup.key.clone(), answered);
@@ -84,16 +95,28 @@ impl Answers {
         let unproven = self.unproven.iter().map(|(_, answered)| answered);
         self.proven
             .iter()
+            .chain(self.hinted.iter())
             .chain(unproven)
             .chain(self.negative.iter())
     }
 
     pub(super) fn len(&self) -> u64 {
-        // moka updates its counts lazily.
-        self.proven.run_pending_tasks();
+        let counted = |cache: &Lookups| {
+            // moka updates its counts lazily.
+            cache.run_pending_tasks();
+            cache.entry_count()
+        };
         self.unproven.run_pending_tasks();
-        self.negative.run_pending_tasks();
-        self.proven.entry_count() + self.unproven.entry_count() + self.negative.entry_count()
+        let nodes = counted(&self.proven) + counted(&self.hinted) + self.unproven.entry_count();
+        nodes + counted(&self.negative)
+    }
+
+    /// The part for nodes that can carry the stream.
+    fn known(&self, lookup: &Lookup) -> &Lookups {
+        match lookup.role {
+            Role::Play if !lookup.hints.as_str().is_empty() => &self.hinted,
+            Role::Play | Role::Publish => &self.proven,
+        }
     }
 
     fn unproven(&self, lookup: &Lookup) -> Option<Arc<CacheEntry>> {
@@ -102,14 +125,14 @@ impl Answers {
     }
 
     fn remove_nodes(&self, lookup: &Lookup) {
-        self.proven.invalidate(lookup);
+        self.known(lookup).invalidate(lookup);
         if self.unproven(lookup).is_some() {
             self.unproven.invalidate(&lookup.key);
         }
     }
 }
 
-fn bounded(capacity: u64, idle: Duration) -> Cache<Lookup, Arc<CacheEntry>, RandomState> {
+fn bounded(capacity: u64, idle: Duration) -> Lookups {
     Cache::builder()
         .max_capacity(capacity)
         .time_to_idle(idle)

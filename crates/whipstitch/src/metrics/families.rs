@@ -137,7 +137,7 @@ impl Families {
         let nodes = now.nodes;
         self.gauges(
             "nodes",
-            "Nodes that are known, by how they stand: healthy, ejected (tried only if there is no other), returning (tried once a second).",
+            "Nodes that the Stream Manager named or a request tried in the last ten minutes, by how they stand: healthy, ejected (tried only if there is no other), returning (tried once a second).",
             "state",
             &[
                 ("healthy", size(nodes.healthy)),
