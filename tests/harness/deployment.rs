@@ -47,10 +47,14 @@ impl Certificate {
 
     /// For these names, valid for this many days.
     pub fn lasting(names: &[&str], days: u32) -> Self {
+        Self::ending_in(names, Duration::from_hours(24) * days)
+    }
+
+    /// For these names, and expired after this time, to the second.
+    pub fn ending_in(names: &[&str], time: Duration) -> Self {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
-        let day = Duration::from_hours(24);
-        params.not_after = (SystemTime::now() + day * days).into();
+        params.not_after = (SystemTime::now() + time).into();
         let key = KeyPair::generate().unwrap();
         let made = params.self_signed(&key).unwrap();
         let folder = tempfile::Builder::new().prefix("tls-").tempdir().unwrap();

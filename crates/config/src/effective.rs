@@ -13,17 +13,28 @@ use super::{
 
 /// Where the keys that were set were set: in the source that won.
 #[derive(Clone, Debug, Default)]
-pub struct Origins(BTreeMap<&'static str, SettingSource>);
+pub struct Origins {
+    won: BTreeMap<&'static str, SettingSource>,
+    /// Limits that were lowered to fit below the limit of open files, as they were configured.
+    lowered: BTreeMap<&'static str, usize>,
+}
 
 impl Origins {
     pub(super) fn of(won: &BTreeMap<&'static str, Setting>) -> Self {
         let place = |(key, setting): (&&'static str, &Setting)| (*key, setting.place.clone());
-        Self(won.iter().map(place).collect())
+        Self {
+            won: won.iter().map(place).collect(),
+            lowered: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn lowered_from(&mut self, configured: BTreeMap<&'static str, usize>) {
+        self.lowered = configured;
     }
 
     /// The origin of the value of the key with this path.
     pub fn origin(&self, path: &str) -> Origin {
-        match self.0.get(path) {
+        match self.won.get(path) {
             None | Some(SettingSource::Unset) => Origin::Default,
             Some(SettingSource::File { line, .. }) => Origin::File { line: *line },
             Some(SettingSource::Environment(name)) => Origin::Environment(name.clone()),
@@ -77,6 +88,9 @@ pub struct Effective {
     pub value: Option<Value>,
     /// Where it came from.
     pub from: Origin,
+    /// What it was lowered from, to fit below the limit of open files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lowered_from: Option<usize>,
 }
 
 /// Every key with the value that counts, in the order of the reference.
@@ -90,6 +104,7 @@ pub fn effective(config: &Config, origins: &Origins) -> Vec<Effective> {
             key,
             value: value.cloned().map(redacted),
             from: origins.origin(key.path),
+            lowered_from: origins.lowered.get(key.path).copied(),
         }
     };
     keys().map(entry).collect()

@@ -96,13 +96,17 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
     if mistakes.is_empty() {
         let open_files = sources.open_files;
         let lowered = open_files.and_then(|limit| open_files::fit(&mut composed.config, limit));
-        warnings.extend(lowered.map(|what| Mistake::new(SettingSource::Unset, "", what)));
+        let mut origins = Origins::of(&composed.won);
+        if let Some(lowered) = lowered {
+            warnings.push(Mistake::new(SettingSource::Unset, "", lowered.words));
+            origins.lowered_from(lowered.from);
+        }
         Ok(Loaded {
             config: composed.config,
             warnings,
             unfit,
             file: path,
-            origins: Origins::of(&composed.won),
+            origins,
         })
     } else {
         mistakes.extend(unfit);

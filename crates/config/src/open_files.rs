@@ -3,7 +3,7 @@
 //! Without that, clients could take every descriptor, and the admin interface could not accept a
 //! probe: the process would look dead while it serves.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::Config;
 
@@ -25,9 +25,17 @@ fn limits(config: &mut Config) -> [Limit<'_>; 4] {
     ]
 }
 
-/// Lowers what does not fit below `open_files`, in proportion and at least to 1; what was lowered,
-/// in words. Half of a small limit, and 256 of a large one, stay in reserve.
-pub(crate) fn fit(config: &mut Config, open_files: u64) -> Option<String> {
+/// What did not fit.
+pub(crate) struct Lowered {
+    /// All of it in words.
+    pub(crate) words: String,
+    /// The limits as they were configured.
+    pub(crate) from: BTreeMap<&'static str, usize>,
+}
+
+/// Lowers what does not fit below `open_files`, in proportion and at least to 1. Half of a small
+/// limit, and 256 of a large one, stay in reserve.
+pub(crate) fn fit(config: &mut Config, open_files: u64) -> Option<Lowered> {
     let usable = open_files - RESERVE.min(open_files / 2);
     let count = |limit: &usize, each: u64| each.saturating_mul(*limit as u64);
     let needed = limits(config).iter().fold(0, |sum: u64, (_, limit, each)| {
@@ -36,22 +44,23 @@ pub(crate) fn fit(config: &mut Config, open_files: u64) -> Option<String> {
     if needed <= usable {
         return None;
     }
-    let mut lowered = format!("the limit of open files is {open_files}; lowered to fit:");
+    let mut from = BTreeMap::new();
+    let mut words = format!("the limit of open files is {open_files}; lowered to fit:");
     let mut comma = "";
     for (key, limit, _) in limits(config) {
         let share = u128::from(usable) * (*limit as u128) / u128::from(needed);
         let fits = usize::try_from(share).unwrap_or(usize::MAX).max(1);
         // Writing into memory does not fail.
-        let _ = write!(lowered, "{comma} {key} {limit} to {fits}");
-        *limit = fits;
+        let _ = write!(words, "{comma} {key} {limit} to {fits}");
+        from.insert(key, std::mem::replace(limit, fits));
         comma = ",";
     }
     let needed = needed.saturating_add(RESERVE);
     let _ = write!(
-        lowered,
+        words,
         "; raise it to {needed} (LimitNOFILE= in systemd), or set these lower"
     );
-    Some(lowered)
+    Some(Lowered { words, from })
 }
 
 #[cfg(test)]
@@ -62,7 +71,7 @@ mod tests {
     fn what_is_configured_fits_below_the_limit_with_a_reserve() {
         for open_files in [0, 1, 64, 512, 1024, 20_000] {
             let mut config = Config::default();
-            let said = fit(&mut config, open_files).unwrap();
+            let said = fit(&mut config, open_files).unwrap().words;
             let sum: u64 = limits(&mut config)
                 .iter()
                 .map(|(_, limit, each)| each * **limit as u64)
@@ -71,7 +80,10 @@ mod tests {
             // At least one of each.
             assert!(sum <= (open_files - reserve).max(5), "{open_files}: {sum}");
             assert!(config.limits.sockets >= 1 && config.connections.max >= 1);
-            assert_eq!(fit(&mut config, open_files.max(10)), None, "once is enough");
+            assert!(
+                fit(&mut config, open_files.max(10)).is_none(),
+                "once is enough"
+            );
             assert!(said.starts_with(&format!("the limit of open files is {open_files};")));
         }
     }
@@ -79,12 +91,13 @@ mod tests {
     #[test]
     fn it_is_said_what_is_lowered_and_to_what() {
         let said = fit(&mut Config::default(), 64).unwrap();
+        assert_eq!(said.from["limits.sockets"], 7000);
         assert_eq!(
-            said,
+            said.words,
             "the limit of open files is 64; lowered to fit: connections.max 4000 to 5, limits.in_flight 1000 to 1, limits.event_streams 4000 to 5, limits.sockets 7000 to 9; raise it to 23256 (LimitNOFILE= in systemd), or set these lower"
         );
         let mut enough = Config::default();
-        assert_eq!(fit(&mut enough, 23_256), None);
+        assert!(fit(&mut enough, 23_256).is_none());
         assert_eq!(enough, Config::default());
     }
 }

@@ -77,15 +77,19 @@ impl Kept {
     }
 }
 
+/// The program, where it may have few descriptors; it needs its arguments.
+fn with_few_descriptors() -> Command {
+    let mut command = Command::new("sh");
+    let limited = format!("ulimit -n {DESCRIPTORS} && exec \"$0\" \"$@\"");
+    command
+        .env_clear()
+        .args(["-c", &limited, env!("CARGO_BIN_EXE_whipstitch")]);
+    command
+}
+
 /// A process that may have few descriptors, its address for clients, and its admin interface.
 fn started() -> (Running, SocketAddr, SocketAddr, String) {
-    let mut child = Command::new("sh")
-        .env_clear()
-        .args([
-            "-c",
-            &format!("ulimit -n {DESCRIPTORS} && exec \"$0\" \"$@\""),
-        ])
-        .arg(env!("CARGO_BIN_EXE_whipstitch"))
+    let mut child = with_few_descriptors()
         .args(["run", "--stream-manager", "http://127.0.0.1:9"])
         .args(["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
         // Silent clients keep their descriptors for as long as a test takes.
@@ -115,6 +119,35 @@ fn is_alive(admin: SocketAddr) {
         let (status, body) = Kept::open(admin).get(target);
         assert!(status.contains("200"), "{target}: {status} {body}");
     }
+}
+
+#[test]
+fn the_configuration_is_shown_as_it_fits_and_as_it_was_set() {
+    let show = |format: &[&str]| {
+        let mut command = with_few_descriptors();
+        command.args(["config", "show", "--stream-manager", "http://127.0.0.1:9"]);
+        command.args(["--http", "127.0.0.1:0"]);
+        let shown = command.args(format).output().unwrap();
+        String::from_utf8(shown.stdout).unwrap()
+    };
+    let text = show(&[]);
+    let line = text.lines().find(|line| line.starts_with("max = "));
+    let words = line.unwrap().split_whitespace().collect::<Vec<_>>();
+    assert_eq!(
+        words.join(" "),
+        "max = 5 # default; 4000 is lowered to fit the limit of open files"
+    );
+    let all: serde_json::Value = serde_json::from_str(&show(&["--json"])).unwrap();
+    let of = |key: &str| {
+        let mut all = all.as_array().unwrap().iter();
+        all.find(|one| one["key"] == key).unwrap().clone()
+    };
+    let sockets = of("limits.sockets");
+    assert_eq!(
+        (&sockets["value"], &sockets["lowered_from"]),
+        (&9.into(), &7000.into())
+    );
+    assert!(of("limits.sessions").get("lowered_from").is_none());
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Causes in files: certificate, session keys, TURN secrets, configuration.
 
-use std::fs;
+use std::{fs, time::Duration};
 
+use serde_json::Value;
 use whipstitch_minicluster::Config as ClusterConfig;
 use whipstitch_tests::deployment::Certificate;
 
@@ -28,6 +29,26 @@ async fn a_certificate_that_ends_soon_is_told() {
         let text = setup.tells("certificate-ending", severity).await;
         assert!(text.contains("localhost expires in "), "{text}");
     }
+    setup.install(&Certificate::lasting(&names, 90));
+    assert!(setup.reload().await);
+    setup.is_healthy().await;
+}
+
+/// By the clock on the wall, which is not stopped here: it is good when it is read, and not two
+/// seconds later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_expires_while_it_is_in_use_is_told() {
+    let setup = Setup::start().await;
+    let names = ["localhost", "127.0.0.1"];
+    setup.install(&Certificate::ending_in(&names, Duration::from_secs(2)));
+    assert!(setup.reload().await);
+    let has_expired = |verdict: &Value| {
+        let cause = &verdict["causes"][0];
+        cause["text"] == "The certificate of localhost has expired: clients refuse it."
+    };
+    setup.until("expired", has_expired).await;
+    let text = setup.tells("certificate-ending", "action_required").await;
+    assert!(text.contains("has expired"), "{text}");
     setup.install(&Certificate::lasting(&names, 90));
     assert!(setup.reload().await);
     setup.is_healthy().await;

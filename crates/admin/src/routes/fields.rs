@@ -238,6 +238,11 @@ pub(super) const CONFIG: &[Field] = &[
         WORDS,
         "Its source: `default`, `file:LINE`, `environment NAME` or `command line`.",
     ),
+    field(
+        "[].lowered_from",
+        COUNT,
+        "The limit as it was set, where it was lowered to fit the limit of open files; else absent.",
+    ),
 ];
 
 pub(super) const DRAIN_BODY: &[Field] = &[field(

@@ -87,7 +87,9 @@ pub(crate) fn perform(what: &What, front: &Settings, around: &Surroundings) -> E
     match what {
         What::Schema => without_settings(front, || Exit::ok(json(&schema()))),
         What::Show(show) => {
-            let loaded = match show.settings.behind(front).load(around.environment.clone()) {
+            let settings = show.settings.behind(front);
+            // What a process that serves would make of it, here: its limits have to fit.
+            let loaded = match load(&settings.sources_to_serve(around.environment.clone())) {
                 Ok(loaded) => loaded,
                 Err(exit) => return exit,
             };
@@ -137,10 +139,14 @@ fn line(one: &Effective) -> String {
 }
 
 fn origin(one: &Effective, file: Option<&str>) -> String {
-    match (&one.from, file) {
+    let origin = match (&one.from, file) {
         (Origin::Default, _) if one.value.is_none() => "not set".to_owned(),
         (Origin::File { line: Some(line) }, Some(file)) => format!("{file}:{line}"),
         (origin, _) => origin.to_string(),
+    };
+    match one.lowered_from {
+        None => origin,
+        Some(from) => format!("{origin}; {from} is lowered to fit the limit of open files"),
     }
 }
 
