@@ -16,6 +16,7 @@ use crate::{Result, command};
 
 const DOCKER: &str = "docker/compose.yaml";
 const WATCH: &str = "docker/watch.yaml";
+const DEMO: &str = "docker/demo.yaml";
 const OVERLAY: &str = "stream-manager-2/docker-compose.override.yml";
 /// The names under which `docker compose` reads a file and its overlay by itself.
 const NAMES: [&str; 2] = ["docker-compose.yml", "docker-compose.override.yml"];
@@ -48,13 +49,27 @@ pub(crate) fn check(bench: &Bench, report: &mut Report) {
         }
         none(&wrong)
     });
-    report.check(
-        "docker/watch.yaml: compose.yaml stays as it is, and every file is there",
-        || {
-            let (base, watch) = (bench.read(DOCKER)?, bench.read(WATCH)?);
+    for file in [DOCKER, DEMO] {
+        let name = format!("{WATCH}: {file} stays as it is, and every file is there");
+        report.check(&name, || {
+            let (base, watch) = (bench.read(file)?, bench.read(WATCH)?);
             let merged = merge(bench, &base, Some(&watch), "")?;
             let mut wrong = changed(&merged, &merge(bench, &base, None, "")?);
             wrong.extend(absent(bench, &merged));
+            none(&wrong)
+        });
+    }
+    report.check(
+        &format!("{DEMO}: it is as closed as compose.yaml, and its image can be built"),
+        || {
+            let merged = merge(bench, &bench.read(DEMO)?, None, "")?;
+            let mut wrong = open(&merged, "demo");
+            let target = text(&merged, "/services/demo/build/target");
+            let dockerfile = bench.read("docker/Dockerfile")?;
+            let stage = |line: &str| line.starts_with("FROM ") && line.ends_with(" AS demo");
+            if target != "demo" || !dockerfile.lines().any(stage) {
+                wrong.push(format!("the Dockerfile has no stage {target:?}"));
+            }
             none(&wrong)
         },
     );
@@ -162,10 +177,10 @@ fn path(first: &Path) -> std::ffi::OsString {
     whole
 }
 
-/// What is wrong with the container, in either file.
-fn faults(merged: &Value, configuration: &str) -> Vec<String> {
+/// What a container may do beyond what it needs.
+fn open(merged: &Value, service: &str) -> Vec<String> {
     let mut wrong = Vec::new();
-    let at = |path: &str| merged.pointer(&format!("/services/whipstitch/{path}"));
+    let at = |path: &str| merged.pointer(&format!("/services/{service}/{path}"));
     let expected = [
         ("read_only", json!(true)),
         ("cap_drop", json!(["ALL"])),
@@ -180,6 +195,13 @@ fn faults(merged: &Value, configuration: &str) -> Vec<String> {
     if !image.contains(':') || image.ends_with(":latest") {
         wrong.push(format!("the image {image:?} is not pinned"));
     }
+    wrong
+}
+
+/// What is wrong with Whipstitch's container, in either file.
+fn faults(merged: &Value, configuration: &str) -> Vec<String> {
+    let mut wrong = open(merged, "whipstitch");
+    let grace = merged.pointer("/services/whipstitch/stop_grace_period");
     let seconds = |value: Option<&str>| value?.strip_suffix('s')?.parse::<u64>().ok();
     let setting = |key: &str| {
         configuration.lines().find_map(|line| {
@@ -187,7 +209,7 @@ fn faults(merged: &Value, configuration: &str) -> Vec<String> {
             value.strip_suffix('"')
         })
     };
-    let grace = seconds(at("stop_grace_period").and_then(Value::as_str));
+    let grace = seconds(grace.and_then(Value::as_str));
     // Without a delay set, there is none.
     let delay = setting("delay").map_or(Some(0), |delay| seconds(Some(delay)));
     match (delay, seconds(setting("deadline")), grace) {

@@ -21,15 +21,18 @@ const UNFOLDED: usize = 2;
 
 /// Its structure and its names; [`super::live`] runs its queries.
 pub(crate) fn check(bench: &Bench, report: &mut Report) {
-    report.check("grafana: every metric on the dashboard exists", || {
-        let (page, recorded) = (Page::read(bench)?, prometheus::recorded(bench)?);
-        let queries = queries(bench)?;
-        let unknown = queries.iter().flat_map(|(title, query)| {
-            let unknown = page.unknown(query, &recorded).into_iter();
-            unknown.map(move |name| format!("{title}: {name}"))
-        });
-        none(&unknown.collect::<Vec<_>>())
-    });
+    report.check(
+        "grafana: every metric on the dashboard exists, with its labels",
+        || {
+            let (page, recorded) = (Page::read(bench)?, prometheus::recorded(bench)?);
+            let queries = queries(bench)?;
+            let unknown = queries.iter().flat_map(|(title, query)| {
+                let unknown = page.unknown(query, &recorded).into_iter();
+                unknown.map(move |name| format!("{title}: {name}"))
+            });
+            none(&unknown.collect::<Vec<_>>())
+        },
+    );
     report.check("grafana: what is looked at first is on top", || {
         let dashboard: Value = serde_json::from_str(&bench.read(FILE)?)?;
         none(&first(&dashboard))

@@ -38,6 +38,8 @@ pub(crate) fn check(bench: &Bench, report: &mut Report) -> Option<PathBuf> {
             let missing = [
                 format!("/src/dist/bin/whipstitch {PROGRAM}"),
                 format!("ENTRYPOINT [\"{PROGRAM}\"]"),
+                format!("/src/dist/bin/whipstitch-demo {PROGRAM}-demo"),
+                format!("ENTRYPOINT [\"{PROGRAM}-demo\"]"),
                 "USER 65532:65532".to_owned(),
             ];
             none(
@@ -55,24 +57,30 @@ pub(crate) fn check(bench: &Bench, report: &mut Report) -> Option<PathBuf> {
         "docker: the build's RUN lines run on what .dockerignore lets through",
         || build(bench),
     )?;
-    report.check(
-        "docker: the program needs no library that the image lacks",
-        || {
-            let said = command::output(Command::new("ldd").arg(&program), b"")?;
-            let needed = said
-                .lines()
-                .filter_map(|line| line.split_whitespace().next());
-            let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-            let lacks = needed.map(name).filter(|library| {
-                !LIBRARIES.iter().any(|there| {
-                    library.starts_with(&format!("{there}."))
-                        || library.starts_with(&format!("{there}-"))
-                })
-            });
-            none(&lacks.collect::<Vec<_>>())
-        },
-    );
+    for one in [&program, &program.with_file_name("whipstitch-demo")] {
+        let name = one.file_name().unwrap_or_default().display();
+        report.check(
+            &format!("docker: {name} needs no library that the image lacks"),
+            || none(&lacking(one)?),
+        );
+    }
     Some(program)
+}
+
+/// The libraries of a program that the image does not have.
+fn lacking(program: &Path) -> Result<Vec<String>> {
+    let said = command::output(Command::new("ldd").arg(program), b"")?;
+    let needed = said
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let is_there = |library: &str| {
+        LIBRARIES.iter().any(|there| {
+            let rest = library.strip_prefix(there);
+            rest.is_some_and(|rest| rest.starts_with(['.', '-']))
+        })
+    };
+    Ok(needed.map(name).filter(|one| !is_there(one)).collect())
 }
 
 /// Runs the RUN lines in the profile dev, with cargo's own target directory: what it compiled is

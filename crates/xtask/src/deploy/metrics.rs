@@ -1,8 +1,9 @@
-//! deploy/reference/metrics.md, and the metrics that expressions name.
+//! deploy/reference/metrics.md, and the metrics that expressions name, with their labels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Bench;
+use super::selectors::{Condition, conditions};
 use crate::Result;
 
 /// What the process exports by itself; `process_*` on the page.
@@ -15,10 +16,16 @@ const PROCESS: [&str; 6] = [
     "process_threads",
 ];
 
+/// Labels that every series has from its scrape, and that of a histogram's buckets.
+const SCRAPED: [&str; 3] = ["job", "instance", "le"];
+
+/// The values of each label; none where they are not told.
+type Labels = BTreeMap<String, BTreeSet<String>>;
+
 /// The metrics that there are.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
-    names: BTreeSet<String>,
+    series: BTreeMap<String, Labels>,
 }
 
 impl Page {
@@ -29,37 +36,81 @@ impl Page {
     }
 
     fn parse(page: &str) -> Self {
-        let mut names: BTreeSet<_> = PROCESS.map(str::to_owned).into();
+        let none = |name: &str| (name.to_owned(), Labels::new());
+        let mut series: BTreeMap<_, _> = PROCESS.map(none).into();
         for line in page.lines() {
-            let mut cells = line.split('|').map(|cell| cell.trim().trim_matches('`'));
-            let (Some(""), Some(name), Some(kind)) = (cells.next(), cells.next(), cells.next())
-            else {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let ["", name, kind, labels, ..] = cells.as_slice() else {
                 continue;
             };
-            match kind {
+            let (name, labels) = (name.trim_matches('`'), told(labels));
+            match *kind {
                 "counter" | "gauge" => {
-                    names.insert(name.to_owned());
+                    series.insert(name.to_owned(), labels);
                 }
                 "histogram" => {
-                    names.extend(["_bucket", "_sum", "_count"].map(|part| format!("{name}{part}")));
+                    let parts = ["_bucket", "_sum", "_count"];
+                    series.extend(parts.map(|part| (format!("{name}{part}"), labels.clone())));
                 }
                 _ => {}
             }
         }
-        Self { names }
+        Self { series }
     }
 
     /// Whether there is a series of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
+        self.series.contains_key(name)
     }
 
-    /// The names in `expression` that are no metric, nor among `recorded`.
-    pub(crate) fn unknown(&self, expression: &str, recorded: &BTreeSet<String>) -> Vec<String> {
-        let names = named(expression).into_iter();
+    /// The names in a text that are no metric, nor among `recorded`.
+    pub(crate) fn unknown_names(&self, text: &str, recorded: &BTreeSet<String>) -> Vec<String> {
+        let names = named(text).into_iter();
         let unknown = names.filter(|name| !self.has(name) && !recorded.contains(*name));
         unknown.map(str::to_owned).collect()
     }
+
+    /// The same of an expression, and its conditions on labels or values that a metric lacks.
+    pub(crate) fn unknown(&self, expression: &str, recorded: &BTreeSet<String>) -> Vec<String> {
+        let mut unknown = self.unknown_names(expression, recorded);
+        match conditions(expression) {
+            Ok(all) => unknown.extend(all.iter().filter_map(|one| self.never(one))),
+            Err(error) => unknown.push(error),
+        }
+        unknown
+    }
+
+    /// A condition that no series meets, or that all do.
+    fn never(&self, condition: &Condition<'_>) -> Option<String> {
+        let Condition {
+            metric,
+            label,
+            values,
+        } = condition;
+        let labels = self.series.get(*metric)?;
+        if SCRAPED.contains(label) {
+            return None;
+        }
+        let Some(told) = labels.get(*label) else {
+            return Some(format!("{metric} has no label {label}"));
+        };
+        let other = values.iter().find(|value| !told.contains(**value));
+        let other = other.filter(|_| !told.is_empty())?;
+        Some(format!("{metric} has no {label}=\"{other}\""))
+    }
+}
+
+/// The labels of a row: `` `label`: `value`, `value`; `label` ``.
+fn told(cell: &str) -> Labels {
+    let labels = cell.split(';').filter(|label| !label.trim().is_empty());
+    let plain = |text: &str| text.trim().trim_matches('`').to_owned();
+    labels
+        .map(|label| {
+            let (name, values) = label.split_once(':').unwrap_or((label, ""));
+            let values = values.split(',').map(plain);
+            (plain(name), values.filter(|one| !one.is_empty()).collect())
+        })
+        .collect()
 }
 
 /// What looks like a metric of ours in a `PromQL` expression: words outside of quotes that begin as
@@ -93,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_name_that_nobody_exports_is_found() {
-        let page = Page::parse("| `whipstitch_a_total` | counter | |");
+        let page = Page::parse("| `whipstitch_a_total` | counter | `x` | |");
         let recorded = BTreeSet::from(["whipstitch:a:rate5m".to_owned()]);
         let unknown = |text| page.unknown(text, &recorded);
         assert!(
@@ -105,5 +156,27 @@ mod tests {
             unknown("whipstitch_b + whipstitch:c"),
             ["whipstitch_b", "whipstitch:c"]
         );
+    }
+
+    #[test]
+    fn a_label_or_a_value_that_a_metric_lacks_is_found() {
+        let page = Page::parse(
+            "| `whipstitch_a_total` | counter | `result`: `failed`, `ok`; `version` | |",
+        );
+        let unknown = |text| page.unknown(text, &BTreeSet::new());
+        assert_eq!(
+            unknown("whipstitch_a_total{job=\"x\",result!=\"ok\",version=\"1\"}"),
+            [""; 0]
+        );
+        assert_eq!(
+            unknown(
+                "whipstitch_a_total{result=~\"ok|fialed\"} / whipstitch_a_total{reslut=\"ok\"}"
+            ),
+            [
+                "whipstitch_a_total has no result=\"fialed\"",
+                "whipstitch_a_total has no label reslut"
+            ]
+        );
+        assert_eq!(unknown("whipstitch_a_total{").len(), 1);
     }
 }

@@ -25,6 +25,7 @@ mod prometheus;
 pub(crate) mod report;
 mod rollout;
 mod security;
+mod selectors;
 mod systemd;
 mod tools;
 

@@ -43,14 +43,16 @@ pub(crate) fn check(bench: &Bench, report: &mut Report) {
     report.check("prometheus: each alert is tested, loud and quiet", || {
         tested(bench)
     });
-    report.check("prometheus: every metric in the rules exists", || {
-        known(bench)
-    });
+    report.check(
+        "prometheus: every metric in the rules exists, with its labels",
+        || known(bench),
+    );
     report.check(
         "prometheus/adapter.yml: it names a metric that exists",
         || {
             let page = Page::read(bench)?;
-            none(&page.unknown(&bench.read("prometheus/adapter.yml")?, &BTreeSet::new()))
+            let adapter = bench.read("prometheus/adapter.yml")?;
+            none(&page.unknown_names(&adapter, &BTreeSet::new()))
         },
     );
 }
