@@ -53,13 +53,13 @@ use crate::{
     Body, Error, Exchange, Metrics,
     destinations::public_url::Public,
     nodes::{
-        failover::{Carrier, Failover, NodeAnswer},
+        failover::{Failover, NodeAnswer, SendToNode},
         node_client::NodeClient,
     },
     request::{
         budget::Budget,
         client_key::ClientKey,
-        message::{Endpoint, Goal, Known, ToNode},
+        message::{Endpoint, Resource, SessionAtNode, ToNode},
     },
     sessions::{SessionTable, Terminator, counter_offer::Kinds, reaper::Orphans},
     words::{
@@ -91,7 +91,7 @@ pub(crate) struct Forward {
 impl Forward {
     /// Sends it. A client's `DELETE` is carried to its end, whether its client waits or not.
     pub(crate) async fn send(self: Arc<Self>, to: ToNode) -> Result<Response<Body>, Error> {
-        if matches!(to.goal, Goal::Session(_)) && to.request.method() == Method::DELETE {
+        if matches!(to.resource, Resource::Session(_)) && to.request.method() == Method::DELETE {
             let this = self.clone();
             let delete = Box::pin(async move { this.carry(to).await });
             return self.deletions.carry(delete).await;
@@ -101,7 +101,7 @@ impl Forward {
 
     async fn carry(&self, to: ToNode) -> Result<Response<Body>, Error> {
         let ToNode {
-            goal,
+            resource,
             target,
             client,
             mut budget,
@@ -109,23 +109,27 @@ impl Forward {
             exchange,
         } = to;
         *request.uri_mut() = Uri::from(target.clone());
-        if !matches!(goal, Goal::Extension(_)) {
+        if !matches!(resource, Resource::Extension(_)) {
             // What is read on the way has to be readable.
             request.headers_mut().insert(ACCEPT_ENCODING, IDENTITY);
         }
-        let asked = Asked {
+        let context = RequestContext {
             dialect: Dialect::of(request.headers(), target.query()),
             target,
             client,
             exchange,
         };
-        match goal {
-            Goal::Endpoint(endpoint) if request.method() == Method::POST => {
-                self.create(&endpoint, asked, request, &mut budget).await
+        match resource {
+            Resource::Endpoint(endpoint) if request.method() == Method::POST => {
+                self.create(&endpoint, context, request, &mut budget).await
             }
-            Goal::Endpoint(endpoint) => self.options(&endpoint, asked, request, &mut budget).await,
-            Goal::Session(known) => self.relay(&known, asked, request, &mut budget).await,
-            Goal::Extension(offered) => self.extend(&offered, asked, request, &mut budget).await,
+            Resource::Endpoint(endpoint) => {
+                self.options(&endpoint, context, request, &mut budget).await
+            }
+            Resource::Session(known) => self.relay(&known, context, request, &mut budget).await,
+            Resource::Extension(offered) => {
+                self.extend(&offered, context, request, &mut budget).await
+            }
         }
     }
 
@@ -133,12 +137,12 @@ impl Forward {
     async fn options(
         &self,
         endpoint: &Endpoint,
-        asked: Asked,
+        context: RequestContext,
         request: Request<Bytes>,
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         let method = request.method().clone();
-        let asking = self.any(&self.nodes, endpoint, &asked.exchange, request, budget);
+        let asking = self.any(&self.nodes, endpoint, &context.exchange, request, budget);
         let NodeAnswer {
             origin,
             mut response,
@@ -147,13 +151,13 @@ impl Forward {
         let mut handle = None;
         if is_pinning(&method, response.status()) {
             handle = self.handle(endpoint, &origin);
-            if let Some(client) = asked.client.clone() {
+            if let Some(client) = context.client.clone() {
                 let affinity = self.sessions.affinity();
                 affinity.remember(client, &origin, endpoint);
             }
         }
-        let place = LinkContext::at(endpoint, &origin, &asked, None);
-        self.link(&mut response, asked.dialect, place);
+        let place = LinkContext::at(endpoint, &origin, &context, None);
+        self.link(&mut response, context.dialect, place);
         let mut response = unmoved(response)?;
         response.headers_mut().extend(handle);
         Ok(response)
@@ -163,24 +167,24 @@ impl Forward {
     async fn create(
         &self,
         endpoint: &Endpoint,
-        asked: Asked,
+        context: RequestContext,
         request: Request<Bytes>,
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         // Before there is a session: where it will be has to fit a URL.
-        let usual = rewrite::usual(&asked.target).map_err(|_| too_long())?;
-        reoffer::check(self, endpoint, &asked, &request)?;
+        let usual = rewrite::usual(&context.target).map_err(|_| too_long())?;
+        reoffer::check(self, endpoint, &context, &request)?;
         let creating = Creating {
             nodes: &self.nodes,
             sessions: &self.sessions,
             orphans: &self.orphans,
             endpoint,
-            asked: &asked,
+            context: &context,
             authorization: request.headers().get(AUTHORIZATION).cloned(),
             since: self.sessions.arrival(),
         };
         // The orphan guard is inside the answer: an early return from here on orphans the session.
-        let sent = self.any(&creating, endpoint, &asked.exchange, request, budget);
+        let sent = self.any(&creating, endpoint, &context.exchange, request, budget);
         let NodeAnswer {
             origin,
             response,
@@ -190,9 +194,9 @@ impl Forward {
         if is_created && endpoint.lookup.role == Role::Publish {
             self.directory.published(&endpoint.lookup.key);
         }
-        let (mut response, counter) = self.negotiate(response, endpoint, &asked, budget).await?;
+        let (mut response, counter) = self.negotiate(response, endpoint, &context, budget).await?;
         let answered = Answered {
-            asked: &asked,
+            context: &context,
             endpoint,
             origin: &origin,
             authorization: creating.authorization.as_ref(),
@@ -211,14 +215,14 @@ impl Forward {
         &self,
         response: Response<Body>,
         endpoint: &Endpoint,
-        asked: &Asked,
+        context: &RequestContext,
         budget: &mut Budget,
     ) -> Result<(Response<Body>, Option<Kinds>), Error> {
-        let (dialect, is_play) = (asked.dialect, endpoint.lookup.role == Role::Play);
+        let (dialect, is_play) = (context.dialect, endpoint.lookup.role == Role::Play);
         let mut response = plain::described(response, budget).await?;
         let mut counter = None;
         // What came, not what was announced: a body without a length may turn out to be none.
-        let offers = asked.exchange.record().received.load(Ordering::Relaxed) > 0;
+        let offers = context.exchange.record().received.load(Ordering::Relaxed) > 0;
         if is_play && offers && dialect.nodes_offer() == NodesOffer::Counter {
             (response, counter) = offer::as_counter_offer(response, budget).await?;
         }
@@ -240,7 +244,7 @@ impl Forward {
         answered: &Answered<'_>,
     ) -> Response<Body> {
         let Answered {
-            asked,
+            context,
             endpoint,
             origin,
             ..
@@ -250,21 +254,21 @@ impl Forward {
             let handle = self.handle(endpoint, origin);
             response.headers_mut().extend(handle);
         }
-        let place = LinkContext::at(endpoint, origin, asked, session);
-        self.link(&mut response, asked.dialect, place);
+        let place = LinkContext::at(endpoint, origin, context, session);
+        self.link(&mut response, context.dialect, place);
         response
     }
 
     /// Carries a `PATCH` or `DELETE` to the session's node.
     async fn relay(
         &self,
-        known: &Known,
-        asked: Asked,
+        known: &SessionAtNode,
+        context: RequestContext,
         mut request: Request<Bytes>,
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
         let method = request.method().clone();
-        let Known {
+        let SessionAtNode {
             role, key, session, ..
         } = known;
         let trickles =
@@ -274,7 +278,7 @@ impl Forward {
             let pass = self.terminator.pass(*role, session, budget);
             in_flight = Some(pass.await?);
         }
-        let failover = self.failover(&self.nodes, &asked.exchange);
+        let failover = self.failover(&self.nodes, &context.exchange);
         let answer = failover.only(&known.origin, request, budget).await?;
         let mut response = answer.response;
         if method == Method::PATCH {
@@ -283,7 +287,7 @@ impl Forward {
         }
         if trickles {
             let now = self.sessions.clock().now();
-            response = tags::after(response, session, &asked.exchange, now);
+            response = tags::after(response, session, &context.exchange, now);
         }
         if method == Method::DELETE {
             let status = response.status();
@@ -294,15 +298,15 @@ impl Forward {
             self.sessions.reopen(*role, session);
         }
         drop(in_flight);
-        if asked.dialect.statuses() == Statuses::Exact {
+        if context.dialect.statuses() == Statuses::Exact {
             status::make_exact(&method, &mut response);
         }
-        links::taken(response.headers_mut(), &asked.exchange);
+        links::taken(response.headers_mut(), &context.exchange);
         unmoved(response)
     }
 
     /// Asks nodes until one can serve.
-    async fn any<C: Carrier>(
+    async fn any<C: SendToNode>(
         &self,
         nodes: &C,
         endpoint: &Endpoint,
@@ -359,8 +363,8 @@ impl Forward {
     }
 }
 
-/// What every way of a request needs of it.
-struct Asked {
+/// What every kind of request to a node needs, its message and its resource aside.
+struct RequestContext {
     dialect: Dialect,
     target: PathAndQuery,
     client: Option<ClientKey>,

@@ -35,7 +35,8 @@ use crate::{
         client_key::ClientKey,
         clock::{SKEW, millis},
         message::{
-            Ask, Endpoint, ForManager, Goal, Known, ManagerAsk, Signaling, ToNode, ToSocket,
+            Ask, Endpoint, ForManager, ManagerAsk, Resource, SessionAtNode, Signaling, ToNode,
+            ToSocket,
         },
         phases::Phase,
     },
@@ -137,9 +138,9 @@ impl Resolver {
             exchange,
         } = asked;
         let mut budget = Budget::new(self.budget, self.connect);
-        let to_node = |goal, target, client, budget, request, exchange| {
+        let to_node = |resource, target, client, budget, request, exchange| {
             Bound::Node(ToNode {
-                goal,
+                resource,
                 target,
                 client,
                 budget,
@@ -172,13 +173,13 @@ impl Resolver {
                     let asked = self.locate(&lookup, Purpose::Session, &mut budget, &exchange);
                     asked.await?
                 };
-                let goal = Goal::Endpoint(Endpoint {
+                let resource = Resource::Endpoint(Endpoint {
                     lookup,
                     candidates,
                     host,
                     form,
                 });
-                Ok(to_node(goal, target, client, budget, request, exchange))
+                Ok(to_node(resource, target, client, budget, request, exchange))
             }
             Ask::Session { role, key, token } => {
                 let session = match token {
@@ -200,13 +201,13 @@ impl Resolver {
                     .await
                     .map_err(named::no_longer_allowed(&exchange))?;
                 let target = with_query(session.resource.clone(), request.uri().query())?;
-                let goal = Goal::Session(Known {
+                let resource = Resource::Session(SessionAtNode {
                     origin,
                     role,
                     key,
                     session,
                 });
-                Ok(to_node(goal, target, None, budget, request, exchange))
+                Ok(to_node(resource, target, None, budget, request, exchange))
             }
             Ask::Extension(url) => self.extension(url, host, budget, request, exchange).await,
             Ask::Socket(query) => {

@@ -33,12 +33,12 @@ use crate::{
 const MAX_TRIES: usize = 8;
 
 /// Sends a request to one node, once.
-pub(crate) trait Carrier: Sync {
+pub(crate) trait SendToNode: Sync {
     /// What the caller has to hold as long as it holds an answer; `()` if nothing.
     type Guard: Send;
 
     /// Sends it once, and records in `phases` what it waited for.
-    fn carry(
+    fn send_once(
         &self,
         origin: &Origin,
         request: Request<Bytes>,
@@ -47,7 +47,7 @@ pub(crate) trait Carrier: Sync {
     ) -> impl Future<Output = Result<NodeAnswer<Self::Guard>, Failed>> + Send;
 }
 
-/// The answer of a node, with what the carrier ties to it: a guard inside the answer cannot be
+/// The answer of a node, with what its sender ties to it: a guard inside the answer cannot be
 /// lost between the two.
 #[derive(Debug)]
 pub(crate) struct NodeAnswer<G> {
@@ -55,7 +55,7 @@ pub(crate) struct NodeAnswer<G> {
     pub(crate) origin: Origin,
     /// Its answer.
     pub(crate) response: Response<Body>,
-    /// The carrier's own.
+    /// The sender's own.
     pub(crate) guard: G,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct Failover<'a, A> {
     pub(crate) exchange: &'a Exchange,
 }
 
-impl<A: Carrier> Failover<'_, A> {
+impl<A: SendToNode> Failover<'_, A> {
     /// Asks this node and no other.
     pub(crate) async fn only(
         &self,
@@ -162,7 +162,7 @@ impl<A: Carrier> Failover<'_, A> {
         let began = budget.begins();
         let answer = self
             .nodes
-            .carry(origin, request, budget, self.exchange.phases())
+            .send_once(origin, request, budget, self.exchange.phases())
             .await;
         let status = answer.as_ref().map(|answer| answer.response.status());
         if let Some(outcome) = outcome(status, budget.was_fair(began)) {

@@ -11,7 +11,7 @@ use whipstitch_origin::{Cause, Origin};
 
 use super::{
     failed::Failed,
-    failover::{Carrier, NodeAnswer},
+    failover::{NodeAnswer, SendToNode},
     node_client::NodeClient,
 };
 use crate::{
@@ -30,10 +30,10 @@ pub(crate) struct Handshaking<'a> {
     pub(crate) tasks: &'a TaskTracker,
 }
 
-impl Carrier for Handshaking<'_> {
+impl SendToNode for Handshaking<'_> {
     type Guard = ();
 
-    async fn carry(
+    async fn send_once(
         &self,
         origin: &Origin,
         request: Request<Bytes>,

@@ -164,8 +164,8 @@ pub enum Bound {
 /// A WHIP or WHEP request, and the nodes that may get it.
 #[derive(Debug)]
 pub struct ToNode {
-    /// What it is for.
-    pub(crate) goal: Goal,
+    /// What it addresses.
+    pub(crate) resource: Resource,
     /// Path and query at the node.
     pub(crate) target: PathAndQuery,
     /// Who asks, if that can be told.
@@ -178,15 +178,15 @@ pub struct ToNode {
     pub(crate) exchange: Exchange,
 }
 
-/// What a request to a node is for.
+/// What a request addresses at a node.
 #[derive(Debug)]
-pub(crate) enum Goal {
+pub(crate) enum Resource {
     /// A session, or a question about one, that any of some nodes can serve.
     Endpoint(Endpoint),
     /// A session that is where it is.
-    Session(Known),
+    Session(SessionAtNode),
     /// An extension that is where it is.
-    Extension(Offered),
+    Extension(ExtensionAtNode),
 }
 
 /// An endpoint, and who can serve it.
@@ -204,7 +204,7 @@ pub(crate) struct Endpoint {
 
 /// A session, and the node that has it.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct SessionAtNode {
     /// The node.
     pub(crate) origin: Origin,
     /// Publish or play.
@@ -217,7 +217,7 @@ pub(crate) struct Known {
 
 /// A protocol extension, and the node that offered it.
 #[derive(Debug)]
-pub(crate) struct Offered {
+pub(crate) struct ExtensionAtNode {
     /// The node.
     pub(crate) origin: Origin,
     /// Publish or play.

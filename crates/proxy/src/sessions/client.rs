@@ -27,13 +27,13 @@ pub(super) struct Clients(HashMap<ClientKey, ClientEntry, RandomState>);
 
 #[derive(Debug, Default)]
 struct ClientEntry {
-    sessions: Vec<Known>,
+    sessions: Vec<ClientSession>,
     /// The last one, and the session that it began.
     counter_offer: Option<(SessionId, CounterOffer)>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct ClientSession {
     id: SessionId,
     session: Arc<SessionView>,
     /// Others say that it is over, and its client has not said so.
@@ -43,11 +43,12 @@ struct Known {
 impl Clients {
     /// What the one session of a client takes here, in bytes.
     #[cfg(test)]
-    pub(super) const ENTRY: usize = size_of::<(ClientKey, ClientEntry)>() + size_of::<Known>();
+    pub(super) const ENTRY: usize =
+        size_of::<(ClientKey, ClientEntry)>() + size_of::<ClientSession>();
 
     pub(super) fn add(&mut self, client: ClientKey, session: &Arc<SessionView>) {
         let entry = self.0.entry(client).or_default();
-        entry.sessions.push(Known {
+        entry.sessions.push(ClientSession {
             id: session.id(),
             session: session.clone(),
             lingers: false,

@@ -27,27 +27,27 @@ use whipstitch_origin::Cause;
 use super::{
     create_request::CreateRequest,
     in_flight::Pending,
-    reaper::{Left, Orphans},
+    reaper::{OrphanState, Orphans},
     slot::Slot,
     table::SessionTable,
     view::{About, Http, SessionView},
 };
 use crate::{
     Body, BodyError,
-    nodes::{failed::Failed, sent::Sent},
+    nodes::{failed::Failed, node_request::NodeRequest},
     request::{budget::Budget, phases::Phases},
     words::node_status::made_session,
 };
 
 /// A POST that was sent to a node and is not answered.
 pub(crate) struct Unanswered<'a> {
-    waits: Option<(Sent<'a>, CreateRequest, Option<Pending>)>,
+    waits: Option<(NodeRequest<'a>, CreateRequest, Option<Pending>)>,
     orphans: &'a Orphans,
 }
 
 impl<'a> Unanswered<'a> {
     pub(crate) fn new(
-        sent: Sent<'a>,
+        sent: NodeRequest<'a>,
         create: CreateRequest,
         pending: Option<Pending>,
         orphans: &'a Orphans,
@@ -90,7 +90,7 @@ impl Drop for Unanswered<'_> {
                 Some((head.status, head.headers))
             };
             self.orphans
-                .enqueue(create, Left::Unanswered(Box::pin(answer)));
+                .enqueue(create, OrphanState::Pending(Box::pin(answer)));
         }
     }
 }
@@ -169,7 +169,7 @@ impl Drop for Unclaimed {
             self.orphans.sessions().orphan(session);
         }
         self.orphans
-            .enqueue(create, Left::Made { location, session });
+            .enqueue(create, OrphanState::Created { location, session });
     }
 }
 

@@ -29,7 +29,7 @@ use whipstitch_origin::provoked::{self, Place};
 use super::{
     create_request::CreateRequest,
     table::SessionTable,
-    terminate::{By, Doomed, Terminator},
+    terminate::{By, DeleteRequest, Terminator},
     view::SessionView,
 };
 use crate::{
@@ -52,7 +52,7 @@ struct Queue {
 /// An orphan, and its permit.
 pub(crate) struct Orphan {
     create: CreateRequest,
-    left: Left,
+    state: OrphanState,
     _permit: OwnedSemaphorePermit,
     _in_flight: TaskTrackerToken,
 }
@@ -61,11 +61,11 @@ pub(crate) struct Orphan {
 pub(super) type Answer = Option<(StatusCode, HeaderMap)>;
 
 /// What no client has.
-pub(crate) enum Left {
+pub(crate) enum OrphanState {
     /// A POST that the node has got as a whole.
-    Unanswered(BoxFuture<'static, Answer>),
+    Pending(BoxFuture<'static, Answer>),
     /// A session that the node says it has made; the table knows it if it got a URL of ours.
-    Made {
+    Created {
         location: Option<HeaderValue>,
         session: Option<Arc<SessionView>>,
     },
@@ -98,15 +98,15 @@ impl Orphans {
     pub(crate) fn unwanted(&self, create: CreateRequest, session: Arc<SessionView>) {
         self.0.sessions.orphan(&session);
         let (location, session) = (None, Some(session));
-        self.enqueue(create, Left::Made { location, session });
+        self.enqueue(create, OrphanState::Created { location, session });
     }
 
-    pub(super) fn enqueue(&self, create: CreateRequest, left: Left) {
+    pub(super) fn enqueue(&self, create: CreateRequest, state: OrphanState) {
         let exchange = create.exchange.clone();
         let permit = self.0.permits.clone().try_acquire_owned().ok();
         let orphan = permit.map(|permit| Orphan {
             create,
-            left,
+            state,
             _permit: permit,
             _in_flight: self.0.exchanges.token(),
         });
@@ -137,19 +137,19 @@ pub(crate) async fn run(
         tasks.spawn(async move {
             let Orphan {
                 create,
-                left,
+                state,
                 _permit,
                 _in_flight,
             } = orphan;
             provoked::at(Place::Reaper);
             let (id, node) = (create.exchange.clone(), create.origin.addr());
-            let doomed = match left {
-                Left::Made { location, session } => {
-                    Doomed::made(create, location.as_ref(), session)
+            let delete = match state {
+                OrphanState::Created { location, session } => {
+                    DeleteRequest::made(create, location.as_ref(), session)
                 }
-                Left::Unanswered(answer) => match timeout(patience, answer).await {
+                OrphanState::Pending(answer) => match timeout(patience, answer).await {
                     Ok(Some((status, headers))) if made_session(status, &headers) => {
-                        Doomed::made(create, headers.get(LOCATION), None)
+                        DeleteRequest::made(create, headers.get(LOCATION), None)
                     }
                     // It made none.
                     Ok(Some(_)) => return,
@@ -157,8 +157,8 @@ pub(crate) async fn run(
                 },
             };
             let mut cause = None;
-            let outcome = match doomed {
-                Ok(doomed) => terminator.terminate(&doomed, By::Reaper, &mut cause).await,
+            let outcome = match delete {
+                Ok(delete) => terminator.terminate(&delete, By::Reaper, &mut cause).await,
                 Err(outcome) => outcome,
             };
             metrics.session_abandoned(outcome);

@@ -49,7 +49,7 @@ use super::{
     view::{SessionId, SessionKind, SessionView},
 };
 use crate::{
-    nodes::{failed::Failed, failover::Carrier},
+    nodes::{failed::Failed, failover::SendToNode},
     request::{budget::Budget, phases::Phases, request_id::REQUEST_ID},
     words::{
         config::Timeouts,
@@ -89,7 +89,7 @@ pub(super) enum By {
 }
 
 /// A session to be ended by a DELETE of ours.
-pub(crate) struct Doomed {
+pub(crate) struct DeleteRequest {
     origin: Origin,
     role: Role,
     key: StreamKey,
@@ -101,7 +101,7 @@ pub(crate) struct Doomed {
     session: Option<Arc<SessionView>>,
 }
 
-impl Doomed {
+impl DeleteRequest {
     /// The session that this POST made.
     ///
     /// # Errors
@@ -197,13 +197,13 @@ impl Terminator {
         info!(%id, kind = kind.label(), node = %session.node(), "the operator ends a session");
         if let Some(close) = session.close() {
             close.cancel();
-        } else if let Some(doomed) = Doomed::open(session) {
+        } else if let Some(delete) = DeleteRequest::open(session) {
             let this = self.clone();
             self.0.tasks.spawn(async move {
                 let mut cause = None;
-                let outcome = this.terminate(&doomed, By::Operator, &mut cause).await;
+                let outcome = this.terminate(&delete, By::Operator, &mut cause).await;
                 if !outcome.is_over() {
-                    let (node, outcome) = (&doomed.origin, outcome.label());
+                    let (node, outcome) = (&delete.origin, outcome.label());
                     warn!(%id, %node, outcome, cause, "the session is not ended");
                 }
             });
@@ -257,7 +257,7 @@ impl Terminator {
     /// `cause` becomes why the node did not end the session.
     pub(super) async fn terminate(
         &self,
-        doomed: &Doomed,
+        delete: &DeleteRequest,
         by: By,
         cause: &mut Option<String>,
     ) -> OrphanOutcome {
@@ -271,18 +271,18 @@ impl Terminator {
         let mut pauses = PAUSES.iter();
         loop {
             let sessions = &self.0.sessions;
-            let sent = sessions.begin_delete(doomed.slot(), doomed.target, Some(patience));
+            let sent = sessions.begin_delete(delete.slot(), delete.target, Some(patience));
             let guard = match sent.await {
                 Ok(guard) => guard,
                 Err(NotSent::Superseded) => return OrphanOutcome::Replaced,
                 Err(NotSent::Busy) => return OrphanOutcome::Unknown,
             };
             let mut budget = Budget::new(how.timeouts.answer, how.timeouts.connect);
-            let request = doomed.request();
-            let answer = how.nodes.send(&doomed.origin, request, &mut budget).await;
+            let request = delete.request();
+            let answer = how.nodes.send(&delete.origin, request, &mut budget).await;
             let may_pass = match answer {
                 Ok(status) if is_over(status) => {
-                    self.gone(doomed, end);
+                    self.gone(delete, end);
                     drop(guard);
                     return if status.is_success() {
                         OrphanOutcome::Deleted
@@ -308,14 +308,14 @@ impl Terminator {
     }
 
     /// A DELETE of ours was carried out, or found nothing.
-    fn gone(&self, doomed: &Doomed, end: EndReason) {
-        let known = doomed
+    fn gone(&self, delete: &DeleteRequest, end: EndReason) {
+        let known = delete
             .session
             .as_ref()
             .and_then(|session| session.at_node());
         match known {
-            Some(http) => self.over(doomed.role, &doomed.key, &http.sealed, end),
-            None if doomed.role == Role::Publish => self.0.directory.ended(&doomed.key),
+            Some(http) => self.over(delete.role, &delete.key, &http.sealed, end),
+            None if delete.role == Role::Publish => self.0.directory.ended(&delete.key),
             None => {}
         }
     }
@@ -328,7 +328,7 @@ impl Terminator {
     }
 }
 
-/// Sends a DELETE to a node: a [`Carrier`], whatever its type.
+/// Sends a DELETE to a node: a [`SendToNode`], whatever its type.
 pub(crate) trait SendDelete: Send + Sync + 'static {
     /// Sends it once; the status of the answer.
     fn send<'a>(
@@ -339,7 +339,7 @@ pub(crate) trait SendDelete: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<StatusCode, Failed>>;
 }
 
-impl<C: Carrier + Send + 'static> SendDelete for C {
+impl<C: SendToNode + Send + 'static> SendDelete for C {
     fn send<'a>(
         &'a self,
         origin: &'a Origin,
@@ -349,7 +349,7 @@ impl<C: Carrier + Send + 'static> SendDelete for C {
         Box::pin(async move {
             // It is no part of a client's exchange.
             let phases = Phases::default();
-            let answer = self.carry(origin, request, budget, &phases).await;
+            let answer = self.send_once(origin, request, budget, &phases).await;
             answer.map(|answer| answer.response.status())
         })
     }

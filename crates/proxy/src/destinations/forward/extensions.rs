@@ -7,13 +7,13 @@ use tracing::warn;
 use whipstitch_signaling::{link::Link, rewrite};
 
 use super::{
-    Asked, Forward,
+    Forward, RequestContext,
     link_context::{LinkContext, With},
     links, passed,
 };
 use crate::{
     Body, Error,
-    request::{budget::Budget, message::Offered},
+    request::{budget::Budget, message::ExtensionAtNode},
     words::error::{NodeFault, defect},
 };
 
@@ -21,12 +21,12 @@ impl Forward {
     /// Carries a request to an extension, and its answer back: streamed, however long it takes.
     pub(super) async fn extend(
         &self,
-        offered: &Offered,
-        asked: Asked,
+        offered: &ExtensionAtNode,
+        context: RequestContext,
         request: Request<Bytes>,
         budget: &mut Budget,
     ) -> Result<Response<Body>, Error> {
-        let failover = self.failover(&self.nodes, &asked.exchange);
+        let failover = self.failover(&self.nodes, &context.exchange);
         let mut response = failover
             .only(&offered.origin, request, budget)
             .await?
@@ -36,30 +36,30 @@ impl Forward {
         if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
             return Err(NodeFault::Redirect.into());
         }
-        links::taken(response.headers_mut(), &asked.exchange);
+        links::taken(response.headers_mut(), &context.exchange);
         let location = response.headers_mut().remove(LOCATION);
         if let Some(location) = location.filter(|_| status.is_success())
-            && let Ok(target) = rewrite::made(&asked.target, &location).inspect_err(|error| {
-                let (id, node) = (asked.exchange.id(), &offered.origin);
+            && let Ok(target) = rewrite::made(&context.target, &location).inspect_err(|error| {
+                let (id, node) = (context.exchange.id(), &offered.origin);
                 warn!(id, %node, %error, "Location of what an extension made left out");
             })
         {
             let context = LinkContext {
                 origin: &offered.origin,
-                base: &asked.target,
+                base: &context.target,
                 role: offered.role,
                 key: &offered.key,
                 form: offered.form,
                 host: &offered.host,
                 with: With::Extension(&offered.extension),
-                exchange: &asked.exchange,
+                exchange: &context.exchange,
             };
             if let Some(url) = self.extension_url(context, target)? {
                 let url = HeaderValue::try_from(url).map_err(defect("an extension's Location"))?;
                 response.headers_mut().insert(LOCATION, url);
             }
         }
-        self.streams.pass(passed(response), &asked.exchange)
+        self.streams.pass(passed(response), &context.exchange)
     }
 
     /// A node's link to an extension, with a URL of ours; `None` if it leads elsewhere, or cannot

@@ -4,7 +4,7 @@ use http::uri::{Authority, PathAndQuery};
 use whipstitch_origin::Origin;
 use whipstitch_signaling::{Form, Role, StreamKey, extension::Extension, session::Session};
 
-use super::Asked;
+use super::RequestContext;
 use crate::{Exchange, request::message::Endpoint};
 
 /// Where a reference in an answer is found, and for which client it is sealed.
@@ -38,18 +38,18 @@ impl<'a> LinkContext<'a> {
     pub(super) fn at(
         endpoint: &'a Endpoint,
         origin: &'a Origin,
-        asked: &'a Asked,
+        context: &'a RequestContext,
         session: Option<&'a Session>,
     ) -> Self {
         Self {
             origin,
-            base: &asked.target,
+            base: &context.target,
             role: endpoint.lookup.role,
             key: &endpoint.lookup.key,
             form: endpoint.form,
             host: &endpoint.host,
             with: session.map_or(With::Nothing, With::Session),
-            exchange: &asked.exchange,
+            exchange: &context.exchange,
         }
     }
 

@@ -5,13 +5,13 @@ use http::{HeaderValue, Request};
 use tokio::time::Instant;
 use whipstitch_origin::{Cause, Origin};
 
-use super::Asked;
+use super::RequestContext;
 use crate::{
     nodes::{
         failed::Failed,
-        failover::{Carrier, NodeAnswer},
+        failover::{NodeAnswer, SendToNode},
         node_client::NodeClient,
-        sent::Sent,
+        node_request::NodeRequest,
     },
     request::{budget::Budget, message::Endpoint, phases::Phases},
     sessions::{
@@ -31,7 +31,7 @@ pub(super) struct Creating<'a> {
     pub(super) sessions: &'a SessionTable,
     pub(super) orphans: &'a Orphans,
     pub(super) endpoint: &'a Endpoint,
-    pub(super) asked: &'a Asked,
+    pub(super) context: &'a RequestContext,
     pub(super) authorization: Option<HeaderValue>,
     /// When this `POST` came, in the order of arrival.
     pub(super) since: Arrival,
@@ -42,11 +42,11 @@ impl Creating<'_> {
     fn at(&self, origin: &Origin) -> CreateRequest {
         CreateRequest {
             origin: origin.clone(),
-            target: self.asked.target.clone(),
+            target: self.context.target.clone(),
             role: self.endpoint.lookup.role,
             key: self.endpoint.lookup.key.clone(),
             authorization: self.authorization.clone(),
-            exchange: self.asked.exchange.clone(),
+            exchange: self.context.exchange.clone(),
             since: self.since,
         }
     }
@@ -59,17 +59,17 @@ impl Creating<'_> {
     }
 }
 
-impl Carrier for Creating<'_> {
+impl SendToNode for Creating<'_> {
     type Guard = Unclaimed;
 
-    async fn carry(
+    async fn send_once(
         &self,
         origin: &Origin,
         request: Request<Bytes>,
         budget: &mut Budget,
         phases: &Phases,
     ) -> Result<NodeAnswer<Unclaimed>, Failed> {
-        let sent = Sent::new(self.nodes, origin, request)?;
+        let sent = NodeRequest::new(self.nodes, origin, request)?;
         let (began, create) = (Instant::now(), self.at(origin));
         let pending = self.begin(&create, budget).await;
         if budget.is_over() {
@@ -153,7 +153,7 @@ mod tests {
             form: Form::Classic,
         };
         let headers = HeaderMap::new();
-        let asked = Asked {
+        let context = RequestContext {
             dialect: Dialect::of(&headers, None),
             target: "/live/whip/endpoint/s1".parse().unwrap(),
             client: None,
@@ -164,7 +164,7 @@ mod tests {
             sessions: &sessions,
             orphans: &orphans,
             endpoint: &endpoint,
-            asked: &asked,
+            context: &context,
             authorization: None,
             since: Arrival::default(),
         };
@@ -185,7 +185,9 @@ mod tests {
         let (began, phases) = (budget.begins(), Phases::default());
         let request = Request::post("/live/whip/endpoint/s1");
         let request = request.body("v=0".into()).unwrap();
-        let answer = creating.carry(&origin, request, &mut budget, &phases).await;
+        let answer = creating
+            .send_once(&origin, request, &mut budget, &phases)
+            .await;
         assert!(matches!(answer, Err(Failed::OutOfTime(_))) && !budget.was_fair(began));
         assert_eq!(phases.times(), Times::default(), "no node was dialled");
     }

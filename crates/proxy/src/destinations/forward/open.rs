@@ -6,7 +6,7 @@ use tracing::warn;
 use whipstitch_origin::Origin;
 use whipstitch_signaling::{rewrite, session::Session};
 
-use super::{Asked, Forward, tags};
+use super::{Forward, RequestContext, tags};
 use crate::{
     Body, Error,
     request::message::Endpoint,
@@ -20,7 +20,7 @@ use crate::{
 
 /// An answer that may speak of a new session.
 pub(super) struct Answered<'a> {
-    pub(super) asked: &'a Asked,
+    pub(super) context: &'a RequestContext,
     pub(super) endpoint: &'a Endpoint,
     pub(super) origin: &'a Origin,
     pub(super) authorization: Option<&'a HeaderValue>,
@@ -46,7 +46,7 @@ pub(super) fn open(
         return Ok(None);
     };
     let Answered {
-        asked,
+        context,
         endpoint,
         origin,
         ..
@@ -56,25 +56,25 @@ pub(super) fn open(
         node: origin.named(),
         resource,
         issued_at: forward.sessions.issue(),
-        tag: tags::of(response.headers(), asked.dialect),
+        tag: tags::of(response.headers(), context.dialect),
     };
     let token = forward.keys.borrow().clone().seal(role, key, &session)?;
-    let about = About::new(&asked.exchange, origin, key.scope());
+    let about = About::new(&context.exchange, origin, key.scope());
     let http = Http {
         origin: (*origin).clone(),
         role,
         key: key.clone(),
         sealed: session.clone(),
-        client: asked.client.clone(),
+        client: context.client.clone(),
     };
     let view = guard.open(about.authorized_by(answered.authorization), http);
     if let Some(kinds) = answered.counter {
-        let connection = asked.exchange.own_connection();
+        let connection = context.exchange.own_connection();
         forward.sessions.countered(&view, connection, kinds);
     }
-    let client = asked.dialect.client();
+    let client = context.dialect.client();
     forward.metrics.session_made(role, client);
-    let base = forward.public.base(&endpoint.host, &asked.exchange);
+    let base = forward.public.base(&endpoint.host, &context.exchange);
     let url = format!("{base}{}", endpoint.form.session(role, key, &token));
     let url = HeaderValue::try_from(url).map_err(defect("a session's Location"))?;
     tags::tell(response.headers_mut(), &session);
@@ -100,9 +100,9 @@ fn resource(
         None if answered.is_created => HeaderValue::from_static(""),
         _ => return Ok(None),
     };
-    let named = rewrite::resource(&answered.asked.target, &location);
+    let named = rewrite::resource(&answered.context.target, &location);
     Ok(Some(named.unwrap_or_else(|error| {
-        let (id, node) = (answered.asked.exchange.id(), answered.origin);
+        let (id, node) = (answered.context.exchange.id(), answered.origin);
         warn!(
             id, %node, %error,
             "Location of a new session not usable: taking the path where Red5 keeps it"

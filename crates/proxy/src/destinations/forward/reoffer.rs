@@ -7,7 +7,7 @@ use whipstitch_signaling::{
     coding::{self, Coding},
 };
 
-use super::{Asked, Forward};
+use super::{Forward, RequestContext};
 use crate::{
     Error,
     request::message::Endpoint,
@@ -23,17 +23,17 @@ use crate::{
 pub(super) fn check(
     forward: &Forward,
     endpoint: &Endpoint,
-    asked: &Asked,
+    context: &RequestContext,
     request: &Request<Bytes>,
 ) -> Result<(), Error> {
     // A compressed offer is for the node to read.
     if endpoint.lookup.role != Role::Play || coding::of(request.headers()) != Coding::None {
         return Ok(());
     }
-    let Some(client) = &asked.client else {
+    let Some(client) = &context.client else {
         return Ok(());
     };
-    let connection = asked.exchange.own_connection();
+    let connection = context.exchange.own_connection();
     let refused = forward
         .sessions
         .take_refused(client, connection, request.body());
@@ -42,7 +42,7 @@ pub(super) fn check(
     };
     if counter.is_of_one_client() {
         let authorization = request.headers().get(AUTHORIZATION).cloned();
-        end_unused(forward, counter, asked, authorization);
+        end_unused(forward, counter, context, authorization);
     }
     Err(BadRequest::Counter.into())
 }
@@ -50,7 +50,7 @@ pub(super) fn check(
 fn end_unused(
     forward: &Forward,
     counter: CounterOffer,
-    asked: &Asked,
+    context: &RequestContext,
     authorization: Option<HeaderValue>,
 ) {
     let Some(http) = counter.session.at_node() else {
@@ -58,11 +58,11 @@ fn end_unused(
     };
     let create = CreateRequest {
         origin: http.origin.clone(),
-        target: asked.target.clone(),
+        target: context.target.clone(),
         role: http.role,
         key: http.key.clone(),
         authorization,
-        exchange: asked.exchange.clone(),
+        exchange: context.exchange.clone(),
         since: forward.sessions.arrival(),
     };
     forward.orphans.unwanted(create, counter.session);

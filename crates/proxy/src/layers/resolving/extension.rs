@@ -9,7 +9,7 @@ use crate::{
     Bound, Error, Exchange,
     request::{
         budget::Budget,
-        message::{ExtensionUrl, Goal, Offered, ToNode},
+        message::{ExtensionAtNode, ExtensionUrl, Resource, ToNode},
     },
     words::error::NoSession,
 };
@@ -44,7 +44,7 @@ impl Resolver {
         }
         let admitted = self.allowed.admit(Claim::Session(extension.node)).await;
         let target = with_query(extension.target.clone(), request.uri().query())?;
-        let offered = Offered {
+        let offered = ExtensionAtNode {
             origin: admitted.map_err(no_longer_allowed(&exchange))?,
             role,
             key,
@@ -53,7 +53,7 @@ impl Resolver {
             form,
         };
         Ok(Bound::Node(ToNode {
-            goal: Goal::Extension(offered),
+            resource: Resource::Extension(offered),
             target,
             client: None,
             budget,

@@ -43,10 +43,10 @@ struct Nodes {
     got: Mutex<Vec<(u8, String)>>,
 }
 
-impl Carrier for Nodes {
+impl SendToNode for Nodes {
     type Guard = ();
 
-    async fn carry(
+    async fn send_once(
         &self,
         origin: &Origin,
         request: Request<Bytes>,

@@ -21,7 +21,7 @@ use crate::{
     request::clock::WallClock,
     sessions::{
         create::Unclaimed,
-        reaper::{self, Answer, Left, Orphans},
+        reaper::{self, Answer, OrphanState, Orphans},
         view::{About, Http},
     },
     words::body,
@@ -40,10 +40,10 @@ struct Node {
 /// An answer that is lost, and another session at the slot before the next DELETE.
 const LET_IN: u16 = 1;
 
-impl Carrier for Node {
+impl SendToNode for Node {
     type Guard = ();
 
-    async fn carry(
+    async fn send_once(
         &self,
         origin: &Origin,
         request: Request<Bytes>,
@@ -172,7 +172,7 @@ impl Scene {
             answer
         };
         self.orphans
-            .enqueue(self.create(), Left::Unanswered(Box::pin(answer)));
+            .enqueue(self.create(), OrphanState::Pending(Box::pin(answer)));
     }
 
     /// Opens a session at the usual slot, issued at this time.

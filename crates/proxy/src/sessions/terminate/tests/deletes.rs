@@ -94,7 +94,7 @@ async fn the_operators_delete_carries_credentials_and_is_sent_again() {
     let session = scene
         .sessions
         .open(about.authorized_by(Some(&secret)), http);
-    let request = Doomed::open(session.clone()).unwrap().request();
+    let request = DeleteRequest::open(session.clone()).unwrap().request();
     assert_eq!(request.headers()[AUTHORIZATION], secret);
     assert!(request.headers()[AUTHORIZATION].is_sensitive());
     assert!(request.headers().contains_key(REQUEST_ID));
@@ -120,8 +120,8 @@ async fn the_session_of_a_post_in_flight_at_the_same_slot_is_left_alone() {
                     sleep(tenths(2 * answered)).await;
                     Some(head(201, None))
                 };
-                let left = Left::Unanswered(Box::pin(first));
-                scene.orphans.enqueue(scene.create(), left);
+                let state = OrphanState::Pending(Box::pin(first));
+                scene.orphans.enqueue(scene.create(), state);
                 let second = async {
                     sleep(tenths(2 * begins + 1)).await;
                     let slot = scene.create().slot().unwrap();

@@ -81,9 +81,9 @@ impl Node {
         self.counting.0.load(Ordering::Relaxed)
     }
 
-    fn post(&self) -> Sent<'_> {
+    fn post(&self) -> NodeRequest<'_> {
         let request = Request::post("/live/whip/endpoint/s1?a=b").body("v=0".into());
-        Sent::new(&self.client, &self.origin, request.unwrap()).unwrap_or_else(|_| panic!())
+        NodeRequest::new(&self.client, &self.origin, request.unwrap()).unwrap_or_else(|_| panic!())
     }
 
     /// Sends a `POST`, which the node takes over `socket`, or over a new connection; the answer,

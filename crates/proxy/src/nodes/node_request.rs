@@ -13,7 +13,7 @@ use whipstitch_origin::{Cause, Origin};
 
 use super::{
     failed::Failed,
-    failover::{Carrier, NodeAnswer},
+    failover::{NodeAnswer, SendToNode},
     node_client::NodeClient,
     pool::Answer,
 };
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A request that a node gets, and the answer to it.
-pub(crate) struct Sent<'a> {
+pub(crate) struct NodeRequest<'a> {
     nodes: &'a NodeClient,
     origin: &'a Origin,
     /// Until a connection has it.
@@ -35,7 +35,7 @@ pub(crate) struct Sent<'a> {
     answer: Option<Answer>,
 }
 
-impl<'a> Sent<'a> {
+impl<'a> NodeRequest<'a> {
     /// A request to this node; it is sent when its answer is awaited.
     ///
     /// # Errors
@@ -96,17 +96,17 @@ impl<'a> Sent<'a> {
     }
 }
 
-impl Carrier for NodeClient {
+impl SendToNode for NodeClient {
     type Guard = ();
 
-    async fn carry(
+    async fn send_once(
         &self,
         origin: &Origin,
         request: Request<Bytes>,
         budget: &mut Budget,
         phases: &Phases,
     ) -> Result<NodeAnswer<()>, Failed> {
-        let mut sent = Sent::new(self, origin, request)?;
+        let mut sent = NodeRequest::new(self, origin, request)?;
         let answer = sent.answered(budget, phases).await?;
         Ok(NodeAnswer {
             origin: origin.clone(),
