@@ -1,4 +1,6 @@
-//! The ground: errors, problems, reasons, configuration, bodies.
+//! The ground: what every other room names and none of them owns. Errors, problems and reasons;
+//! bodies; and this crate's part of the configuration, which layers, destinations and nodes read
+//! and which therefore can stand in no room above them.
 
 pub(crate) mod body;
 pub mod config;

@@ -1,4 +1,7 @@
-//! Admission: sheds work before it is done.
+//! Admission: `limits.in_flight`, and nothing else. Above it a request is refused before any work
+//! is done for it; health checks have a small limit of their own. Connections are limited in
+//! `ingress`, what [`super::intake`] holds of bodies there, and WebSockets and orphans where they
+//! begin.
 //!
 //! A request holds a permit until the header of its answer is there. The time that a client takes
 //! to read the answer does not count: a few slow readers could keep all other clients out.
