@@ -24,7 +24,7 @@ use crate::{
     Body, DrainSignal, Incidents, Metrics, Permits, SessionTable, Terminator,
     destinations::{
         Destinations,
-        forward::{Deletions, EventStreams, Forward},
+        forward::{AnswerSettings, Deletions, EventStreams, Forward, OwnUrls, SessionEnds},
         manager::Manager,
         public_url::Public,
         splice::{Detach, Splice},
@@ -256,15 +256,21 @@ fn forward(d: &Dependencies, settings: &Settings, nodes: NodeClient) -> Forward 
     Forward {
         nodes,
         directory: d.directory.clone(),
-        keys: d.session_keys.clone(),
         sessions,
-        terminator: d.terminator.clone(),
-        orphans,
-        deletions: Deletions::new(limits.in_flight, d.background.clone(), d.exchanges.clone()),
-        not_live: proxy.not_live_status,
-        strict_etags: proxy.strict_etags,
-        public: Public::new(proxy),
-        ice: d.ice.clone(),
+        ends: SessionEnds {
+            terminator: d.terminator.clone(),
+            deletions: Deletions::new(limits.in_flight, d.background.clone(), d.exchanges.clone()),
+            orphans,
+        },
+        urls: OwnUrls {
+            keys: d.session_keys.clone(),
+            public: Public::new(proxy),
+            ice: d.ice.clone(),
+        },
+        answers: AnswerSettings {
+            not_live: proxy.not_live_status,
+            strict_etags: proxy.strict_etags,
+        },
         streams: EventStreams::new(
             d.memory.permits.event_streams.clone(),
             d.close_sockets.token().clone(),

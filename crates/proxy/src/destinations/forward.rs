@@ -75,17 +75,32 @@ const SESSION_HOST: HeaderName = HeaderName::from_static("session-host");
 pub(crate) struct Forward {
     pub(crate) nodes: NodeClient,
     pub(crate) directory: Arc<dyn Directory>,
-    pub(crate) keys: watch::Receiver<Arc<SessionKeys>>,
     pub(crate) sessions: SessionTable,
-    pub(crate) terminator: Terminator,
-    pub(crate) orphans: Orphans,
-    pub(crate) deletions: Deletions,
-    pub(crate) not_live: NotLiveStatus,
-    pub(crate) strict_etags: bool,
-    pub(crate) public: Public,
-    pub(crate) ice: watch::Receiver<Arc<IceServers>>,
+    pub(crate) ends: SessionEnds,
+    pub(crate) urls: OwnUrls,
+    pub(crate) answers: AnswerSettings,
     pub(crate) streams: EventStreams,
     pub(crate) metrics: Metrics,
+}
+
+/// How a session at a node ends: for its client, which may have hung up, or for no client.
+pub(crate) struct SessionEnds {
+    pub(crate) terminator: Terminator,
+    pub(crate) deletions: Deletions,
+    pub(crate) orphans: Orphans,
+}
+
+/// What is written into answers in place of a node's URLs, or beside them.
+pub(crate) struct OwnUrls {
+    pub(crate) keys: watch::Receiver<Arc<SessionKeys>>,
+    pub(crate) public: Public,
+    pub(crate) ice: watch::Receiver<Arc<IceServers>>,
+}
+
+/// What the operator has set about answers.
+pub(crate) struct AnswerSettings {
+    pub(crate) not_live: NotLiveStatus,
+    pub(crate) strict_etags: bool,
 }
 
 impl Forward {
@@ -94,7 +109,7 @@ impl Forward {
         if matches!(to.resource, Resource::Session(_)) && to.request.method() == Method::DELETE {
             let this = self.clone();
             let delete = Box::pin(async move { this.carry(to).await });
-            return self.deletions.carry(delete).await;
+            return self.ends.deletions.carry(delete).await;
         }
         self.carry(to).await
     }
@@ -177,7 +192,7 @@ impl Forward {
         let creating = Creating {
             nodes: &self.nodes,
             sessions: &self.sessions,
-            orphans: &self.orphans,
+            orphans: &self.ends.orphans,
             endpoint,
             context: &context,
             authorization: request.headers().get(AUTHORIZATION).cloned(),
@@ -230,7 +245,7 @@ impl Forward {
             status::make_exact(&Method::POST, &mut response);
         }
         if is_play {
-            not_live::settle(&mut response, self.not_live);
+            not_live::settle(&mut response, self.answers.not_live);
         }
         Ok((response, counter))
     }
@@ -271,11 +286,11 @@ impl Forward {
         let SessionAtNode {
             role, key, session, ..
         } = known;
-        let trickles =
-            tags::before(&mut request, session, self.strict_etags).map_err(BadRequest::from)?;
+        let trickles = tags::before(&mut request, session, self.answers.strict_etags)
+            .map_err(BadRequest::from)?;
         let mut in_flight = None;
         if method == Method::DELETE {
-            let pass = self.terminator.pass(*role, session, budget);
+            let pass = self.ends.terminator.pass(*role, session, budget);
             in_flight = Some(pass.await?);
         }
         let failover = self.failover(&self.nodes, &context.exchange);
@@ -291,7 +306,7 @@ impl Forward {
         }
         if method == Method::DELETE {
             let status = response.status();
-            self.terminator.answered(*role, key, session, status);
+            self.ends.terminator.answered(*role, key, session, status);
         } else if is_gone(response.status()) {
             self.sessions.lose(*role, session, EndReason::Gone);
         } else if method == Method::PATCH && response.status().is_success() {
@@ -340,7 +355,7 @@ impl Forward {
             issued_at: self.sessions.clock().now(),
         };
         let (role, key) = (endpoint.lookup.role, &endpoint.lookup.key);
-        let keys = self.keys.borrow().clone();
+        let keys = self.urls.keys.borrow().clone();
         let sealed = keys.seal_handle(role, key, handle).ok()?;
         let mut sealed = HeaderValue::try_from(sealed).ok()?;
         // As each is another one, HPACK shall not keep it (RFC 7541 §7.1.3).

@@ -70,7 +70,7 @@ impl Forward {
             dialled: node.authority(),
             address: node.named(),
             name: node.name(),
-            ours: &self.public.names(context.host),
+            ours: &self.urls.public.names(context.host),
         };
         let target = rewrite::target(this, context.base, &link.target)
             .inspect_err(|error| warn!(id, %node, %error, "Link to an extension left out"))
@@ -98,9 +98,9 @@ impl Forward {
             warn!(id, %node, "URL of an extension left out: too long");
             return Ok(None);
         }
-        let keys = self.keys.borrow().clone();
+        let keys = self.urls.keys.borrow().clone();
         let token = keys.seal_extension(context.role, context.key, &extension)?;
-        let base = self.public.base(context.host, context.exchange);
+        let base = self.urls.public.base(context.host, context.exchange);
         let path = context.form.extension(context.role, context.key, &token);
         Ok(Some(format!("{base}{path}")))
     }

@@ -31,7 +31,7 @@ impl Forward {
         context: LinkContext<'_>,
     ) {
         let exchange = context.exchange;
-        let (configured, nodes) = (self.ice.borrow().clone(), taken(headers, exchange));
+        let (configured, nodes) = (self.urls.ice.borrow().clone(), taken(headers, exchange));
         let (offered, others): (Vec<_>, Vec<_>) = nodes
             .iter()
             .partition(|link| link.relations().any(|name| extension::is_relation(&name)));

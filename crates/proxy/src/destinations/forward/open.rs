@@ -58,7 +58,12 @@ pub(super) fn open(
         issued_at: forward.sessions.issue(),
         tag: tags::of(response.headers(), context.dialect),
     };
-    let token = forward.keys.borrow().clone().seal(role, key, &session)?;
+    let token = forward
+        .urls
+        .keys
+        .borrow()
+        .clone()
+        .seal(role, key, &session)?;
     let about = About::new(&context.exchange, origin, key.scope());
     let http = Http {
         origin: (*origin).clone(),
@@ -74,7 +79,7 @@ pub(super) fn open(
     }
     let client = context.dialect.client();
     forward.metrics.session_made(role, client);
-    let base = forward.public.base(&endpoint.host, &context.exchange);
+    let base = forward.urls.public.base(&endpoint.host, &context.exchange);
     let url = format!("{base}{}", endpoint.form.session(role, key, &token));
     let url = HeaderValue::try_from(url).map_err(defect("a session's Location"))?;
     tags::tell(response.headers_mut(), &session);

@@ -65,5 +65,5 @@ fn end_unused(
         exchange: context.exchange.clone(),
         since: forward.sessions.arrival(),
     };
-    forward.orphans.unwanted(create, counter.session);
+    forward.ends.orphans.unwanted(create, counter.session);
 }
