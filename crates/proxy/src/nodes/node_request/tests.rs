@@ -9,6 +9,7 @@ use std::{
 use futures_util::{future::BoxFuture, poll};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, duplex},
     net::{TcpListener, TcpStream},
@@ -206,4 +207,39 @@ async fn an_answer_can_still_come_once_a_connection_has_the_request() {
     let late = sent.left_alone().unwrap();
     socket.write_all(OK.as_bytes()).await.unwrap();
     assert_eq!(late.await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_answered_before_it_has_sent_all_is_not_used_again() {
+    let node = Node::start().await;
+    let mut budget = Budget::new(SECOND * 6, SECOND);
+    // More than the sockets hold.
+    let request = Request::post("/live/whip/endpoint/s1").body(vec![b'a'; 16 << 20].into());
+    let sent = NodeRequest::new(&node.client, &node.origin, request.unwrap());
+    let mut sent = sent.unwrap_or_else(|_| panic!());
+    let refuse = async {
+        let (mut socket, _) = node.listener.accept().await.unwrap();
+        assert!(socket.read(&mut [0; 16]).await.unwrap() > 0);
+        socket.write_all(OK.as_bytes()).await.unwrap();
+        socket
+    };
+    let (answer, _socket) = tokio::join!(sent.answered(&mut budget, &node.phases), refuse);
+    assert!(answer.is_ok());
+    assert!(node.client.pool.take(node.origin.addr()).is_none());
+    let (answer, _socket) = node.serve(None, OK).await;
+    assert!(answer.is_ok() && node.connections() == 2);
+}
+
+#[tokio::test]
+async fn a_connection_sends_at_once_and_notices_a_node_without_power() {
+    let node = Node::start().await;
+    let mut budget = Budget::new(SECOND * 6, SECOND);
+    let dialled = node.client.dial(&node.origin, &mut budget, &node.phases);
+    let socket = dialled.await.unwrap_or_else(|_| panic!()).into_inner();
+    let socket = SockRef::from(&socket);
+    assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+    let unheard = socket.tcp_keepalive_time().unwrap()
+        + socket.tcp_keepalive_interval().unwrap() * socket.tcp_keepalive_retries().unwrap();
+    let unacknowledged = socket.tcp_user_timeout().unwrap().unwrap();
+    assert!(unheard.max(unacknowledged) <= SECOND * 60);
 }
