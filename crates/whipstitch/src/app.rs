@@ -170,7 +170,8 @@ pub fn start_with(config: Config, mut context: Context) -> Result<Running, Start
     serve::serve_admin(&admin, interface, config.connections.max, &shutdown)?;
     shutdown.readiness.ready();
     let Addresses { https, http, admin } = &addresses;
-    info!(?https, ?http, ?admin, "ready");
+    let admin = admin.map(tracing::field::display);
+    info!(?https, ?http, admin, "ready");
     Ok(Running {
         sessions: observed.sessions.clone(),
         reloader: proxy.reloader,

@@ -31,6 +31,7 @@ use tracing::{info, warn};
 use whipstitch_admin::Drain;
 pub use whipstitch_admin::{DrainTimes, Drained};
 use whipstitch_ingress::FIRST_BYTE;
+use whipstitch_origin::Seconds;
 use whipstitch_proxy::DrainSignal;
 
 use crate::readiness::Readiness;
@@ -142,7 +143,8 @@ impl Shutdown {
 
     async fn wind_down(&self, delay: Duration, deadline: Duration) -> Drained {
         let (exchanges, sockets) = (self.exchanges.len(), self.sockets.len());
-        info!(exchanges, sockets, ?delay, ?deadline, "draining");
+        let (after, within) = (Seconds(delay), Seconds(deadline));
+        info!(exchanges, sockets, delay = %after, deadline = %within, "draining");
         if !delay.is_zero() {
             sleep(delay).await;
         }

