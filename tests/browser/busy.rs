@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::{FutureExt, future::try_join_all};
 use http::Request;
 use tokio::time::sleep;
 use whipstitch_minicluster::{
@@ -163,6 +163,8 @@ impl Busy {
             for dialogue in self.dialogues.iter_mut().take(wave) {
                 let text = "x".repeat(900 * wave);
                 dialogue.send(serde_json::json!({"chat": text})).await;
+                // A client that reads nothing is dropped after 30 s.
+                while dialogue.next().now_or_never().is_some() {}
             }
             let this = &*self;
             let visits = (0..wave).map(|number| this.visit(100 + number, moment));

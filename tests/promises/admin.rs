@@ -1,6 +1,7 @@
 //! What an operator sees and does: on the admin address and on the Unix socket.
 
 mod operations;
+mod streams;
 
 use std::{path::Path, time::Duration};
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
-use whipstitch_proxy::{Incidents, incidents::Incident};
+use whipstitch_proxy::{Incidents, Metrics, incidents::Incident};
 
 use super::answer::unix_ms;
 
@@ -12,6 +12,17 @@ use super::answer::unix_ms;
 pub(super) struct Shown {
     refusals: Vec<Row>,
     errors: Vec<Row>,
+    /// How often clients were told of each problem since the start, the most frequent first.
+    problems: Vec<Problem>,
+}
+
+#[derive(Debug, Serialize)]
+struct Problem {
+    kind: &'static str,
+    status: u16,
+    title: &'static str,
+    cure: &'static str,
+    count: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -27,12 +38,34 @@ struct Row {
     id: Box<str>,
 }
 
-pub(super) fn shown(recent: &Incidents) -> Shown {
+pub(super) fn shown(recent: &Incidents, metrics: &Metrics) -> Shown {
     let rows = |incidents: Vec<Incident>| incidents.into_iter().map(Row::from).collect();
     Shown {
         refusals: rows(recent.refusals()),
         errors: rows(recent.errors()),
+        problems: problems(metrics),
     }
+}
+
+fn problems(metrics: &Metrics) -> Vec<Problem> {
+    let counted = metrics
+        .problems()
+        .into_iter()
+        .filter(|(_, count)| *count > 0);
+    let mut problems: Vec<Problem> = counted
+        .map(|(kind, count)| {
+            let entry = kind.entry();
+            Problem {
+                kind: entry.slug,
+                status: entry.status.as_u16(),
+                title: entry.title,
+                cure: entry.cure,
+                count,
+            }
+        })
+        .collect();
+    problems.sort_by_key(|problem| std::cmp::Reverse(problem.count));
+    problems
 }
 
 impl From<Incident> for Row {

@@ -11,7 +11,7 @@
 //! | `router.rs`, `answer.rs` | answers a request by the table |
 //! | `access.rs` | who may read, who may change |
 //! | `lifecycle.rs` | what the process offers: stage, drain, reload |
-//! | `status.rs`, `sessions.rs`, `view.rs`, `incidents.rs`, `certificate_row.rs` | what is shown |
+//! | `status.rs`, `sessions.rs`, `streams.rs`, `view.rs`, `incidents.rs`, `certificate_row.rs` | what is shown |
 //! | `page.rs` and its folder | the status page in a browser |
 //! | `verdict.rs` and its folder, `limits.rs` | whether clients are served, and if not, why |
 //! | `history.rs`, `events.rs` | the last 15 minutes, and changes as they happen |
@@ -36,6 +36,7 @@ mod rtcproxy;
 mod service;
 mod sessions;
 mod status;
+mod streams;
 mod unix_socket;
 pub mod verdict;
 mod view;

@@ -14,7 +14,7 @@ use super::{
     changes::{self, Change},
     events, incidents, page, red5,
     routes::{self, Access, Handler, Route},
-    rtcproxy, sessions, status,
+    rtcproxy, sessions, status, streams,
 };
 
 /// Longest body of a change, in bytes.
@@ -104,7 +104,7 @@ fn no_route(path: &str) -> Response<Body> {
 }
 
 fn not_found() -> Response<Body> {
-    let words = "there is no such thing here; see /, /status, /sessions, /nodes, /lookups, /recent, /history, /events, \
+    let words = "there is no such thing here; see /, /status, /sessions, /streams, /nodes, /lookups, /recent, /history, /events, \
         /config, /metrics, /livez, /readyz and /startupz";
     answer::error(StatusCode::NOT_FOUND, words)
 }
@@ -161,9 +161,10 @@ fn show(
         Handler::Status => answer::json(&status::status(admin)),
         Handler::Sessions => sessions::list(&parts.sessions, query),
         Handler::Session => sessions::one(&parts.sessions, parameter),
+        Handler::Streams => streams::list(&parts.sessions, query),
         Handler::Nodes => answer::json(&parts.view.nodes(&parts.sessions.by_node())),
         Handler::Lookups => answer::json(&parts.view.lookups()),
-        Handler::Recent => answer::json(&incidents::shown(&parts.recent)),
+        Handler::Recent => answer::json(&incidents::shown(&parts.recent, &parts.proxy)),
         Handler::History => answer::json(&parts.history.shown()),
         Handler::Events => events::listen(admin, &request.method),
         Handler::Config => answer::json(&parts.live_config.snapshot().settings),

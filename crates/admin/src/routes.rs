@@ -64,6 +64,7 @@ pub(crate) enum Handler {
     Status,
     Sessions,
     Session,
+    Streams,
     Nodes,
     Lookups,
     Recent,
@@ -196,6 +197,9 @@ pub const ROUTES: &[Route] = &[
         .query(f::SESSIONS_QUERY)
         .statuses(&[(200, "one page"), (400, "a parameter is malformed")]),
     Route::get("/sessions/{id}", Handler::Session, "One session.", JSON, f::SESSION),
+    Route::get("/streams", Handler::Streams, "The sessions by stream, those with the most viewers first.", JSON, f::STREAMS)
+        .query(f::STREAMS_QUERY)
+        .statuses(&[(200, "one page"), (400, "a parameter is malformed")]),
     Route::get("/nodes", Handler::Nodes, "The nodes with their health, at most 1000, by address.", JSON, f::NODES),
     Route::get("/lookups", Handler::Lookups, "The cached lookups, at most 1000, the youngest first.", JSON, f::LOOKUPS),
     Route::get("/recent", Handler::Recent, "Recent refusals and errors, the newest first.", JSON, f::RECENT),

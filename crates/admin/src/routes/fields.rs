@@ -47,12 +47,62 @@ pub(super) const SESSIONS_QUERY: &[Field] = &[
         WORDS,
         "`asc` or `desc`; by default the oldest, the busiest, the latest or A first.",
     ),
-    field("page", "number, from 1", "The page; 1 by default."),
+    PAGE,
+    PER_PAGE,
+    field("kind", WORDS, "Only `whip`, `whep`, `socket` or `manager`."),
     field(
-        "per_page",
-        "number, 1 to 500",
-        "Rows of a page; 100 by default.",
+        "of",
+        "text, at most 256 bytes",
+        "Only of this stream, as `scope/name`, or of the WebSockets of this scope.",
     ),
+];
+
+const PAGE: Field = field("page", "number, from 1", "The page; 1 by default.");
+const PER_PAGE: Field = field(
+    "per_page",
+    "number, 1 to 500",
+    "Rows of a page; 100 by default.",
+);
+
+pub(super) const STREAMS_QUERY: &[Field] = &[
+    field(
+        "search",
+        "text, at most 256 bytes",
+        "Part of scope and name; upper and lower case are the same.",
+    ),
+    PAGE,
+    PER_PAGE,
+];
+
+pub(super) const STREAMS: &[Field] = &[
+    field("total", COUNT, "Streams with a session."),
+    field("matching", COUNT, "Those that match the search."),
+    field("page", "number", "The page."),
+    field("pages", COUNT, "How many pages there are."),
+    field("streams[].scope", WORDS, "The scope."),
+    field(
+        "streams[].stream",
+        WORDS_OR_NULL,
+        "The name; null for the WebSockets of a scope, which name none.",
+    ),
+    field(
+        "streams[].publisher",
+        "object or null",
+        "The youngest: `began_at`, `node`, `client`, `agent`.",
+    ),
+    field(
+        "streams[].publishers",
+        COUNT,
+        "WHIP sessions, and WebSockets that publish.",
+    ),
+    field("streams[].viewers", COUNT, "WHEP sessions."),
+    field(
+        "streams[].sockets",
+        COUNT,
+        "WebSockets that name no stream: viewers.",
+    ),
+    field("streams[].nodes", "list of text", "Their nodes, at most 8."),
+    field("streams[].began_at", TIME, "Start of the oldest session."),
 ];
 
 macro_rules! session {
@@ -204,7 +254,13 @@ macro_rules! incidents {
             field(concat!($list, "[].node"), WORDS_OR_NULL, "The node."),
             field(concat!($list, "[].client"), WORDS_OR_NULL, "Address of the client."),
             field(concat!($list, "[].id"), WORDS, "Id of the request, as in the access log."),
-        )*]
+        )*
+        field("problems[].kind", WORDS, "A type of problem that clients were told of."),
+        field("problems[].status", COUNT, "Its status."),
+        field("problems[].title", WORDS, "Its title."),
+        field("problems[].cure", WORDS, "What to do."),
+        field("problems[].count", COUNT, "How often since the start, the most frequent first."),
+        ]
     };
 }
 

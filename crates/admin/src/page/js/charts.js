@@ -34,6 +34,7 @@ export class Charts {
       const chart = one(`[data-series=${name}]`);
       const values = this.#history[name];
       line(one("svg", chart), values);
+      one(".axis", chart).replaceChildren(...axis(name, values, seconds));
       const last = values.findLast((value) => value != null) ?? null;
       one("output", chart).textContent = says(name, last, seconds);
     }
@@ -44,6 +45,15 @@ function says(name, last, seconds) {
   if (last == null) return "–";
   if (name === "lookup_ms") return span(last);
   return name === "sessions" ? figure(last) : `${figure(last / seconds)} /s`;
+}
+
+/** From when to when, and the peak between. */
+function axis(name, values, seconds) {
+  const known = values.filter((value) => value != null);
+  const peak = known.length ? says(name, Math.max(...known), seconds) : "–";
+  const minutes = (Math.max(values.length, LEAST) * seconds) / 60;
+  const words = [`${figure(minutes)} min ago`, `peak ${peak}`, "now"];
+  return words.map((text) => Object.assign(document.createElement("span"), { textContent: text }));
 }
 
 /** Gaps stay gaps: a step without lookups is not one of fast lookups. */

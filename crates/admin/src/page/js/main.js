@@ -7,16 +7,18 @@ import { lookups, nodes } from "./nodes.js";
 import { recent } from "./recent.js";
 import { Sessions } from "./sessions.js";
 import { status } from "./status.js";
+import { Streams } from "./streams.js";
 import { clock } from "./words.js";
 
 const LOST = "Connection to the proxy lost; reconnecting.";
 const charts = new Charts();
 const sessions = new Sessions();
+const streams = new Streams((name) => sessions.only(name));
 let lost = false;
 
 async function tables() {
   if (document.hidden) return;
-  const asked = await Promise.allSettled([sessions.refresh(), nodes(), lookups(), recent()]);
+  const asked = await Promise.allSettled([sessions.refresh(), streams.refresh(), nodes(), lookups(), recent()]);
   const failed = asked.find(({ status }) => status === "rejected");
   // An unreachable proxy is reported below, once.
   if (failed && !lost && !(failed.reason instanceof TypeError)) notice(failed.reason.message, "bad");
@@ -57,6 +59,21 @@ events.addEventListener("error", () => {
   notice(LOST, "bad");
 });
 document.addEventListener("visibilitychange", tick);
+
+// On a phone the details are folded, so that what matters fits on a few screens.
+const wide = matchMedia("(min-width: 44.01rem)");
+function fold() {
+  for (const panel of document.querySelectorAll("details[data-wide]")) panel.open = wide.matches;
+}
+wide.addEventListener("change", fold);
+fold();
+const zone = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts().find(({ type }) => type === "timeZoneName");
+one("#zone").textContent = `times in ${zone?.value ?? "local time"}`;
+
+one("#copy").addEventListener("click", () => attempt(async () => {
+  const causes = [...document.querySelectorAll("#verdict-why li")].map((line) => `- ${line.textContent}`);
+  await navigator.clipboard.writeText([document.title, ...causes, location.href].join("\n"));
+}, () => "Copied."));
 
 one("#reload").addEventListener("click", () => attempt(() => change("reload"), (parts) => Object.entries(parts)
   .map(([part, result]) => `${part.replaceAll("_", " ")}: ${result}`)

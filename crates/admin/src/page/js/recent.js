@@ -2,12 +2,29 @@
 
 import { read } from "./ask.js";
 import { make, one } from "./dom.js";
-import { clock } from "./words.js";
+import { clock, figure } from "./words.js";
+
+/** Problems that are listed of a kind; the log and the metrics have all. */
+const MOST = 3;
 
 export async function recent() {
-  const { errors, refusals } = await read("recent");
+  const { errors, refusals, problems } = await read("recent");
+  // An error is ours or a node's; a refusal is the client's to mend.
+  const failed = ({ status }) => status >= 500;
+  tally(one("#problems"), problems.filter(failed));
+  tally(one("#refused"), problems.filter((problem) => !failed(problem)));
   list(one("#errors"), errors, "None since the start.");
   list(one("#refusals"), refusals, "None since the start.");
+}
+
+/** How often clients were told of each problem, and what to do. */
+function tally(element, problems) {
+  const lines = problems.slice(0, MOST).map(({ kind, status, title, cure, count: times }) => {
+    const what = make("div", {}, make("strong", { textContent: kind }), ` ${status}`, make("p", { textContent: `${title}.` }));
+    what.title = cure;
+    return make("li", {}, make("span", { className: "times", textContent: figure(times) }), what);
+  });
+  element.replaceChildren(...(lines.length ? lines : [make("li", { className: "none", textContent: "None since the start." })]));
 }
 
 function list(element, events, empty) {

@@ -1,10 +1,11 @@
 // The sessions: searched, sorted and paged by the proxy, which may have ten thousand.
 
 import { attempt, change, read, surely } from "./ask.js";
+import { save } from "./csv.js";
 import { fill, one } from "./dom.js";
 import { bytes, count, figure, rate, span } from "./words.js";
 
-const PER_PAGE = 50;
+const PER_PAGE = 10;
 const KINDS = { whip: "WHIP", whep: "WHEP", socket: "WebSocket" };
 
 export class Sessions {
@@ -12,6 +13,8 @@ export class Sessions {
   #sort = "age";
   #order = "asc";
   #page = 1;
+  #kind = "";
+  #of = "";
   #asked = 0;
 
   constructor() {
@@ -23,6 +26,9 @@ export class Sessions {
     for (const head of document.querySelectorAll("#sessions th[data-sort]")) {
       one("button", head).addEventListener("click", () => this.#by(head.dataset.sort));
     }
+    one("#kind").addEventListener("change", ({ target }) => this.#go({ kind: target.value, page: 1 }));
+    one("#of").addEventListener("click", () => this.#go({ of: "", page: 1 }));
+    one("#csv").addEventListener("click", () => attempt(() => save(this.#query()), (rows) => `${count(rows, "session")} saved.`));
     one("#pages").addEventListener("click", ({ target }) => {
       const step = Number(target.dataset.step);
       if (step) this.#go({ page: this.#page + step });
@@ -35,16 +41,27 @@ export class Sessions {
     this.#go({ sort, order: sort === this.#sort ? turned : first, page: 1 });
   }
 
-  #go({ search = this.#search, sort = this.#sort, order = this.#order, page = this.#page }) {
-    [this.#search, this.#sort, this.#order, this.#page] = [search, sort, order, page];
+  /** Shows the sessions of one stream only. */
+  only(name) {
+    one("#sessions-panel").open = true;
+    this.#go({ of: name, page: 1 });
+    one("#sessions-panel").scrollIntoView();
+  }
+
+  #query() {
+    return { search: this.#search, kind: this.#kind, of: this.#of, sort: this.#sort, order: this.#order };
+  }
+
+  #go({ search = this.#search, sort = this.#sort, order = this.#order, page = this.#page, kind = this.#kind, of = this.#of }) {
+    [this.#search, this.#sort, this.#order, this.#page, this.#kind, this.#of] = [search, sort, order, page, kind, of];
+    one("#of").hidden = of === "";
+    one("#of").textContent = `Only ${of} ×`;
     attempt(() => this.refresh());
   }
 
   async refresh() {
     const asked = ++this.#asked;
-    const query = new URLSearchParams({
-      search: this.#search, sort: this.#sort, order: this.#order, page: this.#page, per_page: PER_PAGE,
-    });
+    const query = new URLSearchParams({ ...this.#query(), page: this.#page, per_page: PER_PAGE });
     const found = await read(`sessions?${query}`);
     // A later request has replaced this one.
     if (asked === this.#asked) this.#show(found);
@@ -64,8 +81,8 @@ export class Sessions {
     fill(one("#sessions"), sessions.map(row), empty);
     one("#pages").hidden = pages < 2;
     one("#page-of").textContent = `${figure(page)} of ${figure(pages)}`;
-    one("[data-step='-1']").disabled = page <= 1;
-    one("[data-step='1']").disabled = page >= pages;
+    one("#pages [data-step='-1']").disabled = page <= 1;
+    one("#pages [data-step='1']").disabled = page >= pages;
     for (const head of document.querySelectorAll("#sessions th[data-sort]")) {
       if (head.dataset.sort === this.#sort) head.setAttribute("aria-sort", this.#order === "asc" ? "ascending" : "descending");
       else head.removeAttribute("aria-sort");
@@ -88,6 +105,7 @@ function row(session) {
       { text: name, is: "name" },
       { text: node, is: "address" },
       { text: client ?? "–", is: "address" },
+      { text: session.agent ?? "–", is: "said agent" },
       { text: span(Date.now() - began), is: "number" },
       { text: bytes(session.from_client_bytes), is: "number" },
       { text: bytes(session.from_node_bytes), is: "number" },

@@ -1,11 +1,13 @@
 // The panels of the Stream Manager, the proxy and its certificates.
 
 import { define, fill, one } from "./dom.js";
+import { figures } from "./figures.js";
 import { clock, count, figure, span } from "./words.js";
 import { show } from "./verdict.js";
 
 export function status(now) {
   show(now);
+  figures(now);
   const build = [now.version, now.revision].filter(Boolean).join(" ");
   one("#about").textContent = `${build} · up ${span(now.now_at - now.started_at)}`;
   manager(now.manager, now.cache);
