@@ -112,6 +112,16 @@ impl AsyncWrite for Held {
 pub struct Dialogue(WebSocketStream<Box<dyn Io>>);
 
 impl Dialogue {
+    /// Waits until the other side has ended it, and nothing but a Close has come before.
+    pub async fn ended(&mut self) {
+        let next = tokio::time::timeout(SOON, futures_util::StreamExt::next(&mut self.0));
+        let next = next.await.expect("an end in time");
+        assert!(
+            matches!(next, None | Some(Err(_) | Ok(Message::Close(_)))),
+            "{next:?}"
+        );
+    }
+
     /// Opens it.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+mod auth;
 mod bad_answers;
 mod bearer;
 mod bodies;

@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use http::Request;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use whipstitch_minicluster::{Fault, Lie, peer::Publisher};
 use whipstitch_proxy::config::Bearer;
@@ -15,8 +16,10 @@ use whipstitch_tests::{
     websocket::{self, Dialogue},
 };
 
+use crate::auth::{self, Issuer, token};
+
 /// Most series that a proxy may have, `process_*` included.
-const MOST: usize = 440;
+const MOST: usize = 452;
 /// A defect of the proxy: no client can cause it.
 const UNREACHABLE: &str = "internal";
 /// Long enough for an answer on loopback.
@@ -261,6 +264,28 @@ async fn listed(deployment: &Deployment) -> BTreeSet<String> {
     storm.after(deployment).await
 }
 
+/// Clients that are judged, and are refused for every reason.
+async fn judged(deployment: &Deployment) -> BTreeSet<String> {
+    let issuer = Issuer::new();
+    let mut without_keys = issuer.config(deployment, &["play ** jwt"]);
+    without_keys.auth.key_file = None;
+    let mut reached = BTreeSet::new();
+    for config in [issuer.config(deployment, &["publish ** jwt"]), without_keys] {
+        let storm = Storm::before(deployment.proxy_with(config)).await;
+        for (protocol, bearer) in [
+            ("whip", String::new()),
+            ("whip", "hunter2".to_owned()),
+            ("whip", token(json!({"stream": "live/room1"}))),
+            ("whep", token(json!({}))),
+        ] {
+            let target = format!("/live/{protocol}/endpoint/s1");
+            auth::ask(&storm.proxy.h1, ("POST", &target), &bearer, "v=0").await;
+        }
+        reached.append(&mut storm.after(deployment).await);
+    }
+    reached
+}
+
 /// A manager that answers falsely, refuses and hangs.
 async fn managers(deployment: &Deployment) -> BTreeSet<String> {
     let mut config = deployment.config();
@@ -346,6 +371,7 @@ async fn a_storm_of_everything_adds_no_series() {
     let mut reached = clients(&deployment).await;
     reached.append(&mut settings(&deployment).await);
     reached.append(&mut listed(&deployment).await);
+    reached.append(&mut judged(&deployment).await);
     reached.append(&mut managers(&deployment).await);
     reached.append(&mut nodes().await);
     reached.append(&mut slots().await);

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod admin;
+mod auth;
 pub mod bounds;
 mod credentials;
 mod ice;
@@ -70,6 +71,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     nodes::check(config, &mut found);
     credentials::check(config, &mut found);
     trust::check(config, &mut found);
+    auth::check(config, &mut found);
     ice::check(config, &mut found);
     secrets::check(config, &mut found);
     bounds::check(config, &mut found);

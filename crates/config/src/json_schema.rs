@@ -101,6 +101,7 @@ fn item(key: &Key) -> Map<String, Value> {
         Kind::Networks => pattern("^[0-9A-Fa-f:.]+/[0-9]{1,3}$"),
         Kind::Mappings => pattern("^[0-9A-Fa-f:./ ]+=[0-9A-Fa-f:./ ]+$"),
         Kind::IceServers => pattern("^[A-Za-z]+:.+"),
+        Kind::Rules => pattern(r"^\s*(publish|play)\s+\S+\s+[a-z]+\s*$"),
         Kind::Path => json!({"type": "string", "minLength": 1}),
         Kind::Location => json!({"enum": ["auto", "absolute", "path"]}),
         Kind::Bearer => json!({"enum": ["pass", "query"]}),

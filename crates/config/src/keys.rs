@@ -7,7 +7,7 @@
 use super::kind::Kind::{
     self, Address, Addresses, Api, BaseUrl, Bearer, ByNetwork, Bytes, Collector, Count, Duration,
     Format, Forwarding, IceServers, Lifetime, Location, Mappings, Names, Networks, NodeNames,
-    NotLive, Origins, Parents, Path, Port, Ratio, Switch, Text, Url,
+    NotLive, Origins, Parents, Path, Port, Ratio, Rules, Switch, Text, Url,
 };
 
 /// The variable that names the configuration file; like `--config` it is no key of it.
@@ -214,6 +214,24 @@ pub const SECTIONS: &[Section] = &[
                 .sample(r#""/etc/whipstitch/session.key""#),
             Key::new("sessions.by_client", Switch, "WHIPSTITCH_SESSIONS_BY_CLIENT", "On: a session URL without a token, as Red5's SDK makes one when it cannot read `Location`, reaches the session that this replica made for the same client (address, `User-Agent`, `Origin`, `Authorization`), and no other client's. Only such URLs are affected: `OPTIONS` and `POST` of one client stay on one node, and players are guarded against loops of counter-offers, with false too. Set it to false behind a NAT, a TCP load balancer, or a Kubernetes Service with `externalTrafficPolicy: Cluster`: they hide the addresses of clients."),
             Key::new("sessions.lifetime", Lifetime, "WHIPSTITCH_SESSIONS_LIFETIME", "Life of a session URL, counted from the answer that gave it."),
+        ],
+    },
+    Section {
+        name: "auth",
+        meaning: "Who may publish and play. Without `auth.rules` everybody may, as far as nodes and Stream Manager let them.",
+        keys: &[
+            Key::new("auth.rules", Rules, "WHIPSTITCH_AUTH_RULES", "Who is judged how, each as role, pattern of scopes and method. Role: `publish` or `play`. Pattern: `live` is that scope, `*` any characters of one segment, `**` at the end any number of segments. Method: `jwt`, by the client's JSON Web Token, in `Authorization: Bearer` or the query key `token`; `open`, not at all; `refuse`. The first rule that fits counts; where there are rules and none fits, the client is refused.")
+                .sample(r#"["publish live/** jwt", "play ** open"]"#).reloads(),
+            Key::new("auth.key_file", Path, "WHIPSTITCH_AUTH_KEY_FILE", "File with the key that tokens are signed with, checked every 10 s: a public key in PEM form (RSA for RS256, P-256 for ES256, Ed25519 for EdDSA), or a secret of at least 32 bytes (HS256). The kind of the key decides the algorithm.")
+                .sample(r#""/etc/whipstitch/jwt.pem""#),
+            Key::new("auth.jwks_file", Path, "WHIPSTITCH_AUTH_JWKS_FILE", "File with a set of keys (JWKS, RFC 7517), checked every 10 s; its keys count besides that of `auth.key_file`. At most 64 keys.")
+                .sample(r#""/etc/whipstitch/jwks.json""#),
+            Key::new("auth.issuer", Text, "WHIPSTITCH_AUTH_ISSUER", "What the claim `iss` of every token has to be.")
+                .sample(r#""https://issuer.example.com/""#).reloads(),
+            Key::new("auth.audience", Text, "WHIPSTITCH_AUTH_AUDIENCE", "What the claim `aud` of every token has to be, or to hold. Without it `aud` is not looked at.")
+                .sample(r#""live.example.com""#).reloads(),
+            Key::new("auth.leeway", Duration, "WHIPSTITCH_AUTH_LEEWAY", "How far the clocks of issuers may be off: a token is good for so long after its `exp` and before its `nbf`, in whole seconds.").reloads(),
+            Key::new("auth.pass_token", Switch, "WHIPSTITCH_AUTH_PASS_TOKEN", "On: the node gets the token that was judged, as the client sent it. Off: it is taken out.").reloads(),
         ],
     },
     Section {

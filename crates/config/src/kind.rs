@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use toml::Value;
+use whipstitch_auth::Rule;
 use whipstitch_origin::Mapping;
 use whipstitch_signaling::{ice::IceUrl, web_origin::WebOrigin};
 
@@ -45,6 +46,8 @@ pub enum Kind {
     Mappings,
     /// URLs of ICE servers.
     IceServers,
+    /// Entries of `auth.rules`.
+    Rules,
     /// The name of a file.
     Path,
     /// A [`whipstitch_proxy::config::Location`].
@@ -87,6 +90,7 @@ impl Kind {
             Self::Origins => "origins",
             Self::Mappings => "pairs of addresses",
             Self::IceServers => "URLs",
+            Self::Rules => "rules",
             Self::Path => "file",
             Self::Location => "`auto`, `absolute` or `path`",
             Self::Bearer => "`pass` or `query`",
@@ -129,6 +133,9 @@ impl Kind {
             Self::IceServers => {
                 r#"the URL of an ICE server, such as "stun:stun.example.com" or "turn:turn.example.com:3478?transport=udp""#
             }
+            Self::Rules => {
+                r#"a rule: role, pattern of scopes and method, such as "publish live/** jwt""#
+            }
             Self::Path => r#"the name of a file in quotes, such as "/etc/whipstitch/tls.crt""#,
             Self::Location => r#""auto", "absolute" or "path""#,
             Self::Bearer => r#""pass" or "query""#,
@@ -156,6 +163,7 @@ impl Kind {
                 | Self::NodeNames
                 | Self::Mappings
                 | Self::IceServers
+                | Self::Rules
         )
     }
 
@@ -199,7 +207,8 @@ impl Kind {
             | Self::Origins
             | Self::NodeNames
             | Self::Mappings
-            | Self::IceServers => as_text(),
+            | Self::IceServers
+            | Self::Rules => as_text(),
         }
     }
 
@@ -215,6 +224,10 @@ impl Kind {
             }
             (Self::IceServers, Value::String(text)) => {
                 text.parse::<IceUrl>().err().map(|error| error.to_string())
+            }
+            (Self::Rules, Value::String(text)) => {
+                let error = text.parse::<Rule>().err()?;
+                Some(format!("it {error}"))
             }
             (Self::Api, Value::String(text)) if text.starts_with(['1', '2']) => {
                 Some("write the first digit alone".to_owned())

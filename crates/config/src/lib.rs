@@ -4,6 +4,7 @@
 //! The sections are plain structs that live beside the code that obeys them; this module only
 //! composes them. Precedence, highest first: flag, environment, file, default.
 
+pub mod auth_keys;
 mod check;
 mod collector_url;
 mod compose;
@@ -31,6 +32,7 @@ use std::{path::PathBuf, time::Duration};
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use serde::{Deserialize, Serialize};
+use whipstitch_auth::Auth;
 use whipstitch_ingress::config::{Connections, Listen, Tls};
 use whipstitch_origin::config::{Lookup, Nodes, StreamManager};
 use whipstitch_proxy::{
@@ -66,6 +68,8 @@ pub struct Config {
     pub proxy: Proxy,
     /// `[sessions]`: the sealed URLs that clients get for their sessions.
     pub sessions: Sessions,
+    /// `[auth]`: who may publish and play.
+    pub auth: Auth,
     /// `[ice]`: the ICE servers that clients are told of.
     pub ice: Ice,
     /// `[lookup]`: how long the Stream Manager's answers are remembered.

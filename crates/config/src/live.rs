@@ -121,6 +121,11 @@ impl Change {
 fn merged(active: &Config, wanted: &Config) -> Config {
     let mut config = active.clone();
     config.proxy = wanted.proxy.clone();
+    config.auth.rules.clone_from(&wanted.auth.rules);
+    config.auth.issuer.clone_from(&wanted.auth.issuer);
+    config.auth.audience.clone_from(&wanted.auth.audience);
+    config.auth.leeway = wanted.auth.leeway;
+    config.auth.pass_token = wanted.auth.pass_token;
     config.limits = wanted.limits.clone();
     config.timeouts = wanted.timeouts.clone();
     config.nodes.allow.clone_from(&wanted.nodes.allow);

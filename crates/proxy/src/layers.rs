@@ -11,6 +11,7 @@
 //! | `SetRequestIdLayer`, `TraceLayer` | the id and the record of an exchange have to exist before the first layer and to last until the last frame |
 
 pub(crate) mod admission;
+pub(crate) mod authentication;
 pub(crate) mod cors;
 pub(crate) mod health_check;
 pub mod intake;

@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
+use whipstitch_auth::{Auth, Authority};
 use whipstitch_origin::{AllowedOrigins, ByNetwork, Directory, connect::ManagerAddress};
 use whipstitch_signaling::{Api, ice::IceServers, session::SessionKeys};
 
@@ -31,6 +32,7 @@ use crate::{
     },
     layers::{
         admission::AdmissionLayer,
+        authentication::AuthenticationLayer,
         cors::CorsLayer,
         intake::{Held, IntakeLayer},
         observe::ObserveLayer,
@@ -79,6 +81,8 @@ pub struct Dependencies {
     pub background: TaskTracker,
     /// Asks every WebSocket session and every stream of events to end.
     pub close_sockets: DrainSignal,
+    /// What clients are judged with, if there are rules for that.
+    pub auth: whipstitch_auth::Sources,
     /// How requests are traced, if a collector is configured.
     pub tracing: Option<Tracing>,
     /// The sessions of this replica.
@@ -102,6 +106,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `[timeouts]`
     pub timeouts: Timeouts,
+    /// `[auth]`
+    pub auth: Auth,
 }
 
 /// What is counted among limits, whichever stack serves it. Cheap to clone: all clones are one.
@@ -140,6 +146,8 @@ pub fn stack(d: &Dependencies, settings: &Settings) -> std::io::Result<Stack> {
         .layer(sanitize(settings))
         // Before any work: what needs no node is answered, and what no node may get is refused.
         .layer(routing(d, settings))
+        // Before the body is read and before any lookup; there is no such layer without rules.
+        .option_layer(authentication(d, settings))
         // Before admission: a client that sends its body slowly must not hold a permit.
         .layer(intake(d, settings))
         // Before the lookup: the first work that loads the Stream Manager.
@@ -190,6 +198,14 @@ fn routing(d: &Dependencies, settings: &Settings) -> RoutingLayer {
     }
 }
 
+fn authentication(d: &Dependencies, settings: &Settings) -> Option<AuthenticationLayer> {
+    Some(AuthenticationLayer {
+        authority: Arc::new(Authority::new(&settings.auth, &d.auth)?),
+        pass_token: settings.auth.pass_token,
+        metrics: d.metrics.clone(),
+    })
+}
+
 fn intake(d: &Dependencies, settings: &Settings) -> IntakeLayer {
     IntakeLayer::new(d.memory.held.clone(), &settings.limits, &settings.timeouts)
 }
@@ -237,6 +253,7 @@ fn forward(d: &Dependencies, settings: &Settings, nodes: NodeClient) -> Forward 
         proxy,
         limits,
         timeouts,
+        auth: _,
     } = settings;
     d.terminator.configure(nodes.clone(), timeouts);
     let (sessions, metrics) = (d.sessions.clone(), d.metrics.clone());

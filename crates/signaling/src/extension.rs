@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Role, StreamKey,
+    owner::Owner,
     rewrite::MAX_RESOURCE,
     session::{Purpose, Session, SessionKeys, Unsealable},
     tag::Tag,
@@ -43,6 +44,8 @@ pub struct Extension {
     /// When that session was made, or the extension offered without one, in milliseconds since
     /// 1970.
     pub issued_at: u64,
+    /// Who made that session, or asked for the offer, if that was judged.
+    pub owner: Option<Owner>,
 }
 
 /// The wire form of an [`Extension`].
@@ -69,6 +72,7 @@ impl Extension {
             target,
             session: Some(session.resource.clone()),
             issued_at: session.issued_at,
+            owner: session.owner,
         }
     }
 
@@ -79,6 +83,7 @@ impl Extension {
             resource: self.session.clone()?,
             issued_at: self.issued_at,
             tag: Tag::None,
+            owner: self.owner,
         })
     }
 }
@@ -100,7 +105,8 @@ impl SessionKeys {
             target: extension.target.as_str(),
             session: extension.session.as_ref().map(PathAndQuery::as_str),
         };
-        let plain = postcard::to_allocvec(&plain).map_err(|_| Unsealable)?;
+        let mut plain = postcard::to_allocvec(&plain).map_err(|_| Unsealable)?;
+        Owner::append(extension.owner, &mut plain);
         self.seal_for(Purpose::Extension, role, key, plain)
     }
 
@@ -108,13 +114,14 @@ impl SessionKeys {
     /// whatever is not exactly one.
     pub fn open_extension(&self, role: Role, key: &StreamKey, token: &str) -> Option<Extension> {
         let plain = self.open_for(Purpose::Extension, role, key, token)?;
-        let plain: Sealed<'_> = postcard::from_bytes(&plain).ok()?;
+        let (plain, rest): (Sealed<'_>, _) = postcard::take_from_bytes(&plain).ok()?;
         let session = plain.session.map(str::parse).transpose().ok()?;
         Some(Extension {
             node: plain.node,
             target: plain.target.parse().ok()?,
             session,
             issued_at: plain.issued_at,
+            owner: Owner::read(rest).ok()?,
         })
     }
 }
@@ -133,6 +140,7 @@ mod tests {
             target: PathAndQuery::from_static("/live/whep/events/s1?id=1"),
             session: session.map(PathAndQuery::from_static),
             issued_at: 1_790_000_000_123,
+            owner: session.map(|path| Owner::of(&[path])),
         }
     }
 
@@ -189,6 +197,7 @@ mod tests {
             resource: long("a"),
             issued_at: u64::MAX,
             tag: Tag::None,
+            owner: None,
         };
         let longest = Extension::of(&session, long("b"));
         assert!(longest.fits() && !Extension::of(&session, long("bb")).fits());
@@ -210,6 +219,7 @@ mod tests {
             resource: PathAndQuery::from_static("/x"),
             issued_at: 1,
             tag: Tag::None,
+            owner: None,
         };
         let sealed = keys.seal_extension(role, &key, &extension(None)).unwrap();
         assert_eq!(keys.open(role, &key, &sealed), None);

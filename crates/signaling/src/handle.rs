@@ -143,6 +143,7 @@ mod tests {
             resource: PathAndQuery::from_static("/live/whip/resource/s1"),
             issued_at: HANDLE.issued_at,
             tag: Tag::None,
+            owner: None,
         };
         let token = keys.seal(role, &key, &session).unwrap();
         assert_eq!(keys.open_handle(role, &key, &token), None);

@@ -24,6 +24,7 @@
 //! | [`link`] | `Link`, read and written |
 //! | [`ice`] | ICE servers and TURN credentials |
 //! | [`web_origin`] | origins of web pages |
+//! | [`owner`] | whose a session is |
 //! | [`tag`] | entity tags of sessions |
 //! | [`host`] | host names and addresses, one spelling of each |
 //! | [`headers`] | header names and values that matter here |
@@ -41,6 +42,7 @@ pub mod host;
 pub mod ice;
 pub mod link;
 pub mod misplaced;
+pub mod owner;
 pub mod query;
 pub mod rewrite;
 pub mod route;
@@ -48,6 +50,7 @@ pub mod session;
 pub mod short;
 pub mod socket;
 pub mod stream;
+
 pub mod tag;
 pub mod web_origin;
 

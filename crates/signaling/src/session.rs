@@ -22,7 +22,7 @@ use http::uri::PathAndQuery;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Role, StreamKey, tag::Tag};
+use crate::{Role, StreamKey, owner::Owner, tag::Tag};
 
 const VERSION: u8 = 3;
 /// Versions that there may be, former and future ones.
@@ -50,6 +50,8 @@ pub struct Session {
     pub issued_at: u64,
     /// Whose entity tag its client goes by.
     pub tag: Tag,
+    /// Who made it, if that was judged.
+    pub owner: Option<Owner>,
 }
 
 /// The wire form of a [`Session`]; the usual resource path is left out, since the URL around the
@@ -152,7 +154,8 @@ impl SessionKeys {
             tag: session.tag,
             resource,
         };
-        let plain = postcard::to_allocvec(&plain).map_err(|_| Unsealable)?;
+        let mut plain = postcard::to_allocvec(&plain).map_err(|_| Unsealable)?;
+        Owner::append(session.owner, &mut plain);
         self.seal_for(Purpose::Session, role, key, plain)
     }
 
@@ -182,7 +185,7 @@ impl SessionKeys {
     /// cannot, and must not, tell one reason from another.
     pub fn open(&self, role: Role, key: &StreamKey, token: &str) -> Option<Session> {
         let plain = self.open_for(Purpose::Session, role, key, token)?;
-        let plain: Sealed<'_> = postcard::from_bytes(&plain).ok()?;
+        let (plain, rest): (Sealed<'_>, _) = postcard::take_from_bytes(&plain).ok()?;
         let resource = match plain.resource {
             Some(resource) => resource.parse().ok()?,
             None => usual_resource(role, key).parse().ok()?,
@@ -192,6 +195,7 @@ impl SessionKeys {
             resource,
             issued_at: plain.issued_at,
             tag: plain.tag,
+            owner: Owner::read(rest).ok()?,
         })
     }
 

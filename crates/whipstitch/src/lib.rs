@@ -11,7 +11,7 @@
 //! | `reload.rs` | configuration and files, read again |
 //! | [`readiness`] | the stage of the process |
 //! | `file_watch.rs` | when watched files are read |
-//! | [`session_keys`], [`ice`] | the watched files with secrets |
+//! | [`session_keys`], [`ice`], [`auth_keys`] | the watched files with secrets |
 //! | `metrics.rs` | metrics of the present state |
 //! | [`open_files`] | the limit of file descriptors |
 //! | [`service_manager`] | notifications to systemd |
@@ -20,6 +20,7 @@ pub mod app;
 pub use whipstitch_cli::{self as cli, commands};
 pub use whipstitch_config as config;
 pub use whipstitch_telemetry as telemetry;
+pub mod auth_keys;
 mod file_watch;
 pub mod ice;
 mod metrics;

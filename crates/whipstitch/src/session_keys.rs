@@ -136,6 +136,7 @@ mod tests {
             resource: PathAndQuery::from_static("/x"),
             issued_at: 1,
             tag: Tag::None,
+            owner: None,
         };
         keys.seal(Role::Publish, &stream(), &session).unwrap()
     }

@@ -67,6 +67,7 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::NodeNames
         | Kind::Mappings
         | Kind::IceServers
+        | Kind::Rules
         | Kind::Path
         | Kind::Location
         | Kind::Bearer

@@ -1,6 +1,6 @@
 //! Files with secrets that everybody on the machine can read.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::{Config, Finding, files};
 
@@ -18,13 +18,15 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
             "stream_manager.password_file",
             &config.stream_manager.password_file,
         ),
+        ("auth.key_file", &config.auth.key_file),
         ("ice.turn_secret_file", &config.ice.turn_secret_file),
         ("ice.credential_file", &config.ice.credential_file),
     ];
     for (key, path) in files {
         let Some(path) = path else { continue };
         // A certificate in the place of a key is another mistake, and no secret.
-        if key == "tls.key" && !files::is_secret(path) {
+        if key == "tls.key" && !files::is_secret(path) || key == "auth.key_file" && is_public(path)
+        {
             continue;
         }
         let open = fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o006 != 0);
@@ -36,6 +38,11 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
             found.push(Finding::new([key], what).warning());
         }
     }
+}
+
+/// Whether a file holds a public key.
+fn is_public(path: &Path) -> bool {
+    files::readable(path).is_ok_and(|text| text.contains("-----BEGIN PUBLIC KEY-----"))
 }
 
 #[cfg(test)]
@@ -53,9 +60,10 @@ mod tests {
         config.stream_manager.access_token_file = Some(path.clone());
         config.stream_manager.user_file = Some(path.clone());
         config.stream_manager.password_file = Some(path.clone());
+        config.auth.key_file = Some(path.clone());
         config.ice.turn_secret_file = Some(path.clone());
         config.ice.credential_file = Some(path.clone());
-        for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 6), (0o602, 6)] {
+        for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 7), (0o602, 7)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let mut found = Vec::new();
             check(&config, &mut found);

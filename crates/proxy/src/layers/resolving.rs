@@ -30,6 +30,7 @@ use whipstitch_signaling::{
 use self::named::{bare, without_host};
 use crate::{
     Body, Bound, Error, Exchange, Routed,
+    layers::authentication,
     request::{
         budget::Budget,
         client_key::ClientKey,
@@ -192,6 +193,7 @@ impl Resolver {
                             .await?
                     }
                 };
+                authentication::is_owner(session.owner, &exchange)?;
                 // It is the client's activity whatever the node answers.
                 let standing = self.sessions.heard_of(role, &session);
                 self.may_be_meant(standing, &session)?;

@@ -2,6 +2,7 @@
 
 mod attempted;
 mod attempts;
+mod judged;
 mod node_answers;
 
 use std::{sync::Arc, time::Duration};
@@ -12,11 +13,12 @@ use prometheus::{
     core::Collector,
 };
 
+use whipstitch_auth::Outcome;
 use whipstitch_signaling::{Role, dialect::Client};
 
 pub use self::attempted::{Attempted, DURATION_BOUNDS};
 pub(crate) use self::attempts::Attempt;
-use self::{attempts::Attempts, node_answers::NodeAnswers};
+use self::{attempts::Attempts, judged::Judged, node_answers::NodeAnswers};
 use super::panics::Panics;
 use crate::{
     request::exchange::Subject,
@@ -44,6 +46,7 @@ struct Inner {
     vanished: IntCounter,
     attempts: Attempts,
     node_answers: NodeAnswers,
+    judged: Judged,
     in_flight: IntGauge,
     sockets_open: IntGauge,
     event_streams_open: IntGauge,
@@ -79,7 +82,7 @@ impl Metrics {
     /// Another of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Inner::new()?;
-        let all: [Box<dyn Collector>; 15] = [
+        let all: [Box<dyn Collector>; 16] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.duration.clone()),
             Box::new(metrics.problems.clone()),
@@ -89,6 +92,7 @@ impl Metrics {
             Box::new(metrics.abandoned.clone()),
             Box::new(metrics.attempts.collector()),
             Box::new(metrics.node_answers.collector()),
+            Box::new(metrics.judged.collector()),
             Box::new(metrics.in_flight.clone()),
             Box::new(Panics::new()?),
             Box::new(metrics.sockets_open.clone()),
@@ -189,6 +193,11 @@ impl Metrics {
     /// What came of a POST to an endpoint.
     pub(crate) fn attempted(&self, role: Role, attempt: Attempt) {
         self.0.attempts.count(role, attempt);
+    }
+
+    /// A client was judged.
+    pub(crate) fn judged(&self, outcome: Outcome) {
+        self.0.judged.count(outcome);
     }
 
     /// How long the header of an answer took, from the connection on.
@@ -314,6 +323,7 @@ impl Inner {
             )?,
             attempts: Attempts::new()?,
             node_answers: NodeAnswers::new()?,
+            judged: Judged::new()?,
             by_subject: Subject::ALL.map(|subject| PerSubject::new(&requests, &duration, subject)),
             requests,
             duration,

@@ -48,6 +48,8 @@ impl ClientKey {
                 value.as_bytes().hash(&mut hasher);
             }
         }
+        // Its token may be gone from the header by now.
+        exchange.owner().hash(&mut hasher);
         if role == Role::Play {
             let query = request.uri().query().unwrap_or_default();
             query::get(query, "requestId").hash(&mut hasher);

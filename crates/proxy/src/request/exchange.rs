@@ -11,8 +11,9 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, header::USER_AGENT};
 use tokio::time::Instant;
+use whipstitch_auth::{Admitted, Dialogue};
 use whipstitch_origin::{Asker, Cause};
-use whipstitch_signaling::{Role, StreamKey};
+use whipstitch_signaling::{Role, StreamKey, owner::Owner};
 
 use crate::{
     request::{
@@ -111,6 +112,8 @@ pub(crate) struct Record {
     /// Why the node or the Stream Manager did not answer; for the operator.
     pub(crate) cause: OnceLock<Cause>,
     pub(crate) trace: TraceState,
+    /// Who the client is, if that was judged.
+    pub(crate) admitted: OnceLock<Admitted>,
     /// Who made the answer; this proxy, if it is not set.
     pub(crate) answerer: OnceLock<Answerer>,
     /// Whether the answer was cut off because the process stops.
@@ -160,6 +163,7 @@ impl Exchange {
             phases,
             problem: OnceLock::new(),
             cause: OnceLock::new(),
+            admitted: OnceLock::new(),
             answerer: OnceLock::new(),
             stopped: AtomicBool::new(false),
         }))
@@ -225,6 +229,21 @@ impl Exchange {
 
     pub(crate) fn tries(&self) -> Tries {
         *self.0.tries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client may do what it asks for.
+    pub(crate) fn is_admitted(&self, admitted: Admitted) {
+        let _ = self.0.admitted.set(admitted);
+    }
+
+    /// Who the client is, if it had to say so.
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        self.0.admitted.get()?.owner
+    }
+
+    /// What the client may say over its WebSocket, if that is restricted.
+    pub(crate) fn dialogue(&self) -> Option<Arc<Dialogue>> {
+        self.0.admitted.get()?.dialogue.clone()
     }
 
     /// Where its time goes.

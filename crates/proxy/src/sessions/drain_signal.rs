@@ -103,7 +103,7 @@ mod tests {
         let closed = closed_after(1_000, window).await;
         for tenth in 0..10 {
             let (from, to) = (window / 10 * tenth, window / 10 * (tenth + 1));
-            let count = closed.iter().filter(|at| (from..to).contains(at)).count();
+            let count = closed.iter().filter(|at| (from..to).contains(*at)).count();
             assert!((99..=101).contains(&count), "{tenth}: {count}");
         }
     }

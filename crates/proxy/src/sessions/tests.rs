@@ -90,6 +90,7 @@ fn sealed(resource: &'static str, issued_at: u64) -> Session {
         resource: PathAndQuery::from_static(resource),
         issued_at,
         tag: Tag::None,
+        owner: None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt::Display;
 
 use thiserror::Error;
 use tracing::error;
+use whipstitch_auth::Refused;
 use whipstitch_origin::{Cause, HintsError, LookupError, ManagerFault, Refusal};
 use whipstitch_signaling::{
     ForwardTargetError, NameError, session::Unsealable, socket::SocketQueryError, tag::Unmatched,
@@ -32,6 +33,9 @@ pub enum Error {
     /// Something that this proxy is configured not to do.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// Who may publish and play, and that it is not this client.
+    #[error(transparent)]
+    Unauthorized(#[from] Refused),
     /// The session URL is not one of ours, or no longer.
     #[error("there is no such session: {0}")]
     UnknownSession(#[from] NoSession),

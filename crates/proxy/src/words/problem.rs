@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
+use whipstitch_auth::{Refused, Why};
 use whipstitch_origin::{LookupError, ManagerFault};
 use whipstitch_signaling::tag::Unmatched;
 
@@ -137,6 +138,18 @@ kinds! {
     NodeNotAllowed "node-not-allowed" FORBIDDEN "This node may not be reached"
         "`host`, or the host of `target`, is an address that the Stream Manager has not named within `nodes.named_for` nor names now for the stream, or a special one, and no network of `nodes.allow` holds it."
         "Ask the Stream Manager's API through this proxy first, as Red5's SDK does; or add the network to `nodes.allow`."
+    TokenMissing "token-missing" UNAUTHORIZED "A token is needed"
+        "`auth.rules` wants a token for this role and scope, and the request brings none: neither `Authorization: Bearer` nor the query key `token`. A URL of a session that holds no sealed token needs one, too."
+        "Configure the token in the client: OBS calls it Bearer Token; pages put `token` among Red5's connection parameters."
+    TokenInvalid "token-invalid" UNAUTHORIZED "The token is not accepted"
+        "The token is malformed, has expired, is signed with another key, or is for another audience or of another issuer; `detail` says which. Or the request brings two."
+        "Get a new token. If all are refused, compare `auth.key_file` or `auth.jwks_file`, `auth.issuer` and `auth.audience` with what the issuer writes, and look at the clocks."
+    NotPermitted "not-permitted" FORBIDDEN "This is not permitted"
+        "The claims `role` or `stream` of the token do not permit what was asked for, the session is another client's, or no entry of `auth.rules` admits a client to this role and scope; `detail` says which."
+        "Get a token for this role and stream; or add a rule. The first one that fits counts."
+    AuthUnavailable "auth-unavailable" SERVICE_UNAVAILABLE "It cannot be decided whether this is permitted"
+        "There are no keys to check tokens with; `detail` says what is missing."
+        "Try again after `Retry-After` seconds; look at the log for `auth`."
     UnknownSession "unknown-session" NOT_FOUND "There is no such session"
         "`detail` says which: a newer session of the same stream has taken the place at the node; the URL is older than `sessions.lifetime`; its token was altered, or was sealed with a key that this replica does not have; the session of an extension has ended; or the URL has no token, and this client made no session of this stream here, or more than one."
         "Use the `Location` of the answer to the last POST. If the token cannot be opened, and there are several replicas or there was a restart, set `sessions.key_file` to the same file for all. If a newer session has taken the place, two publishers use one name, or an encoder came back before it ended its former session: nothing needs to be done about that. If only other replicas' sessions are refused, look at their clocks: they may differ by 30 s."
@@ -214,6 +227,12 @@ impl Kind {
                 Denied::Node | Denied::Target => Self::NodeNotAllowed,
                 Denied::Signaling => Self::Disabled,
             },
+            Error::Unauthorized(refused) => match refused {
+                Refused::Missing => Self::TokenMissing,
+                Refused::Invalid(_) => Self::TokenInvalid,
+                Refused::NotPermitted(_) => Self::NotPermitted,
+                Refused::Unavailable(_) => Self::AuthUnavailable,
+            },
             Error::UnknownSession(_) => Self::UnknownSession,
             Error::Play(LookupError::NotFound(_)) => Self::NotLive,
             Error::Publish(LookupError::NotFound(_)) => Self::NoNode,
@@ -258,6 +277,7 @@ impl Kind {
             Self::ForwardProxy => Some("proxy.forward"),
             Self::NodeNotAllowed | Self::NodeRefused => Some("nodes.allow"),
             Self::Disabled => Some("proxy.enabled"),
+            Self::NotPermitted => Some("auth.rules"),
             Self::PreconditionRequired | Self::PreconditionFailed => Some("proxy.strict_etags"),
             _ => None,
         }
@@ -270,6 +290,7 @@ impl Kind {
             | Self::NoNode
             | Self::ManagerUnavailable
             | Self::SlotPending
+            | Self::AuthUnavailable
             | Self::Overloaded => Some(RETRY_AFTER),
             _ => None,
         }
@@ -316,6 +337,11 @@ pub(crate) fn response(error: &Error, instance: &str, not_live: NotLiveStatus) -
         Error::Method { allow } => {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
+        Error::Unauthorized(refused) => {
+            if let Some(challenge) = challenge(*refused) {
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
+            }
+        }
         Error::Request(BadRequest::Handshake(_)) => {
             headers.insert(
                 header::SEC_WEBSOCKET_VERSION,
@@ -329,6 +355,18 @@ pub(crate) fn response(error: &Error, instance: &str, not_live: NotLiveStatus) -
         _ => {}
     }
     response
+}
+
+/// What a client is asked for (RFC 6750 §3).
+const fn challenge(refused: Refused) -> Option<HeaderValue> {
+    let challenge = match refused {
+        Refused::Missing => r#"Bearer realm="whipstitch""#,
+        Refused::Invalid(Why::Several) => r#"Bearer realm="whipstitch", error="invalid_request""#,
+        Refused::Invalid(_) => r#"Bearer realm="whipstitch", error="invalid_token""#,
+        Refused::NotPermitted(_) => r#"Bearer realm="whipstitch", error="insufficient_scope""#,
+        Refused::Unavailable(_) => return None,
+    };
+    Some(HeaderValue::from_static(challenge))
 }
 
 /// A problem as its answer, without what depends on its error.

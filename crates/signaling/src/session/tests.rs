@@ -13,6 +13,7 @@ fn session(resource: &'static str) -> Session {
         resource: PathAndQuery::from_static(resource),
         issued_at: 1_790_000_000_123,
         tag: Tag::Ours,
+        owner: None,
     }
 }
 
@@ -31,6 +32,22 @@ fn what_is_sealed_is_what_is_opened() {
             Some(session(resource))
         );
         assert!(token.len() < 160, "{} characters", token.len());
+    }
+}
+
+#[test]
+fn the_subject_is_sealed_and_its_place_may_be_empty() {
+    let keys = SessionKeys::parse(KEY_A).unwrap();
+    let (without, with) = (
+        session("/x"),
+        Session {
+            owner: Some(Owner::of(&["sub", "alice"])),
+            ..session("/x")
+        },
+    );
+    for one in [&without, &with] {
+        let token = keys.seal(Role::Play, &stream(), one).unwrap();
+        assert_eq!(keys.open(Role::Play, &stream(), &token).as_ref(), Some(one));
     }
 }
 

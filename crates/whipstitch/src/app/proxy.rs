@@ -103,6 +103,7 @@ fn dependencies(
         session_keys: secrets.session_keys.clone(),
         session_lifetime: config.sessions.lifetime,
         ice: secrets.ice.clone(),
+        auth: secrets.auth.clone(),
         detach,
         exchanges: shutdown.exchanges.clone(),
         sockets: shutdown.sockets.clone(),

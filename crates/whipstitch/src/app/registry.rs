@@ -30,6 +30,7 @@ pub fn metric_families() -> Vec<prometheus::proto::MetricFamily> {
             && ReloadMetrics::of_certificates(registry).is_ok()
             && ReloadMetrics::of_session_keys(registry).is_ok()
             && ReloadMetrics::of_ice_secrets(registry).is_ok()
+            && ReloadMetrics::of_auth_keys(registry).is_ok()
             && metrics::register(registry, metrics::Reading::full).is_ok()
             && SpanMetrics::register(registry).is_ok()
     });

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tracing::warn;
+use whipstitch_auth::{Auth, Sources};
 use whipstitch_proxy::config::Ice;
 use whipstitch_signaling::{ice::IceServers, session::SessionKeys};
 
 use super::StartError;
 use crate::{
+    auth_keys::AuthKeyFiles,
     file_watch::{self, ReadRequests, ReloadMetrics},
     ice::IceFiles,
     session_keys::KeyFile,
@@ -23,6 +25,7 @@ pub(super) struct Secrets {
     pub(super) read_keys: Option<ReadRequests>,
     pub(super) ice: watch::Receiver<Arc<IceServers>>,
     pub(super) read_ice: Option<ReadRequests>,
+    pub(super) auth: whipstitch_auth::Sources,
 }
 
 /// Reads them.
@@ -33,11 +36,13 @@ pub(super) fn secrets(
 ) -> Result<Secrets, StartError> {
     let (session_keys, read_keys) = session_keys(&config.sessions, registry, shutdown)?;
     let (ice, read_ice) = ice_servers(&config.ice, registry, shutdown)?;
+    let auth = auth(&config.auth, registry, shutdown)?;
     Ok(Secrets {
         session_keys,
         read_keys,
         ice,
         read_ice,
+        auth,
     })
 }
 
@@ -62,6 +67,15 @@ fn session_keys(
         keys,
         Some(file_watch::watch(Arc::new(file), reloads, shutdown)),
     ))
+}
+
+fn auth(config: &Auth, registry: &Registry, shutdown: &Shutdown) -> Result<Sources, StartError> {
+    let reloads = ReloadMetrics::of_auth_keys(registry)?;
+    let (files, keys) = AuthKeyFiles::load(config)?;
+    if files.can_change() {
+        file_watch::watch(Arc::new(files), reloads, shutdown);
+    }
+    Ok(Sources { keys })
 }
 
 fn ice_servers(

@@ -11,7 +11,9 @@ use whipstitch_config::ManagerAddressError;
 
 use whipstitch_ingress::inherited::Unwanted;
 
-use crate::{ice::IceFileError, session_keys::KeyFileError, telemetry::OtlpError};
+use crate::{
+    auth_keys::AuthKeysError, ice::IceFileError, session_keys::KeyFileError, telemetry::OtlpError,
+};
 
 /// Why the proxy did not start.
 #[derive(Debug, Error)]
@@ -37,6 +39,9 @@ pub enum StartError {
     /// A file with a secret of the TURN servers cannot be used.
     #[error(transparent)]
     Ice(#[from] IceFileError),
+    /// A file with keys of tokens cannot be used.
+    #[error(transparent)]
+    AuthKeys(#[from] AuthKeysError),
     /// No session key can be made.
     #[error("no session key can be made: {0}")]
     Keys(#[source] KeyError),

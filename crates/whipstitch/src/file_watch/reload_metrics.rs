@@ -60,6 +60,22 @@ impl ReloadMetrics {
         Self::register(registry, reloads, "ok", unusable)
     }
 
+    /// Of the keys of tokens: `auth_key_reloads_total`, `auth_key_files_unusable`.
+    ///
+    /// # Errors
+    /// Others of the same name are registered already.
+    pub(crate) fn of_auth_keys(registry: &Registry) -> prometheus::Result<Self> {
+        let reloads = Opts::new(
+            "auth_key_reloads_total",
+            "Times that a changed file of auth.key_file or auth.jwks_file was read, by result.",
+        );
+        let unusable = IntGauge::new(
+            "auth_key_files_unusable",
+            "Whether a file with keys of tokens cannot be used as it is (1), so that the former keys are still in use, or can (0).",
+        )?;
+        Self::register(registry, reloads, "ok", unusable)
+    }
+
     fn register(
         registry: &Registry,
         reloads: Opts,

@@ -101,7 +101,7 @@ impl Reconfigure {
             .map(|log| log.configure(&config.log.filter))
             .transpose()
             .map_err(|error| io::Error::other(format!("log.filter {error}")))?;
-        let stack = concerns(&["proxy", "limits", "timeouts"])
+        let stack = concerns(&["proxy", "limits", "timeouts", "auth"])
             .then(|| stack(&self.dependencies, &stack_settings(config)))
             .transpose()
             .inspect_err(|_| restore(log, former.as_deref()))?;
@@ -133,6 +133,7 @@ pub(crate) fn stack_settings(config: &Config) -> Settings {
         proxy: config.proxy.clone(),
         limits: config.limits.clone(),
         timeouts: config.timeouts.clone(),
+        auth: config.auth.clone(),
     }
 }
 

@@ -22,6 +22,7 @@ const RULES: &[(&str, May)] = &[
         "whipstitch",
         May::Know(&[
             "whipstitch-admin",
+            "whipstitch-auth",
             "whipstitch-cli",
             "whipstitch-config",
             "whipstitch-ingress",
@@ -58,6 +59,7 @@ const RULES: &[(&str, May)] = &[
     (
         "whipstitch-config",
         May::Know(&[
+            "whipstitch-auth",
             "whipstitch-ingress",
             "whipstitch-proxy",
             "whipstitch-origin",
@@ -66,8 +68,13 @@ const RULES: &[(&str, May)] = &[
     ),
     (
         "whipstitch-proxy",
-        May::Know(&["whipstitch-origin", "whipstitch-signaling"]),
+        May::Know(&[
+            "whipstitch-auth",
+            "whipstitch-origin",
+            "whipstitch-signaling",
+        ]),
     ),
+    ("whipstitch-auth", May::Know(&["whipstitch-signaling"])),
     ("whipstitch-origin", May::Know(&["whipstitch-signaling"])),
     ("whipstitch-signaling", May::Know(&[])),
     ("whipstitch-ingress", May::Know(&[])),

@@ -66,6 +66,7 @@ impl<'a> LinkContext<'a> {
                 target,
                 session: None,
                 issued_at: now,
+                owner: self.exchange.owner(),
             },
             With::Session(session) => Extension::of(session, target),
             With::Extension(extension) => Extension {

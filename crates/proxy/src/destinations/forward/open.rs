@@ -57,6 +57,7 @@ pub(super) fn open(
         resource,
         issued_at: forward.sessions.issue(),
         tag: tags::of(response.headers(), context.dialect),
+        owner: context.exchange.owner(),
     };
     let token = forward
         .urls

@@ -6,6 +6,7 @@
 //! stay between the client and the node.
 
 mod client_meta;
+mod dialogue;
 mod flow;
 mod frames;
 mod goodbye;
@@ -18,7 +19,7 @@ mod to_manager;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, header::SEC_WEBSOCKET_EXTENSIONS};
 use hyper::{
     rt,
     upgrade::{OnUpgrade, Upgraded},
@@ -36,7 +37,7 @@ use whipstitch_signaling::headers::strip_hop_by_hop;
 use self::{handshake::Handshake, session::Session};
 pub use crate::words::end_reason::Ended;
 use crate::{
-    Body, DrainSignal, Error, Metrics, SessionTable,
+    Body, DrainSignal, Error, Exchange, Metrics, SessionTable,
     nodes::{
         failover::{Failover, NodeAnswer},
         handshaking::Handshaking,
@@ -93,6 +94,10 @@ impl Splice {
         let permit = self.limit.acquire()?;
         let client: OnUpgrade = hyper::upgrade::on(&mut request);
         let mut asked = handshake.to(&request, &query.target())?;
+        if exchange.dialogue().is_some() {
+            // What is compressed cannot be read.
+            asked.headers_mut().remove(SEC_WEBSOCKET_EXTENSIONS);
+        }
         client_meta::add(asked.headers_mut(), &exchange);
         let failover = Failover {
             nodes: &Handshaking {
@@ -134,6 +139,7 @@ impl Splice {
             answer,
             client,
             session,
+            exchange: exchange.clone(),
         };
         let (directory, published) = (self.directory.clone(), query.stream);
         let over = move || {
@@ -161,17 +167,20 @@ impl Splice {
             mut answer,
             client,
             session,
+            exchange,
         } = agreed;
         let node = hyper::upgrade::on(&mut answer);
         let response = handshake.to_client(answer.headers());
         let (detach, drain) = (self.detach, self.close.clone());
+        let metrics = self.metrics.clone();
         self.sessions.spawn(async move {
             // The client's half completes when its 101 has been written; if it left before, there
             // is nothing to do.
             match (node.await, client.await) {
                 (Ok(node), Ok(client)) => {
                     if let Ok(node) = node.downcast::<I>() {
-                        let (client, io) = (detach(client), into(node.io));
+                        let client = dialogue::restrict(detach(client), &exchange, &metrics);
+                        let io = into(node.io);
                         session.run(client, io, node.read_buf, &drain).await;
                     }
                 }
@@ -194,6 +203,7 @@ struct Agreed {
     answer: Response<Body>,
     client: OnUpgrade,
     session: Session,
+    exchange: Exchange,
 }
 
 /// The client gets a refusal of the node; anything else that is not a 101 is not an answer to a

@@ -74,6 +74,7 @@ impl Splice {
             answer: answer.map(body::incoming),
             client,
             session,
+            exchange,
         };
         Ok(self.begin(agreed, TokioIo::<Connection>::new, || {}))
     }

@@ -7,6 +7,7 @@ use whipstitch_origin::Claim;
 use super::{Resolver, named::no_longer_allowed, with_query};
 use crate::{
     Bound, Error, Exchange,
+    layers::authentication,
     request::{
         budget::Budget,
         message::{ExtensionAtNode, ExtensionUrl, Resource, ToNode},
@@ -34,6 +35,7 @@ impl Resolver {
         } = url;
         let opened = self.keys.borrow().open_extension(role, &key, &token);
         let extension = opened.ok_or(NoSession::Unopened)?;
+        authentication::is_owner(extension.owner, &exchange)?;
         match extension.session() {
             Some(session) if self.sessions.has_ended(role, &session) => {
                 return Err(NoSession::Ended.into());

@@ -220,6 +220,7 @@ fn session(issued_at: u64) -> Session {
         resource: PathAndQuery::from_static("/live/whip/resource/s1"),
         issued_at,
         tag: whipstitch_signaling::tag::Tag::None,
+        owner: None,
     }
 }
 

@@ -135,6 +135,7 @@ async fn every_session_that_was_made_has_one_line_in_the_end() {
         resource: format!("/live/whip/resource/{place}").parse().unwrap(),
         issued_at: 1,
         tag: Tag::None,
+        owner: None,
     };
     let began = |place: u64| {
         let about = About::new(&exchange, &origin, "live");

@@ -225,6 +225,7 @@ fn newer(resource: PathAndQuery) -> Session {
         resource,
         issued_at: 1,
         tag: Tag::None,
+        owner: None,
     }
 }
 

@@ -11,6 +11,7 @@ fn session(tag: Tag) -> Session {
         resource: PathAndQuery::from_static("/live/whip/resource/s1"),
         issued_at: 0xabc,
         tag,
+        owner: None,
     }
 }
 
