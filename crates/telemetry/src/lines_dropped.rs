@@ -7,15 +7,16 @@ use prometheus::{
     core::{Collector, Desc},
     proto::MetricFamily,
 };
-use tracing_appender::non_blocking::ErrorCounter;
 
-/// The counter of the process' log; empty in a process without a log.
-static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+use crate::log_queue::LogQueue;
 
-/// Makes this the counter of the process.
-pub(super) fn count(dropped: ErrorCounter) {
-    // A second log of a process is not installed, so the first counter stays.
-    let _ = DROPPED.set(dropped);
+/// The queue of the process' log; empty in a process without a log.
+static QUEUE: OnceLock<LogQueue> = OnceLock::new();
+
+/// Counts what this queue has dropped.
+pub(super) fn count(queue: LogQueue) {
+    // A second log of a process is not installed, so the first one stays.
+    let _ = QUEUE.set(queue);
 }
 
 /// `whipstitch_log_lines_dropped_total`, read from the writer when metrics are gathered. 0 in a
@@ -51,8 +52,7 @@ impl Collector for LinesDropped {
         let Ok(counter) = fresh() else {
             return Vec::new();
         };
-        let dropped = DROPPED.get().map_or(0, ErrorCounter::dropped_lines);
-        counter.inc_by(dropped.try_into().unwrap_or(u64::MAX));
+        counter.inc_by(QUEUE.get().map_or(0, LogQueue::dropped));
         counter.collect()
     }
 }

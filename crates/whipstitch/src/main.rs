@@ -10,7 +10,7 @@ use whipstitch::{
     config::{Config, Loaded, Sources},
     open_files, service_manager,
     signals::{Command, Signals},
-    telemetry,
+    telemetry::{self, LogError},
 };
 use whipstitch_ingress::inherited::Inherited;
 
@@ -54,9 +54,13 @@ fn run(loaded: Loaded, sources: Sources, inherited: Inherited) -> ExitCode {
     // Kept to the end, which waits for the last lines.
     let (_log, level) = match telemetry::init(&config.log) {
         Ok(log) => log,
-        Err(error) => {
+        Err(LogError::Filter(error)) => {
             eprintln!("log.filter: {error}");
             return ExitCode::from(cli::EX_CONFIG);
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
         }
     };
     whipstitch_proxy::panics::watch();
