@@ -47,6 +47,7 @@ mod metrics;
 mod networks;
 mod nodes_and_lookups;
 mod not_live;
+mod orphan_answers;
 mod orphans;
 mod outage;
 #[cfg(debug_assertions)]
@@ -59,6 +60,7 @@ mod replicas;
 mod reported;
 mod request_ids;
 mod sdk;
+mod session_owners;
 mod sessions;
 mod short_endpoints;
 mod sm2;
