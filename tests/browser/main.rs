@@ -7,6 +7,7 @@
     reason = "all of it is a test: to panic is to fail it"
 )]
 
+mod axe;
 mod busy;
 mod chrome;
 mod failover;
