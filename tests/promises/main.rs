@@ -30,6 +30,7 @@ mod floods;
 mod forged;
 mod gate;
 mod hostile;
+mod https_redirect;
 mod ice;
 mod late_deletes;
 mod log;

@@ -19,7 +19,7 @@ use whipstitch_tests::{
 use crate::auth::{self, Issuer, token};
 
 /// Most series that a proxy may have, `process_*` included.
-const MOST: usize = 452;
+const MOST: usize = 472;
 /// A defect of the proxy: no client can cause it.
 const UNREACHABLE: &str = "internal";
 /// Long enough for an answer on loopback.
@@ -211,6 +211,15 @@ async fn settings(deployment: &Deployment) -> BTreeSet<String> {
         storm.proxy.h1.sdp("POST", &target, "v=0").await;
         reached.append(&mut storm.after(deployment).await);
     }
+
+    let mut secure = deployment.config();
+    secure.proxy.https_redirect = true;
+    let storm = Storm::before(deployment.proxy_with(secure)).await;
+    for path in ["/hunter2", "/.well-known/acme-challenge/hunter2"] {
+        storm.proxy.plain.get(path).await;
+        storm.proxy.plain.sdp("POST", path, "v=0").await;
+    }
+    reached.append(&mut storm.after(deployment).await);
 
     let mut strict = deployment.config();
     strict.proxy.strict_etags = true;

@@ -106,6 +106,7 @@ fn item(key: &Key) -> Map<String, Value> {
         Kind::Location => json!({"enum": ["auto", "absolute", "path"]}),
         Kind::Bearer => json!({"enum": ["pass", "query"]}),
         Kind::Forwarding => json!({"enum": ["refuse", "nodes"]}),
+        Kind::Hsts => pattern("^[A-Za-z]+.*[0-9A-Za-z]$"),
         Kind::Format => json!({"enum": ["auto", "text", "json"]}),
         Kind::Api => json!({"enum": ["1", "2"]}),
         Kind::NotLive => json!({"enum": [409, 404]}),

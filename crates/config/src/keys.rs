@@ -6,7 +6,7 @@
 
 use super::kind::Kind::{
     self, Address, Addresses, Api, BaseUrl, Bearer, ByNetwork, Bytes, Collector, Count, Duration,
-    Format, Forwarding, IceServers, Lifetime, Location, Mappings, Names, Networks, NodeNames,
+    Format, Forwarding, Hsts, IceServers, Lifetime, Location, Mappings, Names, Networks, NodeNames,
     NotLive, Origins, Parents, Path, Port, Ratio, Rules, Switch, Text, Url,
 };
 
@@ -190,6 +190,9 @@ pub const SECTIONS: &[Section] = &[
             Key::new("proxy.enabled", Switch, "WHIPSTITCH_PROXY_ENABLED", "Off: WHIP, WHEP and WebSocket signalling answer 503; the Stream Manager's own pages and API still pass.").reloads(),
             Key::new("proxy.hosts", Names, "WHIPSTITCH_PROXY_HOSTS", "Host names, without port, that are served; every name when empty.")
                 .sample(r#"["live.example.com"]"#).reloads(),
+            Key::new("proxy.https_redirect", Switch, "WHIPSTITCH_PROXY_HTTPS_REDIRECT", "On: a GET or HEAD over plain HTTP is answered with 308 to the same host and path with `https`, at the port of `proxy.public_url` if that is an `https` URL of this host, else at 443; other methods and WebSockets get 403. The health check of balancers passes, and `/.well-known/acme-challenge/` is not redirected. A trusted proxy (`proxy.trusted`) that sends the client's scheme is believed, and one that sends none is taken for a TLS terminator.").reloads(),
+            Key::new("proxy.hsts", Hsts, "WHIPSTITCH_PROXY_HSTS", "`Strict-Transport-Security` of every answer to a client that uses `https`, here or at a trusted proxy; instead of a node's own. Never sent over plain HTTP. Browsers then use `https` alone for as long as it says, so begin with a short `max-age`.")
+                .sample(r#""max-age=31536000""#).reloads(),
             Key::new("proxy.public_url", Url, "WHIPSTITCH_PROXY_PUBLIC_URL", "Scheme and authority that clients use, when something in front changes them.")
                 .sample(r#""https://live.example.com""#).reloads(),
             Key::new("proxy.not_live_status", NotLive, "WHIPSTITCH_PROXY_NOT_LIVE_STATUS", "Status for a WHEP player whose stream is not live, with `Retry-After`: `409` as the WHEP draft has it, or `404`, which players expect that were written against MediaMTX. A node's own 409 to a player becomes it too.").reloads(),

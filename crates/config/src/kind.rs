@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use toml::Value;
 use whipstitch_auth::Rule;
 use whipstitch_origin::Mapping;
+use whipstitch_proxy::config::Hsts;
 use whipstitch_signaling::{ice::IceUrl, web_origin::WebOrigin};
 
 /// What a key holds. serde decides whether a value is right; a kind says in words what would have
@@ -56,6 +57,8 @@ pub enum Kind {
     Bearer,
     /// A [`whipstitch_proxy::config::Forwarding`].
     Forwarding,
+    /// A [`whipstitch_proxy::config::Hsts`].
+    Hsts,
     /// A [`super::LogFormat`].
     Format,
     /// A [`whipstitch_signaling::Api`].
@@ -77,7 +80,7 @@ impl Kind {
     pub fn type_name(self) -> &'static str {
         match self {
             Self::Url | Self::BaseUrl | Self::Collector => "URL",
-            Self::Text => "text",
+            Self::Text | Self::Hsts => "text",
             Self::Duration | Self::Lifetime => "duration",
             Self::Count | Self::Ratio => "number",
             Self::Bytes => "bytes",
@@ -140,6 +143,7 @@ impl Kind {
             Self::Location => r#""auto", "absolute" or "path""#,
             Self::Bearer => r#""pass" or "query""#,
             Self::Forwarding => r#""refuse" or "nodes""#,
+            Self::Hsts => r#"a value of Strict-Transport-Security, such as "max-age=31536000""#,
             Self::Format => r#""auto", "text" or "json""#,
             Self::NotLive => "409 or 404, without quotes",
             Self::Collector => r#"a URL such as "http://127.0.0.1:4318""#,
@@ -195,6 +199,7 @@ impl Kind {
             | Self::Location
             | Self::Bearer
             | Self::Forwarding
+            | Self::Hsts
             | Self::Format
             | Self::Api
             | Self::Collector
@@ -228,6 +233,9 @@ impl Kind {
             (Self::Rules, Value::String(text)) => {
                 let error = text.parse::<Rule>().err()?;
                 Some(format!("it {error}"))
+            }
+            (Self::Hsts, Value::String(text)) => {
+                text.parse::<Hsts>().err().map(|error| error.to_string())
             }
             (Self::Api, Value::String(text)) if text.starts_with(['1', '2']) => {
                 Some("write the first digit alone".to_owned())

@@ -14,6 +14,7 @@ pub(crate) mod admission;
 pub(crate) mod authentication;
 pub(crate) mod cors;
 pub(crate) mod health_check;
+pub(crate) mod https_redirect;
 pub mod intake;
 pub(crate) mod observe;
 pub(crate) mod problems;

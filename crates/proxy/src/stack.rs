@@ -34,6 +34,7 @@ use crate::{
         admission::AdmissionLayer,
         authentication::AuthenticationLayer,
         cors::CorsLayer,
+        https_redirect::HttpsRedirectLayer,
         intake::{Held, IntakeLayer},
         observe::ObserveLayer,
         problems::ProblemsLayer,
@@ -45,7 +46,7 @@ use crate::{
     request::trace::Tracing,
     request::trusted_proxies::TrustedProxies,
     sessions::reaper::{self, Orphans},
-    words::config::{Limits, Proxy, Timeouts},
+    words::config::{Hsts, Limits, Proxy, Timeouts},
 };
 
 /// The whole proxy as one service. The acceptor puts a [`crate::Peer`] into the request's
@@ -144,6 +145,8 @@ pub fn stack(d: &Dependencies, settings: &Settings) -> std::io::Result<Stack> {
         .layer(problems(d, settings))
         // Before the first decision, so that each goes by one host and by framing that is sound.
         .layer(sanitize(settings))
+        // Before routing, which would serve it; after the host is checked, which it leads to.
+        .layer(https_redirect(settings))
         // Before any work: what needs no node is answered, and what no node may get is refused.
         .layer(routing(d, settings))
         // Before the body is read and before any lookup; there is no such layer without rules.
@@ -167,6 +170,7 @@ fn observe(d: &Dependencies, settings: &Settings) -> ObserveLayer {
         metrics: d.metrics.clone(),
         incidents: d.incidents.clone(),
         server_timing: settings.proxy.server_timing,
+        hsts: settings.proxy.hsts.as_ref().map(Hsts::header),
     }
 }
 
@@ -183,6 +187,10 @@ fn problems(d: &Dependencies, settings: &Settings) -> ProblemsLayer {
 
 fn sanitize(settings: &Settings) -> SanitizeLayer {
     SanitizeLayer::new(&settings.proxy.hosts)
+}
+
+fn https_redirect(settings: &Settings) -> HttpsRedirectLayer {
+    HttpsRedirectLayer::new(&settings.proxy)
 }
 
 fn routing(d: &Dependencies, settings: &Settings) -> RoutingLayer {

@@ -72,6 +72,7 @@ fn out_of_bounds(key: &Key, value: &Value) -> Option<String> {
         | Kind::Location
         | Kind::Bearer
         | Kind::Forwarding
+        | Kind::Hsts
         | Kind::Format
         | Kind::Api
         | Kind::NotLive

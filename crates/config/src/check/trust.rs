@@ -18,6 +18,25 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
         }
     }
     location(config, trusted, found);
+    https(config, found);
+}
+
+/// What is about `https`, where no client can be known to use it.
+fn https(config: &Config, found: &mut Vec<Finding>) {
+    let proxy = &config.proxy;
+    if !config.listen.https.is_empty() || !proxy.trusted.is_empty() {
+        return;
+    }
+    let nowhere = "and no client is known to use https: set listen.https, or proxy.trusted for a TLS terminator";
+    if proxy.https_redirect {
+        let what = format!("refuses or redirects every request, {nowhere}");
+        let keys = ["proxy.https_redirect", "listen.https", "proxy.trusted"];
+        found.push(Finding::new(keys, what).warning());
+    }
+    if proxy.hsts.is_some() {
+        let keys = ["proxy.hsts", "listen.https", "proxy.trusted"];
+        found.push(Finding::new(keys, format!("is not sent, {nowhere}")).warning());
+    }
 }
 
 fn location(config: &Config, trusted: &[IpNet], found: &mut Vec<Finding>) {

@@ -37,3 +37,25 @@ fn whom_to_believe_is_a_list_of_networks() {
     assert_snapshot!(said(RIGHT, r#"trusted = ["0.0.0.0/0", "fd00::/8"]"#), @"warning: whipstitch.toml:7: proxy.trusted: 0.0.0.0/0 believes every client what it says of itself: its address, and the host and scheme of its URLs; write the networks that hold your load balancers");
     assert_snapshot!(said(RIGHT, r#"trusted = ["::ffff:10.0.0.0/104"]"#), @"whipstitch.toml:7: proxy.trusted: ::ffff:10.0.0.0/104 has no effect; write 10.0.0.0/8");
 }
+
+#[test]
+fn https_needs_clients_that_use_it() {
+    let both = "https_redirect = true\nhsts = \"max-age=60\"";
+    let warned = said(PLAIN, both);
+    for what in [
+        "warning: whipstitch.toml:6: proxy.https_redirect: refuses or redirects every request",
+        "warning: whipstitch.toml:7: proxy.hsts: is not sent",
+    ] {
+        assert!(warned.contains(what), "{warned}");
+    }
+    assert_eq!(said(RIGHT, both), "");
+    let behind = format!("{both}\ntrusted = [\"10.0.0.0/8\"]");
+    assert_eq!(said(PLAIN, &behind), "");
+    for (value, why) in [
+        ("\"includeSubDomains\"", "max-age is missing"),
+        ("60", "60 is not a value of Strict-Transport-Security"),
+    ] {
+        let refused = said(RIGHT, &format!("hsts = {value}"));
+        assert!(refused.contains(why), "{refused}");
+    }
+}

@@ -10,7 +10,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response, header::EXPECT};
+use http::{
+    HeaderMap, HeaderValue, Request, Response,
+    header::{EXPECT, STRICT_TRANSPORT_SECURITY},
+};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -27,7 +30,7 @@ use crate::{
         request_body::drain::{BodyDrain, Drain},
         request_id::REQUEST_ID,
         trace::Tracing,
-        trusted_proxies::TrustedProxies,
+        trusted_proxies::{Scheme, TrustedProxies},
     },
     words::body,
 };
@@ -49,6 +52,8 @@ pub(crate) struct ObserveLayer {
     pub(crate) incidents: Incidents,
     /// Whether answers get a `Server-Timing` header.
     pub(crate) server_timing: bool,
+    /// `Strict-Transport-Security` of answers to clients that use `https`.
+    pub(crate) hsts: Option<HeaderValue>,
 }
 
 impl<S> Layer<S> for ObserveLayer {
@@ -101,7 +106,10 @@ where
             report: Some(report),
             drain,
             late: None,
-            server_timing: layer.server_timing,
+            marks: Marks {
+                server_timing: layer.server_timing,
+                hsts: layer.hsts.clone(),
+            },
         }
     }
 }
@@ -114,8 +122,14 @@ pin_project! {
         drain: Option<BodyDrain>,
         // An answer that waits for the rest of the request.
         late: Option<(Response<Body>, Drain)>,
-        server_timing: bool,
+        marks: Marks,
     }
+}
+
+/// What answers are marked with.
+struct Marks {
+    server_timing: bool,
+    hsts: Option<HeaderValue>,
 }
 
 impl<F> Future for ObserveFuture<F>
@@ -134,11 +148,7 @@ where
             match this.drain.take().and_then(|drain| drain.rest()) {
                 Some(rest) => *this.late = Some((response, rest)),
                 None => {
-                    return Poll::Ready(Ok(reported(
-                        response,
-                        this.report.take(),
-                        *this.server_timing,
-                    )));
+                    return Poll::Ready(Ok(reported(response, this.report.take(), this.marks)));
                 }
             }
         }
@@ -149,21 +159,13 @@ where
             .late
             .take()
             .map_or_else(|| Response::new(body::empty()), |(response, _)| response);
-        Poll::Ready(Ok(reported(
-            response,
-            this.report.take(),
-            *this.server_timing,
-        )))
+        Poll::Ready(Ok(reported(response, this.report.take(), this.marks)))
     }
 }
 
 /// The answer, with the id of its exchange, and with the report, which is made when the answer's
 /// body is dropped.
-fn reported(
-    mut response: Response<Body>,
-    report: Option<Report>,
-    server_timing: bool,
-) -> Response<Body> {
+fn reported(mut response: Response<Body>, report: Option<Report>, marks: &Marks) -> Response<Body> {
     let Some(mut report) = report else {
         return response;
     };
@@ -178,8 +180,19 @@ fn reported(
     // §7.1.3).
     id.set_sensitive(true);
     response.headers_mut().insert(REQUEST_ID, id);
-    if server_timing {
+    if marks.server_timing {
         server_timing::add(response.headers_mut(), &report.exchange);
     }
+    if let Some(hsts) = &marks.hsts {
+        set_hsts(response.headers_mut(), hsts, &report.exchange);
+    }
     response.map(|inner| Sent::new(inner, report).boxed_unsync())
+}
+
+/// Over plain HTTP there must be none (RFC 6797 §7.2), not a node's own either.
+fn set_hsts(headers: &mut HeaderMap, hsts: &HeaderValue, exchange: &Exchange) {
+    match exchange.scheme_to_us() {
+        Some(Scheme::Https) => headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone()),
+        _ => headers.remove(STRICT_TRANSPORT_SECURITY),
+    };
 }

@@ -215,12 +215,10 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// The headers that name the client.
 fn set_forwarded_headers(headers: &mut HeaderMap, host: &Authority, exchange: &Exchange) {
     let record = exchange.record();
-    let proto = match exchange.scheme() {
-        Some(Scheme::Https) => Some("https"),
-        Some(Scheme::Http) => Some("http"),
-        // A trusted proxy that names no scheme may have TLS before it: that is not for us to deny.
-        None => (!record.provenance.trusted).then_some("http"),
-    };
+    let proto = exchange.scheme_to_us().map(|scheme| match scheme {
+        Scheme::Https => "https",
+        Scheme::Http => "http",
+    });
     let peer = || record.peer.as_ref().map(Peer::forwarded_for);
     let hops = record.provenance.hops.clone().or_else(peer);
     headers.insert(

@@ -207,6 +207,13 @@ impl Exchange {
         self.0.provenance.scheme.or_else(ours)
     }
 
+    /// The same, where a client at our own sockets without TLS speaks plain HTTP. A trusted proxy
+    /// that names no scheme may have TLS before it: that is not known.
+    pub(crate) fn scheme_to_us(&self) -> Option<Scheme> {
+        let plain = || (!self.0.provenance.trusted).then_some(Scheme::Http);
+        self.scheme().or_else(plain)
+    }
+
     pub(crate) fn subject(&self) -> Subject {
         self.0.subject.get().copied().unwrap_or(Subject::Unknown)
     }

@@ -8,6 +8,8 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration
 use serde::{Deserialize, Serialize};
 use whipstitch_signaling::{ice::IceUrl, web_origin::WebOrigin};
 
+pub use crate::words::hsts::{Hsts, HstsError};
+
 /// `[proxy]`: what is served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -21,6 +23,10 @@ pub struct Proxy {
     pub enabled: bool,
     /// Host names (without port) that are served; any when empty.
     pub hosts: Vec<String>,
+    /// Redirects GET and HEAD over plain HTTP to `https`, and refuses everything else over it.
+    pub https_redirect: bool,
+    /// `Strict-Transport-Security` of answers to clients that use `https`.
+    pub hsts: Option<Hsts>,
     /// Scheme and authority that clients use when something in front changes them, e.g.
     /// `https://live.example.com`.
     pub public_url: Option<String>,
@@ -101,6 +107,8 @@ impl Default for Proxy {
         Self {
             enabled: true,
             hosts: Vec::new(),
+            https_redirect: false,
+            hsts: None,
             public_url: None,
             location: Location::default(),
             trusted: Vec::new(),

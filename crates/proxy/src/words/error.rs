@@ -36,6 +36,9 @@ pub enum Error {
     /// Who may publish and play, and that it is not this client.
     #[error(transparent)]
     Unauthorized(#[from] Refused),
+    /// A certificate authority's challenge that was not ordered.
+    #[error("no challenge of a certificate authority is answered here")]
+    NoChallenge,
     /// The session URL is not one of ours, or no longer.
     #[error("there is no such session: {0}")]
     UnknownSession(#[from] NoSession),
@@ -131,6 +134,9 @@ pub enum Denied {
     /// The host name is not served.
     #[error("this host name is not served here")]
     Host,
+    /// Plain HTTP where `https` is wanted.
+    #[error("this is plain HTTP, and only https is served here: begin the URL with https://")]
+    PlainHttp,
     /// The manager's administration API.
     #[error("the administration API is not open here")]
     AdminApi,

@@ -126,6 +126,12 @@ kinds! {
     HostNotServed "host-not-served" MISDIRECTED_REQUEST "This host name is not served here"
         "The host name is not in `proxy.hosts`."
         "Add it there, or send the request to the right server."
+    HttpsRequired "https-required" FORBIDDEN "Only https is served here"
+        "The request came over plain HTTP, and `proxy.https_redirect` is on. A GET or HEAD is redirected; other methods and WebSockets are refused, as most clients do not follow, and one that does has sent its token in the clear already."
+        "Begin the client's URL with `https://`, or with `wss://`. Behind a TLS terminator: its networks in `proxy.trusted`, and `X-Forwarded-Proto` from it."
+    NoChallenge "acme-challenge" NOT_FOUND "There is no such challenge"
+        "A path below `/.well-known/acme-challenge/` was asked for over plain HTTP, and `proxy.https_redirect` is on. It is not redirected, and no certificate was ordered from here."
+        "Let the ACME client answer on port 80 itself, or prove the name by DNS."
     OriginNotAllowed "origin-not-allowed" FORBIDDEN "Pages of this origin may not use this proxy"
         "A preflight of a browser came from a page whose origin is not in `proxy.cors_origins`, or did not say which it is."
         "Add the origin there as the browser writes it in `Origin`: scheme, host, and a port that is not the default one."
@@ -221,6 +227,7 @@ impl Kind {
             Error::Method { .. } => Self::Method,
             Error::Denied(denied) => match denied {
                 Denied::Host => Self::HostNotServed,
+                Denied::PlainHttp => Self::HttpsRequired,
                 Denied::Origin => Self::OriginNotAllowed,
                 Denied::AdminApi => Self::AdminApi,
                 Denied::ForwardProxy | Denied::Bearer => Self::ForwardProxy,
@@ -233,6 +240,7 @@ impl Kind {
                 Refused::NotPermitted(_) => Self::NotPermitted,
                 Refused::Unavailable(_) => Self::AuthUnavailable,
             },
+            Error::NoChallenge => Self::NoChallenge,
             Error::UnknownSession(_) => Self::UnknownSession,
             Error::Play(LookupError::NotFound(_)) => Self::NotLive,
             Error::Publish(LookupError::NotFound(_)) => Self::NoNode,
@@ -272,6 +280,7 @@ impl Kind {
     pub const fn opens_with(self) -> Option<&'static str> {
         match self {
             Self::HostNotServed => Some("proxy.hosts"),
+            Self::HttpsRequired | Self::NoChallenge => Some("proxy.https_redirect"),
             Self::OriginNotAllowed => Some("proxy.cors_origins"),
             Self::AdminApi => Some("proxy.admin_api"),
             Self::ForwardProxy => Some("proxy.forward"),

@@ -73,7 +73,7 @@ reasons! {
     Manager "manager" "The Stream Manager answered, and its answer is no error."
     ManagerRefused "manager-4xx" "The Stream Manager answered with a status of 400 to 499."
     ManagerFailed "manager-5xx" "The Stream Manager answered with a status of 500 to 599."
-    Proxy "proxy" "This proxy answered by itself, which methods a URL has."
+    Proxy "proxy" "This proxy answered by itself: which methods a URL has, or a redirect to `https`."
     Preflight "preflight" "This proxy answered a browser that asked whether its page may ask."
     ClientLeft "client-left" "The client left before there was an answer; `status` is 0. The phases in the line show how far the request got."
     ClientBrokeOff "client-broke-off" "The client left in the middle of the answer."
