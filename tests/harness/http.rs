@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::mpsc,
 };
@@ -30,6 +30,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub struct Client {
     addr: SocketAddr,
     tls: Option<Arc<ClientConfig>>,
+    /// What is sent before anything else.
+    announced: Bytes,
 }
 
 /// An answer, read to its end.
@@ -84,12 +86,17 @@ impl Client {
         Self {
             addr,
             tls: Some(config),
+            announced: Bytes::new(),
         }
     }
 
     /// Without TLS.
     pub fn plain(addr: SocketAddr) -> Self {
-        Self { addr, tls: None }
+        Self {
+            addr,
+            tls: None,
+            announced: Bytes::new(),
+        }
     }
 
     /// The same client of another address.
@@ -97,7 +104,16 @@ impl Client {
     pub fn at(&self, addr: SocketAddr) -> Self {
         Self {
             addr,
-            tls: self.tls.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// The same client behind a balancer that sends these bytes first.
+    #[must_use]
+    pub fn announced(&self, header: &[u8]) -> Self {
+        Self {
+            announced: Bytes::copy_from_slice(header),
+            ..self.clone()
         }
     }
 
@@ -108,8 +124,9 @@ impl Client {
 
     /// A connection, and whether it speaks HTTP/2.
     pub async fn connect(&self) -> (Box<dyn Io>, bool) {
-        let tcp = TcpStream::connect(self.addr).await.unwrap();
+        let mut tcp = TcpStream::connect(self.addr).await.unwrap();
         tcp.set_nodelay(true).unwrap();
+        tcp.write_all(&self.announced).await.unwrap();
         match &self.tls {
             None => (Box::new(tcp), false),
             Some(config) => {

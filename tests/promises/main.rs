@@ -53,6 +53,7 @@ mod orphans;
 mod outage;
 #[cfg(debug_assertions)]
 mod panics;
+mod proxy_protocol;
 mod publishes;
 mod red5_forms;
 mod reload;

@@ -145,6 +145,9 @@ pub const SECTIONS: &[Section] = &[
             Key::new("listen.http", Addresses, "WHIPSTITCH_HTTP", "Addresses that speak plain HTTP/1.1. Browsers give a page the camera only over TLS or on localhost.")
                 .flag("--http")
                 .sample(r#"["127.0.0.1:8080"]"#),
+            Key::new("listen.proxy_protocol", Networks, "WHIPSTITCH_PROXY_PROTOCOL", "Networks of balancers for TCP that send the PROXY protocol, version 1 or 2, on every connection to `listen.https` and `listen.http`: the address in it is the client's, for logs, for nodes and for distinguishing clients. A connection from there without a header, or with a bad one, is closed and counted. From other addresses no header is taken. No client may be able to connect from these networks: it could name any address.")
+                .sample(r#"["10.0.0.0/28"]"#),
+            Key::new("listen.proxy_protocol_optional", Switch, "WHIPSTITCH_PROXY_PROTOCOL_OPTIONAL", "On: a connection from `listen.proxy_protocol` without a header is served too, as the balancer's own: for health checks that send none. Only for balancers that always send one for their clients, since a client's own first bytes would be taken for the header otherwise."),
             Key::new("listen.admin", Address, "WHIPSTITCH_ADMIN", "Address of the admin interface, in plain HTTP: metrics, probes, and the state of the proxy; not for the internet, since it shows addresses of clients and nodes and names of streams. Changes are taken only if this is a loopback address. Not served unless set.")
                 .flag("--admin")
                 .sample(r#""127.0.0.1:9090""#),

@@ -22,10 +22,12 @@ use crate::{
     Metrics,
     config::Connections,
     connection::{self, ConnectionInfo, FIRST_BYTE, HttpService, Terms},
-    handshake,
+    handshake::{self, TlsHandshake},
+    proxy_protocol::{Client, ProxyProtocol},
     refusals::{Refusals, Render},
     reserve::Reserve,
     room::Room,
+    socket::Socket,
 };
 
 /// Connections that the kernel keeps while we are busy.
@@ -86,6 +88,7 @@ pub struct Server {
     room: Arc<Room>,
     refusals: Refusals,
     reserve: Arc<Reserve>,
+    proxy_protocol: ProxyProtocol,
 }
 
 impl Server {
@@ -108,6 +111,7 @@ impl Server {
             room: Arc::default(),
             refusals: Refusals::new(metrics.clone()),
             reserve: Arc::default(),
+            proxy_protocol: ProxyProtocol::default(),
             metrics,
         }
     }
@@ -123,6 +127,13 @@ impl Server {
     #[must_use]
     pub fn with_reserve(mut self, descriptors: usize) -> Self {
         self.reserve = Arc::new(Reserve::new(descriptors));
+        self
+    }
+
+    /// The same server, behind these balancers.
+    #[must_use]
+    pub fn behind(mut self, balancers: ProxyProtocol) -> Self {
+        self.proxy_protocol = balancers;
         self
     }
 
@@ -144,22 +155,39 @@ impl Server {
                 let _place = place;
                 let _open = server.metrics.connection();
                 let (limits, refusals) = (&server.limits, &server.refusals);
-                let secured =
-                    handshake::secure(tcp, tls, limits, refusals, &server.metrics, peer).await;
-                if let Some((socket, tls)) = secured {
-                    let service = make(ConnectionInfo { peer, tls });
+                if let Some((client, socket, tls)) = server.greeted(tcp, peer, tls).await {
+                    let service = make(ConnectionInfo { client, tls });
                     let terms = Terms {
                         limits,
                         drain: server.drain.clone(),
                         room: server.room.clone(),
                         refusals: refusals.clone(),
-                        client: peer,
+                        client: client.addr,
                     };
                     connection::serve(socket, service, terms).await;
                 }
                 server.reserve.refill();
             });
         }
+    }
+
+    /// What comes before HTTP: the PROXY protocol, and TLS. `None` if the client did not get
+    /// through.
+    async fn greeted(
+        &self,
+        mut tcp: TcpStream,
+        peer: SocketAddr,
+        tls: Option<TlsAcceptor>,
+    ) -> Option<(Client, Socket, Option<TlsHandshake>)> {
+        let (limits, refusals) = (&self.limits, &self.refusals);
+        let time = limits.handshake_timeout;
+        let named = self.proxy_protocol.client(&mut tcp, peer, time).await;
+        let client = named
+            .inspect_err(|fault| refusals.no_client(*fault, peer))
+            .ok()?;
+        let secured =
+            handshake::secure(tcp, tls, limits, refusals, &self.metrics, client.addr).await;
+        secured.map(|(socket, tls)| (client, socket, tls))
     }
 
     /// A place for a connection; an idle one has to go if there is none.

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,10 @@ pub struct Listen {
     /// Addresses that speak plain HTTP/1.1. Browsers capture a camera only over TLS or on
     /// localhost.
     pub http: Vec<SocketAddr>,
+    /// Networks of balancers that send the PROXY protocol on `https` and `http`.
+    pub proxy_protocol: Vec<IpNet>,
+    /// Whether a balancer of these networks may leave the header out.
+    pub proxy_protocol_optional: bool,
     /// The address of `/metrics`, `/livez` and `/readyz`; none unless set.
     pub admin: Option<SocketAddr>,
 }

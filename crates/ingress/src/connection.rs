@@ -42,6 +42,7 @@ use crate::{
     config::Connections,
     control_frames::ControlFrames,
     handshake::TlsHandshake,
+    proxy_protocol::Client,
     refusal::{MAX_HEADER, Refusal},
     refusals::Refusals,
     room::Room,
@@ -71,8 +72,8 @@ const BUSY: Duration = Duration::from_millis(100);
 /// What is known of a connection before its first request.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionInfo {
-    /// The client's address.
-    pub peer: SocketAddr,
+    /// Who is at its other end.
+    pub client: Client,
     /// The handshake of TLS, if that protects it.
     pub tls: Option<TlsHandshake>,
 }

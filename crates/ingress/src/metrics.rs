@@ -6,7 +6,7 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
 };
 
-use crate::refusal::Refusal;
+use crate::{proxy_protocol::Fault, refusal::Refusal};
 
 /// Why a TLS handshake failed; label values.
 pub(crate) const FAILURES: [&str; 9] = [
@@ -31,6 +31,7 @@ pub struct Metrics {
     handshake_duration: Histogram,
     refused: IntCounterVec,
     failures: IntCounterVec,
+    no_client: IntCounterVec,
 }
 
 /// How a TLS handshake ended; a label value.
@@ -97,7 +98,17 @@ impl Metrics {
                 ),
                 &["reason"],
             )?,
+            no_client: IntCounterVec::new(
+                Opts::new(
+                    "proxy_protocol_failures_total",
+                    "Connections of balancers in listen.proxy_protocol that were closed without a usable PROXY header, by reason.",
+                ),
+                &["reason"],
+            )?,
         };
+        for fault in Fault::ALL {
+            metrics.no_client.with_label_values(&[fault.label()]);
+        }
         for refusal in Refusal::ALL {
             metrics.refused.with_label_values(&[refusal.label()]);
         }
@@ -107,7 +118,7 @@ impl Metrics {
         for handshake in Handshake::ALL {
             metrics.handshakes.with_label_values(&[handshake.label()]);
         }
-        let all: [Box<dyn Collector>; 7] = [
+        let all: [Box<dyn Collector>; 8] = [
             Box::new(metrics.open.clone()),
             Box::new(metrics.accepted.clone()),
             Box::new(metrics.accept_errors.clone()),
@@ -115,6 +126,7 @@ impl Metrics {
             Box::new(metrics.handshake_duration.clone()),
             Box::new(metrics.refused.clone()),
             Box::new(metrics.failures.clone()),
+            Box::new(metrics.no_client.clone()),
         ];
         all.into_iter()
             .try_for_each(|collector| registry.register(collector))?;
@@ -148,6 +160,10 @@ impl Metrics {
 
     pub(crate) fn refused(&self, refusal: Refusal) {
         self.refused.with_label_values(&[refusal.label()]).inc();
+    }
+
+    pub(crate) fn no_client(&self, fault: Fault) {
+        self.no_client.with_label_values(&[fault.label()]).inc();
     }
 
     pub(crate) fn handshake_failed(&self, reason: &'static str) {

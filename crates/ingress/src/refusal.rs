@@ -94,7 +94,7 @@ impl Refusal {
             Self::PlainToTls => "this is plain HTTP, and this port speaks TLS: use https",
             Self::Http2ToPlain => "this is HTTP/2, which is spoken over TLS only: use HTTP/1.1",
             Self::ProxyProtocol => {
-                "this is the PROXY protocol, which is not spoken here: switch it off at the balancer, which can tell the client in X-Forwarded-For"
+                "this is the PROXY protocol, which is not spoken with this address: list the balancer in listen.proxy_protocol, or switch it off there"
             }
             Self::Http2Broken => {
                 "the client broke HTTP/2 or a limit against floods; the connection was ended"

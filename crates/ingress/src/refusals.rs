@@ -12,7 +12,7 @@ use http::{Response, header};
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::{metrics::Metrics, refusal::Refusal};
+use crate::{metrics::Metrics, proxy_protocol::Fault, refusal::Refusal};
 
 /// One line of a reason in so much time; the next one says how many were left out.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -25,6 +25,8 @@ pub type Render = Arc<dyn Fn(Refusal) -> Response<Bytes> + Send + Sync>;
 pub(crate) struct Refusals {
     render: Render,
     lines: Lines,
+    /// Those of the PROXY protocol.
+    headers: Lines,
     metrics: Metrics,
 }
 
@@ -33,6 +35,7 @@ impl Refusals {
         Self {
             render: Arc::new(plain),
             lines: Lines::default(),
+            headers: Lines::default(),
             metrics,
         }
     }
@@ -77,6 +80,15 @@ impl Refusals {
         bytes.extend_from_slice(rest.as_bytes());
         bytes.extend_from_slice(&body);
         bytes
+    }
+
+    /// Counts and logs a balancer's connection that named no client.
+    pub(crate) fn no_client(&self, fault: Fault, balancer: SocketAddr) {
+        self.metrics.no_client(fault);
+        let reason = fault.label();
+        if let Some(unsaid) = self.headers.due(reason) {
+            info!(%balancer, reason, unsaid, "a connection without PROXY header was closed: {fault}");
+        }
     }
 
     /// Logs a TLS handshake that failed.

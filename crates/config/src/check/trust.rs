@@ -17,8 +17,28 @@ pub(super) fn check(config: &Config, found: &mut Vec<Finding>) {
             found.push(Finding::new(["proxy.trusted"], what).at(item).warning());
         }
     }
+    balancers(config, found);
     location(config, trusted, found);
     https(config, found);
+}
+
+fn balancers(config: &Config, found: &mut Vec<Finding>) {
+    let listen = &config.listen;
+    let key = "listen.proxy_protocol";
+    mapped(key, &listen.proxy_protocol, found);
+    for (item, network) in listen.proxy_protocol.iter().enumerate() {
+        if network.prefix_len() == 0 {
+            let what = format!(
+                "{network} lets every client name any address as its own; write the networks that hold your balancers"
+            );
+            found.push(Finding::new([key], what).at(item).warning());
+        }
+    }
+    if listen.proxy_protocol_optional && listen.proxy_protocol.is_empty() {
+        let what = "is not used: no network in listen.proxy_protocol";
+        let keys = ["listen.proxy_protocol_optional", key];
+        found.push(Finding::new(keys, what).warning());
+    }
 }
 
 /// What is about `https`, where no client can be known to use it.

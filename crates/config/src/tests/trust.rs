@@ -59,3 +59,26 @@ fn https_needs_clients_that_use_it() {
         assert!(refused.contains(why), "{refused}");
     }
 }
+
+#[test]
+fn who_may_name_a_client_is_a_list_of_networks_too() {
+    for (listen, what) in [
+        (
+            r#"proxy_protocol = ["::/0"]"#,
+            "warning: whipstitch.toml:2: listen.proxy_protocol: ::/0 lets every client name any address",
+        ),
+        (
+            r#"proxy_protocol = ["::ffff:10.0.0.0/104"]"#,
+            "listen.proxy_protocol: ::ffff:10.0.0.0/104 has no effect; write 10.0.0.0/8",
+        ),
+        (
+            "proxy_protocol_optional = true",
+            "warning: whipstitch.toml:2: listen.proxy_protocol_optional: is not used",
+        ),
+    ] {
+        let file = format!("listen.{listen}\n{}", RIGHT.trim_start());
+        let file = format!("\n{file}");
+        let printed = Case::file(&file).printed();
+        assert!(printed.contains(what), "{printed}");
+    }
+}

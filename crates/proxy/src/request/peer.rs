@@ -21,6 +21,8 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// Whether TLS protects the connection.
     pub tls: bool,
+    /// Whether the address is that of one client, and not of a balancer with many.
+    pub(super) is_one: bool,
     /// The address as it is written in `X-Forwarded-For`, made once per connection.
     forwarded_for: HeaderValue,
     handshake: Option<Arc<Handshake>>,
@@ -43,9 +45,17 @@ impl Peer {
         Self {
             addr,
             tls,
+            is_one: true,
             forwarded_for,
             handshake: None,
         }
+    }
+
+    /// A balancer at the same address, which did not name its client.
+    #[must_use]
+    pub fn with_many_clients(mut self) -> Self {
+        self.is_one = false;
+        self
     }
 
     /// The same client, whose TLS handshake began at `began` and took `took`.

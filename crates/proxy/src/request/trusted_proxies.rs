@@ -54,13 +54,14 @@ impl TrustedProxies {
 
     /// Reads the provenance of a request.
     pub(crate) fn read(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Provenance {
-        let Some(address) = peer.map(|peer| peer.addr.ip().to_canonical()) else {
+        let Some(peer) = peer else {
             return Provenance::default();
         };
+        let address = peer.addr.ip().to_canonical();
         if !self.trusts(address) {
             return Provenance {
                 client: Some(address),
-                is_one: !MARKS.iter().any(|name| headers.contains_key(name)),
+                is_one: peer.is_one && !MARKS.iter().any(|name| headers.contains_key(name)),
                 ..Provenance::default()
             };
         }

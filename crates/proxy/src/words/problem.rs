@@ -65,7 +65,7 @@ pub struct Entry {
 kinds! {
     BadMessage "bad-message" BAD_REQUEST "The request is not HTTP"
         "The request line or a field of the header breaks HTTP/1.1, or another protocol is spoken than the port speaks; `detail` says which. `whipstitch_requests_refused_total` counts it by reason."
-        "Speak HTTP/1.1 on the plain port, and HTTP/2 or HTTP/1.1 over TLS on the other; switch off the PROXY protocol at the balancer."
+        "Speak HTTP/1.1 on the plain port, and HTTP/2 or HTTP/1.1 over TLS on the other; list a balancer that sends the PROXY protocol in `listen.proxy_protocol`, or switch it off there."
     HeaderTooLarge "header-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The header is too large"
         "The header of the request is longer than 64 KiB, or has more than 100 fields. The limit is the same over HTTP/1.1 and HTTP/2."
         "Send less: most often cookies have piled up, or a proxy in front adds to a field each time round."

@@ -7,7 +7,7 @@ use tower_http::add_extension::AddExtension;
 use whipstitch_admin as admin;
 use whipstitch_config::Config;
 use whipstitch_ingress::{
-    self as ingress, ConnectionInfo, Listener, Refusal, Server, config::Connections,
+    self as ingress, ConnectionInfo, Listener, ProxyProtocol, Refusal, Server, config::Connections,
 };
 use whipstitch_proxy::{self as proxy, Current, Peer, problem::Kind};
 
@@ -35,7 +35,8 @@ pub(super) fn serve_clients(
         shutdown.drain_connections.clone(),
         tls.metrics,
     )
-    .refusing_with(refusing(metrics));
+    .refusing_with(refusing(metrics))
+    .behind(ProxyProtocol::new(&config.listen));
     for (listeners, acceptor) in [(https, tls.acceptor), (http, None)] {
         for listener in listeners {
             let current = current.clone();
@@ -77,7 +78,7 @@ pub(super) fn serve_admin(
         tasks.spawn(server.run(listener, None, move |info| {
             admin.service(admin::Listener::Tcp {
                 local,
-                peer: info.peer,
+                peer: info.client.addr,
             })
         }));
     }
@@ -86,7 +87,11 @@ pub(super) fn serve_admin(
 
 /// The client of a connection, as the proxy describes it.
 fn peer(info: &ConnectionInfo) -> Peer {
-    let peer = Peer::new(info.peer, info.tls.is_some());
+    let client = info.client;
+    let mut peer = Peer::new(client.addr, info.tls.is_some());
+    if !client.is_one {
+        peer = peer.with_many_clients();
+    }
     match &info.tls {
         Some(tls) => peer.after_handshake(tls.began, tls.took),
         None => peer,
