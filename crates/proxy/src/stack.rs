@@ -175,7 +175,13 @@ fn observe(d: &Dependencies, settings: &Settings) -> ObserveLayer {
 }
 
 fn cors(d: &Dependencies, settings: &Settings) -> CorsLayer {
-    CorsLayer::new(d.api, &settings.proxy.cors_origins, d.metrics.clone())
+    let Proxy {
+        allowed_origins,
+        cors_origins,
+        ..
+    } = &settings.proxy;
+    let origins = [&allowed_origins[..], cors_origins].concat();
+    CorsLayer::new(d.api, origins, d.metrics.clone())
 }
 
 fn problems(d: &Dependencies, settings: &Settings) -> ProblemsLayer {

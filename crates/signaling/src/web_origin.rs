@@ -24,6 +24,15 @@ impl WebOrigin {
         self.0 == "*"
     }
 
+    /// Whether its pages come from this host and port, over whichever scheme.
+    pub fn is_at(&self, host: &Authority) -> bool {
+        let Some((scheme, authority)) = self.0.split_once("://") else {
+            return false;
+        };
+        host::normal_authority(host, default_port(scheme))
+            .is_some_and(|host| host.as_str() == authority)
+    }
+
     /// As it is compared.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -53,14 +62,19 @@ impl FromStr for WebOrigin {
         if authority.contains('*') {
             return Err(WebOriginError::Wildcard);
         }
-        let default = match scheme.as_str() {
-            "http" => Some(80),
-            "https" => Some(443),
-            _ => None,
-        };
         let authority: Authority = authority.parse().map_err(|_| WebOriginError::Host)?;
-        let authority = host::normal_authority(&authority, default).ok_or(WebOriginError::Host)?;
+        let authority = host::normal_authority(&authority, default_port(&scheme))
+            .ok_or(WebOriginError::Host)?;
         Ok(Self(format!("{scheme}://{authority}")))
+    }
+}
+
+/// The port that is left out in this scheme.
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
     }
 }
 
@@ -107,6 +121,21 @@ pub enum WebOriginError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_at_the_host_it_came_from() {
+        let is_at = |origin: &str, host: &str| {
+            let origin: WebOrigin = origin.parse().unwrap();
+            origin.is_at(&host.parse().unwrap())
+        };
+        assert!(is_at("https://a.example", "a.example"));
+        assert!(is_at("https://a.example", "A.example:443"));
+        assert!(is_at("http://a.example:8080", "a.example:8080"));
+        assert!(!is_at("http://a.example", "a.example:443"));
+        assert!(!is_at("https://a.example.evil", "a.example"));
+        assert!(!is_at("null", "null"));
+        assert!(!is_at("*", "a.example"));
+    }
 
     #[test]
     fn each_origin_has_one_spelling() {

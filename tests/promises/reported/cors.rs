@@ -4,7 +4,7 @@
 use std::fs;
 
 use http::Request;
-use whipstitch_tests::{Client, Deployment, Reply, raw_node::RawNode};
+use whipstitch_tests::{Client, Deployment, Reply, raw_node::RawNode, websocket::raw};
 
 const ENDPOINT: &str = "/live/whip/endpoint/s1";
 const EVENT: &str = "/streammanager/api/4.0/event/live/s1";
@@ -193,4 +193,63 @@ async fn with_a_list_only_pages_of_it_are_let_in_and_caches_know() {
     let bare = proxy.h1.get(ENDPOINT).await;
     assert_eq!(bare.status, 204);
     assert!(!bare.headers.contains_key("access-control-allow-origin"));
+}
+
+/// A browser sends no preflight before a WebSocket: only the server can refuse.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_origin_opens_no_websocket() {
+    let deployment = Deployment::start().await;
+    let target = "/streammanager/?id=s1&action=publish&app=live";
+    let open = async |client: &Client, origin: &str| {
+        let origin = format!("Origin: {origin}\r\n");
+        raw(client, target, &origin).await.0
+    };
+    let any = deployment.proxy();
+    let answer = open(&any.h1, "https://evil.example").await;
+    assert!(
+        !answer.starts_with("HTTP/1.1 403"),
+        "off by default: {answer}"
+    );
+
+    let mut config = deployment.config();
+    config.proxy.allowed_origins = vec!["https://app.example".parse().unwrap()];
+    let proxy = deployment.proxy_with(config);
+    let asked = deployment.cluster.seen().all_lookups();
+    for origin in [
+        "https://evil.example",
+        "http://app.example",
+        "null",
+        "*",
+        "",
+    ] {
+        let answer = open(&proxy.h1, origin).await;
+        assert!(answer.starts_with("HTTP/1.1 403"), "{origin}: {answer}");
+    }
+    assert_eq!(
+        deployment.cluster.seen().all_lookups(),
+        asked,
+        "the manager was not asked"
+    );
+    for origin in ["https://app.example", "http://localhost"] {
+        let answer = open(&proxy.h1, origin).await;
+        assert!(!answer.starts_with("HTTP/1.1 403"), "{origin}: {answer}");
+    }
+    assert!(
+        deployment.cluster.seen().all_lookups() > asked,
+        "these were let in"
+    );
+    // One list for both: a preflight is judged by it too.
+    let asks = |origin| {
+        [
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+        ]
+    };
+    let page = preflight(&proxy.h1, ENDPOINT, &asks("https://app.example")).await;
+    assert_eq!(
+        page.header("access-control-allow-origin"),
+        "https://app.example"
+    );
+    let other = preflight(&proxy.h1, ENDPOINT, &asks("https://evil.example")).await;
+    assert_eq!(other.status, 403);
 }

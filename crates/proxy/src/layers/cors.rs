@@ -10,7 +10,7 @@
 //! is overruled: the preflight that it would need is answered here, and a page that has a cookie of
 //! the Stream Manager has to ask that itself.
 //!
-//! | `proxy.cors_origins` | an origin of the list | another one, or none |
+//! | `proxy.allowed_origins`, `proxy.cors_origins` | an origin of the list | another one, or none |
 //! |---|---|---|
 //! | empty, or with `*` | `Access-Control-Allow-Origin: *` | the same |
 //! | a list | the origin as it asks, `Vary: Origin` | none, `Vary: Origin`; a preflight is a 403 |
@@ -72,8 +72,7 @@ pub(crate) struct CorsLayer {
 
 impl CorsLayer {
     /// One for these pages; for all if there are none.
-    pub(crate) fn new(api: Api, origins: &[WebOrigin], metrics: Metrics) -> Self {
-        let origins = origins.to_vec();
+    pub(crate) fn new(api: Api, origins: Vec<WebOrigin>, metrics: Metrics) -> Self {
         let rules = Arc::new(Rules { api, origins });
         Self { rules, metrics }
     }
@@ -244,7 +243,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-        CorsLayer::new(Api::V1, &[], metrics)
+        CorsLayer::new(Api::V1, Vec::new(), metrics)
             .layer(service_fn(node))
             .oneshot(request.body(RequestBody::default()).unwrap())
             .await

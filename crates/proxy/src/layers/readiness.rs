@@ -81,7 +81,7 @@ async fn no_layer_is_called_before_it_is_ready() {
     });
     let service = ServiceBuilder::new()
         .layer(layer_fn(strict))
-        .layer(CorsLayer::new(Api::V1, &[], metrics.clone()))
+        .layer(CorsLayer::new(Api::V1, Vec::new(), metrics.clone()))
         .layer(layer_fn(strict))
         .layer(ProblemsLayer {
             not_live: NotLiveStatus::default(),

@@ -34,7 +34,10 @@ pub struct Proxy {
     pub location: Location,
     /// Networks of trusted proxies, whose forwarded headers are believed.
     pub trusted: Vec<IpNet>,
-    /// Origins whose pages may use this proxy (CORS); any when empty.
+    /// Origins whose pages may open WebSockets, beside those of the host that is asked, and use
+    /// this proxy (CORS); any when empty.
+    pub allowed_origins: Vec<WebOrigin>,
+    /// Further origins whose pages may use this proxy (CORS), but open no WebSockets.
     pub cors_origins: Vec<WebOrigin>,
     /// Lets `/streammanager/api/…/admin/…` through to the Stream Manager.
     pub admin_api: bool,
@@ -112,6 +115,7 @@ impl Default for Proxy {
             public_url: None,
             location: Location::default(),
             trusted: Vec::new(),
+            allowed_origins: Vec::new(),
             cors_origins: Vec::new(),
             admin_api: false,
             forward: Forwarding::default(),

@@ -152,8 +152,15 @@ pub enum Denied {
     #[error("`target` is not a node of this cluster at the port of its nodes")]
     Target,
     /// A page whose origin is not in the list.
-    #[error("pages of this origin may not use this proxy: it is not in proxy.cors_origins")]
+    #[error(
+        "pages of this origin may not use this proxy: it is not in proxy.allowed_origins or proxy.cors_origins"
+    )]
     Origin,
+    /// A page whose origin is not in the list opens a WebSocket.
+    #[error(
+        "pages of this origin may not open a WebSocket here: it is not in proxy.allowed_origins"
+    )]
+    Page,
     /// A node that a client named.
     #[error("`host` is not a node of this cluster")]
     Node,

@@ -133,7 +133,7 @@ kinds! {
         "A path below `/.well-known/acme-challenge/` was asked for over plain HTTP, and `proxy.https_redirect` is on. It is not redirected, and no certificate was ordered from here."
         "Let the ACME client answer on port 80 itself, or prove the name by DNS."
     OriginNotAllowed "origin-not-allowed" FORBIDDEN "Pages of this origin may not use this proxy"
-        "A preflight of a browser came from a page whose origin is not in `proxy.cors_origins`, or did not say which it is."
+        "A preflight or a WebSocket of a browser came from a page whose origin is not in `proxy.allowed_origins`, or a preflight did not say which it is. For preflights `proxy.cors_origins` counts too; for WebSockets the host that is asked is allowed."
         "Add the origin there as the browser writes it in `Origin`: scheme, host, and a port that is not the default one."
     AdminApi "admin-api" FORBIDDEN "The administration API is not open here"
         "The path is one of the Stream Manager's administration API, and `proxy.admin_api` is off."
@@ -228,7 +228,7 @@ impl Kind {
             Error::Denied(denied) => match denied {
                 Denied::Host => Self::HostNotServed,
                 Denied::PlainHttp => Self::HttpsRequired,
-                Denied::Origin => Self::OriginNotAllowed,
+                Denied::Origin | Denied::Page => Self::OriginNotAllowed,
                 Denied::AdminApi => Self::AdminApi,
                 Denied::ForwardProxy | Denied::Bearer => Self::ForwardProxy,
                 Denied::Node | Denied::Target => Self::NodeNotAllowed,
@@ -281,7 +281,7 @@ impl Kind {
         match self {
             Self::HostNotServed => Some("proxy.hosts"),
             Self::HttpsRequired | Self::NoChallenge => Some("proxy.https_redirect"),
-            Self::OriginNotAllowed => Some("proxy.cors_origins"),
+            Self::OriginNotAllowed => Some("proxy.allowed_origins"),
             Self::AdminApi => Some("proxy.admin_api"),
             Self::ForwardProxy => Some("proxy.forward"),
             Self::NodeNotAllowed | Self::NodeRefused => Some("nodes.allow"),

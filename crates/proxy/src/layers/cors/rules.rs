@@ -31,7 +31,7 @@ const MAX_BYTES: usize = 4096;
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) api: Api,
-    /// `proxy.cors_origins`; any if empty.
+    /// `proxy.allowed_origins` and `proxy.cors_origins`; any if empty.
     pub(super) origins: Vec<WebOrigin>,
 }
 

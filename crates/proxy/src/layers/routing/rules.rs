@@ -2,6 +2,7 @@
 
 mod forwarded;
 mod guarded;
+mod pages;
 
 use std::borrow::Cow;
 
@@ -72,6 +73,7 @@ impl Rules {
             clean.request.headers_mut().remove(header::CONTENT_LENGTH);
             return self.with_body(clean, ManagerAsk::Any { names_nodes: false });
         }
+        self.may_open(&clean)?;
         let mut meant = meant(&clean);
         if let Some(with) = with_app(&meant) {
             meant = with.map_err(BadRequest::from)?;
