@@ -14,6 +14,8 @@
 pub mod collector;
 #[path = "harness/deployment.rs"]
 pub mod deployment;
+#[path = "harness/dice.rs"]
+pub mod dice;
 #[path = "harness/gateway.rs"]
 pub mod gateway;
 #[path = "harness/http.rs"]

@@ -3,26 +3,9 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use whipstitch_tests::{Client, Deployment, Proxy, deployment::SOON};
+use whipstitch_tests::{Client, Deployment, Proxy, deployment::SOON, dice::Dice};
 
 const SEEDS: u64 = 256;
-
-/// A small generator with a seed, so that a failure can be reproduced.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % below
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a [u8]]) -> &'a [u8] {
-        from[self.roll(from.len())]
-    }
-}
 
 /// Pieces of requests, whole and broken, in any order.
 fn nonsense(seed: u64) -> Vec<u8> {

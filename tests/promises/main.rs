@@ -68,6 +68,7 @@ mod short_endpoints;
 mod sm2;
 mod smuggling;
 mod spreading;
+mod storm;
 mod tls;
 mod traces;
 mod trusted_proxies;
