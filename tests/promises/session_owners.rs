@@ -11,7 +11,7 @@ use whipstitch_tests::{
 };
 
 /// A cluster that puts every publisher on the same node.
-async fn with_one_node() -> Deployment {
+pub(crate) async fn with_one_node() -> Deployment {
     let mut config = Config::default();
     config.nodes.truncate(1);
     Deployment::with(config).await

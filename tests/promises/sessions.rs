@@ -6,6 +6,8 @@ use http::Request;
 use whipstitch_minicluster::{Config, Fault, Lie, Server, peer::Publisher};
 use whipstitch_tests::{Deployment, http::path_of, raw_node::RawNode};
 
+use crate::session_owners::with_one_node;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_reaches_the_node_byte_for_byte_and_a_session_url_hides_it() {
     let deployment = Deployment::start().await;
