@@ -1,5 +1,5 @@
-//! A session is its client's: an old URL does not reach a newer session, and without a token only the
-//! client that made it reaches it.
+//! A session is its client's: an old URL does not reach a newer session, and without a token only
+//! the client that made it reaches it.
 
 use http::Request;
 use tokio::io::AsyncWriteExt;

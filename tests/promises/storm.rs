@@ -77,14 +77,14 @@ async fn what_passes_is_strict_and_ours() {
         ended.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
     for (name, witness) in [("manager", &manager), ("node", &node)] {
-        let seen = witness.seen();
-        assert_eq!(seen.broken, None, "seed {seed}: at the {name}");
-        println!("proved: {} requests reached the {name}", seen.good);
+        let requests = witness.seen();
+        assert_eq!(requests.broken, None, "seed {seed}: at the {name}");
+        println!("proved: {} requests reached the {name}", requests.good);
         // Most exchanges are refused; were all of them, nothing would be shown.
         assert!(
-            seen.good > count / 20,
+            requests.good > count / 20,
             "seed {seed}: {} at the {name}",
-            seen.good
+            requests.good
         );
     }
     assert!(proxy.metric("whipstitch_panics_total").await.abs() < f64::EPSILON);

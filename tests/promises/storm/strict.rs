@@ -1,4 +1,5 @@
-//! A parser that takes only what RFC 9112 lets a client send, and none of what a server may forgive.
+//! A parser that takes only what RFC 9112 lets a client send, and none of what a server may
+//! forgive.
 
 /// A request as it came.
 #[derive(Debug)]

@@ -107,7 +107,7 @@ fn checked(parsed: Option<(Request, usize)>) -> Result<Option<(Request, usize)>,
     Ok(parsed)
 }
 
-/// The answer, and whether HTTP goes on after it.
+/// The answer, and whether HTTP continues after it.
 fn answer(request: &Request) -> (String, bool) {
     if let Some(key) = request.all("sec-websocket-key").next() {
         let accept = derive_accept_key(key.as_bytes());

@@ -1,4 +1,4 @@
-//! What is promised, and by which tests it is shown.
+//! What is promised, and the tests that show it.
 
 /// A promise, the tests that show it, and what none of them shows.
 pub(super) struct Row {
@@ -69,7 +69,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row(
         "R8",
-        "peers that vanish are found, whatever is under way to them",
+        "peers that vanish are found, whatever is sent to them meanwhile",
         &[
             "a_client_that_acknowledges_nothing_is_given_up_after_thirty_seconds",
             "a_client_that_answers_no_ping_is_given_up",
@@ -118,7 +118,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row(
         "R16",
-        "malformed input harms nobody, and none reaches the cluster",
+        "malformed input harms no other client, and none of it reaches the cluster",
         &[
             "what_passes_is_strict_and_ours",
             "nonsense_gets_an_answer_or_a_close",
@@ -148,7 +148,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row(
         "R20",
-        "a new certificate is taken up, and a broken one is not",
+        "a new certificate is applied, and a broken one is not",
         &[
             "a_changed_pair_is_taken_and_a_broken_one_is_not",
             "an_expired_certificate_is_replaced_whatever_names_the_new_one_has",
@@ -166,7 +166,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row(
         "R24",
-        "nothing is left behind",
+        "nothing leaks",
         &[
             "repeated_reloads_leak_nothing",
             "publishers_that_hang_up_at_any_moment_leave_no_session",
@@ -217,7 +217,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row(
         "T12",
-        "nobody makes up a session URL",
+        "no stranger makes up a session URL",
         &["an_altered_token_is_a_404_and_reaches_no_node"],
         "not defended: guesses are not counted by client",
     ),
