@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::Request;
 use serde_json::Value;
 use whipstitch_minicluster::{Fault, peer::Publisher};
 use whipstitch_proxy::vanished::Timing;
@@ -105,22 +104,6 @@ async fn a_publisher_that_vanished_is_found_by_two_lists_without_its_stream() {
         tokio::time::sleep(TIMING.every * 5).await;
         assert!(live.lists() <= lists + 1, "{api:?}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_whose_patch_the_node_accepts_is_open_again() {
-    let live = Live::start(Api::V1).await;
-    // The list is wrong: the session is there.
-    let manager = live.deployment.cluster.manager();
-    manager.fail(Fault::Status(200, "[]".to_owned())).await;
-    live.proxy.until_metric(VANISHED, 1.0).await;
-    let trickle = Request::patch(&live.session)
-        .header("content-type", "application/trickle-ice-sdpfrag")
-        .body("a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n".to_owned());
-    let patched = live.proxy.h1.send(trickle.unwrap()).await;
-    assert!(patched.status.is_success(), "{}", patched.text());
-    // Only what is open can vanish once more.
-    live.proxy.until_metric(VANISHED, 2.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -284,11 +284,7 @@ impl Forward {
     ) -> Result<Response<Body>, Error> {
         let method = request.method().clone();
         let SessionAtNode {
-            role,
-            key,
-            session,
-            may_be_lost,
-            ..
+            role, key, session, ..
         } = known;
         let trickles = tags::before(&mut request, session, self.answers.strict_etags)
             .map_err(BadRequest::from)?;
@@ -313,7 +309,7 @@ impl Forward {
             self.ends.terminator.answered(*role, key, session, status);
         } else if is_gone(response.status()) {
             self.sessions.lose(*role, session, EndReason::Gone);
-        } else if *may_be_lost && method == Method::PATCH && response.status().is_success() {
+        } else if method == Method::PATCH && response.status().is_success() {
             self.sessions.reopen(*role, session);
         }
         drop(in_flight);

@@ -208,7 +208,6 @@ impl Resolver {
                     role,
                     key,
                     session,
-                    may_be_lost: standing == Standing::Unknown,
                 });
                 Ok(to_node(resource, target, None, budget, request, exchange))
             }

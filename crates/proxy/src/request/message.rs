@@ -213,9 +213,6 @@ pub(crate) struct SessionAtNode {
     pub(crate) key: StreamKey,
     /// What its URL says of it.
     pub(crate) session: Session,
-    /// Whether the table did not know it when the request came: only then can it be one that is
-    /// taken to be over, and a success of its node opens it again.
-    pub(crate) may_be_lost: bool,
 }
 
 /// A protocol extension, and the node that offered it.
