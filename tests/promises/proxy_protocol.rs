@@ -132,9 +132,14 @@ async fn no_other_peer_can_name_a_client() {
     let proxy = behind(&deployment, |config| {
         config.listen.proxy_protocol = vec!["192.0.2.0/24".parse().unwrap()];
     });
-    let refused = proxy.plain.announced(&v1("192.0.2.7")).get("/").await;
-    assert_eq!(refused.status, 400);
-    assert!(refused.text().contains("listen.proxy_protocol"));
+    let mut tcp = tokio::net::TcpStream::connect(proxy.plain.addr())
+        .await
+        .unwrap();
+    tcp.write_all(&v1("192.0.2.7")).await.unwrap();
+    let mut refused = String::new();
+    tcp.read_to_string(&mut refused).await.unwrap();
+    assert!(refused.starts_with("HTTP/1.1 400 "), "{refused}");
+    assert!(refused.contains("listen.proxy_protocol"), "{refused}");
     proxy
         .until_metric(
             r#"whipstitch_requests_refused_total{reason="proxy_protocol"}"#,

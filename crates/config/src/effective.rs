@@ -89,7 +89,6 @@ pub struct Effective {
     /// Where it came from.
     pub from: Origin,
     /// What it was lowered from, to fit below the limit of open files.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub lowered_from: Option<usize>,
 }
 

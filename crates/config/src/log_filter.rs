@@ -13,11 +13,12 @@ use tracing_subscriber::{
 use crate::nearest;
 
 /// What directives are about: kinds of lines, and the crates whose modules they are.
-const TARGETS: [&str; 11] = [
+const TARGETS: [&str; 12] = [
     "access",
     "session",
     "whipstitch",
     "whipstitch_admin",
+    "whipstitch_auth",
     "whipstitch_cli",
     "whipstitch_config",
     "whipstitch_ingress",

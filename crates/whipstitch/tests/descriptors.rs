@@ -147,7 +147,7 @@ fn the_configuration_is_shown_as_it_fits_and_as_it_was_set() {
         (&sockets["value"], &sockets["lowered_from"]),
         (&9.into(), &7000.into())
     );
-    assert!(of("limits.sessions").get("lowered_from").is_none());
+    assert!(of("limits.sessions")["lowered_from"].is_null());
 }
 
 #[test]

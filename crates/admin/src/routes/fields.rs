@@ -297,7 +297,7 @@ pub(super) const CONFIG: &[Field] = &[
     field(
         "[].lowered_from",
         COUNT,
-        "The limit as it was set, where it was lowered to fit the limit of open files; else absent.",
+        "The limit as it was set, where it was lowered to fit the limit of open files; else null.",
     ),
 ];
 

@@ -31,7 +31,7 @@ fn each_value_says_where_it_came_from() {
         ("timeouts.body", json!("10s"), "default"),
         ("sessions.key_file", json!(null), "default"),
     ] {
-        let expected = json!({"key": path, "value": value, "from": from});
+        let expected = json!({"key": path, "value": value, "from": from, "lowered_from": null});
         assert_eq!(shown(&case, path), expected);
     }
 }

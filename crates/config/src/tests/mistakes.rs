@@ -88,7 +88,7 @@ public_url = "live.example.com"
     whipstitch.toml:7: listen.https: "https://0.0.0.0:443" is not an IP address with a port, such as "0.0.0.0:8443" or "[::]:8443"; write the address alone, without a scheme
     whipstitch.toml:7: listen.https: "0.0.0.0:99999" is not an IP address with a port, such as "0.0.0.0:8443" or "[::]:8443"; ports end at 65535
     whipstitch.toml:7: listen.https: "::1:80" is not an IP address with a port, such as "0.0.0.0:8443" or "[::]:8443"; the port is missing, as in "[::1:80]:8443"
-    whipstitch.toml:8: listen.htps: no such key; did you mean https? [listen] has https, http, admin
+    whipstitch.toml:8: listen.htps: no such key; did you mean https? [listen] has https, http, proxy_protocol, proxy_protocol_optional, admin
     whipstitch.toml:10: tls.cert: text has to stand in quotes
     whipstitch.toml:11: tls.key: nowhere.key cannot be read: No such file or directory (os error 2)
     whipstitch.toml:13: nodes.port: 70000 is not a port: a whole number from 1 to 65535, without quotes
@@ -388,7 +388,7 @@ fn what_was_probably_meant_is_not_called_missing() {
     let file = "[streammanager]\nurl = 'http://127.0.0.1'\n[listen]\nhttp_s = ['0.0.0.0:443']\n";
     assert_snapshot!(printed(file), @r"
     whipstitch.toml:1: [streammanager]: no such section; did you mean [stream_manager]?
-    whipstitch.toml:4: listen.http_s: no such key; did you mean https? [listen] has https, http, admin
+    whipstitch.toml:4: listen.http_s: no such key; did you mean https? [listen] has https, http, proxy_protocol, proxy_protocol_optional, admin
     2 mistakes in the configuration
     ");
 }

@@ -1,4 +1,6 @@
-use hyper_tungstenite::tungstenite::protocol::frame::{Frame as Sent, coding::Control};
+use hyper_tungstenite::tungstenite::protocol::frame::{
+    Frame as Sent, FrameHeader, coding::Control,
+};
 use whipstitch_auth::Permission;
 use whipstitch_signaling::StreamKey;
 
@@ -15,8 +17,13 @@ fn allowed() -> Arc<Dialogue> {
 }
 
 fn frame(text: &[u8], opcode: OpCode, is_final: bool) -> Vec<u8> {
-    let mut frame = Sent::message(text.to_vec(), opcode, is_final);
-    frame.header_mut().mask = Some([1, 2, 3, 4]);
+    let header = FrameHeader {
+        is_final,
+        opcode,
+        mask: Some([1, 2, 3, 4]),
+        ..FrameHeader::default()
+    };
+    let frame = Sent::from_payload(header, text.to_vec().into());
     let mut bytes = Vec::new();
     frame.format(&mut bytes).unwrap();
     bytes
