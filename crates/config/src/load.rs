@@ -169,6 +169,8 @@ fn anchor(composed: &mut Composed, folder: &Path) {
             "stream_manager.user_file" => &mut composed.config.stream_manager.user_file,
             "stream_manager.password_file" => &mut composed.config.stream_manager.password_file,
             "stream_manager.ca_file" => &mut composed.config.stream_manager.ca_file,
+            "auth.key_file" => &mut composed.config.auth.key_file,
+            "auth.jwks_file" => &mut composed.config.auth.jwks_file,
             "ice.turn_secret_file" => &mut composed.config.ice.turn_secret_file,
             "admin.socket" => &mut composed.config.admin.socket,
             "ice.credential_file" => &mut composed.config.ice.credential_file,

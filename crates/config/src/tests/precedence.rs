@@ -113,10 +113,10 @@ fn every_key_for_a_file_starts_at_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("session.key"), "A".repeat(43) + "=\n").unwrap();
     std::fs::write(folder.path().join("token"), "abc").unwrap();
-    std::fs::write(folder.path().join("secret"), "a".repeat(32)).unwrap();
-    let keys = r#"{"keys":[{"kty":"oct","alg":"HS256","k":"YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE"}]}"#;
-    std::fs::write(folder.path().join("keys"), keys).unwrap();
-    let auth = "[auth]\nrules = ['play ** jwt']\nkey_file = 'secret'\njwks_file = 'keys'\n";
+    std::fs::write(folder.path().join("jwt.key"), "a".repeat(32)).unwrap();
+    let jwks = format!(r#"{{"keys":[{{"kty":"oct","k":"{}"}}]}}"#, "A".repeat(43));
+    std::fs::write(folder.path().join("jwks.json"), jwks).unwrap();
+    let auth = "[auth]\nkey_file = 'jwt.key'\njwks_file = 'jwks.json'\n";
     let right = RIGHT.replace("http://127", "https://127");
     let ice = "[ice]\nturn_secret_file = 'token'\nusername = 'u'\ncredential_file = 'token'\n";
     // The token is of one generation, the login of the other.
@@ -126,7 +126,7 @@ fn every_key_for_a_file_starts_at_the_folder() {
     ]
     .map(|credentials| {
         let file = format!(
-            "{credentials}\n{right}\n[sessions]\nkey_file = 'session.key'\n{ice}{auth}[admin]\nsocket = 'admin.sock'\n"
+            "{credentials}\n{right}\n[sessions]\nkey_file = 'session.key'\n{auth}{ice}[admin]\nsocket = 'admin.sock'\n"
         );
         let config = Case::file(&file).load_in(folder.path()).unwrap().config;
         toml::Table::try_from(config).unwrap()

@@ -1,6 +1,4 @@
-use hyper_tungstenite::tungstenite::protocol::frame::{
-    Frame as Sent, FrameHeader, coding::Control,
-};
+use hyper_tungstenite::tungstenite::protocol::frame::{Frame as Sent, coding::Control};
 use whipstitch_auth::Permission;
 use whipstitch_signaling::StreamKey;
 
@@ -17,13 +15,9 @@ fn allowed() -> Arc<Dialogue> {
 }
 
 fn frame(text: &[u8], opcode: OpCode, is_final: bool) -> Vec<u8> {
-    let header = FrameHeader {
-        is_final,
-        opcode,
-        mask: Some([1, 2, 3, 4]),
-        ..FrameHeader::default()
-    };
-    let frame = Sent::from_payload(header, text.to_vec().into());
+    let mut frame = Sent::message(text.to_vec(), OpCode::Data(Data::Text), is_final);
+    frame.header_mut().opcode = opcode;
+    frame.header_mut().mask = Some([1, 2, 3, 4]);
     let mut bytes = Vec::new();
     frame.format(&mut bytes).unwrap();
     bytes
