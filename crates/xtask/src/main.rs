@@ -1,5 +1,5 @@
 //! The chores of the workspace: `cargo xtask test | ci | deploy | deb | dist | reference | arrows |
-//! words | deny | prove | bench`.
+//! words | deny | bench`.
 
 mod arrows;
 #[cfg(feature = "bench")]
@@ -12,7 +12,6 @@ mod deploy;
 mod dist;
 mod fetch;
 mod gstreamer;
-mod prove;
 mod reference;
 mod rerun;
 mod tally;
@@ -66,8 +65,6 @@ enum Chore {
     Deny,
     /// List the words of the old style with what to write instead, and lines that are too wide
     Words,
-    /// Run the tests that show what is promised, at length, and write deploy/reference/PROVED.md
-    Prove(prove::Options),
     /// Measure the whole stack beside nginx and HAProxy: TLS in, plain node out
     #[cfg(feature = "bench")]
     Bench(bench::Options),
@@ -96,7 +93,6 @@ fn main() -> ExitCode {
         Chore::Arrows(options) => arrows::run(options),
         Chore::Deny => deny::run(),
         Chore::Words => words::run(),
-        Chore::Prove(options) => prove::run(&options),
         #[cfg(feature = "bench")]
         Chore::Bench(options) => bench::run(&options),
         #[cfg(not(feature = "bench"))]
