@@ -87,7 +87,6 @@ async fn what_passes_is_strict_and_ours() {
             requests.good
         );
     }
-    assert!(proxy.metric("whipstitch_panics_total").await.abs() < f64::EPSILON);
 }
 
 /// A client of the storm, and one that asks an honest question now and then.
