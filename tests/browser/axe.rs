@@ -64,7 +64,7 @@ async fn axe_finds_no_barrier_on_the_demo_page() {
             page.press(role).await;
             page.wait_for(role, "idle").await;
         }
-        // What went wrong is told in words, and they are legible too.
+        // The error is said in words, which are legible too.
         page.press("play").await;
         page.wait_for("play", "waiting").await;
         browser.has_no_barrier(&format!("{name}, waiting")).await;

@@ -29,6 +29,7 @@ mod incidents;
 mod lifecycle;
 pub mod limits;
 mod page;
+mod paging;
 mod red5;
 mod router;
 pub mod routes;

@@ -13,11 +13,11 @@ use whipstitch_origin::NotAskable;
 use whipstitch_proxy::{SessionId, SessionTable, SessionView};
 use whipstitch_signaling::{StreamKey, query};
 
-use super::answer::{self, Body, unix_ms};
+use super::{
+    answer::{self, Body, unix_ms},
+    paging::{Extent, Paging},
+};
 
-/// Rows of a page unless said otherwise, and the most.
-const PER_PAGE: usize = 100;
-const MOST_PER_PAGE: usize = 500;
 /// Longest text that is searched for, in bytes.
 const MAX_SEARCH: usize = 256;
 
@@ -25,9 +25,8 @@ const MAX_SEARCH: usize = 256;
 #[derive(Debug, Serialize)]
 struct List {
     total: usize,
-    matching: usize,
-    page: usize,
-    pages: usize,
+    #[serde(flatten)]
+    extent: Extent,
     /// WHIP and WHEP sessions of the whole table.
     not_ended_by_client: usize,
     vanished: Vanished,
@@ -120,8 +119,7 @@ struct Question {
     of: Option<String>,
     sort: Sort,
     descending: bool,
-    page: usize,
-    per_page: usize,
+    paging: Paging,
 }
 
 impl Question {
@@ -155,8 +153,7 @@ impl Question {
             of,
             sort,
             descending,
-            page: number(raw, "page", 1)?,
-            per_page: number(raw, "per_page", PER_PAGE)?.min(MOST_PER_PAGE),
+            paging: Paging::parse(raw)?,
         })
     }
 
@@ -214,17 +211,13 @@ impl Question {
         let not_ended_by_client = rows.iter().filter(is_http).count();
         rows.retain(|row| self.matches(row));
         rows.sort_by(|a, b| self.compare(a, b));
-        let matching = rows.len();
-        let before = (self.page - 1).saturating_mul(self.per_page);
-        let rows = rows.into_iter().skip(before).take(self.per_page);
+        let (extent, sessions) = self.paging.cut(rows);
         List {
             total,
-            matching,
-            page: self.page,
-            pages: matching.div_ceil(self.per_page).max(1),
+            extent,
             not_ended_by_client,
             vanished: Vanished::default(),
-            sessions: rows.collect(),
+            sessions,
         }
     }
 }
@@ -261,17 +254,6 @@ pub(super) fn search(raw: &str) -> Result<String, String> {
 /// A form writes a blank as `+`.
 fn decoded(raw: &str) -> Option<String> {
     query::percent_decode(&raw.replace('+', " ")).filter(|text| text.len() <= MAX_SEARCH)
-}
-
-/// A number from 1 on.
-pub(super) fn number(raw: &str, key: &str, default: usize) -> Result<usize, String> {
-    match query::get(raw, key) {
-        None | Some("") => Ok(default),
-        Some(text) => match text.parse() {
-            Ok(number) if number > 0 => Ok(number),
-            _ => Err(format!("{key} is a number from 1 on")),
-        },
-    }
 }
 
 /// A page of all.

@@ -15,12 +15,10 @@ use whipstitch_signaling::{StreamKey, query};
 
 use super::{
     answer::{self, Body, unix_ms},
+    paging::{Extent, Paging},
     sessions,
 };
 
-/// Rows of a page unless said otherwise, and the most.
-const PER_PAGE: usize = 100;
-const MOST_PER_PAGE: usize = 500;
 /// Most nodes that are listed of one stream.
 const MOST_NODES: usize = 8;
 
@@ -28,9 +26,8 @@ const MOST_NODES: usize = 8;
 #[derive(Debug, Serialize)]
 struct List {
     total: usize,
-    matching: usize,
-    page: usize,
-    pages: usize,
+    #[serde(flatten)]
+    extent: Extent,
     streams: Vec<Row>,
 }
 
@@ -105,8 +102,7 @@ pub(super) fn list(table: &SessionTable, asked: &str) -> Response<Body> {
 
 fn page(table: &SessionTable, asked: &str) -> Result<List, String> {
     let search = sessions::search(query::get(asked, "search").unwrap_or_default())?;
-    let page = sessions::number(asked, "page", 1)?;
-    let per_page = sessions::number(asked, "per_page", PER_PAGE)?.min(MOST_PER_PAGE);
+    let paging = Paging::parse(asked)?;
     let mut by_stream: BTreeMap<(String, Option<String>), Row> = BTreeMap::new();
     for session in &table.all() {
         let stream = session.stream().map(StreamKey::name).map(str::to_owned);
@@ -125,13 +121,10 @@ fn page(table: &SessionTable, asked: &str) -> Result<List, String> {
         .collect();
     // Stable, so that equals stay in the order of their names.
     rows.sort_by_key(|row| std::cmp::Reverse(row.audience()));
-    let matching = rows.len();
-    let before = (page - 1).saturating_mul(per_page);
+    let (extent, streams) = paging.cut(rows);
     Ok(List {
         total,
-        matching,
-        page,
-        pages: matching.div_ceil(per_page).max(1),
-        streams: rows.into_iter().skip(before).take(per_page).collect(),
+        extent,
+        streams,
     })
 }

@@ -172,7 +172,7 @@ impl Authority {
     }
 
     /// A client that opens a WebSocket in this scope, for what its URL claims. Its dialogue may
-    /// claim something else later on, so what it may say is told for both roles.
+    /// claim something else later on, so what it may say is judged for both roles.
     ///
     /// # Errors
     /// Why it may not do what its URL claims.

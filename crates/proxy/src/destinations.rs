@@ -83,7 +83,7 @@ impl Service<Bound> for Destinations {
     }
 }
 
-/// The same answer; its exchange is told whose it is.
+/// The same answer; its exchange records who gave it.
 fn answered(
     answer: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
     exchange: Exchange,

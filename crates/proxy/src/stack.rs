@@ -146,7 +146,7 @@ pub fn stack(d: &Dependencies, settings: &Settings) -> std::io::Result<Stack> {
         // Before the first decision, so that each goes by one host and by framing that is sound.
         .layer(sanitize(settings))
         // Before routing, which would serve it; after the host is checked, which it leads to.
-        .layer(https_redirect(settings))
+        .option_layer(HttpsRedirectLayer::new(&settings.proxy))
         // Before any work: what needs no node is answered, and what no node may get is refused.
         .layer(routing(d, settings))
         // Before the body is read and before any lookup; there is no such layer without rules.
@@ -193,10 +193,6 @@ fn problems(d: &Dependencies, settings: &Settings) -> ProblemsLayer {
 
 fn sanitize(settings: &Settings) -> SanitizeLayer {
     SanitizeLayer::new(&settings.proxy.hosts)
-}
-
-fn https_redirect(settings: &Settings) -> HttpsRedirectLayer {
-    HttpsRedirectLayer::new(&settings.proxy)
 }
 
 fn routing(d: &Dependencies, settings: &Settings) -> RoutingLayer {

@@ -71,14 +71,18 @@ fn everything_that_is_shown_can_be_searched() {
         ("&of=room7%2Fstream107", 0),
     ] {
         let list = ask(&format!("search={search}"), rows());
-        assert_eq!((list.matching, list.total), (matching, 200), "{search}");
+        assert_eq!(
+            (list.extent.matching, list.total),
+            (matching, 200),
+            "{search}"
+        );
     }
 }
 
 #[test]
 fn sessions_that_no_client_ended_are_counted_and_a_refused_list_is_named() {
     let list = ask("search=stream1", (0..5).map(row).collect());
-    assert_eq!((list.matching, list.not_ended_by_client), (1, 2));
+    assert_eq!((list.extent.matching, list.not_ended_by_client), (1, 2));
     let refused = Vanished::of(Some(Err(NotAskable::Refused(401))));
     assert_eq!(refused.state, Findable::Failing);
     assert_eq!(
@@ -102,7 +106,7 @@ fn nine_thousand_nine_hundred_are_paged_at_once() {
             rows,
         );
         took = took.min(began.elapsed());
-        assert_eq!((list.matching, list.pages), (9_900, 20));
+        assert_eq!((list.extent.matching, list.extent.pages), (9_900, 20));
         seen.extend(numbers(&list));
     }
     seen.sort_unstable();

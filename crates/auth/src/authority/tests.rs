@@ -29,7 +29,7 @@ fn token(claims: &Value) -> Visitor<'static> {
     }
 }
 
-fn nobody() -> Visitor<'static> {
+fn without_token() -> Visitor<'static> {
     Visitor { token: Ok(None) }
 }
 
@@ -43,9 +43,13 @@ fn without_rules_there_is_no_authority() {
 }
 
 #[test]
-fn the_first_rule_that_fits_counts_and_without_one_nobody_comes_in() {
+fn the_first_rule_that_fits_counts_and_without_one_no_client_comes_in() {
     let authority = authority(&["play live/vip/** jwt", "play live/** open", "play x refuse"]);
-    let admit = |role, guid| authority.admit(role, &key(guid), &nobody()).map(|_| ());
+    let admit = |role, guid| {
+        authority
+            .admit(role, &key(guid), &without_token())
+            .map(|_| ())
+    };
     assert_eq!(admit(Play, "live/s1"), Ok(()));
     assert_eq!(admit(Play, "live/vip/s1"), Err(Refused::Missing));
     for (role, guid) in [(Play, "x/s1"), (Play, "other/s1"), (Publish, "live/s1")] {
@@ -70,9 +74,15 @@ fn a_session_is_its_owners_or_that_of_its_url() {
     let (alice, bob) = (token(&json!({"sub": "a"})), token(&json!({"sub": "b"})));
     let of = |visitor| identify(Publish, visitor, true).unwrap().owner;
     assert!(of(&alice).is_some() && of(&alice) != of(&bob));
-    assert_eq!(of(&nobody()), None);
-    assert_eq!(identify(Publish, &nobody(), false), Err(Refused::Missing));
-    assert_eq!(identify(Play, &nobody(), false), Ok(Admitted::default()));
+    assert_eq!(of(&without_token()), None);
+    assert_eq!(
+        identify(Publish, &without_token(), false),
+        Err(Refused::Missing)
+    );
+    assert_eq!(
+        identify(Play, &without_token(), false),
+        Ok(Admitted::default())
+    );
     let bad = Visitor {
         token: Ok(Some(Cow::Borrowed("undefined"))),
     };
@@ -91,11 +101,11 @@ fn a_websocket_may_say_what_its_client_may_do() {
     let open = |scope, claim, visitor: &Visitor<'_>| authority.open(scope, claim, visitor);
     let s1 = key("live/s1");
     // A player needs no token, and may not become a publisher without one.
-    let player = open("live", (Play, None), &nobody()).unwrap();
+    let player = open("live", (Play, None), &without_token()).unwrap();
     let dialogue = player.dialogue.unwrap();
     assert!(dialogue.allows(Play, "s1") && !dialogue.allows(Publish, "s1"));
     assert_eq!(
-        open("live", (Publish, Some(&s1)), &nobody()),
+        open("live", (Publish, Some(&s1)), &without_token()),
         Err(Refused::Missing)
     );
     let token = token(&json!({"role": "publish", "stream": "live/s1"}));
@@ -106,6 +116,6 @@ fn a_websocket_may_say_what_its_client_may_do() {
     let (s2, free) = (key("live/s2"), key("free/s1"));
     let other = open("live", (Publish, Some(&s2)), &token);
     assert_eq!(other, Err(NOT_GRANTED));
-    let free = open("free", (Publish, Some(&free)), &nobody()).unwrap();
+    let free = open("free", (Publish, Some(&free)), &without_token()).unwrap();
     assert_eq!(free, Admitted::default());
 }

@@ -18,9 +18,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{Either, Ready, ready as now};
 use http::Response;
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service};
 use whipstitch_auth::{Admitted, Authority, Outcome, Refused, Visitor};
 use whipstitch_signaling::{Role, owner::Owner, socket::Wanted};
 
@@ -56,26 +56,25 @@ pub(crate) struct Authentication<S> {
 
 impl<S> Service<Routed<Unread>> for Authentication<S>
 where
-    S: Service<Routed<Unread>, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
-    S::Future: Send,
+    S: Service<Routed<Unread>, Response = Response<Body>, Error = Error>,
 {
     type Response = Response<Body>;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<Response<Body>, Error>>;
+    type Future = Either<Ready<Result<Response<Body>, Error>>, S::Future>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        // Waited for after the judgement.
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut routed: Routed<Unread>) -> Self::Future {
-        let (inner, layer) = (self.inner.clone(), self.layer.clone());
-        Box::pin(async move {
-            if let Routed::Signaling(asked) = &mut routed {
-                layer.judge(asked)?;
-            }
-            inner.oneshot(routed).await
-        })
+        let judged = match &mut routed {
+            Routed::Signaling(asked) => self.layer.judge(asked),
+            Routed::Manager(_) => Ok(()),
+        };
+        match judged {
+            Ok(()) => Either::Right(self.inner.call(routed)),
+            Err(refused) => Either::Left(now(Err(refused.into()))),
+        }
     }
 }
 

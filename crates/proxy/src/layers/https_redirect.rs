@@ -27,27 +27,25 @@ use crate::{
 /// Where certificate authorities ask whether a host is ours (RFC 8555 §8.3).
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
 
-/// Redirects or refuses what came over plain HTTP, if it is on.
+/// Redirects or refuses what came over plain HTTP.
 #[derive(Clone, Debug)]
 pub(crate) struct HttpsRedirectLayer {
-    on: bool,
     /// The authority of `proxy.public_url`, if that is an `https` one.
     public: Option<Authority>,
 }
 
 impl HttpsRedirectLayer {
-    pub(crate) fn new(proxy: &Proxy) -> Self {
+    /// `None` if it is off.
+    pub(crate) fn new(proxy: &Proxy) -> Option<Self> {
         let public = proxy.public_url.as_deref().and_then(|url| url.parse().ok());
         let public = public.filter(|url: &Uri| url.scheme_str() == Some("https"));
-        Self {
-            on: proxy.https_redirect,
-            public: public.and_then(|url| url.authority().cloned()),
-        }
+        let public = public.and_then(|url| url.authority().cloned());
+        proxy.https_redirect.then_some(Self { public })
     }
 
     /// The answer to what came over plain HTTP; `None` if it is to be served.
     fn answer(&self, clean: &Clean) -> Option<Result<Response<Body>, Error>> {
-        let is_plain = self.on && clean.exchange.scheme_to_us() == Some(Scheme::Http);
+        let is_plain = clean.exchange.scheme_to_us() == Some(Scheme::Http);
         if !is_plain || health_check::is_one(&clean.request, clean.websocket) {
             return None;
         }
